@@ -1,0 +1,45 @@
+"""Energies, samplers and likelihoods: pure functions over parameters."""
+
+from seqlayers.energy.partition import (
+    LogPartition,
+    ais_log_partition,
+    can_enumerate,
+    log_partition,
+    reverse_log_partition,
+)
+from seqlayers.energy.rbm import (
+    RBMParams,
+    centered,
+    contrastive_divergence,
+    free_energy,
+    gibbs,
+    hidden_given_visible,
+    independent,
+    mean_field,
+    persistent_contrastive_divergence,
+    tempered,
+    visible_given_hidden,
+)
+from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
+
+__all__ = [
+    "LogPartition",
+    "RBMParams",
+    "ais_log_partition",
+    "can_enumerate",
+    "centered",
+    "contrastive_divergence",
+    "fold_in",
+    "free_energy",
+    "gibbs",
+    "hidden_given_visible",
+    "independent",
+    "log_partition",
+    "mean_field",
+    "persistent_contrastive_divergence",
+    "reverse_log_partition",
+    "row_seeds",
+    "seed_pair",
+    "tempered",
+    "visible_given_hidden",
+]

@@ -1,0 +1,203 @@
+"""The restricted Boltzmann machine, as functions over its parameters.
+
+    E(v, h) = -b.v - c.h - v W h                           Bernoulli visibles
+    E(v, h) = 1/2 |(v - b) / s|^2 - c.h - (v / s^2) W h    Gaussian visibles
+    F(v)    = -log sum_h exp(-E(v, h))                     free energy
+
+W is `kernel`, b `visible_bias`, c `hidden_bias` and log s^2 `log_variance`. In a conditional RBM b and c
+have leading axes, a row for each frame; `v` then has the same leading axes, and the chains of all frames
+run at once. Energies are in nats.
+References: RNN-DBN paper (K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Modeling
+Temporal Dependencies Using a RNN-DBN, ICANN 2014), equations 1-7, for Bernoulli visibles; LSTBM paper
+(T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted Boltzmann
+Machine with Long Short-Term Memory, Interspeech 2018), equation 2, for Gaussian ones.
+"""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from seqlayers.energy.sampling import bernoulli, fold_in, normal
+
+
+class RBMParams(NamedTuple):
+    """Parameters of an RBM: Bernoulli visibles where `log_variance` is None, Gaussian ones otherwise.
+
+    In a conditional RBM `visible_bias` and `hidden_bias` have a row for each frame.
+    """
+
+    kernel: Any  # W [V, H]
+    visible_bias: Any  # b [V] or [..., V]
+    hidden_bias: Any  # c [H] or [..., H]
+    log_variance: Any = None  # log s^2 [V]
+
+
+def features(params, v):
+    """What the hidden units see of the visible ones: v, or v / s^2 with Gaussian visibles."""
+    return v if params.log_variance is None else v * ops.exp(-params.log_variance)
+
+
+def visible_energy(params, v):
+    """The part of the energy that has no hidden unit in it, `(...)`."""
+    b = params.visible_bias
+    if params.log_variance is None:
+        return -ops.sum(b * v, axis=-1)
+    return 0.5 * ops.sum(ops.square(v - b) * ops.exp(-params.log_variance), axis=-1)
+
+
+def free_energy(params, v):
+    """Free energy F(v) in nats, so that p(v) = exp(-F(v)) / Z.
+
+    Args:
+        params: `RBMParams`.
+        v: Visible units, `(..., V)`.
+
+    Returns:
+        A tensor `(...)`.
+    """
+    x = params.hidden_bias + ops.matmul(features(params, v), params.kernel)
+    return visible_energy(params, v) - ops.sum(ops.softplus(x), axis=-1)
+
+
+def hidden_given_visible(params, v):
+    """p(h | v), a TFP `Bernoulli` over `(..., H)`."""
+    return bernoulli(params.hidden_bias + ops.matmul(features(params, v), params.kernel))
+
+
+def visible_given_hidden(params, h):
+    """p(v | h), a TFP `Bernoulli` or `Normal` over `(..., V)`."""
+    return visible_given_input(params, ops.matmul(h, ops.transpose(params.kernel)))
+
+
+def visible_given_input(params, hidden_input):
+    """p(v | h) from what the hidden units send down, h W^T `(..., V)`."""
+    x = params.visible_bias + hidden_input
+    if params.log_variance is None:
+        return bernoulli(x)
+    return normal(x, ops.exp(0.5 * params.log_variance))
+
+
+def mean_field(params, v):
+    """One pass up and down in expectations: E[v | E[h | v]], the reconstruction of `v`."""
+    return visible_given_hidden(params, hidden_given_visible(params, v).mean()).mean()
+
+
+def independent(params):
+    """The RBM without interactions that stays nearest: every visible as if it were alone.
+
+    Bernoulli: b_i + sum_j [softplus(c_j + W_ij) - softplus(c_j)], the log-odds of unit i while all
+    others are off. Gaussian: the mean after one pass up and down from b.
+
+    Returns:
+        `RBMParams` with a kernel of zeros and the hidden bias of `params`.
+    """
+    W, b, c, log_variance = params
+    if log_variance is None:
+        on = ops.sum(ops.softplus(c[..., None, :] + W), axis=-1)  # [..., V]
+        b = b + on - ops.sum(ops.softplus(c), axis=-1, keepdims=True)
+    else:
+        b = b + ops.matmul(ops.sigmoid(c + ops.matmul(features(params, b), W)), ops.transpose(W))
+    return RBMParams(ops.zeros_like(W), b, c, log_variance)
+
+
+def tempered(params, temperature):
+    """The RBM with energies divided by `temperature`: above 1 it is bolder, below 1 safer."""
+    W, b, c, log_variance = params
+    if log_variance is None:
+        return RBMParams(W / temperature, b / temperature, c / temperature)
+    # E / T is a Gaussian RBM of variance s^2 T with the same W and b.
+    return RBMParams(W, b, c / temperature, log_variance + ops.log(temperature))
+
+
+def centered(params, visible_offset, hidden_offset):
+    """The RBM whose energy is written in v - m and h - l, as an ordinary one.
+
+    -b.(v - m) - c.(h - l) - (v - m) W (h - l) is, up to a constant, an RBM with biases b - W l and
+    c - m W. The model can say the same things; its gradients are those of the centered RBM, which
+    do not push the biases when they move the weights.
+    Reference: J. Melchior, A. Fischer and L. Wiskott, How to Center Deep Boltzmann Machines, JMLR 2016.
+
+    Args:
+        params: `RBMParams` of the centered energy.
+        visible_offset: m, `(V,)`.
+        hidden_offset: l, `(H,)`.
+    """
+    W, b, c, log_variance = params
+    b = b - ops.matmul(W, hidden_offset)
+    c = c - ops.matmul(features(params, visible_offset), W)
+    return RBMParams(W, b, c, log_variance)
+
+
+def gibbs(params, v, steps, seed):
+    """Runs Gibbs sampling, `steps` times v -> h -> v, on all rows of `v` at once.
+
+    Args:
+        params: `RBMParams`.
+        v: Where the chains start, `(..., V)`.
+        steps: Number of steps, an int or a scalar tensor.
+        seed: int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each other.
+
+    Returns:
+        The visible units after the last step, `(..., V)`.
+    """
+
+    def step(k, v):
+        h = hidden_given_visible(params, v).sample(seed=fold_in(seed, 2 * k))
+        return visible_given_hidden(params, h).sample(seed=fold_in(seed, 2 * k + 1))
+
+    return ops.fori_loop(0, steps, step, v)
+
+
+def contrastive_divergence(params, v, steps, seed, mask=None):
+    """CD-k: a scalar whose gradient estimates that of the mean of -log p(v).
+
+    Args:
+        params: `RBMParams`; gradients flow to them and through biases to what made them.
+        v: Data, `(..., V)`.
+        steps: Number k of Gibbs steps, which start at the data.
+        seed: int32 `(2,)` or `(rows, 2)`.
+        mask: Which frames count, bool `(...)`; all if None.
+
+    Returns:
+        A scalar: the mean difference in free energy between the data and the samples. It is a
+        monitor of the chains, not a likelihood.
+    """
+    v_model = ops.stop_gradient(gibbs(params, v, steps, seed))
+    return masked_mean(free_energy(params, v) - free_energy(params, v_model), mask)
+
+
+def persistent_contrastive_divergence(params, v, chains, steps, seed, mask=None):
+    """PCD-k: as CD-k, but the Gibbs chains go on from the last update instead of from the data.
+
+    Args:
+        params: `RBMParams` without leading axes in the biases: where the biases move with the frame
+            there is no distribution for a chain to stay in.
+        v: Data, `(..., V)`.
+        chains: State of the chains, `(C, V)`.
+        steps: Number k of Gibbs steps.
+        seed: int32 `(2,)`.
+        mask: Which frames count, bool `(...)`; all if None.
+
+    Returns:
+        The scalar to descend and the new state of the chains.
+
+    Raises:
+        ValueError: if the biases have leading axes.
+    """
+    if len(params.visible_bias.shape) > 1 or len(params.hidden_bias.shape) > 1:
+        raise ValueError(
+            "Persistent chains need one distribution to stay in; use `contrastive_divergence` where "
+            "biases have a row for each frame. Received: "
+            f"visible_bias.shape={params.visible_bias.shape}."
+        )
+    chains = ops.stop_gradient(gibbs(params, chains, steps, seed))
+    loss = masked_mean(free_energy(params, v), mask) - ops.mean(free_energy(params, chains))
+    return loss, chains
+
+
+def masked_mean(values, mask=None):
+    """Mean over the frames that `mask` keeps; 0 if it keeps none."""
+    if mask is None:
+        return ops.mean(values)
+    weights = ops.cast(mask, values.dtype)
+    return ops.sum(ops.where(mask, values, 0)) / ops.maximum(ops.sum(weights), 1)

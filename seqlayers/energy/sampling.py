@@ -1,0 +1,156 @@
+"""Every random draw of the package.
+
+Nothing is drawn without a seed one can name. A seed is a pair of int32, or one pair for each row of a
+batch; `fold_in` makes new seeds of old ones and numbers: the step of training, the place of use, the
+number of a Gibbs step. With a pair for each row, what is drawn for a row depends on that row's seed and
+on nothing else: not on the batch it came in and not on the padding behind it.
+
+Draws are made by TensorFlow Probability's distributions. Two of them, `Bernoulli` and `Normal`, take
+their bits from here rather than from TensorFlow: TensorFlow's floats differ between eager execution,
+graphs and XLA, and XLA on a CPU makes them a hundred times slower. Ours are integers (the three-round
+multiply-xorshift hash `triple32`, keyed, over a counter), so the same seed gives the same draw in eager
+execution, in a graph, under XLA and in a served model.
+Reference: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`).
+"""
+
+import functools
+
+import numpy as np
+from keras import ops
+
+_GOLDEN, _SQRT_2 = 0x9E3779B9, 0x6A09E667  # digits of irrationals: keep a seed's words apart
+
+
+def seed_pair(seed):
+    """Turns a whole number of up to 64 bits into a seed, a pair of int32.
+
+    Args:
+        seed: An int; negative numbers and numbers above 2^31 are fine.
+
+    Raises:
+        ValueError: if `seed` is not a whole number.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"`seed` must be a whole number. Received: seed={seed!r}.")
+    words = [int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF]
+    return np.array(words, "uint32").view("int32")
+
+
+def fold_in(seed, number):
+    """Makes a new seed from a seed and a whole number.
+
+    Args:
+        seed: int32, `(2,)` or `(..., 2)`.
+        number: An int or an integer tensor that broadcasts with `seed[..., 0]`.
+
+    Returns:
+        An int32 tensor, `(..., 2)`.
+    """
+    low, high = _words(seed)
+    low = _mix(low + _u32(_GOLDEN))
+    high = _mix((high ^ _u32(_SQRT_2)) + low)
+    low = _mix(low + _u32(number))
+    high = _mix(high ^ low)
+    return ops.cast(ops.stack([low, high], axis=-1), "int32")
+
+
+def row_seeds(seed, num_rows, first_row=0):
+    """A seed `(num_rows, 2)`: one pair for each row of a batch.
+
+    Args:
+        seed: int32, `(2,)`.
+        num_rows: Number of rows, an int or a scalar tensor.
+        first_row: Number of the first row, where a batch is a slice of a larger one.
+    """
+    return fold_in(seed, ops.arange(num_rows, dtype="int32") + first_row)
+
+
+def uniform(shape, seed):
+    """Draws float32 numbers from (0, 1), each an odd multiple of 2^-25.
+
+    Args:
+        shape: Shape of the draw; entries are ints or scalar tensors.
+        seed: int32, `(2,)`, or `(shape[0], 2)` for rows that do not depend on each other.
+    """
+    return (ops.cast(ops.right_shift(_bits(shape, seed), _u32(8)), "float32") + 0.5) * 2.0**-24
+
+
+def bernoulli(logits):
+    """A TFP `Bernoulli` with these logits, whose `sample(seed=...)` takes the seeds of this module."""
+    return _distributions().Bernoulli(logits=logits, dtype=logits.dtype)
+
+
+def normal(mean, scale):
+    """A TFP `Normal`, whose `sample(seed=...)` takes the seeds of this module."""
+    return _distributions().Normal(loc=mean, scale=scale)
+
+
+@functools.cache
+def _distributions():
+    """TFP's distributions over our bits; TFP takes two seconds to import, so it waits for its use."""
+    import tensorflow_probability as tfp
+
+    tfd = tfp.distributions
+
+    class Distributions:
+        class Bernoulli(tfd.Bernoulli):
+            def _sample_n(self, n, seed=None):
+                probs = ops.cast(ops.sigmoid(self.logits), "float32")
+                return ops.cast(_uniform_n(n, ops.shape(probs), seed) < probs, self.dtype)
+
+        class Normal(tfd.Normal):
+            def _sample_n(self, n, seed=None):
+                shape = ops.shape(self.loc + self.scale)
+                z = np.sqrt(2.0) * ops.erfinv(2.0 * _uniform_n(n, shape, seed) - 1.0)
+                return self.loc + self.scale * ops.cast(z, self.dtype)
+
+    return Distributions
+
+
+def _uniform_n(n, shape, seed):
+    """`n` draws of `shape`, `(n, *shape)`; draw i of them is what `fold_in(seed, i)` gives alone."""
+    if seed is None:
+        raise ValueError("`seed` must be given: an int32 pair, or one pair for each row.")
+    seed = ops.convert_to_tensor(seed, "int32")
+    numbers = ops.reshape(ops.arange(n, dtype="int32"), (-1,) + (1,) * (len(seed.shape) - 1))
+    return uniform((n, *shape), fold_in(seed[None], numbers))
+
+
+def _bits(shape, seed):
+    """uint32 words: `triple32` of a counter over the dimensions that `seed` does not span."""
+    seed = ops.convert_to_tensor(seed, "int32")
+    rows = len(seed.shape) - 1
+    counted = shape[rows:]
+    counter = _u32(ops.arange(_product(counted), dtype="int32"))  # no kernel counts in uint32
+    counter = ops.reshape(counter, (1,) * rows + tuple(counted))
+    k0, k1 = (ops.reshape(k, ops.shape(k) + (1,) * len(counted)) for k in _words(seed))
+    return _mix(counter + k0, k1)
+
+
+def _mix(x, key=None):
+    """`triple32`, a bijection of 32-bit words; `key` is added after its first round."""
+
+    def xorshift(x, places):
+        return ops.bitwise_xor(x, ops.right_shift(x, _u32(places)))
+
+    x = xorshift(x, 17) * _u32(0xED5AD4BB)
+    if key is not None:
+        x = x + key
+    x = xorshift(x, 11) * _u32(0xAC4C1B51)
+    x = xorshift(x, 15) * _u32(0x31848BAB)
+    return xorshift(x, 14)
+
+
+def _words(seed):
+    seed = ops.cast(ops.convert_to_tensor(seed, "int32"), "uint32")
+    return seed[..., 0], seed[..., 1]
+
+
+def _u32(number):
+    if isinstance(number, int):
+        return np.uint32(number & 0xFFFFFFFF)
+    return ops.cast(number, "uint32")
+
+
+def _product(sizes):
+    return functools.reduce(lambda a, b: a * b, sizes, 1)
