@@ -1,0 +1,144 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqlayers import files
+
+FULL_DISK = """
+import resource, sys
+from seqlayers.files import write_atomically
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_atomically(sys.argv[1], bytes(5000))
+except OSError:
+    sys.exit(7)
+"""
+
+
+@pytest.fixture
+def old(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(b"old")
+    return path
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_a_file_is_made_and_replaced(tmp_path):
+    path = tmp_path / "roll.mid"
+    files.write_atomically(path, b"one")
+    assert path.read_bytes() == b"one"
+    files.write_atomically(str(path), bytearray(b"two"))
+    assert path.read_bytes() == b"two"
+    assert names(tmp_path) == ["roll.mid"]
+
+
+def test_the_temporary_name_keeps_folder_and_ending(old):
+    with files.replacing(old) as temporary:
+        assert temporary.parent == old.parent
+        assert temporary.name.endswith("model.weights.h5")
+        assert not temporary.exists()
+        temporary.write_bytes(b"new")
+        assert old.read_bytes() == b"old"
+    assert old.read_bytes() == b"new"
+
+
+def test_a_long_name_is_written_too(tmp_path):
+    path = tmp_path / ("é" * 124 + ".keras")  # 254 bytes
+    files.write_atomically(path, b"long")
+    assert path.read_bytes() == b"long"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failing_writer_leaves_the_old_file_and_no_other(old, error):
+    with pytest.raises(error):
+        with files.replacing(old) as temporary:
+            temporary.write_bytes(b"half")
+            raise error
+    assert old.read_bytes() == b"old"
+    assert names(old.parent) == [old.name]
+
+
+def test_a_disk_that_cannot_flush_leaves_the_old_file_and_no_other(old, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_atomically(old, b"new")
+    assert old.read_bytes() == b"old"
+    assert names(old.parent) == [old.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_FSIZE is POSIX")
+def test_a_full_disk_leaves_the_old_file_and_no_other(old):
+    root = Path(files.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(old)], cwd=root)
+    assert done.returncode == 7
+    assert old.read_bytes() == b"old"
+    assert names(old.parent) == [old.name]
+
+
+def test_a_writer_that_wrote_nothing_is_an_error(old):
+    with pytest.raises(FileNotFoundError, match="Nothing was written"):
+        with files.replacing(old):
+            pass
+    assert old.read_bytes() == b"old"
+
+
+def test_a_missing_folder_and_a_folder_as_file_are_named_before_the_work(tmp_path):
+    for path, error in [
+        (tmp_path / "no" / "a.bin", FileNotFoundError),
+        (tmp_path, IsADirectoryError),
+    ]:
+        with pytest.raises(error, match="Received: path="):
+            with files.replacing(path):
+                pytest.fail("the block ran")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes are POSIX")
+def test_a_link_stays_a_link_and_the_mode_stays(tmp_path):
+    path, link = tmp_path / "a.bin", tmp_path / "latest.bin"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    link.symlink_to("a.bin")
+    files.write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_new_directory_appears_whole(tmp_path):
+    path = tmp_path / "exported"
+    with files.new_directory(path) as temporary:
+        (temporary / "variables").mkdir()
+        (temporary / "variables" / "data").write_bytes(b"1")
+        assert not path.exists()
+    assert (path / "variables" / "data").read_bytes() == b"1"
+    assert names(tmp_path) == ["exported"]
+
+
+def test_a_failing_writer_leaves_no_directory(tmp_path):
+    with pytest.raises(ValueError):
+        with files.new_directory(tmp_path / "exported") as temporary:
+            (temporary / "half").write_bytes(b"1")
+            raise ValueError
+    assert names(tmp_path) == []
+
+
+def test_an_existing_directory_is_never_touched(tmp_path):
+    path = tmp_path / "exported"
+    path.mkdir()
+    with pytest.raises(FileExistsError, match="must not exist"):
+        with files.new_directory(path):
+            pytest.fail("the block ran")
+    path.rmdir()
+    with pytest.raises(FileExistsError, match="must not exist"):
+        with files.new_directory(path):
+            path.mkdir()  # someone else was faster
+    assert names(tmp_path) == ["exported"]
