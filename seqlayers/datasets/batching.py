@@ -1,0 +1,297 @@
+"""Batches of sequences of different lengths: little padding, few shapes, an order one can name.
+
+XLA compiles a step anew for each shape, and frames of padding cost as much as real ones. So
+sequences are put together with others of like length, and a batch is padded to the next rung of a
+ladder of lengths 8, 10, 13, 17, ... (each 1.25 times the one before, the longest sequence being
+the last). All batches have the same number of rows; the rows missing in the last one are silence
+that the mask leaves out. Order and augmentation of an epoch are drawn from `(seed, epoch)` and
+nothing else, so that a resumed run repeats an undisturbed one.
+"""
+
+import operator
+
+import numpy as np
+
+SHORTEST, GROWTH = 8, 1.25  # of the ladder of lengths
+
+
+def batches(
+    sequences,
+    batch_size=32,
+    *,
+    max_steps=None,
+    shuffle=True,
+    seed=0,
+    first_epoch=0,
+    augment=None,
+):
+    """Makes a `tf.data.Dataset` of padded batches and their masks.
+
+    Each pass over the dataset is an epoch: the first is number `first_epoch`, and each pass that
+    is read to its last batch is followed by the next number. A pass that stops early does not
+    count; the next one starts the same epoch again. Every epoch has the same number of batches
+    and the same shapes. Give it to Keras as `model.fit(dataset, shuffle=False)`: it has its own
+    order.
+
+    Args:
+        sequences: A list of arrays `(T, F)`, whose T may differ, or one array `(N, T, F)`.
+        batch_size: Number B of rows of every batch.
+        max_steps: Cuts longer sequences in pieces of this many frames, the last one shorter; each
+            piece is then a sequence of its own. Not cut if None.
+        shuffle: Draws anew each epoch which sequences of like length come together, and the order
+            of the batches. If False, batches go from the longest sequences to the shortest.
+        seed: Non-negative integer that all draws start from.
+        first_epoch: Number of the first epoch, that of the epochs already trained when resuming.
+        augment: Function of a sequence `(T, F)` and a `numpy.random.Generator` that returns a
+            sequence of the same shape; applied to each uncut sequence each epoch.
+
+    Returns:
+        Dataset of pairs `(frames, mask)`: float32 `(B, T, F)`, zero where padded, and bool
+        `(B, T)`, False where padded. Padding comes after the frames.
+
+    Raises:
+        ValueError: If an argument is not as above. See `check_sequences` for what sequences
+            may be.
+
+    Example:
+        >>> frames, mask = next(iter(batches([np.ones((9, 88)), np.ones((5, 88))], batch_size=2)))
+        >>> frames.shape, mask.numpy().sum(axis=1)
+        (TensorShape([2, 9, 88]), array([9, 5]))
+    """
+    sequences = check_sequences(sequences)
+    batch_size = check_integer("batch_size", batch_size, least=1)
+    if max_steps is not None:
+        max_steps = check_integer("max_steps", max_steps, least=1)
+    seed = check_integer("seed", seed, least=0)
+    first_epoch = check_integer("first_epoch", first_epoch, least=0)
+    if augment is not None and not callable(augment):
+        raise ValueError(
+            "`augment` must be a function of a sequence and a random generator, or None. "
+            f"Received: augment={augment!r}."
+        )
+
+    pieces = _cut([len(sequence) for sequence in sequences], max_steps)
+    num_batches = -(-len(pieces) // batch_size)
+    next_epoch = first_epoch
+
+    def epoch():
+        number = next_epoch
+        rng = np.random.default_rng((seed, number))
+        plan = _plan(pieces[:, 2] - pieces[:, 1], batch_size, rng if shuffle else None)
+        drawn = [_augmented(sequence, augment, rng) for sequence in sequences]
+        for k, (rows, length) in enumerate(plan, start=1):
+            frames, mask = pad([drawn[i][start:stop] for i, start, stop in pieces[rows]], length)
+            missing = batch_size - len(rows)
+            yield (
+                np.pad(frames, [(0, missing), (0, 0), (0, 0)]),
+                np.pad(mask, [(0, missing), (0, 0)]),
+                number + 1 if k == num_batches else 0,
+            )
+
+    def turn(number):
+        nonlocal next_epoch
+        next_epoch = max(next_epoch, int(number))
+        return np.int64(0)
+
+    return _as_dataset(epoch, turn, batch_size, sequences[0].shape[1], num_batches)
+
+
+def pad(sequences, length=None):
+    """Puts sequences of different lengths in one array, zeros after their ends.
+
+    Args:
+        sequences: A list of arrays `(T, F)` or one array `(N, T, F)`.
+        length: Number of time steps of the result; that of the longest sequence if None.
+
+    Returns:
+        `(frames, mask)`: float32 `(N, length, F)`, and bool `(N, length)`, True where a
+        frame is real.
+
+    Raises:
+        ValueError: If the sequences are not as above, or one is longer than `length`.
+
+    Example:
+        >>> frames, mask = pad([np.ones((2, 3)), np.ones((1, 3))])
+        >>> frames.shape, mask.tolist()
+        ((2, 2, 3), [[True, True], [True, False]])
+    """
+    sequences = check_sequences(sequences)
+    longest = max(map(len, sequences))
+    if length is None:
+        length = longest
+    elif check_integer("length", length, least=1) < longest:
+        raise ValueError(
+            f"`length` must be at least {longest}, the length of the longest sequence. "
+            f"Received: length={length}."
+        )
+    frames = np.zeros((len(sequences), length, sequences[0].shape[1]), "float32")
+    mask = np.zeros((len(sequences), length), bool)
+    for n, sequence in enumerate(sequences):
+        frames[n, : len(sequence)] = sequence
+        mask[n, : len(sequence)] = True
+    return frames, mask
+
+
+def check_sequences(sequences, features=None, name="sequences"):
+    """Makes sure that data is a list of sequences a model can take.
+
+    Args:
+        sequences: A list of arrays `(T, F)` or one array `(N, T, F)`; of booleans, integers or
+            floats, all finite as float32, with T at least 1 and F the same for all.
+        features: The F that is wanted; any if None.
+        name: What messages call the argument.
+
+    Returns:
+        List of arrays `(T, F)`, not copied and with the types they came in.
+
+    Raises:
+        ValueError: If something is not as above. The message tells what and, in a list, where.
+
+    Example:
+        >>> [s.shape for s in check_sequences([[[0, 1], [1, 1]], np.zeros((5, 2))])]
+        [(2, 2), (5, 2)]
+    """
+    wanted = f"`{name}` must be a list of arrays `(time, features)` or one array of rank 3"
+    if not isinstance(sequences, list | tuple):
+        try:
+            sequences = np.asarray(sequences)
+        except Exception as error:
+            raise ValueError(f"{wanted}. Received: {type(sequences).__name__}.") from error
+        if sequences.ndim != 3:
+            hint = "; put a single sequence in a list" if sequences.ndim == 2 else ""
+            raise ValueError(f"{wanted}{hint}. Received: an array of shape {sequences.shape}.")
+    if len(sequences) == 0:
+        raise ValueError(f"`{name}` must hold at least one sequence. Received: none.")
+
+    arrays = []
+    for n, sequence in enumerate(sequences):
+        arrays.append(check_sequence(sequence, features, f"{name}[{n}]"))
+        features = arrays[0].shape[1]
+    return arrays
+
+
+def check_sequence(sequence, features=None, name="sequence"):
+    """Makes sure that data is one sequence `(T, F)` as `check_sequences` wants it."""
+    try:
+        array = np.asarray(sequence)
+    except Exception as error:
+        raise ValueError(
+            f"`{name}` must be an array `(time, features)`. "
+            f"Received: {type(sequence).__name__} ({error})."
+        ) from error
+    if array.ndim != 2:
+        raise ValueError(
+            f"`{name}` must be an array `(time, features)`. Received: shape {array.shape}."
+        )
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"`{name}` must hold real numbers. Received: dtype {array.dtype}.")
+    if len(array) == 0:
+        raise ValueError(
+            f"`{name}` must have at least one frame; leave empty sequences out. "
+            f"Received: shape {array.shape}."
+        )
+    if array.shape[1] != (features or array.shape[1]) or array.shape[1] == 0:
+        raise ValueError(
+            f"`{name}` must have {features or 'at least 1'} features. "
+            f"Received: shape {array.shape}."
+        )
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype("float32", copy=False))
+        if not finite.all():
+            step, feature = np.argwhere(~finite)[0]
+            raise ValueError(
+                f"`{name}` must be finite in float32; mend or leave out the recording. "
+                f"Received: {array[step, feature]} at step {step}, feature {feature}."
+            )
+    return array
+
+
+def check_integer(name, value, least):
+    """Returns `value` as an int, or says that it is not an integer of at least `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool | np.bool_) or number < least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}."
+        )
+    return number
+
+
+def _cut(lengths, max_steps):
+    """Rows (sequence, start, stop), an int array `[pieces, 3]`."""
+    return np.array(
+        [
+            (i, start, min(start + (max_steps or length), length))
+            for i, length in enumerate(lengths)
+            for start in range(0, length, max_steps or length)
+        ]
+    )
+
+
+def _ladder(longest):
+    """Lengths to pad to, up to that of the longest sequence."""
+    rungs = [min(SHORTEST, longest)]
+    while rungs[-1] < longest:
+        rungs.append(min(int(np.ceil(rungs[-1] * GROWTH)), longest))
+    return np.array(rungs)
+
+
+def _plan(lengths, batch_size, rng=None):
+    """The batches of an epoch, as pairs (indices of sequences, padded length).
+
+    Only the order within a rung is drawn: any would be padded to the same length, so that mixing
+    costs nothing and all epochs have the same shapes. The batch that is not full holds the shortest
+    sequences.
+    """
+    ladder = _ladder(lengths.max())
+    rungs = np.searchsorted(ladder, lengths)
+    key = lengths if rng is None else rungs + rng.random(len(lengths))
+    order = np.argsort(-key, kind="stable")
+    groups = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    if rng is not None:
+        groups = [groups[i] for i in rng.permutation(len(groups))]
+    return [(group, int(ladder[rungs[group].max()])) for group in groups]
+
+
+def _augmented(sequence, augment, rng):
+    if augment is None:
+        return sequence
+    augmented = np.asarray(augment(sequence, rng))
+    if augmented.shape != sequence.shape:
+        raise ValueError(
+            f"`augment` must return a sequence of the shape it was given, {sequence.shape}. "
+            f"Received: shape {augmented.shape}."
+        )
+    return augmented
+
+
+def _as_dataset(epoch, turn, batch_size, features, num_batches):
+    """Reads `epoch()` in the background and calls `turn` when its last batch is taken.
+
+    That a pass is over is seen after the prefetching: Keras begins passes that it never reads (and
+    looks at a first batch to build a model), and the background thread runs ahead. A distribution
+    strategy prefetches once more behind our back, so that a look may use up an epoch there if it
+    has only two or three batches.
+    """
+    import tensorflow as tf  # here, so that the rest of the module works without it
+
+    def taken(frames, mask, number):
+        done = tf.cond(
+            number > 0,
+            lambda: tf.ensure_shape(tf.numpy_function(turn, [number], tf.int64), []),
+            lambda: tf.constant(0, tf.int64),
+        )
+        with tf.control_dependencies([done]):
+            return tf.identity(frames), tf.identity(mask)
+
+    signature = (
+        tf.TensorSpec((batch_size, None, features), tf.float32),
+        tf.TensorSpec((batch_size, None), tf.bool),
+        tf.TensorSpec((), tf.int64),
+    )
+    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    dataset = dataset.prefetch(2).map(taken)
+    return dataset.apply(tf.data.experimental.assert_cardinality(num_batches))

