@@ -1,0 +1,81 @@
+# Needs make and Python 3.11-3.13; everything else is installed into .venv.
+
+PYTHON ?= python3
+# A PYTHON that was asked for is the only one tried.
+PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 python3.11,$(PYTHON))
+VENV = .venv
+BIN = $(VENV)/bin
+PYTEST_ARGS ?=
+
+# TensorFlow reads both as it is imported: keep XLA's buffers between calls, and log warnings at most.
+export TF_CPU_ALLOCATOR_USE_BFC ?= 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL = help
+.NOTPARALLEL:
+.PHONY: help demo test check format bench clean distclean FORCE
+
+help:
+	@echo 'make demo       train an RNN-RBM on music and write what it plays to runs/demo'
+	@echo 'make test       run the tests            (PYTEST_ARGS="-m \"not slow\" -k rbm")'
+	@echo 'make check      formatter, linter and type checker; changes nothing'
+	@echo 'make format     apply the formatter and the fixes the linter is sure of'
+	@echo 'make bench      time layers and samplers (installs torch and scikit-learn)'
+	@echo 'make clean      remove caches and build files'
+	@echo 'make distclean  the same and $(VENV); runs/ is yours and stays'
+	@echo
+	@echo 'Each installs what it needs into $(VENV) first. Another Python: make test PYTHON=python3.12'
+
+demo: $(VENV)/.plot
+	$(BIN)/python examples/music_rnn_rbm.py --out runs/demo --overwrite
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+format: $(VENV)/.dev
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/speed.py
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find . -path './$(VENV)' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+# One stamp for each extra that is installed. `dev` holds `test`, which holds `plot`.
+# .installing outlives only an installation that was killed.
+$(VENV)/.plot $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml
+	@touch $(VENV)/.installing
+	$(BIN)/python -m pip install --quiet --editable '.[$*]' || { rm -f $(VENV)/.installing; exit 1; }
+	@rm -f $(VENV)/.installing
+	@case $* in dev) touch $(VENV)/.plot $(VENV)/.test ;; test) touch $(VENV)/.plot ;; esac
+	@touch $@
+
+# Looked at on every run; touched, and so its extras installed again, only when the environment is made anew or
+# somebody else's is taken over.
+IN_RANGE = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+$(VENV)/.made: FORCE
+	@if [ ! -e $(VENV)/.installing ] && $(BIN)/python -c 'import pip._internal; $(IN_RANGE)' 2>/dev/null; then \
+	    [ ! -e $@ ] || exit 0; \
+	    if $(BIN)/python -m pip --version >/dev/null 2>&1; then touch $@; exit; fi; \
+	fi; \
+	for python in $(PYTHONS); do \
+	    if "$$python" -c 'import ensurepip, venv; $(IN_RANGE)' 2>/dev/null; then \
+	        echo "making $(VENV) with $$python" && rm -rf $(VENV) && "$$python" -m venv $(VENV) && touch $@; exit; \
+	    fi; \
+	done; \
+	echo 'seqlayers needs Python 3.11, 3.12 or 3.13 with its venv module. None found among: $(PYTHONS).' >&2; \
+	echo 'Install one (Debian, Ubuntu: apt install python3 python3-venv) or name it: make <target> PYTHON=/path/to/python3' >&2; \
+	exit 1
+
+FORCE:
