@@ -1,0 +1,269 @@
+"""The RBM's functions against the equations, in loops."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import rbm as reference
+
+from seqlayers import energy
+
+DTYPES = {"float64": 1e-10, "float32": 2e-5}  # and the tolerance, absolute and relative
+both_visibles = pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def tensors(rbm, dtype="float64"):
+    return energy.RBMParams(*(None if a is None else tf.constant(a, dtype) for a in rbm))
+
+
+def arrays(params):
+    return reference.RBM(*(None if a is None else np.asarray(a, "float64") for a in params))
+
+
+def frames_for(rng, rbm, *shape):
+    shape = (*shape, len(rbm.W))
+    return rng.integers(0, 2, shape) * 1.0 if rbm.log_variance is None else rng.normal(size=shape)
+
+
+def assert_close(actual, expected, dtype="float64"):
+    assert keras.backend.standardize_dtype(actual.dtype) == dtype
+    assert actual.shape == np.shape(expected)
+    np.testing.assert_allclose(actual, expected, rtol=DTYPES[dtype], atol=DTYPES[dtype])
+
+
+@both_dtypes
+@both_visibles
+def test_free_energy_is_minus_the_log_of_the_sum_over_hidden_states(rng, gaussian, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
+    v = frames_for(rng, rbm, 6)
+    expected = [reference.free_energy(rbm, row) for row in v]
+    assert_close(energy.free_energy(tensors(rbm, dtype), tf.constant(v, dtype)), expected, dtype)
+
+
+@both_dtypes
+@both_visibles
+def test_hidden_probabilities_are_ratios_of_sums(rng, gaussian, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
+    v = frames_for(rng, rbm, 6)
+    expected = [reference.hidden_given_visible(rbm, row) for row in v]
+    actual = energy.hidden_given_visible(tensors(rbm, dtype), tf.constant(v, dtype))
+    assert_close(actual.mean(), expected, dtype)
+    p, h = np.array(expected), rng.integers(0, 2, (6, 4))
+    expected = np.log(np.where(h == 1, p, 1 - p))
+    assert_close(actual.log_prob(tf.constant(h, dtype)), expected, dtype)
+
+
+@both_dtypes
+@both_visibles
+def test_visible_distribution_has_the_moments_of_the_conditional(rng, gaussian, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
+    h = rng.integers(0, 2, (6, 4)) * 1.0
+    mean = np.array([reference.visible_given_hidden(rbm, row) for row in h])
+    actual = energy.visible_given_hidden(tensors(rbm, dtype), tf.constant(h, dtype))
+    assert_close(actual.mean(), mean, dtype)
+    variance = mean * (1 - mean) if not gaussian else np.exp(rbm.log_variance) + 0 * mean
+    assert_close(actual.variance(), variance, dtype)
+
+
+@both_visibles
+def test_conditionals_are_the_joint_over_the_marginal(rng, gaussian):
+    # log p(h | v) = F(v) - E(v, h), and log p(v | h) = -E(v, h) - log sum_v' exp(-E(v', h))
+    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
+    v, h = frames_for(rng, rbm, 7), rng.integers(0, 2, (7, 3)) * 1.0
+    joint = np.array([-reference.energy(rbm, a, b) for a, b in zip(v, h, strict=True)])
+    up = joint + [reference.free_energy(rbm, a) for a in v]
+    down = joint - [reference.log_weight_of_hidden(rbm, b) for b in h]
+    params = tensors(rbm)
+    actual = tf.reduce_sum(energy.hidden_given_visible(params, v).log_prob(h), -1)
+    assert_close(actual, up)
+    actual = tf.reduce_sum(energy.visible_given_hidden(params, h).log_prob(v), -1)
+    assert_close(actual, down)
+
+
+@both_dtypes
+@both_visibles
+def test_mean_field_goes_up_and_down_in_expectations(rng, gaussian, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
+    v = frames_for(rng, rbm, 6)
+    up = [reference.hidden_given_visible(rbm, row) for row in v]
+    # E[v | h] at an h between 0 and 1: b + W h, which Bernoulli units squash.
+    expected = np.array([rbm.b + [sum(rbm.W[i] * h) for i in range(5)] for h in up])
+    if not gaussian:
+        expected = 1 / (1 + np.exp(-expected))
+    assert_close(energy.mean_field(tensors(rbm, dtype), tf.constant(v, dtype)), expected, dtype)
+
+
+@both_dtypes
+@both_visibles
+def test_per_frame_biases_equal_a_loop_over_frames(rng, gaussian, dtype):
+    rbm = reference.random_rbm(rng, 4, 3, frames=(2, 3), gaussian=gaussian)
+    v, h = frames_for(rng, rbm, 2, 3), rng.integers(0, 2, (2, 3, 3)) * 1.0
+    params = tensors(rbm, dtype)
+    actual = {
+        "free_energy": energy.free_energy(params, tf.constant(v, dtype)),
+        "up": energy.hidden_given_visible(params, tf.constant(v, dtype)).mean(),
+        "down": energy.visible_given_hidden(params, tf.constant(h, dtype)).mean(),
+        "independent": energy.independent(params).visible_bias,
+    }
+    expected = {name: np.zeros(a.shape) for name, a in actual.items()}
+    for index, one, v1, h1 in reference.each_frame(rbm, v, h):
+        expected["free_energy"][index] = reference.free_energy(one, v1)
+        expected["up"][index] = reference.hidden_given_visible(one, v1)
+        expected["down"][index] = reference.visible_given_hidden(one, h1)
+        expected["independent"][index] = reference.independent_bias(one)
+    for name in actual:
+        assert_close(actual[name], expected[name], dtype)
+
+
+@both_visibles
+@pytest.mark.parametrize("which", ["visible", "hidden"])
+def test_one_of_the_biases_alone_may_have_leading_axes(rng, gaussian, which):
+    rbm = reference.random_rbm(rng, 4, 3, frames=(5,), gaussian=gaussian)
+    wide = {"visible": rbm._replace(c=rbm.c[0]), "hidden": rbm._replace(b=rbm.b[0])}[which]
+    b, c = np.broadcast_to(wide.b, (5, 4)), np.broadcast_to(wide.c, (5, 3))
+    v = frames_for(rng, rbm, 5)
+    actual = energy.free_energy(tensors(wide), v)
+    assert_close(actual, energy.free_energy(tensors(rbm._replace(b=b, c=c)), v))
+
+
+@both_dtypes
+@both_visibles
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_tempered_divides_the_energy_by_the_temperature(rng, gaussian, dtype, temperature):
+    rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
+    params = energy.tempered(tensors(rbm, dtype), temperature)
+    for array in params:
+        assert array is None or array.dtype == dtype
+    other = arrays(params)
+    differences = [
+        reference.energy(other, v, h) - reference.energy(rbm, v, h) / temperature
+        for v in frames_for(rng, rbm, 8)
+        for h in reference.binary_states(2)
+    ]
+    if gaussian:  # up to a constant
+        differences = np.array(differences) - differences[0]
+    np.testing.assert_allclose(differences, 0, atol=10 * DTYPES[dtype])
+
+
+@both_visibles
+def test_tempered_at_one_changes_nothing(rng, gaussian):
+    params = tensors(reference.random_rbm(rng, 3, 2, gaussian=gaussian), "float32")
+    for before, after in zip(params, energy.tempered(params, 1.0), strict=True):
+        if before is not None:
+            np.testing.assert_array_equal(before, after)
+
+
+@both_dtypes
+@both_visibles
+def test_centered_is_the_centered_energy_up_to_a_constant(rng, gaussian, dtype):
+    rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
+    m, l = rng.normal(size=3), rng.uniform(size=2)  # noqa: E741 - the letter of the equation
+    params = energy.centered(tensors(rbm, dtype), tf.constant(m, dtype), tf.constant(l, dtype))
+    differences = [
+        reference.energy(arrays(params), v, h) - reference.centered_energy(rbm, v, h, m, l)
+        for v in frames_for(rng, rbm, 8)
+        for h in reference.binary_states(2)
+    ]
+    np.testing.assert_allclose(differences - differences[0], 0, atol=10 * DTYPES[dtype])
+
+
+def test_centered_takes_biases_with_a_row_for_each_frame(rng):
+    rbm = reference.random_rbm(rng, 3, 2, frames=(4,))
+    m, l = rng.normal(size=3), rng.uniform(size=2)  # noqa: E741
+    many = energy.centered(tensors(rbm), m, l)
+    for index, one in reference.each_frame(rbm):
+        alone = energy.centered(tensors(one), m, l)
+        assert_close(many.visible_bias[index], alone.visible_bias)
+        assert_close(many.hidden_bias[index], alone.hidden_bias)
+
+
+@both_dtypes
+@both_visibles
+def test_independent_keeps_each_visible_as_if_it_were_alone(rng, gaussian, dtype):
+    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
+    base = energy.independent(tensors(rbm, dtype))
+    assert_close(base.visible_bias, reference.independent_bias(rbm), dtype)
+    assert_close(base.kernel, np.zeros((4, 3)), dtype)
+    assert_close(base.hidden_bias, rbm.c, dtype)
+    assert (base.log_variance is not None) == gaussian
+
+
+@both_visibles
+def test_gradient_of_free_energy_is_that_of_finite_differences(rng, gaussian):
+    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
+    v = frames_for(rng, rbm, 3) + 0.25  # between 0 and 1 it is a polynomial in v as well
+    params, v_tensor = tensors(rbm), tf.constant(v)
+    with tf.GradientTape() as tape:
+        sources = [p for p in params if p is not None] + [v_tensor]
+        tape.watch(sources)
+        value = tf.reduce_sum(energy.free_energy(params, v_tensor))
+    gradients = tape.gradient(value, sources)
+
+    def loss():
+        return sum(reference.free_energy(rbm, row) for row in v)
+
+    assert_slopes(loss, [a for a in rbm if a is not None] + [v], gradients)
+
+
+@both_visibles
+def test_gradient_of_contrastive_divergence_holds_the_samples(rng, gaussian):
+    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
+    v, seed = frames_for(rng, rbm, 5), energy.seed_pair(7)
+    params = tensors(rbm)
+    v_model = energy.gibbs(params, tf.constant(v), 3, seed).numpy()
+    assert np.any(v_model != v)
+
+    def loss():
+        gaps = [
+            reference.free_energy(rbm, data) - reference.free_energy(rbm, model)
+            for data, model in zip(v, v_model, strict=True)
+        ]
+        return np.mean(gaps)
+
+    with tf.GradientTape() as tape:
+        sources = [p for p in params if p is not None]
+        tape.watch(sources)
+        value = energy.contrastive_divergence(params, tf.constant(v), 3, seed)
+    np.testing.assert_allclose(value, loss(), atol=1e-10)
+    assert_slopes(loss, [a for a in rbm if a is not None], tape.gradient(value, sources))
+
+
+def test_gradient_reaches_what_made_the_biases(rng):
+    rbm = reference.random_rbm(rng, 4, 3, frames=(5,))
+    v, seed = frames_for(rng, rbm, 5), energy.seed_pair(7)
+    context, A = tf.constant(rng.normal(size=(5, 2))), rng.normal(size=(2, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(context)
+        b = rbm.b + context @ A
+        params = tensors(rbm)._replace(visible_bias=b)
+        loss = energy.contrastive_divergence(params, tf.constant(v), 1, seed)
+    v_model = energy.gibbs(params, tf.constant(v), 1, seed)
+    expected = (v_model - v) @ A.T / 5  # dF/db = -v, and the loss is a mean over five frames
+    assert_close(tape.gradient(loss, context), expected)
+
+
+def assert_slopes(loss, arrays_in_place, gradients, eps=1e-5):
+    """Compares gradients with central differences of `loss`, moving `arrays_in_place`."""
+    for array, gradient in zip(arrays_in_place, gradients, strict=True):
+        expected = np.zeros(array.shape)
+        for index in np.ndindex(array.shape):
+            value = array[index]
+            array[index] = value + eps
+            above = loss()
+            array[index] = value - eps
+            expected[index] = (above - loss()) / (2 * eps)
+            array[index] = value
+        np.testing.assert_allclose(gradient, expected, atol=1e-7)
+
+
+@both_visibles
+def test_nothing_that_is_given_is_changed(rng, gaussian):
+    params = tensors(reference.random_rbm(rng, 4, 3, gaussian=gaussian), "float32")
+    before = [None if p is None else p.numpy().copy() for p in params]
+    v = np.ones((2, 4), "float32")
+    energy.contrastive_divergence(params, v, 2, energy.seed_pair(0))
+    energy.independent(params), energy.tempered(params, 3.0)
+    np.testing.assert_array_equal(v, 1)
+    for p, old in zip(params, before, strict=True):
+        assert (p is None and old is None) or np.array_equal(p, old)
