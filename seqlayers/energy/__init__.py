@@ -11,13 +11,13 @@ from seqlayers.energy.rbm import (
     RBMParams,
     centered,
     contrastive_divergence,
+    features,
     free_energy,
     gibbs,
     hidden_given_visible,
     independent,
     mean_field,
     persistent_contrastive_divergence,
-    tempered,
     visible_given_hidden,
 )
 from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
@@ -29,6 +29,7 @@ __all__ = [
     "can_enumerate",
     "centered",
     "contrastive_divergence",
+    "features",
     "fold_in",
     "free_energy",
     "gibbs",
@@ -40,6 +41,5 @@ __all__ = [
     "reverse_log_partition",
     "row_seeds",
     "seed_pair",
-    "tempered",
     "visible_given_hidden",
 ]

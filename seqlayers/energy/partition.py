@@ -3,15 +3,16 @@
     log p(v) = -F(v) - log Z
 
 `log_partition` sums over all states of the smaller side. `ais_log_partition` anneals from an RBM
-without interactions to the one asked for; on average it says too little, so that likelihoods made with
-it flatter. `reverse_log_partition` anneals back from a given frame; on average it says too much. Between
-the two lies the truth. All frames of a conditional RBM, each with biases of its own, run at once.
+without interactions to the one asked for; on average it says too little, so that likelihoods made
+with it flatter. `reverse_log_partition` anneals back from a given frame; on average it says too
+much. Between the two lies the truth. All frames of a conditional RBM, each with biases of its
+own, run at once.
 
-The path is linear in the parameters and starts at `independent(params)`: on RBMs trained on music that
-base needs thirty times fewer steps than a uniform one.
-References: R. Salakhutdinov and I. Murray, On the Quantitative Analysis of Deep Belief Networks, ICML
-2008 (AIS); Y. Burda, R. Grosse and R. Salakhutdinov, Accurate and Conservative Estimates of MRF
-Log-likelihood using Reverse Annealing, AISTATS 2015 (RAISE).
+The path is linear in the parameters and starts at `independent(params)`: on RBMs trained on music
+that base needs thirty times fewer steps than a uniform one.
+References: R. Salakhutdinov and I. Murray, On the Quantitative Analysis of Deep Belief Networks,
+ICML 2008 (AIS); Y. Burda, R. Grosse and R. Salakhutdinov, Accurate and Conservative Estimates of
+MRF Log-likelihood using Reverse Annealing, AISTATS 2015 (RAISE).
 """
 
 import math
@@ -105,8 +106,8 @@ def ais_log_partition(params, seed, num_betas=NUM_BETAS, num_chains=NUM_CHAINS):
 def reverse_log_partition(params, v, seed, num_betas=NUM_BETAS, num_chains=NUM_CHAINS):
     """log Z by annealing back from `v`, too high on average: -F(v) less it is a cautious log p(v).
 
-    RAISE: the mean of exp(-F(v) - log Z) is, without bias, the probability of `v` under the annealing
-    itself, which draws from nearly the RBM.
+    RAISE: the mean of exp(-F(v) - log Z) is, without bias, the probability of `v` under the
+    annealing itself, which draws from nearly the RBM.
 
     Args:
         params: `RBMParams`; biases may have leading axes.
@@ -129,13 +130,15 @@ def reverse_log_partition(params, v, seed, num_betas=NUM_BETAS, num_chains=NUM_C
 
 
 def _anneal(params, base, v, seed, num_betas, forward):
-    """Sums log f_{k+1}(v) - log f_k(v) along the path, up from the base or down to it, `(..., C)`."""
+    """Sums log f_{k+1}(v) - log f_k(v) along the path, up from the base or down to it."""
     target, base = _for_chains(params), _for_chains(base)
     W = target.kernel
     delta = 1.0 / num_betas
 
     def at(beta):
-        mixed = (base_p + beta * (p - base_p) for base_p, p in zip(base[1:3], target[1:3]))
+        mixed = (
+            base_p + beta * (p - base_p) for base_p, p in zip(base[1:3], target[1:3], strict=True)
+        )
         return RBMParams(W * beta, *mixed, target.log_variance)
 
     def step(k, carry):
@@ -160,8 +163,9 @@ def _anneal(params, base, v, seed, num_betas, forward):
 def _softplus_difference(x, y, num_betas):
     """sum_j softplus(x_j) - softplus(y_j), `(...)`.
 
-    Where x and y are near, it is the log of a product of ratios 1 + sigmoid(y) (exp(x - y) - 1), with
-    one logarithm for eight units: exact, and half the work, since sigmoid(y) is needed to draw.
+    Where x and y are near, it is the log of a product of ratios 1 + sigmoid(y) (exp(x - y) - 1),
+    with one logarithm for eight units: exact, and half the work, since sigmoid(y) is needed to
+    draw.
     """
     H = x.shape[-1]
     if num_betas < 50:  # long steps: a product could overflow

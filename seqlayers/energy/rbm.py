@@ -4,13 +4,14 @@
     E(v, h) = 1/2 |(v - b) / s|^2 - c.h - (v / s^2) W h    Gaussian visibles
     F(v)    = -log sum_h exp(-E(v, h))                     free energy
 
-W is `kernel`, b `visible_bias`, c `hidden_bias` and log s^2 `log_variance`. In a conditional RBM b and c
-have leading axes, a row for each frame; `v` then has the same leading axes, and the chains of all frames
-run at once. Energies are in nats.
-References: RNN-DBN paper (K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Modeling
-Temporal Dependencies Using a RNN-DBN, ICANN 2014), equations 1-7, for Bernoulli visibles; LSTBM paper
-(T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted Boltzmann
-Machine with Long Short-Term Memory, Interspeech 2018), equation 2, for Gaussian ones.
+W is `kernel`, b `visible_bias`, c `hidden_bias` and log s^2 `log_variance`. In a conditional RBM
+b and c have leading axes, a row for each frame; `v` then has the same leading axes, and the
+chains of all frames run at once. Energies are in nats.
+References: RNN-DBN paper (K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by
+Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014), equations 1-7, for Bernoulli
+visibles; LSTBM paper (T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra
+Using Restricted Boltzmann Machine with Long Short-Term Memory, Interspeech 2018), equation 2, for
+Gaussian ones.
 """
 
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from seqlayers.energy.sampling import bernoulli, fold_in, normal
 
 
 class RBMParams(NamedTuple):
-    """Parameters of an RBM: Bernoulli visibles where `log_variance` is None, Gaussian ones otherwise.
+    """Parameters of an RBM, with Gaussian visibles where `log_variance` is given.
 
     In a conditional RBM `visible_bias` and `hidden_bias` have a row for each frame.
     """
@@ -59,22 +60,29 @@ def free_energy(params, v):
     return visible_energy(params, v) - ops.sum(ops.softplus(x), axis=-1)
 
 
-def hidden_given_visible(params, v):
-    """p(h | v), a TFP `Bernoulli` over `(..., H)`."""
-    return bernoulli(params.hidden_bias + ops.matmul(features(params, v), params.kernel))
+def hidden_given_visible(params, v, temperature=1.0):
+    """p(h | v), a TFP `Bernoulli` over `(..., H)`.
+
+    Args:
+        params: `RBMParams`.
+        v: Visible units, `(..., V)`.
+        temperature: Divides the energy, a number or a tensor that broadcasts with `(..., 1)`.
+    """
+    x = params.hidden_bias + ops.matmul(features(params, v), params.kernel)
+    return bernoulli(x / temperature)
 
 
-def visible_given_hidden(params, h):
-    """p(v | h), a TFP `Bernoulli` or `Normal` over `(..., V)`."""
-    return visible_given_input(params, ops.matmul(h, ops.transpose(params.kernel)))
+def visible_given_hidden(params, h, temperature=1.0):
+    """p(v | h), a TFP `Bernoulli` or `Normal` over `(..., V)`; arguments as above."""
+    return visible_given_input(params, ops.matmul(h, ops.transpose(params.kernel)), temperature)
 
 
-def visible_given_input(params, hidden_input):
+def visible_given_input(params, hidden_input, temperature=1.0):
     """p(v | h) from what the hidden units send down, h W^T `(..., V)`."""
     x = params.visible_bias + hidden_input
     if params.log_variance is None:
-        return bernoulli(x)
-    return normal(x, ops.exp(0.5 * params.log_variance))
+        return bernoulli(x / temperature)
+    return normal(x, ops.exp(0.5 * params.log_variance) * temperature**0.5)
 
 
 def mean_field(params, v):
@@ -100,22 +108,14 @@ def independent(params):
     return RBMParams(ops.zeros_like(W), b, c, log_variance)
 
 
-def tempered(params, temperature):
-    """The RBM with energies divided by `temperature`: above 1 it is bolder, below 1 safer."""
-    W, b, c, log_variance = params
-    if log_variance is None:
-        return RBMParams(W / temperature, b / temperature, c / temperature)
-    # E / T is a Gaussian RBM of variance s^2 T with the same W and b.
-    return RBMParams(W, b, c / temperature, log_variance + ops.log(temperature))
-
-
 def centered(params, visible_offset, hidden_offset):
     """The RBM whose energy is written in v - m and h - l, as an ordinary one.
 
     -b.(v - m) - c.(h - l) - (v - m) W (h - l) is, up to a constant, an RBM with biases b - W l and
     c - m W. The model can say the same things; its gradients are those of the centered RBM, which
     do not push the biases when they move the weights.
-    Reference: J. Melchior, A. Fischer and L. Wiskott, How to Center Deep Boltzmann Machines, JMLR 2016.
+    Reference: J. Melchior, A. Fischer and L. Wiskott, How to Center Deep Boltzmann Machines, JMLR
+    2016.
 
     Args:
         params: `RBMParams` of the centered energy.
@@ -128,7 +128,7 @@ def centered(params, visible_offset, hidden_offset):
     return RBMParams(W, b, c, log_variance)
 
 
-def gibbs(params, v, steps, seed):
+def gibbs(params, v, steps, seed, temperature=1.0):
     """Runs Gibbs sampling, `steps` times v -> h -> v, on all rows of `v` at once.
 
     Args:
@@ -136,14 +136,17 @@ def gibbs(params, v, steps, seed):
         v: Where the chains start, `(..., V)`.
         steps: Number of steps, an int or a scalar tensor.
         seed: int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each other.
+        temperature: Divides the energy: above 1 is bolder, below 1 safer. A number or a tensor
+            that broadcasts with `(..., 1)`.
 
     Returns:
         The visible units after the last step, `(..., V)`.
     """
 
     def step(k, v):
-        h = hidden_given_visible(params, v).sample(seed=fold_in(seed, 2 * k))
-        return visible_given_hidden(params, h).sample(seed=fold_in(seed, 2 * k + 1))
+        h = hidden_given_visible(params, v, temperature).sample(seed=fold_in(seed, 2 * k))
+        v = visible_given_hidden(params, h, temperature)
+        return v.sample(seed=fold_in(seed, 2 * k + 1))
 
     return ops.fori_loop(0, steps, step, v)
 
@@ -186,8 +189,8 @@ def persistent_contrastive_divergence(params, v, chains, steps, seed, mask=None)
     """
     if len(params.visible_bias.shape) > 1 or len(params.hidden_bias.shape) > 1:
         raise ValueError(
-            "Persistent chains need one distribution to stay in; use `contrastive_divergence` where "
-            "biases have a row for each frame. Received: "
+            "Persistent chains need one distribution to stay in; use `contrastive_divergence` "
+            "where biases have a row for each frame. Received: "
             f"visible_bias.shape={params.visible_bias.shape}."
         )
     chains = ops.stop_gradient(gibbs(params, chains, steps, seed))

@@ -1,15 +1,15 @@
 """Every random draw of the package.
 
-Nothing is drawn without a seed one can name. A seed is a pair of int32, or one pair for each row of a
-batch; `fold_in` makes new seeds of old ones and numbers: the step of training, the place of use, the
-number of a Gibbs step. With a pair for each row, what is drawn for a row depends on that row's seed and
-on nothing else: not on the batch it came in and not on the padding behind it.
+Nothing is drawn without a seed one can name. A seed is a pair of int32, or one pair for each row
+of a batch; `fold_in` makes new seeds of old ones and numbers: the step of training, the place of
+use, the number of a Gibbs step. With a pair for each row, what is drawn for a row depends on that
+row's seed and on nothing else: not on the batch it came in and not on the padding behind it.
 
-Draws are made by TensorFlow Probability's distributions. Two of them, `Bernoulli` and `Normal`, take
-their bits from here rather than from TensorFlow: TensorFlow's floats differ between eager execution,
-graphs and XLA, and XLA on a CPU makes them a hundred times slower. Ours are integers (the three-round
-multiply-xorshift hash `triple32`, keyed, over a counter), so the same seed gives the same draw in eager
-execution, in a graph, under XLA and in a served model.
+Draws are made by TensorFlow Probability's distributions. Two of them, `Bernoulli` and `Normal`,
+take their bits from here rather than from TensorFlow: TensorFlow's floats differ between eager
+execution, graphs and XLA, and XLA on a CPU makes them a hundred times slower. Ours are integers
+(the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so the same seed gives
+the same draw in eager execution, in a graph, under XLA and in a served model.
 Reference: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`).
 """
 
@@ -76,7 +76,7 @@ def uniform(shape, seed):
 
 
 def bernoulli(logits):
-    """A TFP `Bernoulli` with these logits, whose `sample(seed=...)` takes the seeds of this module."""
+    """A TFP `Bernoulli` whose `sample(seed=...)` takes the seeds of this module."""
     return _distributions().Bernoulli(logits=logits, dtype=logits.dtype)
 
 
@@ -87,7 +87,7 @@ def normal(mean, scale):
 
 @functools.cache
 def _distributions():
-    """TFP's distributions over our bits; TFP takes two seconds to import, so it waits for its use."""
+    """TFP's distributions over our bits; its import takes two seconds, so it waits for use."""
     import tensorflow_probability as tfp
 
     tfd = tfp.distributions
@@ -108,7 +108,7 @@ def _distributions():
 
 
 def _uniform_n(n, shape, seed):
-    """`n` draws of `shape`, `(n, *shape)`; draw i of them is what `fold_in(seed, i)` gives alone."""
+    """`n` draws of `shape`, `(n, *shape)`; draw i is what `fold_in(seed, i)` gives alone."""
     if seed is None:
         raise ValueError("`seed` must be given: an int32 pair, or one pair for each row.")
     seed = ops.convert_to_tensor(seed, "int32")

@@ -1,0 +1,7 @@
+"""Heads: Keras layers that say how likely a frame is, given a context."""
+
+from seqlayers.heads.bernoulli import BernoulliHead
+from seqlayers.heads.conditional_rbm import ConditionalRBM
+from seqlayers.heads.head import FrameLogProb, Head
+
+__all__ = ["BernoulliHead", "ConditionalRBM", "FrameLogProb", "Head"]

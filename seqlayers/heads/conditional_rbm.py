@@ -1,0 +1,304 @@
+"""A restricted Boltzmann machine whose biases a context sets.
+
+    p(v_t, h_t | context_t) = exp(-E(v_t, h_t)) / Z_t      E as in `seqlayers.energy.rbm`
+    b_t = b + context_t A                                  visible bias of frame t
+    c_t = c + context_t B                                  hidden bias of frame t
+
+W is `kernel`, b `visible_bias`, c `hidden_bias`, A `context_visible_kernel`, B
+`context_hidden_kernel` and, with Gaussian visibles, log s^2 `log_variance`. With u_{t-1} of a
+recurrent layer as context this is the RNN-RBM's frame; without a context it is a plain RBM.
+Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Modeling Temporal
+Dependencies Using a RNN-DBN, ICANN 2014, section 2.
+"""
+
+import keras
+from keras import ops
+
+from seqlayers import energy
+from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
+from seqlayers.energy.rbm import visible_given_input
+from seqlayers.heads.head import FrameLogProb, Head, check_positive, split
+
+LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class ConditionalRBM(Head):
+    """Says of a frame which visible units go together, through hidden units that see them all.
+
+    Trained by contrastive divergence from the data, or, without a context, by persistent chains.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number H of hidden units.
+        gibbs_steps: Number k of Gibbs steps in training (CD-k, PCD-k).
+        visibles: `"bernoulli"` or `"gaussian"` (with a learned variance for each unit).
+        persistent_chains: Number of persistent chains for PCD; CD from the data if None.
+        centering_rate: Rate of the moving averages that center visible and hidden units; not
+            centered if None.
+        sampling_steps: Number of Gibbs steps when drawing new frames.
+        num_betas: Number of annealing steps when estimating likelihoods.
+        num_chains: Number of annealing chains for each frame.
+        kernel_initializer: Initializer of W.
+        kernel_regularizer: Regularizer of W.
+        context_initializer: Initializer of A and B.
+        context_regularizer: Regularizer of A and B.
+        seed: Seed of all draws.
+
+    Example:
+        >>> frames = keras.Input((None, 88))
+        >>> past = Delay()(keras.layers.LSTM(100, return_sequences=True)(frames))
+        >>> model = keras.Model(frames, ConditionalRBM(88, 150)([frames, past]))
+        >>> model.compile("adam")
+    """
+
+    VISIBLES = ("bernoulli", "gaussian")
+
+    def __init__(
+        self,
+        visible_units,
+        hidden_units,
+        gibbs_steps=15,
+        visibles="bernoulli",
+        persistent_chains=None,
+        centering_rate=None,
+        sampling_steps=25,
+        num_betas=NUM_BETAS,
+        num_chains=NUM_CHAINS,
+        kernel_initializer=None,
+        kernel_regularizer=None,
+        context_initializer="glorot_uniform",
+        context_regularizer=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(visible_units, visibles, seed, **kwargs)
+        counts = {
+            "hidden_units": hidden_units,
+            "gibbs_steps": gibbs_steps,
+            "sampling_steps": sampling_steps,
+            "num_betas": num_betas,
+            "num_chains": num_chains,
+        }
+        if persistent_chains is not None:
+            counts["persistent_chains"] = persistent_chains
+        for name, value in counts.items():
+            check_positive(name, value)
+        if centering_rate is not None and not 0 < centering_rate <= 1:
+            raise ValueError(
+                "`centering_rate` must lie in (0, 1], or be None for an RBM that is not centered. "
+                f"Received: centering_rate={centering_rate!r}."
+            )
+        self.hidden_units = hidden_units
+        self.gibbs_steps = gibbs_steps
+        self.persistent_chains = persistent_chains
+        self.centering_rate = centering_rate
+        self.sampling_steps = sampling_steps
+        self.num_betas = num_betas
+        self.num_chains = num_chains
+        if kernel_initializer is None:
+            kernel_initializer = keras.initializers.RandomNormal(stddev=0.01)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.context_initializer = keras.initializers.get(context_initializer)
+        self.context_regularizer = keras.regularizers.get(context_regularizer)
+
+    @property
+    def kind(self):
+        return "exact" if self._can_enumerate() else "estimate"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        frames_shape, context_shape = split(input_shape)
+        V, H = self.visible_units, self.hidden_units
+        if frames_shape[-1] != V:
+            raise ValueError(
+                f"`visible_units={V}` must be the number of values in a frame. "
+                f"Received: frames of shape {tuple(frames_shape)}."
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(V, H),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.visible_bias = self.add_weight(name="visible_bias", shape=(V,), initializer="zeros")
+        self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
+        self.log_variance = None
+        if self.visibles == "gaussian":
+            self.log_variance = self.add_weight(
+                name="log_variance",
+                shape=(V,),
+                initializer="zeros",
+                constraint=_clip_log_variance,
+            )
+        self.context_visible_kernel = self.context_hidden_kernel = None
+        if context_shape is not None:
+            if self.persistent_chains is not None:
+                raise ValueError(
+                    "`persistent_chains` needs a head without context: where biases move with the "
+                    "frame there is no distribution for a chain to stay in. "
+                    f"Received: persistent_chains={self.persistent_chains} and a context of shape "
+                    f"{tuple(context_shape)}."
+                )
+            for side, units in (("visible", V), ("hidden", H)):
+                weight = self.add_weight(
+                    name=f"context_{side}_kernel",
+                    shape=(context_shape[-1], units),
+                    initializer=self.context_initializer,
+                    regularizer=self.context_regularizer,
+                )
+                setattr(self, f"context_{side}_kernel", weight)
+        if self.persistent_chains is not None:
+            self.chains = self.add_weight(
+                name="chains",
+                shape=(self.persistent_chains, V),
+                initializer="zeros",
+                trainable=False,
+            )
+        if self.centering_rate is not None:
+            for side, units in (("visible", V), ("hidden", H)):
+                weight = self.add_weight(
+                    name=f"{side}_offset", shape=(units,), initializer="zeros", trainable=False
+                )
+                setattr(self, f"{side}_offset", weight)
+
+    def params(self, context=None):
+        """`energy.RBMParams` of the frames with these contexts; of the plain RBM if None."""
+        params = energy.RBMParams(
+            *(w if w is None else ops.convert_to_tensor(w) for w in self._rbm_weights())
+        )
+        if self.centering_rate is not None:
+            params = energy.centered(params, self.visible_offset, self.hidden_offset)
+        if context is None:
+            return params
+        if self.context_visible_kernel is None:
+            raise ValueError(
+                "This `ConditionalRBM` was built without a context. "
+                f"Received: a context of shape {tuple(context.shape)}."
+            )
+        (context,) = self._cast(context)
+        return params._replace(
+            visible_bias=params.visible_bias + ops.matmul(context, self.context_visible_kernel),
+            hidden_bias=params.hidden_bias + ops.matmul(context, self.context_hidden_kernel),
+        )
+
+    def loss(self, frames, context=None, mask=None, seed=None, training=False):
+        """The scalar of CD-k or PCD-k: a difference of free energies, a monitor of the chains."""
+        frames, context = self._cast(frames, context)
+        if mask is not None:  # what is padded may hold anything, NaN included
+            frames = ops.where(mask[..., None], frames, 0)
+        if training and self.centering_rate is not None:
+            self._move_offsets(frames, context, mask)
+        params = self.params(context)
+        if self.persistent_chains is None:
+            seed = self._row_seeds(seed, frames)
+            return energy.contrastive_divergence(params, frames, self.gibbs_steps, seed, mask)
+        seed = self._one_seed(seed)
+        loss, chains = energy.persistent_contrastive_divergence(
+            params, frames, ops.convert_to_tensor(self.chains), self.gibbs_steps, seed, mask
+        )
+        if training:
+            self.chains.assign(chains)
+        return loss
+
+    def log_prob(self, frames, context=None, seed=None):
+        """log p(v_t | context_t): exact where one side has at most 20 units, else by AIS.
+
+        AIS flatters: on average it says a little too much. `reverse_log_prob` is cautious.
+
+        Returns:
+            `FrameLogProb`.
+        """
+        frames, params = self._frames_and_params(frames, context)
+        if self._can_enumerate():
+            log_z = energy.log_partition(params)
+        elif context is None:  # one Z for all frames: work that pays for a hundred times the chains
+            seed = self._one_seed(seed)
+            chains = 100 * self.num_chains
+            log_z = energy.ais_log_partition(params, seed, self.num_betas, chains)
+        else:
+            seed = self._row_seeds(seed, frames)
+            log_z = energy.ais_log_partition(params, seed, self.num_betas, self.num_chains)
+        nats = -energy.free_energy(params, frames) - log_z.nats
+        return FrameLogProb(nats, log_z.standard_error + ops.zeros_like(nats))
+
+    def reverse_log_prob(self, frames, context=None, seed=None):
+        """log p(v_t | context_t) from below: exact as `log_prob`, else by reverse annealing.
+
+        Returns:
+            `FrameLogProb`.
+        """
+        if self._can_enumerate():
+            return self.log_prob(frames, context)
+        frames, params = self._frames_and_params(frames, context)
+        seed = self._row_seeds(seed, frames)
+        log_z = energy.reverse_log_partition(params, frames, seed, self.num_betas, self.num_chains)
+        return FrameLogProb(-energy.free_energy(params, frames) - log_z.nats, log_z.standard_error)
+
+    def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
+        params = self.params(context)
+        b = params.visible_bias
+        if context is None:
+            b = ops.broadcast_to(b, (num_frames, self.visible_units))
+        temperature = self._row_temperature(temperature, b)
+        seed = self._row_seeds(seed, b)
+        start = energy.independent(params._replace(visible_bias=b))
+        v = visible_given_input(start, 0.0, temperature)
+        v = v.sample(seed=energy.fold_in(seed, 2 * self.sampling_steps))
+        return energy.gibbs(params, v, self.sampling_steps, seed, temperature)
+
+    def reconstruct(self, frames, context=None):
+        """E[v | E[h | v]], one pass up and down in expectations."""
+        frames, params = self._frames_and_params(frames, context)
+        return energy.mean_field(params, frames)
+
+    def get_config(self):
+        return super().get_config() | {
+            "hidden_units": self.hidden_units,
+            "gibbs_steps": self.gibbs_steps,
+            "visibles": self.visibles,
+            "persistent_chains": self.persistent_chains,
+            "centering_rate": self.centering_rate,
+            "sampling_steps": self.sampling_steps,
+            "num_betas": self.num_betas,
+            "num_chains": self.num_chains,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "context_initializer": keras.initializers.serialize(self.context_initializer),
+            "context_regularizer": keras.regularizers.serialize(self.context_regularizer),
+        }
+
+    def _rbm_weights(self):
+        return self.kernel, self.visible_bias, self.hidden_bias, self.log_variance
+
+    def _frames_and_params(self, frames, context):
+        frames, context = self._cast(frames, context)
+        return frames, self.params(context)
+
+    def _can_enumerate(self):
+        return energy.can_enumerate(energy.RBMParams(*self._rbm_weights()))
+
+    def _move_offsets(self, frames, context, mask):
+        """Moves the offsets toward the batch's means, and the biases so that p stays the same."""
+        params = self.params(context)
+        h = energy.hidden_given_visible(params, frames).mean()
+        for offset, values in ((self.visible_offset, frames), (self.hidden_offset, h)):
+            weights = ops.ones(ops.shape(values)[:-1]) if mask is None else mask
+            weights = ops.cast(weights, values.dtype)[..., None]
+            axes = tuple(range(len(values.shape) - 1))
+            mean = ops.sum(values * weights, axes) / ops.maximum(ops.sum(weights), 1)
+            some = ops.cast(ops.sum(weights) > 0, values.dtype)
+            change = ops.stop_gradient(some * self.centering_rate * (mean - offset))
+            offset.assign(offset + change)
+            if offset is self.visible_offset:
+                self.hidden_bias.assign_add(
+                    ops.matmul(energy.features(params, change), params.kernel)
+                )
+            else:
+                self.visible_bias.assign_add(ops.matmul(params.kernel, change))
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+def _clip_log_variance(w):
+    return ops.clip(w, *LOG_VARIANCE_RANGE)

@@ -1,0 +1,186 @@
+"""The contract of a head: what is said of one frame, given what a memory keeps of those before."""
+
+import random
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
+
+
+class FrameLogProb(NamedTuple):
+    """log p(v_t | context_t) of each frame in nats, and its standard error; 0 where exact."""
+
+    nats: Any  # [...]
+    standard_error: Any  # [...]
+
+
+class Head(keras.layers.Layer):
+    """A distribution over a frame, whose parameters a context sets.
+
+    A subclass gives `loss`, `log_prob`, `sample`, `reconstruct` and `kind`, and makes its weights
+    in `build`. All of them take `context=None`, which is the model without time. Energies and
+    likelihoods are computed in float32, or in float64 under a float64 policy, never in half
+    precision.
+
+    As a layer of a functional model it is called on frames, or on `[frames, context]`: it adds its
+    loss to the model's, so that plain `fit` trains it, and returns the reconstruction.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        visibles: What a visible unit is, one of the class's `VISIBLES`.
+        seed: Seed of all draws; made from Python's `random` if None, as in Keras.
+
+    Call arguments:
+        inputs: Frames `(..., V)`, or a pair of frames and context `(..., C)`.
+        mask: Which frames count, bool `(...)`, or a pair of masks of which the first is used.
+        training: Whether the loss is drawn anew each call. Without it, draws repeat.
+    """
+
+    VISIBLES: tuple[str, ...] = ("bernoulli",)
+
+    def __init__(self, visible_units, visibles="bernoulli", seed=None, **kwargs):
+        super().__init__(**kwargs)
+        check_positive("visible_units", visible_units)
+        if visibles not in self.VISIBLES:
+            raise ValueError(
+                f"`visibles` of {type(self).__name__} must be one of {', '.join(self.VISIBLES)}. "
+                f"Received: visibles={visibles!r}."
+            )
+        self.visible_units = visible_units
+        self.visibles = visibles
+        self.seed = random.randrange(2**31) if seed is None else seed
+        seed_pair(self.seed)  # refuses what is no seed
+        self.autocast = False
+        self.supports_masking = True
+
+    @property
+    def kind(self):
+        """What `log_prob` gives: `"exact"`, `"estimate"` or `"lower_bound"`."""
+        raise NotImplementedError
+
+    def loss(self, frames, context=None, mask=None, seed=None, training=False):
+        """A scalar whose gradient trains the head and, through `context`, the memory.
+
+        Args:
+            frames: `(..., V)`.
+            context: `(..., C)`, or None for the model without time.
+            mask: Which frames count, bool `(...)`; all if None.
+            seed: int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each other.
+            training: Whether what moves with training (chains, offsets) may move.
+        """
+        raise NotImplementedError
+
+    def log_prob(self, frames, context=None, seed=None):
+        """`FrameLogProb` of frames `(..., V)`; its quality is declared by `kind`."""
+        raise NotImplementedError
+
+    def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
+        """Draws frames, one for each context.
+
+        Args:
+            context: `(..., C)`, or None for the model without time.
+            seed: int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each other.
+            temperature: Divides the energy of a frame, a number or `(rows,)`: above 1 is bolder,
+                below 1 safer.
+            num_frames: Without context, the number of frames.
+
+        Returns:
+            Frames, `(..., V)`.
+        """
+        raise NotImplementedError
+
+    def reconstruct(self, frames, context=None):
+        """The frames as the head sees them, `(..., V)` in expectations."""
+        raise NotImplementedError
+
+    def without_context(self):
+        """A new head like this one, for the model without time."""
+        head = type(self).from_config(self.get_config() | {"name": f"{self.name}_without_context"})
+        head.build((None, self.visible_units))
+        return head
+
+    def check_frames(self, frames, name="frames"):
+        """Checks a NumPy array `(..., V)` before work is done on it.
+
+        Raises:
+            ValueError: naming what is wrong, what came and what is wanted.
+        """
+        if frames.shape[-1] != self.visible_units:
+            raise ValueError(
+                f"`{name}` must have {self.visible_units} values a frame. "
+                f"Received: shape {frames.shape}."
+            )
+        if not np.isfinite(frames).all():
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity.")
+        if self.visibles == "bernoulli" and frames.size:
+            low, high = frames.min(), frames.max()
+            if low < 0 or high > 1:
+                raise ValueError(
+                    f"`{name}` must lie in [0, 1] for Bernoulli visibles. "
+                    f"Received: values from {low} to {high}."
+                )
+
+    def build(self, input_shape):
+        # Draws in a user's own model count calls; `SequenceModel` counts the optimizer's steps.
+        self.calls = self.add_weight(
+            name="calls", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def call(self, inputs, mask=None, training=False):
+        frames, context = split(inputs)
+        mask, _ = split(mask)
+        if training:
+            self.calls.assign(self.calls + 1)
+            seed = fold_in(seed_pair(self.seed), self.calls)
+        else:
+            seed = seed_pair(self.seed)
+        self.add_loss(self.loss(frames, context, mask, seed, training))
+        return self.reconstruct(frames, context)
+
+    def compute_output_spec(self, inputs, mask=None, training=False):
+        return keras.KerasTensor(split(inputs)[0].shape, dtype=self.variable_dtype)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return split(previous_mask)[0]
+
+    def get_config(self):
+        return super().get_config() | {
+            "visible_units": self.visible_units,
+            "seed": self.seed,
+        }
+
+    def _cast(self, *tensors):
+        return [t if t is None else ops.cast(t, self.variable_dtype) for t in tensors]
+
+    def _row_temperature(self, temperature, frames):
+        """A temperature that broadcasts with the frames `(rows, ..., V)`."""
+        temperature = ops.cast(temperature, self.variable_dtype)
+        return ops.reshape(temperature, (-1,) + (1,) * (len(frames.shape) - 1))
+
+    def _one_seed(self, seed):
+        """One seed for draws that belong to no row."""
+        seed = seed_pair(self.seed) if seed is None else seed
+        return seed if len(seed.shape) == 1 else seed[0]
+
+    def _row_seeds(self, seed, frames):
+        """One seed a row, so that draws depend neither on the batch nor on padding."""
+        seed = seed_pair(self.seed) if seed is None else seed
+        if len(seed.shape) > 1 or len(frames.shape) < 2:
+            return seed
+        return row_seeds(seed, ops.shape(frames)[0])
+
+
+def split(inputs):
+    """`(frames, context)` of what a head is called on or built for."""
+    if isinstance(inputs, list | tuple) and len(inputs) == 2 and not isinstance(inputs[0], int):
+        return tuple(inputs)
+    return inputs, None
+
+
+def check_positive(name, value):
+    """Raises a ValueError unless `value` is a whole number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"`{name}` must be a whole number above 0. Received: {name}={value!r}.")

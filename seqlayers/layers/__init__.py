@@ -1,0 +1,5 @@
+"""Keras layers over time."""
+
+from seqlayers.layers.delay import Delay, delay
+
+__all__ = ["Delay", "delay"]

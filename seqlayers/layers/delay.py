@@ -1,0 +1,69 @@
+"""The past as context: a sequence one step late.
+
+    y_1 = first,  y_t = x_{t-1}
+
+`first` is what is known before anything is. Behind a recurrent layer that reads v_1 .. v_T, y_t has
+seen v_1 .. v_{t-1} and nothing later, which is what a head over v_t needs.
+"""
+
+import keras
+from keras import ops
+
+
+def delay(sequence, first, mask=None):
+    """Moves a sequence one step later.
+
+    Args:
+        sequence: x, `(batch, time, units)`.
+        first: What stands where no frame came before, `(units,)` or `(batch, units)`.
+        mask: Which steps are frames, bool `(batch, time)`; all if None. Steps before the first
+            frame of a row hold `first`, too.
+
+    Returns:
+        y, `(batch, time, units)`.
+    """
+    first = ops.cast(first, sequence.dtype)
+    first = ops.broadcast_to(first[..., None, :], ops.shape(sequence[:, :1]))
+    y = ops.concatenate([first, sequence[:, :-1]], axis=1)
+    if mask is None:
+        return y
+    frames_before = ops.cumsum(ops.cast(mask, "int32"), axis=1) - ops.cast(mask, "int32")
+    return ops.where(frames_before[..., None] > 0, y, first)
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class Delay(keras.layers.Layer):
+    """A sequence one step late, with a learned first step.
+
+    Args:
+        initializer: Initializer of the first step.
+
+    Call arguments:
+        inputs: `(batch, time, units)`.
+        mask: Which steps are frames, bool `(batch, time)`.
+
+    Example:
+        >>> Delay()(np.ones((1, 3, 1)))[0, :, 0]
+        <tf.Tensor: shape=(3,), dtype=float32, numpy=array([0., 1., 1.], dtype=float32)>
+    """
+
+    def __init__(self, initializer="zeros", **kwargs):
+        super().__init__(**kwargs)
+        self.initializer = keras.initializers.get(initializer)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.first = self.add_weight(
+            name="first", shape=(input_shape[-1],), initializer=self.initializer
+        )
+
+    def call(self, inputs, mask=None):
+        return delay(inputs, self.first, mask)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "initializer": keras.initializers.serialize(self.initializer)
+        }

@@ -1,0 +1,74 @@
+"""The RNN-RBM.
+
+    u_t = tanh(u_{t-1} W_uu + v_t W_vu + b_u)        u_0 learned
+    b_t = b + u_{t-1} W_uv,  c_t = c + u_{t-1} W_uh
+    p(v_t | v_1 .. v_{t-1}) is an RBM with kernel W and biases b_t, c_t
+
+W_vu, W_uu and b_u are the memory's `kernel`, `recurrent_kernel` and `bias`, u_0 is
+`initial_context`, W_uv and W_uh are the head's `context_visible_kernel` and
+`context_hidden_kernel`.
+References: N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal Dependencies in
+High-Dimensional Sequences, ICML 2012; K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music
+Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014, section 2.3.
+"""
+
+import keras
+
+from seqlayers.heads import ConditionalRBM
+from seqlayers.models.sequence import SequenceModel
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class RNNRBM(SequenceModel):
+    """A recurrent layer that sets the biases of an RBM for each frame.
+
+    For a head with other options, give `SequenceModel` a memory and a `ConditionalRBM`.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number of hidden units of the RBM.
+        recurrent_units: Number of recurrent units.
+        cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
+            `recurrent_units`.
+        gibbs_steps: Number k of Gibbs steps in training.
+        visibles: `"bernoulli"` or `"gaussian"`.
+        seed: Seed of all draws.
+
+    Example:
+        >>> model = RNNRBM(88, 150, 100, seed=0)
+        >>> model.generate(num_steps=8).shape
+        (1, 8, 88)
+    """
+
+    def __init__(
+        self,
+        visible_units,
+        hidden_units=150,
+        recurrent_units=150,
+        cell=None,
+        gibbs_steps=15,
+        visibles="bernoulli",
+        seed=None,
+        **kwargs,
+    ):
+        head = ConditionalRBM(
+            visible_units, hidden_units, gibbs_steps=gibbs_steps, visibles=visibles, seed=seed
+        )
+        super().__init__(cell or keras.layers.SimpleRNNCell(recurrent_units), head, **kwargs)
+        self.recurrent_units = recurrent_units
+
+    def get_config(self):
+        head = self.head.get_config()
+        arguments = ("visible_units", "hidden_units", "gibbs_steps", "visibles", "seed")
+        config = super().get_config()
+        return {name: config[name] for name in ("name", "dtype")} | {
+            "recurrent_units": self.recurrent_units,
+            "cell": keras.saving.serialize_keras_object(self.memory.cell),
+            **{name: head[name] for name in arguments},
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        for part in ("cell", "dtype"):
+            config[part] = keras.saving.deserialize_keras_object(config[part])
+        return cls(**config)
