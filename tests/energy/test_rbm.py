@@ -129,29 +129,38 @@ def test_one_of_the_biases_alone_may_have_leading_axes(rng, gaussian, which):
 
 @both_dtypes
 @both_visibles
-@pytest.mark.parametrize("temperature", [0.5, 2.0])
-def test_tempered_divides_the_energy_by_the_temperature(rng, gaussian, dtype, temperature):
+@pytest.mark.parametrize("temperature", [0.5, 2.0, 3])
+def test_temperature_divides_the_energy(rng, gaussian, dtype, temperature):
+    # The log-probability of a half-step is -E / T, up to what does not depend on the unit drawn.
     rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
-    params = energy.tempered(tensors(rbm, dtype), temperature)
-    for array in params:
-        assert array is None or array.dtype == dtype
-    other = arrays(params)
-    differences = [
-        reference.energy(other, v, h) - reference.energy(rbm, v, h) / temperature
-        for v in frames_for(rng, rbm, 8)
-        for h in reference.binary_states(2)
-    ]
-    if gaussian:  # up to a constant
-        differences = np.array(differences) - differences[0]
-    np.testing.assert_allclose(differences, 0, atol=10 * DTYPES[dtype])
+    params, tolerance = tensors(rbm, dtype), 10 * DTYPES[dtype]
+    v, hidden = frames_for(rng, rbm, 8), np.array(reference.binary_states(2))
+    tempered = np.array([[-reference.energy(rbm, a, b) / temperature for b in hidden] for a in v])
+
+    up = energy.hidden_given_visible(params, tf.constant(v[:, None], dtype), temperature)
+    up = tf.reduce_sum(up.log_prob(tf.constant(hidden, dtype)), -1)
+    expected = tempered - np.log(np.sum(np.exp(tempered), axis=1, keepdims=True))
+    np.testing.assert_allclose(up, expected, atol=tolerance, rtol=tolerance)
+
+    down = energy.visible_given_hidden(params, tf.constant(hidden, dtype), temperature)
+    down = tf.reduce_sum(down.log_prob(tf.constant(v[:, None], dtype)), -1) - tempered
+    np.testing.assert_allclose(down - down[0], 0 * tempered, atol=tolerance)
 
 
 @both_visibles
-def test_tempered_at_one_changes_nothing(rng, gaussian):
-    params = tensors(reference.random_rbm(rng, 3, 2, gaussian=gaussian), "float32")
-    for before, after in zip(params, energy.tempered(params, 1.0), strict=True):
-        if before is not None:
-            np.testing.assert_array_equal(before, after)
+def test_rows_may_have_temperatures_of_their_own(rng, gaussian):
+    rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
+    params, v = tensors(rbm), tf.constant(frames_for(rng, rbm, 4))
+    h = tf.constant(rng.integers(0, 2, (4, 2)) * 1.0)
+    temperatures = tf.constant([[0.5], [1.0], [2.0], [4.0]], "float64")
+    up = energy.hidden_given_visible(params, v, temperatures)
+    down = energy.visible_given_hidden(params, h, temperatures)
+    for i, temperature in enumerate([0.5, 1.0, 2.0, 4.0]):
+        one = energy.hidden_given_visible(params, v[i], temperature)
+        assert_close(up.mean()[i], one.mean())
+        one = energy.visible_given_hidden(params, h[i], temperature)
+        assert_close(down.mean()[i], one.mean())
+        assert_close(down.stddev()[i], one.stddev())
 
 
 @both_dtypes
@@ -263,7 +272,7 @@ def test_nothing_that_is_given_is_changed(rng, gaussian):
     before = [None if p is None else p.numpy().copy() for p in params]
     v = np.ones((2, 4), "float32")
     energy.contrastive_divergence(params, v, 2, energy.seed_pair(0))
-    energy.independent(params), energy.tempered(params, 3.0)
+    energy.independent(params)
     np.testing.assert_array_equal(v, 1)
     for p, old in zip(params, before, strict=True):
         assert (p is None and old is None) or np.array_equal(p, old)

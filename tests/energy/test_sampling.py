@@ -163,7 +163,9 @@ def test_hidden_and_visible_half_steps_draw_different_numbers():
     # chance alone but for one time in 10^9.
     params = energy.RBMParams(tf.zeros((128, 128)), tf.zeros(128), tf.zeros(128))
     seed = sampling.seed_pair(0)
-    h = energy.hidden_given_visible(params, tf.zeros((1, 128))).sample(seed=sampling.fold_in(seed, 0))
+    h = energy.hidden_given_visible(params, tf.zeros((1, 128))).sample(
+        seed=sampling.fold_in(seed, 0)
+    )
     v = energy.gibbs(params, tf.zeros((1, 128)), 1, seed)
     assert 30 < np.sum(h.numpy() == v.numpy()) < 98
 
@@ -182,7 +184,12 @@ def test_samples_of_one_call_are_those_of_folded_seeds():
 def test_samples_of_any_shape_have_it():
     seed = sampling.seed_pair(0)
     assert sampling.normal(0.0, 1.0).sample(seed=seed).shape == ()
-    assert sampling.normal(tf.zeros((2, 1)), tf.ones(3)).sample((4, 5), seed=seed).shape == (4, 5, 2, 3)
+    assert sampling.normal(tf.zeros((2, 1)), tf.ones(3)).sample((4, 5), seed=seed).shape == (
+        4,
+        5,
+        2,
+        3,
+    )
     assert sampling.bernoulli(tf.zeros((0, 3))).sample(seed=seed).shape == (0, 3)
     assert sampling.bernoulli(tf.zeros((2, 0, 3))).sample(seed=seed).shape == (2, 0, 3)
 
@@ -219,7 +226,9 @@ def test_a_rows_draw_does_not_depend_on_the_padding_behind_it(rng):
     np.testing.assert_array_equal(padded[:, :7], cut)
     padded = sampling.normal(logits, 1.0).sample(seed=seeds)
     cut = sampling.normal(logits[:, :7], 1.0).sample(seed=seeds)
-    np.testing.assert_allclose(padded[:, :7], cut, atol=2e-6)  # erfinv rounds the last few otherwise
+    np.testing.assert_allclose(
+        padded[:, :7], cut, atol=2e-6
+    )  # erfinv rounds the last few otherwise
 
 
 @pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
@@ -251,12 +260,16 @@ def test_partition_estimates_depend_on_neither_batch_nor_padding(rng, name):
 
 
 def test_a_draw_works_where_the_batch_is_not_known_beforehand():
-    @tf.function(input_signature=[tf.TensorSpec((None, None, 3)), tf.TensorSpec((None, 2), tf.int32)])
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, None, 3)), tf.TensorSpec((None, 2), tf.int32)]
+    )
     def draw(logits, seeds):
         return sampling.bernoulli(logits).sample(seed=seeds)
 
     logits, seeds = tf.zeros((5, 4, 3)), sampling.row_seeds(sampling.seed_pair(1), 5)
-    np.testing.assert_array_equal(draw(logits, seeds), sampling.bernoulli(logits).sample(seed=seeds))
+    np.testing.assert_array_equal(
+        draw(logits, seeds), sampling.bernoulli(logits).sample(seed=seeds)
+    )
 
 
 # Seeds.
@@ -316,7 +329,9 @@ def test_seed_pair_takes_whole_numbers_of_64_bits():
     assert len({sampling.seed_pair(seed).tobytes() for seed in SEEDS}) == len(SEEDS)
 
 
-@pytest.mark.parametrize("seed", [True, False, np.True_, 1.0, np.float32(2), "3", None, [1], (1, 2)])
+@pytest.mark.parametrize(
+    "seed", [True, False, np.True_, 1.0, np.float32(2), "3", None, [1], (1, 2)]
+)
 def test_seed_pair_refuses_what_is_no_whole_number(seed):
     with pytest.raises(ValueError, match="`seed` must be a whole number. Received: seed="):
         sampling.seed_pair(seed)

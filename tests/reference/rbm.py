@@ -1,13 +1,13 @@
 """The restricted Boltzmann machine by brute force: every state is visited, nothing is simplified.
 
-    E(v, h) = - sum_i b_i v_i - sum_j c_j h_j - sum_ij v_i W_ij h_j                       Bernoulli
-    E(v, h) = sum_i (v_i - b_i)^2 / (2 s_i^2) - sum_j c_j h_j - sum_ij v_i / s_i^2 W_ij h_j   Gaussian
-    p(v, h) = exp(-E(v, h)) / Z
+    Bernoulli  E(v, h) = - sum_i b_i v_i - sum_j c_j h_j - sum_ij v_i W_ij h_j
+    Gaussian   E(v, h) = sum_i (v_i - b_i)^2 / 2 s_i^2 - sum_j c_j h_j - sum_ij v_i / s_i^2 W_ij h_j
+    both       p(v, h) = exp(-E(v, h)) / Z
 
-Gaussian visibles are integrated in closed form for each h. With a_i = sum_j W_ij h_j, completing the
-square gives
+Gaussian visibles are integrated in closed form for each h. With a_i = sum_j W_ij h_j, completing
+the square gives
 
-    E(v, h) = sum_i (v_i - b_i - a_i)^2 / (2 s_i^2) - sum_i (a_i b_i + a_i^2 / 2) / s_i^2 - sum_j c_j h_j
+    E(v, h) = sum_i [(v_i - b_i - a_i)^2 / 2 - a_i b_i - a_i^2 / 2] / s_i^2 - sum_j c_j h_j
 """
 
 import itertools
@@ -18,7 +18,7 @@ import numpy as np
 
 
 class RBM(NamedTuple):
-    """Bernoulli visibles if `log_variance` is None; biases may have leading axes, one row a frame."""
+    """Bernoulli visibles if `log_variance` is None; biases may have a row for each frame."""
 
     W: np.ndarray
     b: np.ndarray
@@ -156,7 +156,9 @@ def transition_matrix(rbm):
     free = [free_energy(rbm, v) for v in visible]
     matrix = np.zeros((len(visible), len(visible)))
     for h in hidden:
-        up = np.array([math.exp(-energy(rbm, v, h) + F) for v, F in zip(visible, free, strict=True)])
+        up = np.array(
+            [math.exp(-energy(rbm, v, h) + F) for v, F in zip(visible, free, strict=True)]
+        )
         down = np.array([math.exp(-energy(rbm, v, h)) for v in visible])
         matrix += np.outer(up, down / down.sum())
     return matrix
@@ -206,7 +208,9 @@ def log_partition_gradient(rbm):
 
 def negative_log_prob_gradient(rbm, frames):
     """The derivatives of the mean of -log p(v) over `frames`, by W, b, c (and log s^2)."""
-    data = _weighted_sum([1 / len(frames)] * len(frames), [free_energy_gradient(rbm, v) for v in frames])
+    data = _weighted_sum(
+        [1 / len(frames)] * len(frames), [free_energy_gradient(rbm, v) for v in frames]
+    )
     return [d + z for d, z in zip(data, log_partition_gradient(rbm), strict=True)]
 
 
