@@ -1,0 +1,288 @@
+"""Gibbs chains and the gradients made of them, in worlds small enough to enumerate.
+
+Seeds are fixed. Bounds are five standard errors, which a correct sampler oversteps once in 1.7
+million comparisons; there are about 1,000 here.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import rbm as reference
+
+from seqlayers import energy
+
+both_visibles = pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
+
+
+def tensors(rbm, dtype="float32"):
+    return energy.RBMParams(*(None if a is None else tf.constant(a, dtype) for a in rbm))
+
+
+@tf.function
+def gibbs(params, v, steps, seed):
+    return energy.gibbs(params, v, steps, seed)
+
+
+def hidden(params, v, seed):
+    return energy.hidden_given_visible(params, v).sample(seed=energy.fold_in(seed, -1))
+
+
+def assert_mean(draws, expected, errors=5):
+    """The mean over the first axis is the expected one, to so many standard errors."""
+    draws = np.asarray(draws, "float64")
+    error = draws.std(axis=0, ddof=1) / math.sqrt(len(draws))
+    assert np.all(np.abs(draws.mean(axis=0) - expected) <= errors * error + 1e-12)
+
+
+@both_visibles
+@pytest.mark.parametrize("row_seeds", [False, True], ids=["one seed", "a seed a row"])
+def test_chains_settle_in_the_models_distribution(rng, gaussian, row_seeds):
+    rbm, count = reference.random_rbm(rng, 4, 3, gaussian=gaussian), 30_000
+    params, seed = tensors(rbm), energy.seed_pair(1)
+    seed = energy.row_seeds(seed, count) if row_seeds else seed
+    v = gibbs(params, tf.zeros((count, 4)), tf.constant(40), seed).numpy()
+    h = hidden(params, v, seed).numpy()
+    v1, v2, h1, vh = reference.moments(rbm)
+    assert_mean(v, v1)
+    assert_mean(v[:, :, None] * v[:, None], v2)
+    assert_mean(h, h1)
+    assert_mean(v[:, :, None] * h[:, None], vh)
+    if not gaussian:
+        p = np.exp([reference.log_prob(rbm, state) for state in reference.binary_states(4)])
+        states = v @ [8, 4, 2, 1]
+        assert_mean(states[:, None] == np.arange(16), p)
+
+
+def test_chains_of_frames_settle_each_in_its_own_distribution(rng):
+    rbm, count = reference.random_rbm(rng, 4, 3, frames=(3,)), 20_000
+    params = tensors(rbm._replace(b=rbm.b[None], c=rbm.c[None]))
+    v = gibbs(params, tf.zeros((count, 3, 4)), tf.constant(40), energy.seed_pair(2)).numpy()
+    for (t,), one in reference.each_frame(rbm):
+        assert_mean(v[:, t], reference.moments(one)[0])
+
+
+def test_one_step_moves_with_the_exact_transition_probabilities(rng):
+    rbm, count = reference.random_rbm(rng, 4, 3), 20_000
+    expected = reference.transition_matrix(rbm)
+    start = tf.constant(np.array(reference.binary_states(4)), "float32")
+    start = tf.tile(start[None], (count, 1, 1))
+    v = gibbs(tensors(rbm), start, tf.constant(1), energy.seed_pair(3)).numpy()
+    assert_mean((v @ [8, 4, 2, 1])[:, :, None] == np.arange(16), expected)
+
+
+def test_two_steps_move_with_the_square_of_the_transition_matrix(rng):
+    # Would fail if a half-step drew again the numbers of another.
+    rbm, count = reference.random_rbm(rng, 3, 3, scale=2), 50_000
+    matrix = reference.transition_matrix(rbm)
+    start = tf.constant(np.array(reference.binary_states(3)), "float32")
+    start = tf.tile(start[None], (count, 1, 1))
+    v = gibbs(tensors(rbm), start, tf.constant(2), energy.seed_pair(3)).numpy()
+    assert_mean((v @ [4, 2, 1])[:, :, None] == np.arange(8), matrix @ matrix)
+
+
+@both_visibles
+def test_one_gaussian_or_bernoulli_unit_pair_is_drawn_jointly(rng, gaussian):
+    rbm, count = reference.random_rbm(rng, 1, 1, gaussian=gaussian, scale=2), 100_000
+    params, seed = tensors(rbm), energy.seed_pair(4)
+    v = gibbs(params, tf.zeros((count, 1)), tf.constant(50), seed).numpy()
+    h = hidden(params, v, seed).numpy()
+    states, probs = reference.hidden_probs(rbm)
+    assert_mean(h[:, 0], probs[1])
+    for state, p in zip(states, probs, strict=True):
+        mean = reference.visible_given_hidden(rbm, state)[0]
+        assert_mean((v[:, 0] - mean) * (h[:, 0] == state[0]), 0)
+        variance = mean * (1 - mean) if not gaussian else math.exp(rbm.log_variance[0])
+        assert_mean((v[:, 0] - mean) ** 2 * (h[:, 0] == state[0]), p * variance)
+
+
+@both_visibles
+def test_chains_at_a_temperature_settle_in_the_tempered_distribution(rng, gaussian):
+    # E / T is the energy of the RBM with W, b and c over T; of that with variance s^2 T, the same W
+    # and b and c over T, if visibles are Gaussian.
+    rbm, count, T = reference.random_rbm(rng, 4, 3, gaussian=gaussian), 30_000, 2.5
+    divided = rbm._replace(W=rbm.W / T, b=rbm.b / T, c=rbm.c / T)
+    if gaussian:
+        divided = rbm._replace(c=rbm.c / T, log_variance=rbm.log_variance + math.log(T))
+    params, seed = tensors(rbm), energy.seed_pair(1)
+    chain = tf.function(energy.gibbs)
+    v = chain(params, tf.zeros((count, 4)), 40, seed, temperature=T).numpy()
+    v1, v2, _, _ = reference.moments(divided)
+    assert_mean(v, v1)
+    assert_mean(v[:, :, None] * v[:, None], v2)
+
+
+def test_no_steps_leave_the_chains_where_they_are(rng):
+    v = tf.constant(rng.integers(0, 2, (5, 4)), "float32")
+    params = tensors(reference.random_rbm(rng, 4, 3))
+    np.testing.assert_array_equal(energy.gibbs(params, v, 0, energy.seed_pair(0)), v)
+
+
+def test_a_chain_in_two_parts_does_not_repeat_itself(rng):
+    params = energy.RBMParams(tf.zeros((64, 8)), tf.zeros(64), tf.zeros(8))
+    v, seed = tf.zeros((4, 64)), energy.seed_pair(0)
+    first = energy.gibbs(params, v, 3, seed)
+    second = energy.gibbs(params, first, 3, energy.fold_in(seed, 1))
+    assert np.any(first.numpy() != second.numpy())
+
+
+# Contrastive divergence.
+
+
+def weights(params):
+    return [p for p in params if p is not None]
+
+
+@tf.function
+def cd_gradient(params, v, steps, seed):
+    with tf.GradientTape() as tape:
+        tape.watch(weights(params))
+        loss = energy.contrastive_divergence(params, v, steps, seed)
+    return tape.gradient(loss, weights(params))
+
+
+def some_frames(rng, gaussian, count=8, V=4):
+    return rng.normal(size=(count, V)) if gaussian else rng.integers(0, 2, (count, V)) * 1.0
+
+
+@both_visibles
+def test_long_chains_give_the_exact_gradient(rng, gaussian):
+    rbm, frames = reference.random_rbm(rng, 4, 3, gaussian=gaussian), some_frames(rng, gaussian)
+    exact = reference.negative_log_prob_gradient(rbm, frames)
+    v, seed = tf.constant(np.tile(frames, (50, 1)), "float32"), energy.seed_pair(5)
+    draws = [
+        cd_gradient(tensors(rbm), v, tf.constant(40), energy.fold_in(seed, i)) for i in range(100)
+    ]
+    for draw, expected in zip(zip(*draws, strict=True), exact, strict=True):
+        assert_mean(np.stack(draw), expected)
+        assert np.abs(np.mean(draw, axis=0) - expected).max() < 0.05  # and the errors are small
+
+
+def test_one_step_gives_the_gradient_of_one_transition(rng):
+    # The mean over v' of grad F(v) - grad F(v'), v' one Gibbs step from v: not the exact gradient.
+    rbm, frames = reference.random_rbm(rng, 4, 3, scale=2), some_frames(rng, False)
+    states = reference.binary_states(4)
+    at_states = [reference.free_energy_gradient(rbm, s) for s in states]
+    matrix = reference.transition_matrix(rbm)
+    rows = [int(v @ [8, 4, 2, 1]) for v in frames]
+    expected = []
+    for gradients in zip(*at_states, strict=True):
+        g = np.stack(gradients)
+        expected.append(np.mean([g[r] - np.tensordot(matrix[r], g, 1) for r in rows], axis=0))
+    v, seed = tf.constant(np.tile(frames, (50, 1)), "float32"), energy.seed_pair(5)
+    draws = [
+        cd_gradient(tensors(rbm), v, tf.constant(1), energy.fold_in(seed, i)) for i in range(100)
+    ]
+    for draw, one in zip(zip(*draws, strict=True), expected, strict=True):
+        assert_mean(np.stack(draw), one)
+    exact = reference.negative_log_prob_gradient(rbm, frames)
+    assert np.abs(exact[0] - expected[0]).max() > 0.05
+
+
+@tf.function
+def pcd_gradient(params, v, chains, steps, seed):
+    with tf.GradientTape() as tape:
+        tape.watch(weights(params))
+        loss, chains = energy.persistent_contrastive_divergence(params, v, chains, steps, seed)
+    return tape.gradient(loss, weights(params)), chains
+
+
+@both_visibles
+def test_persistent_chains_follow_the_exact_gradient_over_a_run_of_updates(rng, gaussian):
+    # The distance to the exact gradient at the same parameters, averaged over 120 updates. Means of
+    # 10 updates are nearly independent of each other: the chains forget within a few.
+    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian, scale=0.7)
+    frames = some_frames(rng, gaussian)
+    v, chains, seed = tf.constant(frames, "float32"), tf.zeros((2000, 4)), energy.seed_pair(6)
+    _, chains = pcd_gradient(tensors(rbm), v, chains, tf.constant(40), seed)
+    first, misses = reference.log_prob(rbm, frames[0]), []
+    for step in range(120):
+        seed_of_step = energy.fold_in(seed, step)
+        gradient, chains = pcd_gradient(tensors(rbm), v, chains, tf.constant(2), seed_of_step)
+        exact = reference.negative_log_prob_gradient(rbm, frames)
+        misses.append([np.ravel(g - e) for g, e in zip(gradient, exact, strict=True)])
+        for array, g in zip(weights(rbm), gradient, strict=True):
+            array -= 0.008 * g.numpy()
+    misses = np.stack([np.concatenate(miss) for miss in misses])
+    assert_mean(misses.reshape(12, 10, -1).mean(axis=1), 0, errors=8)  # 12 blocks: Student's t
+    assert np.abs(misses.mean(axis=0)).max() < 0.01
+    assert abs(reference.log_prob(rbm, frames[0]) - first) > 0.1  # the run did go somewhere
+
+
+def test_persistent_chains_go_on_where_they_were(rng):
+    params, seed = tensors(reference.random_rbm(rng, 4, 3)), energy.seed_pair(0)
+    v, chains = tf.constant(some_frames(rng, False), "float32"), tf.ones((6, 4))
+    loss, after = energy.persistent_contrastive_divergence(params, v, chains, 3, seed)
+    np.testing.assert_array_equal(after, energy.gibbs(params, chains, 3, seed))
+    data, model = energy.free_energy(params, v), energy.free_energy(params, after)
+    np.testing.assert_allclose(loss, np.mean(data) - np.mean(model), rtol=1e-5)
+
+
+@pytest.mark.parametrize("which", ["visible_bias", "hidden_bias"])
+def test_persistent_chains_refuse_biases_with_leading_axes(rng, which):
+    params = tensors(reference.random_rbm(rng, 4, 3))
+    params = params._replace(**{which: tf.tile(getattr(params, which)[None], (5, 1))})
+    with pytest.raises(ValueError, match="use `contrastive_divergence`") as caught:
+        energy.persistent_contrastive_divergence(
+            params, tf.zeros((5, 4)), tf.zeros((5, 4)), 1, energy.seed_pair(0)
+        )
+    assert "(5, " in str(caught.value)  # the message shows the shape that was wrong
+
+
+# Masked frames.
+
+
+def masked_loss(name, params, v, mask, seed):
+    """The loss of CD or PCD, and its gradient."""
+    with tf.GradientTape() as tape:
+        tape.watch(weights(params))
+        if name == "cd":
+            loss = energy.contrastive_divergence(params, v, 2, seed, mask=mask)
+        else:
+            one, chains = energy.seed_pair(0), tf.zeros((5, 4))
+            loss, _ = energy.persistent_contrastive_divergence(params, v, chains, 2, one, mask=mask)
+    return [loss, *tape.gradient(loss, weights(params))]
+
+
+@both_visibles
+@pytest.mark.parametrize("name", ["cd", "pcd"])
+def test_masked_frames_change_neither_loss_nor_gradient(rng, gaussian, name):
+    params = tensors(reference.random_rbm(rng, 4, 3, gaussian=gaussian))
+    v = some_frames(rng, gaussian, 2 * 6).reshape(2, 6, 4).astype("float32")
+    mask, seeds = np.arange(6) < np.array([[4], [4]]), energy.row_seeds([1, 2], 2)
+    cut = masked_loss(name, params, tf.constant(v[:, :4]), None, seeds)
+    for padding in (v, 1 - v):
+        padded = tf.constant(np.where(mask[..., None], v, padding))
+        whole = masked_loss(name, params, padded, tf.constant(mask), seeds)
+        for a, b in zip(whole, cut, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@both_visibles
+@pytest.mark.parametrize("name", ["cd", "pcd"])
+def test_not_a_number_behind_the_mask_changes_neither_loss_nor_gradient(rng, gaussian, name):
+    params = tensors(reference.random_rbm(rng, 4, 3, gaussian=gaussian))
+    v = some_frames(rng, gaussian, 6).astype("float32")
+    mask, seeds = np.arange(6) < 4, energy.row_seeds([1, 2], 6)
+    expected = masked_loss(name, params, tf.constant(v), tf.constant(mask), seeds)
+    v[4:] = np.nan
+    actual = masked_loss(name, params, tf.constant(v), tf.constant(mask), seeds)
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_frames_of_unequal_rows_are_pooled(rng):
+    params, seeds = tensors(reference.random_rbm(rng, 4, 3)), energy.row_seeds([1, 2], 2)
+    v = tf.constant(some_frames(rng, False, 2 * 6).reshape(2, 6, 4), "float32")
+    mask = np.arange(6) < np.array([[2], [5]])
+    model = energy.gibbs(params, v, 2, seeds)
+    gap = (energy.free_energy(params, v) - energy.free_energy(params, model)).numpy()
+    loss = energy.contrastive_divergence(params, v, 2, seeds, mask=mask)
+    np.testing.assert_allclose(loss, gap[mask].mean(), atol=1e-6)
+
+
+def test_a_batch_with_all_frames_masked_has_loss_and_gradient_zero(rng):
+    params = tensors(reference.random_rbm(rng, 4, 3))
+    for value in masked_loss("cd", params, tf.ones((5, 4)), np.zeros(5, bool), energy.seed_pair(0)):
+        np.testing.assert_array_equal(value, 0)
