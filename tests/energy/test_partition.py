@@ -1,0 +1,437 @@
+"""log Z: exact against brute force, and the two estimates against the exact one.
+
+Seeds are fixed. Where an estimate is held against the truth the bound says how often a correct one
+would overstep it.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import rbm as reference
+
+from seqlayers import energy
+from seqlayers.energy import partition
+
+both_visibles = pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
+
+
+def tensors(rbm, dtype="float32"):
+    return energy.RBMParams(*(None if a is None else tf.constant(a, dtype) for a in rbm))
+
+
+def weights(params):
+    return [p for p in params if p is not None]
+
+
+exact = tf.function(energy.log_partition)
+
+
+@tf.function
+def ais(params, seed, num_betas=100, num_chains=10):
+    return energy.ais_log_partition(params, seed, num_betas, num_chains)
+
+
+@tf.function
+def reverse(params, v, seed, num_betas=100, num_chains=10):
+    return energy.reverse_log_partition(params, v, seed, num_betas, num_chains)
+
+
+# Exact.
+
+
+@pytest.mark.parametrize("V, H", [(1, 1), (4, 3), (3, 4), (5, 5), (2, 9), (9, 2), (3, 12), (12, 3)])
+def test_enumeration_agrees_with_brute_force(rng, V, H):
+    rbm = reference.random_rbm(rng, V, H)
+    nats, standard_error = energy.log_partition(tensors(rbm))
+    np.testing.assert_allclose(nats, reference.log_partition(rbm), rtol=2e-6)
+    assert nats.shape == () and standard_error == 0
+
+
+@pytest.mark.parametrize("V, H", [(1, 1), (4, 3), (3, 4), (9, 2), (2, 11), (3, 12)])
+def test_enumeration_integrates_gaussian_visibles(rng, V, H):
+    rbm = reference.random_rbm(rng, V, H, gaussian=True)
+    np.testing.assert_allclose(
+        energy.log_partition(tensors(rbm)).nats, reference.log_partition(rbm), rtol=2e-6
+    )
+
+
+@both_visibles
+def test_enumeration_keeps_float64(rng, gaussian):
+    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
+    nats = energy.log_partition(tensors(rbm, "float64")).nats
+    assert nats.dtype == "float64"
+    np.testing.assert_allclose(nats, reference.log_partition(rbm), rtol=1e-12)
+
+
+@pytest.mark.parametrize("V, H", [(3, 9), (9, 3)])
+def test_both_sides_of_an_rbm_give_the_same_sum(rng, V, H):
+    rbm = reference.random_rbm(rng, V, H)
+    turned = reference.RBM(rbm.W.T, rbm.c, rbm.b)
+    nats = energy.log_partition(tensors(rbm)).nats
+    np.testing.assert_allclose(energy.log_partition(tensors(turned)).nats, nats, rtol=2e-6)
+    np.testing.assert_allclose(nats, reference.log_partition_by_visible(rbm), rtol=2e-6)
+
+
+@both_visibles
+@pytest.mark.parametrize("V, H", [(4, 3), (3, 4)])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "xla"])
+def test_enumeration_keeps_leading_axes(rng, V, H, gaussian, compiled):
+    rbm = reference.random_rbm(rng, V, H, frames=(2, 5), gaussian=gaussian)
+    run = tf.function(energy.log_partition, jit_compile=True) if compiled else energy.log_partition
+    nats, standard_error = run(tensors(rbm))
+    assert nats.shape == standard_error.shape == (2, 5)
+    for index, one in reference.each_frame(rbm):
+        np.testing.assert_allclose(nats[index], reference.log_partition(one), rtol=2e-6)
+
+
+@both_visibles
+@pytest.mark.parametrize("which", ["visible", "hidden"])
+@pytest.mark.parametrize("name", ["exact", "ais", "reverse"])
+def test_one_of_the_biases_alone_may_have_leading_axes(rng, gaussian, which, name):
+    rbm = reference.random_rbm(rng, 4, 3, frames=(5,), gaussian=gaussian, scale=0.5)
+    rbm = {"visible": rbm._replace(c=rbm.c[0]), "hidden": rbm._replace(b=rbm.b[0])}[which]
+    full = rbm._replace(b=np.broadcast_to(rbm.b, (5, 4)), c=np.broadcast_to(rbm.c, (5, 3)))
+    seed, v = energy.seed_pair(0), tf.ones((5, 4))
+    run = {
+        "exact": energy.log_partition,
+        "ais": lambda params: energy.ais_log_partition(params, seed, num_betas=20),
+        "reverse": lambda params: energy.reverse_log_partition(params, v, seed, num_betas=20),
+    }[name]
+    nats = tf.function(run)(tensors(rbm)).nats
+    assert nats.shape == (5,)
+    expected = [reference.log_partition(one) for _, one in reference.each_frame(full)]
+    atol = 1e-5 if name == "exact" else 0.5  # here the shape matters; how near they come, below
+    np.testing.assert_allclose(nats, expected, atol=atol)
+
+
+@both_visibles
+@pytest.mark.slow
+def test_twenty_units_are_enumerated(rng, gaussian):
+    # Four RBMs side by side in one kernel: their log Z add up.
+    blocks = [reference.random_rbm(rng, 5, 5, gaussian=gaussian) for _ in range(4)]
+    W = np.zeros((20, 20))
+    for i, block in enumerate(blocks):
+        W[5 * i : 5 * i + 5, 5 * i : 5 * i + 5] = block.W
+    b, c = (np.concatenate([block[k] for block in blocks]) for k in (1, 2))
+    log_variance = np.concatenate([block.log_variance for block in blocks]) if gaussian else None
+    nats = exact(tensors(reference.RBM(W, b, c, log_variance))).nats
+    np.testing.assert_allclose(nats, sum(map(reference.log_partition, blocks)), rtol=5e-6)
+
+
+@pytest.mark.parametrize(
+    "V, H, gaussian, possible",
+    [
+        (20, 500, False, True),
+        (500, 20, False, True),
+        (21, 21, False, False),
+        (500, 20, True, True),
+        (5, 21, True, False),
+    ],
+)
+def test_what_is_too_large_is_refused_with_a_way_out(V, H, gaussian, possible):
+    log_variance = tf.zeros(V) if gaussian else None
+    params = energy.RBMParams(tf.zeros((V, H)), tf.zeros(V), tf.zeros(H), log_variance)
+    assert energy.can_enumerate(params) == possible
+    if not possible:
+        with pytest.raises(ValueError, match="use `ais_log_partition`") as caught:
+            energy.log_partition(params)
+        assert str((V, H)) in str(caught.value)
+
+
+@both_visibles
+def test_gradient_of_the_exact_likelihood_is_exact(rng, gaussian):
+    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
+    frames = rng.normal(size=(6, 4)) if gaussian else rng.integers(0, 2, (6, 4)) * 1.0
+    params, v = tensors(rbm), tf.constant(frames, "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(weights(params))
+        loss = tf.reduce_mean(energy.free_energy(params, v)) + energy.log_partition(params).nats
+    expected = reference.negative_log_prob_gradient(rbm, frames)
+    for actual, one in zip(tape.gradient(loss, weights(params)), expected, strict=True):
+        np.testing.assert_allclose(actual, one, atol=2e-5)
+
+
+# Estimates, where they are exact or unbiased.
+
+
+@both_visibles
+def test_estimates_are_exact_without_interactions(rng, gaussian):
+    rbm = reference.random_rbm(rng, 5, 4, frames=(3,), gaussian=gaussian, scale=0)
+    params, seed = tensors(rbm), energy.seed_pair(0)
+    v = tf.constant(rng.integers(0, 2, (3, 5)), "float32")
+    expected = [reference.log_partition(one) for _, one in reference.each_frame(rbm)]
+    for num_betas in (1, 50):
+        for nats, standard_error in (
+            ais(params, seed, num_betas),
+            reverse(params, v, seed, num_betas),
+        ):
+            np.testing.assert_allclose(nats, expected, rtol=1e-5)
+            np.testing.assert_allclose(standard_error, 0, atol=1e-6)
+
+
+def test_one_step_of_ais_is_importance_sampling_from_the_base(rng):
+    # With one step the weight of a frame v of the base is exp(F_0(v) - F(v)), nothing else.
+    rbm = reference.random_rbm(rng, 4, 3)
+    params = tensors(rbm)
+    base = energy.independent(params)
+    v = tf.constant(np.array(reference.binary_states(4)), "float32")
+    log_w = energy.free_energy(base, v) - energy.free_energy(params, v)
+    log_z0 = energy.log_partition(base).nats
+    possible = np.sort(log_w + log_z0)
+    drawn = energy.ais_log_partition(params, energy.seed_pair(0), num_betas=1, num_chains=1).nats
+    assert np.abs(possible - drawn).min() < 1e-5
+
+
+@both_visibles
+@pytest.mark.parametrize("num_betas", [1, 4, pytest.param(50, marks=pytest.mark.slow)])
+def test_exp_of_ais_is_unbiased_however_few_its_steps(gaussian, num_betas):
+    # Z is the mean of the weights: up to 300,000 of them, within five standard errors. Five RBMs,
+    # so that a draw used twice shows in at least one. Worlds this small keep the weights' tails
+    # light enough for the normal law.
+    for number in range(5):
+        rng = np.random.default_rng(number)
+        rbm = reference.random_rbm(rng, 2, 2, gaussian=gaussian, scale=0.7 if gaussian else 4)
+        rbm = rbm._replace(b=rbm.b - 1, c=rbm.c - 1)
+        seed, count = energy.seed_pair(number), 300_000 if num_betas < 50 else 30_000
+        nats, standard_error = ais(tensors(rbm), seed, num_betas=num_betas, num_chains=count)
+        assert abs(nats - reference.log_partition(rbm)) < 5 * standard_error + 1e-4
+
+
+@pytest.mark.parametrize("num_betas", [1, 4, pytest.param(50, marks=pytest.mark.slow)])
+def test_reverse_estimates_make_a_probability_that_sums_to_one(num_betas):
+    # exp(-F(v) - log Z) is without bias the probability of v under the annealing.
+    for number in range(5):
+        rng = np.random.default_rng(number)
+        params = tensors(reference.random_rbm(rng, 3, 3, scale=2))
+        v = tf.constant(np.array(reference.binary_states(3)), "float32")
+        seed = energy.seed_pair(number)
+        nats, error = reverse(params, v, seed, num_betas=num_betas, num_chains=20_000)
+        p = np.exp(-energy.free_energy(params, v) - nats)
+        assert abs(p.sum() - 1) < 5 * math.sqrt(np.sum((p * error) ** 2)) + 1e-5
+
+
+@pytest.mark.parametrize("name", ["ais", "reverse"])
+@pytest.mark.parametrize("num_betas", [1, 4, 5])
+def test_no_two_draws_of_an_annealing_share_a_seed(monkeypatch, name, num_betas):
+    numbers = []
+
+    def fold_in(seed, number):
+        numbers.append(int(number))
+        return energy.fold_in(seed, number)
+
+    monkeypatch.setattr(partition, "fold_in", fold_in)
+    params, seed = energy.RBMParams(tf.zeros((2, 2)), tf.zeros(2), tf.zeros(2)), energy.seed_pair(0)
+    if name == "ais":
+        energy.ais_log_partition(params, seed, num_betas, num_chains=1)
+    else:
+        energy.reverse_log_partition(params, tf.zeros(2), seed, num_betas, num_chains=1)
+    assert len(numbers) > num_betas
+    assert len(set(numbers)) == len(numbers)
+
+
+# Estimates against the exact log Z, on twenty conditional RBMs with 16 hidden units.
+
+
+def stripes(rng, count, V):
+    """Rows that repeat a short pattern, with one unit in twenty flipped."""
+    patterns = np.array([np.resize(p, V) for p in ([1, 0], [1, 1, 0, 0], [1, 1, 1, 0, 0, 0])])
+    return np.abs(patterns[rng.integers(0, 3, count)] - (rng.uniform(size=(count, V)) < 0.05))
+
+
+@tf.function
+def exact_step(params, v, rate):
+    with tf.GradientTape() as tape:
+        tape.watch(weights(params))
+        loss = tf.reduce_mean(energy.free_energy(params, v)) + tf.reduce_mean(
+            energy.log_partition(params).nats
+        )
+    gradient = tape.gradient(loss, weights(params))
+    moved = [p - rate * g for p, g in zip(weights(params), gradient, strict=True)]
+    return energy.RBMParams(*moved), loss
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    """(params, exact log Z, a frame drawn from each RBM), with three frames of biases each."""
+    rng, V, H, T, result = np.random.default_rng(16), 10, 16, 3, []
+    states = np.array(reference.binary_states(V))
+    for number in range(20):
+        params = tensors(reference.random_rbm(rng, V, H, frames=(T,), scale=0.3))
+        if number % 2:  # one in two learns a little
+            data = tf.constant(stripes(rng, 60 * T, V).reshape(60, T, V), "float32")
+            _, first = exact_step(params, data, tf.constant(0.0))
+            for _ in range(40):
+                params, loss = exact_step(params, data, tf.constant(0.2))
+            assert loss < first - 0.5
+        log_z = exact(params).nats
+        log_p = -energy.free_energy(params, tf.constant(states[:, None], "float32")) - log_z
+        p = np.exp(log_p.numpy().astype("float64"))
+        np.testing.assert_allclose(p.sum(axis=0), 1, rtol=1e-4)
+        rows = [rng.choice(len(states), p=p[:, t] / p[:, t].sum()) for t in range(T)]
+        result.append((params, log_z.numpy(), states[rows].astype("float32")))
+    return result
+
+
+def test_both_estimates_are_within_four_standard_errors(worlds):
+    # 60 frames, each way: 120 comparisons which together overstep once in 130 runs by the normal
+    # law. The error is itself estimated, from 200 chains, and the reverse estimate is of the
+    # annealing's own distribution: 0.02 nats are left for what lies between.
+    for number, (params, log_z, v) in enumerate(worlds):
+        seed = energy.fold_in(energy.seed_pair(0), number)
+        for nats, error in (
+            ais(params, seed, num_betas=100, num_chains=200),
+            reverse(params, v, seed, num_betas=100, num_chains=200),
+        ):
+            assert nats.shape == error.shape == (3,)
+            np.testing.assert_array_less(np.abs(nats - log_z), 4 * error + 0.02)
+            assert np.all(error > 0) and np.all(error < 0.1)
+
+
+def test_default_settings_stay_below_a_tenth_of_a_nat_on_average(worlds):
+    misses = []
+    for number, (params, log_z, _) in enumerate(worlds):
+        misses.append(ais(params, energy.fold_in(energy.seed_pair(1), number)).nats - log_z)
+    assert np.mean(np.abs(misses)) < 0.1
+
+
+def test_forward_is_below_and_reverse_above_on_average(worlds):
+    # Few steps and one chain, so that both show. Five standard errors from zero, and more.
+    below, above = [], []
+    rng = np.random.default_rng(3)
+    states = np.array(reference.binary_states(10), "float32")
+    for number, (params, log_z, _) in enumerate(worlds[:6]):
+        many = energy.RBMParams(params.kernel, *(tf.repeat(p[:1], 500, 0) for p in params[1:3]))
+        one = energy.RBMParams(params.kernel, *(p[:1] for p in params[1:3]))
+        log_p = -energy.free_energy(one, states).numpy().astype("float64")
+        p = np.exp(log_p - log_p.max())
+        v = states[rng.choice(len(states), size=500, p=p / p.sum())]
+        seed = energy.fold_in(energy.seed_pair(2), number)
+        below.append(ais(many, seed, num_betas=5, num_chains=1).nats - log_z[0])
+        above.append(reverse(many, v, seed, num_betas=5, num_chains=1).nats - log_z[0])
+    for gap in (-np.concatenate(below), np.concatenate(above)):
+        assert gap.mean() > 5 * gap.std() / math.sqrt(len(gap))
+
+
+def test_the_truth_lies_between_the_two_for_gaussian_visibles(rng):
+    rbm = reference.random_rbm(rng, 4, 6, gaussian=True, scale=0.6)
+    log_z, params = reference.log_partition(rbm), tensors(rbm)
+    many = params._replace(
+        visible_bias=tf.repeat(params.visible_bias[None], 2000, 0),
+        hidden_bias=tf.repeat(params.hidden_bias[None], 2000, 0),
+    )
+    seed = energy.seed_pair(0)
+    v = tf.function(energy.gibbs)(params, tf.zeros((2000, 4)), 40, energy.seed_pair(1))
+    low = ais(many, seed, num_betas=5, num_chains=1).nats.numpy()
+    high = reverse(many, v, seed, num_betas=5, num_chains=1).nats.numpy()
+    for gap in (log_z - low, high - log_z):
+        assert gap.mean() > 5 * gap.std() / math.sqrt(len(gap))
+    for nats, error in (ais(params, seed, 100, 200), reverse(params, v[0], seed, 100, 200)):
+        assert abs(nats - log_z) < 4 * error + 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ais", "reverse"])
+def test_more_steps_shrink_the_error(worlds, name):
+    errors = []
+    for num_betas in (4, 16, 64):
+        misses = []
+        for number, (params, log_z, v) in enumerate(worlds[:12]):
+            seed = energy.fold_in(energy.seed_pair(4), number)
+            args = (params, seed) if name == "ais" else (params, v, seed)
+            run = ais if name == "ais" else reverse
+            misses.append(run(*args, num_betas=num_betas, num_chains=5).nats - log_z)
+        errors.append(np.sqrt(np.mean(np.square(misses))))
+    assert errors[0] > 1.5 * errors[1] > 1.5**2 * errors[2]
+
+
+def test_standard_error_is_the_spread_of_repeated_estimates(rng):
+    params = tensors(reference.random_rbm(rng, 6, 5))
+    many = params._replace(
+        visible_bias=tf.repeat(params.visible_bias[None], 400, 0),
+        hidden_bias=tf.repeat(params.hidden_bias[None], 400, 0),
+    )
+    nats, error = ais(many, energy.seed_pair(0), num_betas=50, num_chains=100)
+    # The spread of 400 is known to 3.5 %; five of these.
+    assert np.std(nats) == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=0.18)
+
+
+def test_one_chain_does_not_call_itself_exact(rng):
+    params = tensors(reference.random_rbm(rng, 6, 5))
+    _, error = energy.ais_log_partition(params, energy.seed_pair(0), num_betas=5, num_chains=1)
+    assert not error == 0  # 0 means exact; nothing is known of the spread of one
+
+
+@pytest.mark.parametrize(
+    "name, gaussian, num_betas",
+    [
+        ("ais", False, 50),
+        ("ais", True, 10),
+        ("reverse", False, 10),
+        pytest.param("reverse", True, 50, marks=pytest.mark.slow),
+    ],
+)
+def test_estimates_are_alike_in_eager_graph_and_xla(rng, name, gaussian, num_betas):
+    rbm = reference.random_rbm(rng, 6, 5, frames=(4,), gaussian=gaussian, scale=0.5)
+
+    def estimate(params, v, seed):
+        options = {"num_betas": num_betas, "num_chains": 4}
+        if name == "ais":
+            return energy.ais_log_partition(params, seed, **options)
+        return energy.reverse_log_partition(params, v, seed, **options)
+
+    inputs = tensors(rbm), tf.ones((4, 6)), tf.constant(energy.seed_pair(5))
+    eager = estimate(*inputs)
+    for jit_compile in (False, True):
+        other = tf.function(estimate, jit_compile=jit_compile)(*inputs)
+        np.testing.assert_allclose(other.nats, eager.nats, atol=2e-4)
+        np.testing.assert_allclose(other.standard_error, eager.standard_error, atol=2e-4)
+
+
+def test_different_seeds_give_different_estimates(rng):
+    params = tensors(reference.random_rbm(rng, 6, 5))
+    nats = {float(ais(params, energy.seed_pair(s), num_betas=10).nats) for s in range(10)}
+    assert len(nats) == 10
+
+
+# The product form of the difference of softplus.
+
+
+@pytest.mark.parametrize("H", [1, 7, 8, 9, 16, 17])
+def test_product_form_equals_the_softplus_form(rng, H):
+    y = 5 * rng.normal(size=(4, 3, H))
+    x = y + 0.5 * rng.normal(size=y.shape)
+    x, y = tf.constant(x), tf.constant(y)
+    expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y), axis=-1)
+    for num_betas in (49, 50):
+        actual = partition._softplus_difference(x, y, num_betas)
+        np.testing.assert_allclose(actual, expected, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_49_and_50_steps_say_nearly_the_same(worlds):
+    params, log_z, _ = worlds[1]
+    for num_betas in (49, 50):
+        nats, error = ais(params, energy.seed_pair(0), num_betas=num_betas, num_chains=200)
+        np.testing.assert_array_less(np.abs(nats - log_z), 5 * error + 0.02)
+
+
+@pytest.mark.parametrize("size", [5.0, 20.0, 100.0, 1e4])
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("y", [-30.0, 0.0, 30.0])
+def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
+    # Ten equal units, so that the product over eight of them has something to overflow.
+    x, y = np.full(10, y + sign * size), np.full(10, y)
+    expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y))
+    x, y = tf.constant(x, "float32"), tf.constant(y, "float32")
+    for num_betas in (49, 50):
+        actual = partition._softplus_difference(x, y, num_betas)
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_betas", [49, 50, 100])
+@pytest.mark.parametrize("scale", [300, 1e4])
+def test_estimates_of_very_sharp_rbms_are_numbers(rng, scale, num_betas):
+    params, seed = tensors(reference.random_rbm(rng, 8, 8, scale=scale)), energy.seed_pair(0)
+    assert np.isfinite(ais(params, seed, num_betas=num_betas).nats)
