@@ -334,16 +334,18 @@ def test_the_truth_lies_between_the_two_for_gaussian_visibles(rng):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ais", "reverse"])
 def test_more_steps_shrink_the_error(worlds, name):
-    errors = []
+    # Four times the steps about halve it. The root of the mean square of these 180 is known to
+    # some 8 %, a ratio of two to 11 %: 1.4 is three of these from 2.1.
+    errors, run = [], ais if name == "ais" else reverse
     for num_betas in (4, 16, 64):
         misses = []
         for number, (params, log_z, v) in enumerate(worlds[:12]):
-            seed = energy.fold_in(energy.seed_pair(4), number)
-            args = (params, seed) if name == "ais" else (params, v, seed)
-            run = ais if name == "ais" else reverse
-            misses.append(run(*args, num_betas=num_betas, num_chains=5).nats - log_z)
+            for repeat in range(5):
+                seed = energy.fold_in(energy.seed_pair(repeat), number)
+                args = (params, seed) if name == "ais" else (params, v, seed)
+                misses.append(run(*args, num_betas=num_betas, num_chains=5).nats - log_z)
         errors.append(np.sqrt(np.mean(np.square(misses))))
-    assert errors[0] > 1.5 * errors[1] > 1.5**2 * errors[2]
+    assert errors[0] > 1.4 * errors[1] > 1.4**2 * errors[2]
 
 
 def test_standard_error_is_the_spread_of_repeated_estimates(rng):
