@@ -17,6 +17,7 @@ from keras import ops
 
 from seqlayers.datasets.batching import batches, check_sequences
 from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
+from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead
 from seqlayers.heads.head import check_positive
 from seqlayers.layers.delay import delay
@@ -456,6 +457,28 @@ class SequenceModel(keras.Model):
     def reconstruct(self, frames, mask=None):
         """The frames as the head sees them, `(batch, time, V)` in expectations."""
         return self.head.reconstruct(frames, self.contexts(frames, mask))
+
+    def export(self, path, format="tf_saved_model", max_steps=MAX_STEPS):
+        """Writes a SavedModel that is served without this package, see `seqlayers.export`.
+
+        Args:
+            path: The folder to make, by custom `<name>/<version>`; it must not exist yet.
+            format: `"tf_saved_model"`, the only one that has endpoints.
+            max_steps: Most frames that one call of the endpoint `generate` may ask for.
+
+        Returns:
+            The path.
+
+        Raises:
+            FileExistsError: if there is something at `path`.
+            ValueError: if `format` is another.
+        """
+        if format != "tf_saved_model":
+            raise ValueError(
+                '`format` must be "tf_saved_model": the endpoints draw, loop and carry states, '
+                f"which the other formats of Keras cannot hold. Received: format={format!r}."
+            )
+        return export(self, path, max_steps)
 
     # What it is made of.
 

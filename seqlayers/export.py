@@ -1,0 +1,339 @@
+"""A model as a TensorFlow SavedModel, for programs that have neither this package nor Keras.
+
+    serve          frames, lengths                                  -> context
+    score          frames, lengths, seed                            -> log_prob, standard_error
+    initial_state  rows                                             -> state
+    step           frame, state                                     -> next state
+    prime          frames, lengths, state                           -> next state
+    generate       state, seed, first_step, num_steps, temperature  -> frames, next state
+
+A state is `context`, of the next frame, and the memory's `state_0`, `state_1`, ...; the next state
+has the same names behind `next_`. `serve` is the default signature. Without a memory there is no
+state: `serve` gives `reconstruction`, `generate` takes and gives frames only, and `initial_state`,
+`step` and `prime` are left out.
+
+All inputs and outputs have the batch as their first axis, so that a server may join requests; all
+floats are float32. What comes out for a row depends on that row alone, up to rounding, and its
+draws on its seed and on the number of the frame. The server keeps nothing between calls. Wrong
+input is refused, and all rows of the call with it. `saved_models/README.md` shows each signature
+in use.
+"""
+
+import contextlib
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from seqlayers import files
+from seqlayers.energy.sampling import fold_in
+
+MAX_STEPS = 10_000
+_SCORE = 1  # keeps the draws of `score` apart from those of `generate`, which fold in steps only
+_FRAMES_AT_ONCE = 1024  # in scoring: a bound on memory
+
+
+def export(model, path, max_steps=MAX_STEPS):
+    """Writes a model as a SavedModel, whole or not at all.
+
+    Args:
+        model: A `seqlayers.models.SequenceModel`.
+        path: The folder to make; it must not exist yet. TensorFlow Serving looks for
+            `<name>/<version>`, see `next_version`. Folders above are made.
+        max_steps: Most frames that one call of `generate` may ask for.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileExistsError: if there is something at `path`.
+        ValueError: if `max_steps` is not a whole number above 0, or the model's state cannot be
+            served.
+
+    Example:
+        >>> export(model, next_version("saved_models/rnn_rbm"))
+        PosixPath('saved_models/rnn_rbm/1')
+    """
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise ValueError(
+            f"`max_steps` must be a whole number above 0. Received: max_steps={max_steps!r}."
+        )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.new_directory(path) as folder, _for_serving(model.memory):
+        signatures = _Endpoints(model, max_steps).signatures()
+        module = tf.Module()
+        used = {id(v): v for function in signatures.values() for v in function.variables}
+        module.weights = list(used.values())  # what the graphs read must hang on what is saved
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    return path
+
+
+def next_version(folder):
+    """The path of the next version of a served model: `folder/1`, or one above the highest.
+
+    Args:
+        folder: Where the versions lie; it need not exist.
+
+    Returns:
+        A `pathlib.Path` to export to.
+    """
+    folder = Path(folder)
+    names = [child.name for child in folder.iterdir()] if folder.is_dir() else []
+    versions = [int(name) for name in names if name.isascii() and name.isdigit()]
+    return folder / str(max(versions, default=0) + 1)
+
+
+class _Endpoints:
+    """The functions behind the signatures. Each takes tensors by name and returns a dict."""
+
+    def __init__(self, model, max_steps):
+        self.model = model
+        self.max_steps = max_steps
+        V = model.head.visible_units
+        self.specs = {
+            "frames": tf.TensorSpec((None, None, V), tf.float32),
+            "frame": tf.TensorSpec((None, V), tf.float32),
+            "lengths": tf.TensorSpec((None,), tf.int32),
+            "rows": tf.TensorSpec((None,), tf.int32),
+            "seed": tf.TensorSpec((None, 2), tf.int32),
+            "first_step": tf.TensorSpec((None,), tf.int32),
+            "num_steps": tf.TensorSpec((None,), tf.int32),
+            "temperature": tf.TensorSpec((None,), tf.float32),
+        }
+        self.state_names = []
+        if model.memory is not None:
+            self.template = model.initial_state(2)
+            parts = keras.tree.flatten(self.template)
+            self.state_names = ["context", *(f"state_{i}" for i in range(len(parts) - 1))]
+            for name, part in zip(self.state_names, parts, strict=True):
+                if part.shape.rank == 0 or part.shape[0] != 2:
+                    raise ValueError(
+                        "Each state of the memory must have one row for each sequence. "
+                        f"Received: {name} of shape {part.shape} for 2 sequences."
+                    )
+                self.specs[name] = tf.TensorSpec((None, *part.shape[1:]), _served(part.dtype))
+
+    def signatures(self):
+        drawn = ("seed", "first_step", "num_steps", "temperature")
+        functions = {
+            "serve": self._concrete(self.serve, "frames", "lengths"),
+            "score": self._concrete(self.score, "frames", "lengths", "seed"),
+            "generate": self._concrete(self.generate, *drawn, *self.state_names),
+        }
+        if self.state_names:
+            functions |= {
+                "initial_state": self._concrete(self.initial_state, "rows"),
+                "step": self._concrete(self.step, "frame", *self.state_names),
+                "prime": self._concrete(self.prime, "frames", "lengths", *self.state_names),
+            }
+        return functions | {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: functions["serve"]}
+
+    def serve(self, frames, lengths):
+        mask = _mask(frames, lengths)
+        if self.model.memory is None:
+            return {"reconstruction": _keep(mask, self.model.head.reconstruct(frames))}
+        return {"context": _keep(mask, self.model.contexts(frames, mask))}
+
+    def score(self, frames, lengths, seed):
+        mask = _mask(frames, lengths)
+        if self.model.memory is None:
+            nats, error = self._log_prob_without_memory(frames, fold_in(seed, _SCORE))
+            return {"log_prob": _keep(mask, nats), "standard_error": _keep(mask, error)}
+        seed = fold_in(fold_in(seed, _SCORE)[:, None], tf.range(tf.shape(frames)[1]))
+        context = self.model.contexts(frames, mask)
+        nats, error = self._log_prob(*(tf.boolean_mask(x, mask) for x in (frames, context, seed)))
+        where, shape = tf.where(mask), tf.shape(mask, tf.int64)
+        return {
+            "log_prob": tf.scatter_nd(where, nats, shape),
+            "standard_error": tf.scatter_nd(where, error, shape),
+        }
+
+    def initial_state(self, rows):
+        state = self.model.initial_state(tf.shape(rows)[0])
+        return dict(zip(self.state_names, keras.tree.flatten(state), strict=True))
+
+    def step(self, frame, **state):
+        return self._next(self.model.step(frame, self._state(state)))
+
+    def prime(self, frames, lengths, **state):
+        def body(t, state):
+            return t + 1, self._advance(state, frames[:, t], t < lengths)
+
+        steps = tf.reduce_max(lengths)
+        _, state = tf.while_loop(lambda t, _: t < steps, body, (0, self._state(state)))
+        return self._next(state)
+
+    def generate(self, seed, first_step, num_steps, temperature, **state):
+        head = self.model.head
+        steps = tf.maximum(tf.reduce_max(num_steps), 0)
+        frames = tf.TensorArray(
+            head.variable_dtype,
+            size=tf.maximum(steps, 1),  # an array that nothing was written to has no shape
+            element_shape=(None, head.visible_units),
+        )
+
+        def body(t, state, frames):
+            context = state.context if self.state_names else None
+            step_seed = fold_in(seed, first_step + t)
+            frame = head.sample(context, step_seed, temperature, num_frames=tf.shape(seed)[0])
+            keep = t < num_steps
+            frame = _keep(keep, frame)
+            return t + 1, self._advance(state, frame, keep), frames.write(t, frame)
+
+        start = (0, self._state(state), frames)
+        _, state, frames = tf.while_loop(lambda t, *_: t < tf.maximum(steps, 1), body, start)
+        frames = tf.transpose(frames.stack(), (1, 0, 2))[:, :steps]
+        return {"frames": frames} | self._next(state)
+
+    def _log_prob(self, frames, context, seed):
+        """log p of all frames in one long row, a bounded number at a time."""
+
+        def block(start):
+            part = slice(start, start + _FRAMES_AT_ONCE)
+            return self.model.head.log_prob(frames[part], context[part], seed[part])
+
+        return _joined(block, tf.shape(frames)[0], _FRAMES_AT_ONCE, frames[:, 0])
+
+    def _log_prob_without_memory(self, frames, seed):
+        head = self.model.head
+        if head.kind == "exact":
+            return head.log_prob(frames)
+
+        # All frames share one Z. Each row estimates it anew, so that none depends on the others.
+        def row(i):
+            nats, error = head.log_prob(frames[i], None, seed[i])
+            return nats[None], error[None]
+
+        return _joined(row, tf.shape(frames)[0], 1, frames[:, :, 0])
+
+    def _advance(self, state, frame, keep):
+        """The state after one more frame in the rows to `keep`, as it was in the others."""
+        if not self.state_names:
+            return state
+        return keras.tree.map_structure(
+            lambda new, old: _keep(keep, new, old), self.model.step(frame, state), state
+        )
+
+    def _state(self, tensors):
+        if not self.state_names:
+            return ()
+        parts = keras.tree.flatten(self.template)
+        parts = [
+            tf.cast(tensors[name], part.dtype)
+            for name, part in zip(self.state_names, parts, strict=True)
+        ]
+        return keras.tree.pack_sequence_as(self.template, parts)
+
+    def _next(self, state):
+        parts = keras.tree.flatten(state)
+        return {f"next_{name}": x for name, x in zip(self.state_names, parts, strict=True)}
+
+    def _concrete(self, function, *names):
+        def endpoint(**tensors):
+            outputs = function(**self._checked(tensors))
+            # Each output is a tensor of its own, even where two of them are equal.
+            return {name: tf.identity(tf.cast(x, _served(x.dtype))) for name, x in outputs.items()}
+
+        endpoint.__name__ = function.__name__
+        specs = {
+            name: tf.TensorSpec(self.specs[name].shape, self.specs[name].dtype, name)
+            for name in names
+        }
+        return tf.function(endpoint, autograph=False).get_concrete_function(**specs)
+
+    def _checked(self, tensors):
+        """The inputs, frames in the head's type and 0 where padded; an error if one is wrong."""
+        first, *others = tensors
+        for name in others:
+            same = tf.equal(tf.shape(tensors[name])[0], tf.shape(tensors[first])[0])
+            _require(tensors, name, same, f"must have as many rows as `{first}`")
+        if "frames" in tensors:
+            time = tf.shape(tensors["frames"])[1]
+            _require(tensors, "frames", time > 0, "must have at least one step")
+            lengths = tensors["lengths"]
+            fits = (lengths >= 0) & (lengths <= time)
+            _require(tensors, "lengths", fits, "must lie in 0 .. steps of `frames`")
+            # What is padded may hold anything, NaN included.
+            mask = _mask(tensors["frames"], tensors["lengths"])
+            tensors["frames"] = _keep(mask, tensors["frames"])
+        for name in {"frame", "frames"} & set(tensors):
+            x = tensors[name]
+            if self.model.head.visibles == "bernoulli":
+                _require(tensors, name, (x >= 0) & (x <= 1), "must lie in [0, 1]")
+            else:
+                _require(tensors, name, tf.math.is_finite(x), "must be finite")
+            tensors[name] = tf.cast(tensors[name], self.model.head.variable_dtype)
+        if "num_steps" in tensors:
+            x = tensors["num_steps"]
+            fits = (x >= 0) & (x <= self.max_steps)
+            _require(tensors, "num_steps", fits, f"must lie in 0 .. {self.max_steps}")
+        if "temperature" in tensors:
+            x = tensors["temperature"]
+            fits = (x > 0) & tf.math.is_finite(x)
+            _require(tensors, "temperature", fits, "must be above 0 and finite")
+        return tensors
+
+
+def _require(tensors, name, condition, message):
+    """Makes what is done with `tensors[name]` wait until `condition` is seen to hold."""
+    check = tf.debugging.Assert(tf.reduce_all(condition), [f"`{name}` {message}."])
+    with tf.control_dependencies([check]):
+        tensors[name] = tf.identity(tensors[name])
+
+
+def _mask(frames, lengths):
+    return tf.sequence_mask(lengths, tf.shape(frames)[1])
+
+
+def _keep(mask, x, otherwise=0):
+    """`x` where `mask`, over the first axes of `x`, is true."""
+    mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (x.shape.rank - mask.shape.rank)], 0))
+    return tf.where(mask, x, tf.cast(otherwise, x.dtype))
+
+
+def _joined(function, stop, step, like):
+    """Joins both results of `function(0)`, `function(step)`, ... below `stop`, one at a time."""
+
+    def body(i, *results):
+        new = function(i)
+        return i + step, *(tf.concat(pair, axis=0) for pair in zip(results, new, strict=True))
+
+    shape = tf.TensorShape([None] * like.shape.rank)
+    _, *results = tf.while_loop(
+        lambda i, *_: i < stop,
+        body,
+        (0, like[:0], like[:0]),
+        shape_invariants=(tf.TensorShape(()), shape, shape),
+        parallel_iterations=1,  # what is counted is memory
+    )
+    return results
+
+
+def _served(dtype):
+    """The type in which a signature takes and gives what the model has in `dtype`."""
+    return tf.float32 if dtype.is_floating else dtype
+
+
+@contextlib.contextmanager
+def _for_serving(memory):
+    """Keeps out of the graph what Keras would put there, and what no server should have.
+
+    That is the cuDNN form of `LSTM` and `GRU`, which only a machine with a GPU can run, and the
+    masks of dropout, which Keras draws even where it does not use them, from a state that moves.
+    """
+    serving = {"use_cudnn": False, "dropout": 0.0, "recurrent_dropout": 0.0}
+    cell = getattr(memory, "cell", None)
+    before = [
+        (layer, name, vars(layer)[name])
+        for layer in (memory, cell, *getattr(cell, "cells", ()))
+        for name in serving
+        if layer is not None and name in vars(layer)
+    ]
+    try:
+        for layer, name, _ in before:
+            setattr(layer, name, serving[name])
+        yield
+    finally:
+        for layer, name, value in before:
+            setattr(layer, name, value)
