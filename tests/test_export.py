@@ -1,0 +1,649 @@
+"""An exported model says what the model says, to programs that know nothing of this package."""
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+from seqlayers import export as exporting
+from seqlayers.energy.sampling import row_seeds, seed_pair
+from seqlayers.heads import BernoulliHead, ConditionalRBM
+from seqlayers.models import RNNRBM, SequenceModel
+
+LENGTHS = np.array([7, 3, 0, 5], "int32")  # a row without any frame among them
+SEEDS = np.array([[3, 1], [-4, 1], [2**31 - 1, 5], [9, -2]], "int32")
+
+
+def estimating_rbm():
+    """Too large to enumerate."""
+    return ConditionalRBM(21, 22, seed=0, num_betas=60, num_chains=3, sampling_steps=3)
+
+
+MODELS = {
+    "simple_rnn": lambda: RNNRBM(8, 5, 6, seed=0),
+    "lstm": lambda: SequenceModel(
+        keras.layers.LSTM(6, return_sequences=True, dropout=0.5), estimating_rbm()
+    ),
+    "stacked": lambda: SequenceModel(
+        [keras.layers.LSTMCell(6), keras.layers.GRUCell(4)], BernoulliHead(8, seed=0)
+    ),
+    "gaussian": lambda: SequenceModel(
+        keras.layers.GRUCell(6), ConditionalRBM(8, 5, visibles="gaussian", seed=0)
+    ),
+    "no_memory": lambda: SequenceModel(None, BernoulliHead(8, seed=0)),
+    "no_memory_estimate": lambda: SequenceModel(None, estimating_rbm()),
+}
+WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "gaussian"]
+
+
+class Exported:
+    def __init__(self, model, path):
+        self.model, self.path = model, path
+        self.has_memory = model.memory is not None
+        self.loaded = tf.saved_model.load(str(path))
+
+    def __call__(self, name, **inputs):
+        outputs = self.loaded.signatures[name](**{k: tf.constant(v) for k, v in inputs.items()})
+        return {k: v.numpy() for k, v in outputs.items()}
+
+    def start(self, rows):
+        return self("initial_state", rows=np.zeros(rows, "int32")) if self.has_memory else {}
+
+    def generate(self, state, seed, num_steps, first_step=0, temperature=1.0):
+        rows = len(seed)
+        return self(
+            "generate",
+            seed=seed,
+            first_step=np.full(rows, first_step, "int32"),
+            num_steps=np.full(rows, num_steps, "int32"),
+            temperature=np.full(rows, temperature, "float32"),
+            **state,
+        )
+
+
+def state_of(outputs):
+    """What the next call takes of what the last one gave."""
+    return {name.removeprefix("next_"): x for name, x in outputs.items() if name != "frames"}
+
+
+def randomised(model):
+    rng = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape, scale=0.4))
+    return model
+
+
+def frames_for(model):
+    rng = np.random.default_rng(2)
+    shape = (len(LENGTHS), max(LENGTHS), model.head.visible_units)
+    if model.head.visibles == "gaussian":
+        return rng.normal(size=shape).astype("float32")
+    return rng.integers(0, 2, shape).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    """Each model once, exported and loaded when it is first asked for."""
+    folder, made = tmp_path_factory.mktemp("exports"), {}
+
+    def get(name):
+        if name not in made:
+            model = randomised(MODELS[name]())
+            made[name] = Exported(model, model.export(folder / name / "1"))
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(params=MODELS)
+def exported(request, exports):
+    return exports(request.param)
+
+
+@pytest.fixture(params=WITH_MEMORY)
+def streaming(request, exports):
+    return exports(request.param)
+
+
+# Signatures.
+
+
+def test_signatures_are_named_and_typed_as_documented(streaming):
+    signatures = streaming.loaded.signatures
+    assert set(signatures) == {
+        *("serve", "serving_default", "score", "initial_state", "step", "prime", "generate")
+    }
+    parts = len(keras.tree.flatten(streaming.model.initial_state(1)))
+    state = {"context", *(f"state_{i}" for i in range(parts - 1))}
+    next_state = {f"next_{name}" for name in state}
+    drawn = {"seed", "first_step", "num_steps", "temperature"}
+    expected = {
+        "serve": ({"frames", "lengths"}, {"context"}),
+        "score": ({"frames", "lengths", "seed"}, {"log_prob", "standard_error"}),
+        "initial_state": ({"rows"}, state),
+        "step": ({"frame", *state}, next_state),
+        "prime": ({"frames", "lengths", *state}, next_state),
+        "generate": (drawn | state, {"frames", *next_state}),
+    }
+    for name, (inputs, outputs) in expected.items():
+        given = signatures[name].structured_input_signature[1]
+        assert (set(given), set(signatures[name].structured_outputs)) == (inputs, outputs)
+        for spec in [*given.values(), *signatures[name].structured_outputs.values()]:
+            assert spec.shape[0] is None and spec.dtype in (tf.float32, tf.int32)
+
+
+def test_without_memory_there_is_no_state(exports):
+    signatures = exports("no_memory").loaded.signatures
+    assert set(signatures) == {"serve", "serving_default", "score", "generate"}
+    assert set(signatures["serve"].structured_outputs) == {"reconstruction"}
+    assert set(signatures["generate"].structured_outputs) == {"frames"}
+
+
+def test_no_two_outputs_are_one_tensor(exported):
+    for definition in metagraph(exported.path).signature_def.values():
+        outputs = [tensor.name for tensor in definition.outputs.values()]
+        assert len(set(outputs)) == len(outputs)
+
+
+def metagraph(path):
+    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    return saved.meta_graphs[0]
+
+
+def nodes(path):
+    graph = metagraph(path).graph_def
+    return [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+
+
+def test_the_graph_has_only_standard_operations(exported):
+    own = {f.signature.name for f in metagraph(exported.path).graph_def.library.function}
+    used = {node.op for node in nodes(exported.path)} - own
+    assert not {op for op in used if op_def_registry.get(op) is None}
+    foreign = ("PyFunc", "EagerPyFunc", "Xla", "Cudnn", "Random", "Multinomial", "Print")
+    assert not {op for op in used if any(word in op for word in foreign)}
+    assert not any(node.attr["_XlaMustCompile"].b for node in nodes(exported.path))
+
+
+def test_a_machine_with_a_gpu_exports_for_all_others(monkeypatch, tmp_path):
+    layer = keras.layers.LSTM(3, return_sequences=True)
+    model = SequenceModel(layer, BernoulliHead(4, seed=0))
+    rnn = importlib.import_module("keras.src.backend.tensorflow.rnn")  # not the function `rnn`
+    monkeypatch.setattr(rnn, "_is_gpu_available", lambda: True)
+    monkeypatch.setattr(layer, "use_cudnn", "auto")  # as it is where Keras sees a GPU
+    path = model.export(tmp_path / "1")
+    assert not [node.op for node in nodes(path) if "Cudnn" in node.op]
+    assert layer.use_cudnn == "auto"
+
+
+def test_the_file_says_nothing_of_the_machine_it_was_made_on(exports):
+    path = exports("simple_rnn").path
+    for file in path.rglob("*"):
+        assert file.is_dir() or str(path.parents[2]).encode() not in file.read_bytes()
+
+
+# Contexts and likelihoods.
+
+
+def test_serve_gives_the_models_contexts(exported):
+    model = exported.model
+    frames = frames_for(model)
+    mask = np.arange(frames.shape[1]) < LENGTHS[:, None]
+    frames[~mask] = np.nan  # what is padded is not looked at
+    actual = exported("serve", frames=frames, lengths=LENGTHS)
+    name = "context" if exported.has_memory else "reconstruction"
+    frames = np.where(mask[..., None], frames, 0)
+    expected = model.contexts(frames, mask) if exported.has_memory else model(frames)
+    np.testing.assert_allclose(actual[name][mask], np.asarray(expected)[mask], atol=1e-6)
+    assert not actual[name][~mask].any()
+
+
+def test_score_is_the_models(exported):
+    model = exported.model
+    frames = frames_for(model)
+    actual = exported("score", frames=frames, lengths=LENGTHS, seed=SEEDS)
+    mask = np.arange(frames.shape[1]) < LENGTHS[:, None]
+    assert not actual["log_prob"][~mask].any() and not actual["standard_error"][~mask].any()
+    nats = actual["log_prob"].sum() / LENGTHS.sum()
+    expected = model.score([x[:n] for x, n in zip(frames, LENGTHS, strict=True) if n])
+    if expected.kind == "exact":
+        assert not actual["standard_error"].any()
+        np.testing.assert_allclose(nats, expected.nats, rtol=1e-5)
+    else:
+        assert actual["standard_error"][mask].all()
+        error = np.sqrt(np.square(actual["standard_error"]).sum()) / LENGTHS.sum()
+        assert abs(nats - expected.nats) < 5 * np.hypot(error, expected.standard_error) + 1e-4
+
+
+@pytest.mark.parametrize("name", ["lstm", "no_memory_estimate"])
+def test_score_estimates_from_the_rows_own_seeds(exports, name):
+    exported = exports(name)
+    frames = frames_for(exported.model)
+    frames[1], lengths = frames[0], np.full(4, 7, "int32")
+    nats = exported("score", frames=frames, lengths=lengths, seed=SEEDS)["log_prob"]
+    assert not np.array_equal(nats[0], nats[1])
+    same = exported("score", frames=frames, lengths=lengths, seed=SEEDS[[0, 0, 2, 3]])["log_prob"]
+    np.testing.assert_allclose(same[1], same[0], rtol=1e-5)
+    np.testing.assert_allclose(same[0], nats[0], rtol=1e-5)
+
+
+def test_score_goes_through_many_frames_in_blocks(exports, monkeypatch, tmp_path):
+    exported = exports("stacked")
+    frames = frames_for(exported.model)
+    whole = exported("score", frames=frames, lengths=LENGTHS, seed=SEEDS)
+    monkeypatch.setattr(exporting, "_FRAMES_AT_ONCE", 4)
+    pieces = Exported(exported.model, exported.model.export(tmp_path / "1"))
+    pieces = pieces("score", frames=frames, lengths=LENGTHS, seed=SEEDS)
+    for name, values in whole.items():
+        np.testing.assert_allclose(pieces[name], values, rtol=1e-4)
+
+
+# Rows do not know of each other.
+
+
+def test_a_row_of_a_padded_batch_is_what_it_is_alone(exported):
+    frames = frames_for(exported.model)
+    state = exported.start(4)
+    calls = {"serve": {}, "score": {"seed": SEEDS}} | ({"prime": state} if state else {})
+    for name, more in calls.items():
+        whole = exported(name, frames=frames, lengths=LENGTHS, **more)
+        for i, length in enumerate(LENGTHS):
+            own = {k: v[i : i + 1] for k, v in more.items()}
+            steps = max(length, 1)
+            alone = exported(
+                name, frames=frames[i : i + 1, :steps], lengths=LENGTHS[i : i + 1], **own
+            )
+            for output, values in alone.items():
+                row = whole[output][i, :steps] if name != "prime" else whole[output][i]
+                np.testing.assert_allclose(values[0], row, rtol=2e-5, atol=1e-6)
+
+
+def test_a_row_drawn_in_a_batch_is_what_it_is_alone(exported):
+    num_steps = np.array([6, 2, 0, 4], "int32")
+    temperature = np.array([1.0, 0.5, 1.0, 2.0], "float32")
+    whole = exported.generate(exported.start(4), SEEDS, num_steps, temperature=temperature)
+    assert whole["frames"].shape == (4, 6, exported.model.head.visible_units)
+    for i, count in enumerate(num_steps):
+        alone = exported.generate(
+            exported.start(1), SEEDS[i : i + 1], count, temperature=temperature[i]
+        )
+        assert alone["frames"].shape[1] == count
+        if exported.model.head.visibles == "bernoulli":
+            np.testing.assert_array_equal(whole["frames"][i, :count], alone["frames"][0])
+        np.testing.assert_allclose(whole["frames"][i, :count], alone["frames"][0], atol=1e-4)
+        assert not whole["frames"][i, count:].any()
+        for name in set(alone) - {"frames"}:
+            np.testing.assert_allclose(whole[name][i], alone[name][0], atol=1e-5)
+
+
+# Streaming and generation.
+
+
+def test_step_by_step_is_what_serve_gives(streaming):
+    frames = frames_for(streaming.model)
+    contexts = streaming("serve", frames=frames, lengths=np.full(4, 7, "int32"))["context"]
+    state = streaming.start(4)
+    for t in range(frames.shape[1]):
+        np.testing.assert_allclose(state["context"], contexts[:, t], atol=1e-6)
+        state = state_of(streaming("step", frame=frames[:, t], **state))
+    primed = streaming("prime", frames=frames, lengths=np.full(4, 7, "int32"), **streaming.start(4))
+    for name, values in state_of(primed).items():
+        np.testing.assert_allclose(values, state[name], atol=1e-6)
+
+
+def test_generate_draws_what_the_model_draws(exported):
+    model = exported.model
+    seeds = row_seeds(seed_pair(5), 3)
+    draw = tf.function(model.draw, autograph=False)
+    expected = draw(model.initial_state(3), seeds, 5, tf.constant(0.7)).numpy()
+    actual = exported.generate(exported.start(3), seeds.numpy(), 5, temperature=0.7)["frames"]
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+def test_a_seed_draws_the_same_again_and_another_seed_does_not(exported):
+    first, again = (exported.generate(exported.start(4), SEEDS, 8)["frames"] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+    other = exported.generate(exported.start(4), SEEDS + 1, 8)["frames"]
+    assert not np.array_equal(first, other)
+
+
+def test_going_on_from_the_returned_state_is_one_longer_run(exported):
+    whole = exported.generate(exported.start(4), SEEDS, 9)
+    first = exported.generate(exported.start(4), SEEDS, 4)
+    rest = exported.generate(state_of(first), SEEDS, 5, first_step=4)
+    pieces = np.concatenate([first["frames"], rest["frames"]], axis=1)
+    np.testing.assert_array_equal(pieces, whole["frames"])
+    for name in state_of(whole):
+        np.testing.assert_array_equal(state_of(rest)[name], state_of(whole)[name])
+
+
+def test_the_state_after_generate_has_seen_each_rows_own_frames(streaming):
+    num_steps = np.array([3, 0, 1, 2], "int32")
+    drawn = streaming.generate(streaming.start(4), SEEDS, num_steps)
+    frames = drawn["frames"]
+    seen = streaming("prime", frames=frames, lengths=num_steps, **streaming.start(4))
+    for name, values in seen.items():
+        np.testing.assert_allclose(drawn[name], values, atol=1e-6)
+
+
+def test_calls_change_nothing_on_the_server(exported):
+    before = [w.numpy() for w in exported.loaded.weights]
+    frames = frames_for(exported.model)
+    first = exported("score", frames=frames, lengths=LENGTHS, seed=SEEDS)["log_prob"]
+    exported.generate(exported.start(4), SEEDS, 3)
+    again = exported("score", frames=frames, lengths=LENGTHS, seed=SEEDS)["log_prob"]
+    np.testing.assert_array_equal(first, again)
+    for weight, value in zip(exported.loaded.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+# Wrong and unusual input.
+
+
+def test_no_rows_give_no_rows(exported):
+    V = exported.model.head.visible_units
+    frames, lengths = np.zeros((0, 3, V), "float32"), np.zeros(0, "int32")
+    seed = np.zeros((0, 2), "int32")
+    (served,) = exported("serve", frames=frames, lengths=lengths).values()
+    assert served.shape[:2] == (0, 3)
+    score = exported("score", frames=frames, lengths=lengths, seed=seed)
+    assert score["log_prob"].shape == score["standard_error"].shape == (0, 3)
+    assert exported.generate(exported.start(0), seed, 3)["frames"].shape == (0, 0, V)
+    if exported.has_memory:
+        state = exported("step", frame=np.zeros((0, V), "float32"), **exported.start(0))
+        assert {len(x) for x in state.values()} == {0}
+
+
+def refused(match):
+    return pytest.raises(tf.errors.InvalidArgumentError, match=match)
+
+
+@pytest.mark.parametrize("name", ["simple_rnn", "no_memory"])
+def test_wrong_frames_and_lengths_are_refused(exports, name):
+    exported = exports(name)
+    frames, lengths = np.zeros((2, 3, 8), "float32"), np.array([3, 3], "int32")
+    for endpoint, more in (("serve", {}), ("score", {"seed": SEEDS[:2]})):
+        with refused("`frames` must have at least one step"):
+            exported(endpoint, frames=frames[:, :0], lengths=0 * lengths, **more)
+        for wrong in (4, -1):
+            with refused("`lengths` must lie in 0 .. steps of `frames`"):
+                exported(endpoint, frames=frames, lengths=np.array([3, wrong], "int32"), **more)
+        with refused("`lengths` must have as many rows as `frames`"):
+            exported(endpoint, frames=frames, lengths=lengths[:1], **more)
+        for wrong in (-0.1, 1.1, np.nan, np.inf):
+            with refused("`frames` must lie in \\[0, 1\\]"):
+                exported(endpoint, frames=frames + np.float32(wrong), lengths=lengths, **more)
+
+
+def test_real_frames_must_be_finite(exports):
+    frames = np.full((1, 2, 8), np.nan, "float32")
+    with refused("`frames` must be finite"):
+        exports("gaussian")("serve", frames=frames, lengths=np.array([2], "int32"))
+    exports("gaussian")("serve", frames=frames + np.nan, lengths=np.array([0], "int32"))
+
+
+def test_wrong_orders_to_generate_are_refused(exports):
+    exported = exports("simple_rnn")
+    state = exported.start(2)
+    for wrong in (-1, exporting.MAX_STEPS + 1):
+        with refused(f"`num_steps` must lie in 0 .. {exporting.MAX_STEPS}"):
+            exported.generate(state, SEEDS[:2], wrong)
+    for wrong in (0, -1, np.nan, np.inf):
+        with refused("`temperature` must be above 0"):
+            exported.generate(state, SEEDS[:2], 2, temperature=wrong)
+    with refused("must have as many rows"):
+        exported.generate(exported.start(3), SEEDS[:2], 2)
+    with refused("`frame` must lie in"):
+        exported("step", frame=np.full((2, 8), 2, "float32"), **state)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
+def test_endpoints_speak_float32_under_every_policy(tmp_path, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = randomised(SequenceModel(keras.layers.LSTMCell(4), BernoulliHead(5, seed=0)))
+        exported = Exported(model, model.export(tmp_path / "1"))
+    finally:
+        keras.config.set_dtype_policy(before)
+    for signature in exported.loaded.signatures.values():
+        specs = signature.structured_input_signature[1] | signature.structured_outputs
+        assert {spec.dtype for spec in specs.values()} <= {tf.float32, tf.int32}
+    frames, lengths = frames_for(model), np.full(4, 7, "int32")
+    contexts = exported("serve", frames=frames, lengths=lengths)["context"]
+    state = exported.start(4)
+    for t in range(3):
+        state = state_of(exported("step", frame=frames[:, t], **state))
+    tolerance = 2e-2 if policy == "mixed_bfloat16" else 1e-6
+    np.testing.assert_allclose(state["context"], contexts[:, 3], atol=tolerance)
+    nats = exported("score", frames=frames, lengths=lengths, seed=SEEDS)["log_prob"].mean()
+    np.testing.assert_allclose(nats, model.score(frames).nats, rtol=1e-3)
+    assert exported.generate(exported.start(4), SEEDS, 3)["frames"].dtype == "float32"
+
+
+# The folder.
+
+
+def test_what_is_there_is_not_overwritten(exports, tmp_path):
+    model = exports("no_memory").model
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="must not exist yet"):
+        model.export(tmp_path / "1")
+    assert [file.name for file in (tmp_path / "1").iterdir()] == ["notes.txt"]
+
+
+def test_a_failure_in_the_middle_leaves_nothing(exports, monkeypatch, tmp_path):
+    def save(module, folder, **kwargs):
+        with open(f"{folder}/saved_model.pb", "w") as file:
+            file.write("half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(OSError, match="no space"):
+        exports("no_memory").model.export(tmp_path / "name" / "1")
+    assert not list((tmp_path / "name").iterdir())
+
+
+def test_next_version_is_one_above_the_highest(tmp_path):
+    assert exporting.next_version(tmp_path / "name") == tmp_path / "name" / "1"
+    for name in ("2", "10", "notes", ".tmp-3"):
+        (tmp_path / "name" / name).mkdir(parents=True)
+    assert exporting.next_version(str(tmp_path / "name")) == tmp_path / "name" / "11"
+
+
+def test_other_formats_and_limits_are_refused(exports, tmp_path):
+    model = exports("no_memory").model
+    with pytest.raises(ValueError, match="Received: format='onnx'"):
+        model.export(tmp_path / "1", format="onnx")
+    for wrong in (0, 2.5, True):
+        with pytest.raises(ValueError, match="`max_steps` must be a whole number above 0"):
+            model.export(tmp_path / "1", max_steps=wrong)
+    assert not list(tmp_path.iterdir())
+
+
+# Elsewhere.
+
+ELSEWHERE = """
+import sys
+import numpy as np
+
+sys.modules["keras"] = None  # TensorFlow imports it by itself where it finds it; not here
+import tensorflow as tf
+
+for path in sys.argv[1:]:
+    given = np.load(path + "/given.npz")
+    signatures = tf.saved_model.load(path).signatures
+    frames, lengths, seed = (tf.constant(given[name]) for name in ("frames", "lengths", "seed"))
+    made = {"serve": signatures["serve"](frames=frames, lengths=lengths)}
+    made["score"] = signatures["score"](frames=frames, lengths=lengths, seed=seed)
+    state = {}
+    if "step" in signatures:
+        state = signatures["initial_state"](rows=lengths)
+        after = signatures["step"](frame=frames[:, 0], **state)
+        state = {name.removeprefix("next_"): x for name, x in after.items()}
+    ones = tf.ones_like(lengths)
+    made["generate"] = signatures["generate"](
+        seed=seed, first_step=0 * ones, num_steps=4 * ones, temperature=tf.ones(len(seed)), **state
+    )
+    flat = {f"{e}/{name}": x.numpy() for e, outputs in made.items() for name, x in outputs.items()}
+    np.savez(path + "/made.npz", **flat)
+
+strangers = {"seqlayers", "keras.src", "tf_keras", "tensorflow_probability"} & set(sys.modules)
+assert not strangers, strangers
+"""
+
+
+@pytest.mark.slow
+def test_an_export_works_in_a_process_without_seqlayers(exports, tmp_path):
+    names, copies = ["simple_rnn", "lstm"], []
+    for name in names:
+        copy = tmp_path / name
+        shutil.copytree(exports(name).path, copy)
+        frames = frames_for(exports(name).model)
+        np.savez(copy / "given.npz", frames=frames, lengths=LENGTHS, seed=SEEDS)
+        copies.append(copy)
+    run_alone(ELSEWHERE, copies, tmp_path)
+    for name, copy in zip(names, copies, strict=True):
+        exported, made = exports(name), np.load(copy / "made.npz")
+        frames = frames_for(exported.model)
+        state = exported.start(4)
+        if state:
+            state = state_of(exported("step", frame=frames[:, 0], **state))
+        expected = {
+            "serve": exported("serve", frames=frames, lengths=LENGTHS),
+            "score": exported("score", frames=frames, lengths=LENGTHS, seed=SEEDS),
+            "generate": exported.generate(state, SEEDS, 4),
+        }
+        for endpoint, outputs in expected.items():
+            for output, values in outputs.items():
+                np.testing.assert_allclose(made[f"{endpoint}/{output}"], values, rtol=1e-5)
+
+
+# What a server in C or C++ does: no Python of TensorFlow's, only its library.
+IN_C = """
+import json, sys
+from ctypes import *
+import numpy as np
+import numpy.random  # before the library, which brings symbols of the same names
+
+libraries, folder, calls, out = sys.argv[1:]
+for name in ("framework", "cc"):
+    tf = CDLL(f"{libraries}/libtensorflow_{name}.so.2", RTLD_GLOBAL)
+for name in "NewStatus NewGraph NewSessionOptions LoadSessionFromSavedModel".split():
+    getattr(tf, "TF_" + name).restype = c_void_p
+for name in "GraphOperationByName AllocateTensor TensorData".split():
+    getattr(tf, "TF_" + name).restype = c_void_p
+tf.TF_Message.restype, tf.TF_Dim.restype = c_char_p, c_int64
+status, graph = c_void_p(tf.TF_NewStatus()), c_void_p(tf.TF_NewGraph())
+TYPES = {1: np.float32, 3: np.int32}
+
+class Output(Structure):
+    _fields_ = [("operation", c_void_p), ("index", c_int)]
+
+def check():
+    if tf.TF_GetCode(status):
+        raise RuntimeError(tf.TF_Message(status).decode())
+
+def output(name):
+    operation, index = name.split(":")
+    operation = tf.TF_GraphOperationByName(graph, operation.encode())
+    assert operation, name
+    return Output(operation, int(index))
+
+def tensor(values):
+    code = {dtype: code for code, dtype in TYPES.items()}[values.dtype.type]
+    shape = (c_int64 * values.ndim)(*values.shape)
+    made = tf.TF_AllocateTensor(code, shape, values.ndim, c_size_t(values.nbytes))
+    memmove(tf.TF_TensorData(c_void_p(made)), values.ctypes.data, values.nbytes)
+    return made
+
+def array(made):
+    made = c_void_p(made)
+    shape = [tf.TF_Dim(made, i) for i in range(tf.TF_NumDims(made))]
+    values = np.empty(shape, TYPES[tf.TF_TensorType(made)])
+    memmove(values.ctypes.data, tf.TF_TensorData(made), values.nbytes)
+    return values
+
+options, tag = c_void_p(tf.TF_NewSessionOptions()), (c_char_p * 1)(b"serve")
+session = tf.TF_LoadSessionFromSavedModel(
+    options, None, folder.encode(), tag, 1, graph, None, status
+)
+check()
+made = {}
+for name, (inputs, outputs) in json.load(open(calls)).items():
+    given = [tensor(np.array(v, t)) for _, v, t in inputs]
+    results = (c_void_p * len(outputs))()
+    tf.TF_SessionRun(
+        c_void_p(session), None,
+        (Output * len(given))(*(output(t) for t, _, _ in inputs)), (c_void_p * len(given))(*given),
+        len(given), (Output * len(outputs))(*map(output, outputs.values())), results, len(outputs),
+        None, 0, None, status,
+    )
+    check()
+    made |= {f"{name}/{key}": array(result) for key, result in zip(outputs, results)}
+assert not [name for name in sys.modules if name.startswith(("tensorflow", "keras", "seqlayers"))]
+np.savez(out, **made)
+"""
+
+
+@pytest.mark.slow
+def test_an_export_works_from_the_c_api(exports, tmp_path):
+    libraries = Path(tf.sysconfig.get_lib())
+    if not (libraries / "libtensorflow_cc.so.2").exists():
+        pytest.skip("needs libtensorflow_cc.so.2, which this build of TensorFlow lacks")
+    exported = exports("simple_rnn")
+    frames, state = frames_for(exported.model), exported.start(4)
+    ones = np.ones(4, "int32")
+    drawn = {"seed": SEEDS, "first_step": 0 * ones, "num_steps": 5 * ones}
+    inputs = {
+        "score": {"frames": frames, "lengths": LENGTHS, "seed": SEEDS},
+        "step": {"frame": frames[:, 0], **state},
+        "generate": {"temperature": ones.astype("float32"), **drawn, **state},
+    }
+    calls = {}
+    for name, given in inputs.items():
+        signature = metagraph(exported.path).signature_def[name]
+        calls[name] = (
+            [(signature.inputs[k].name, v.tolist(), v.dtype.name) for k, v in given.items()],
+            {key: tensor.name for key, tensor in signature.outputs.items()},
+        )
+    (tmp_path / "calls.json").write_text(json.dumps(calls))
+    arguments = (libraries, exported.path, tmp_path / "calls.json", tmp_path / "made.npz")
+    run_alone(IN_C, arguments, tmp_path)
+    made = np.load(tmp_path / "made.npz")
+    for name, given in inputs.items():
+        for output, values in exported(name, **given).items():
+            np.testing.assert_allclose(made[f"{name}/{output}"], values, rtol=1e-5, atol=1e-6)
+
+
+def test_the_python_of_the_readme_runs(exports, tmp_path, monkeypatch, capsys):
+    text = (Path(__file__).parents[1] / "saved_models" / "README.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shutil.copytree(exports("simple_rnn").path, tmp_path / "saved_models" / "music_rnn_rbm" / "1")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert "frames drawn: 48" in printed and "nats per frame" in printed
+
+
+def run_alone(code, arguments, folder):
+    """Runs `code` in a Python of its own that does not see this checkout."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
