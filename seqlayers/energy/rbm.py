@@ -165,6 +165,7 @@ def contrastive_divergence(params, v, steps, seed, mask=None):
         A scalar: the mean difference in free energy between the data and the samples. It is a
         monitor of the chains, not a likelihood.
     """
+    v = _without_masked(v, mask)
     v_model = ops.stop_gradient(gibbs(params, v, steps, seed))
     return masked_mean(free_energy(params, v) - free_energy(params, v_model), mask)
 
@@ -191,11 +192,18 @@ def persistent_contrastive_divergence(params, v, chains, steps, seed, mask=None)
         raise ValueError(
             "Persistent chains need one distribution to stay in; use `contrastive_divergence` "
             "where biases have a row for each frame. Received: "
-            f"visible_bias.shape={params.visible_bias.shape}."
+            f"visible_bias.shape={tuple(params.visible_bias.shape)}, "
+            f"hidden_bias.shape={tuple(params.hidden_bias.shape)}."
         )
+    v = _without_masked(v, mask)
     chains = ops.stop_gradient(gibbs(params, chains, steps, seed))
     loss = masked_mean(free_energy(params, v), mask) - ops.mean(free_energy(params, chains))
     return loss, chains
+
+
+def _without_masked(v, mask):
+    """Frames with zeros where masked: what is padded may hold anything, NaN included."""
+    return v if mask is None else ops.where(mask[..., None], v, 0)
 
 
 def masked_mean(values, mask=None):

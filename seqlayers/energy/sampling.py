@@ -9,7 +9,8 @@ Draws are made by TensorFlow Probability's distributions. Two of them, `Bernoull
 take their bits from here rather than from TensorFlow: TensorFlow's floats differ between eager
 execution, graphs and XLA, and XLA on a CPU makes them a hundred times slower. Ours are integers
 (the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so the same seed gives
-the same draw in eager execution, in a graph, under XLA and in a served model.
+the same bits in eager execution, in a graph, under XLA and in a served model: a Bernoulli draw is
+the same everywhere, a Normal one up to how `erfinv` is rounded.
 Reference: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`).
 """
 
@@ -28,10 +29,11 @@ def seed_pair(seed):
         seed: An int; negative numbers and numbers above 2^31 are fine.
 
     Raises:
-        ValueError: if `seed` is not a whole number.
+        ValueError: if `seed` is not a whole number of 64 bits.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise ValueError(f"`seed` must be a whole number. Received: seed={seed!r}.")
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not -(2**63) <= int(seed) < 2**64:
+        raise ValueError(f"`seed` must be a whole number of 64 bits. Received: seed={seed!r}.")
     words = [int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF]
     return np.array(words, "uint32").view("int32")
 
@@ -49,7 +51,7 @@ def fold_in(seed, number):
     low, high = _words(seed)
     low = _mix(low + _u32(_GOLDEN))
     high = _mix((high ^ _u32(_SQRT_2)) + low)
-    low = _mix(low + _u32(number))
+    low = _mix(ops.bitwise_xor(low, high) + _u32(number))
     high = _mix(high ^ low)
     return ops.cast(ops.stack([low, high], axis=-1), "int32")
 
@@ -66,13 +68,13 @@ def row_seeds(seed, num_rows, first_row=0):
 
 
 def uniform(shape, seed):
-    """Draws float32 numbers from (0, 1), each an odd multiple of 2^-25.
+    """Draws float32 numbers from (0, 1), each an odd multiple of 2^-24.
 
     Args:
         shape: Shape of the draw; entries are ints or scalar tensors.
         seed: int32, `(2,)`, or `(shape[0], 2)` for rows that do not depend on each other.
     """
-    return (ops.cast(ops.right_shift(_bits(shape, seed), _u32(8)), "float32") + 0.5) * 2.0**-24
+    return (ops.cast(ops.right_shift(_bits(shape, seed), _u32(9)), "float32") + 0.5) * 2.0**-23
 
 
 def bernoulli(logits):
@@ -109,8 +111,11 @@ def _distributions():
 
 def _uniform_n(n, shape, seed):
     """`n` draws of `shape`, `(n, *shape)`; draw i is what `fold_in(seed, i)` gives alone."""
-    if seed is None:
-        raise ValueError("`seed` must be given: an int32 pair, or one pair for each row.")
+    if seed is None or len(np.shape(seed)) == 0:
+        raise ValueError(
+            "`seed` must be an int32 pair, such as `seed_pair(0)`, or one pair for each row. "
+            f"Received: seed={seed!r}."
+        )
     seed = ops.convert_to_tensor(seed, "int32")
     numbers = ops.reshape(ops.arange(n, dtype="int32"), (-1,) + (1,) * (len(seed.shape) - 1))
     return uniform((n, *shape), fold_in(seed[None], numbers))

@@ -11,7 +11,7 @@ from keras import ops
 
 from seqlayers.energy.rbm import masked_mean
 from seqlayers.energy.sampling import bernoulli
-from seqlayers.heads.head import FrameLogProb, Head, split
+from seqlayers.heads.head import FrameLogProb, Head, split_shape
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -46,7 +46,7 @@ class BernoulliHead(Head):
 
     def build(self, input_shape):
         super().build(input_shape)
-        _, context_shape = split(input_shape)
+        _, context_shape = split_shape(input_shape)
         self.visible_bias = self.add_weight(
             name="visible_bias", shape=(self.visible_units,), initializer="zeros"
         )

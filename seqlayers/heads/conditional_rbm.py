@@ -17,7 +17,7 @@ from keras import ops
 from seqlayers import energy
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.energy.rbm import visible_given_input
-from seqlayers.heads.head import FrameLogProb, Head, check_positive, split
+from seqlayers.heads.head import FrameLogProb, Head, check_positive, split_shape
 
 LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
 
@@ -109,7 +109,7 @@ class ConditionalRBM(Head):
 
     def build(self, input_shape):
         super().build(input_shape)
-        frames_shape, context_shape = split(input_shape)
+        frames_shape, context_shape = split_shape(input_shape)
         V, H = self.visible_units, self.hidden_units
         if frames_shape[-1] != V:
             raise ValueError(
@@ -186,8 +186,6 @@ class ConditionalRBM(Head):
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
         """The scalar of CD-k or PCD-k: a difference of free energies, a monitor of the chains."""
         frames, context = self._cast(frames, context)
-        if mask is not None:  # what is padded may hold anything, NaN included
-            frames = ops.where(mask[..., None], frames, 0)
         if training and self.centering_rate is not None:
             self._move_offsets(frames, context, mask)
         params = self.params(context)
@@ -213,10 +211,9 @@ class ConditionalRBM(Head):
         frames, params = self._frames_and_params(frames, context)
         if self._can_enumerate():
             log_z = energy.log_partition(params)
-        elif context is None:  # one Z for all frames: work that pays for a hundred times the chains
-            seed = self._one_seed(seed)
-            chains = 100 * self.num_chains
-            log_z = energy.ais_log_partition(params, seed, self.num_betas, chains)
+        elif context is None:  # one Z for all frames, so it may cost a thousand times as much
+            seed, chains = self._one_seed(seed), 100 * self.num_chains
+            log_z = energy.ais_log_partition(params, seed, 10 * self.num_betas, chains)
         else:
             seed = self._row_seeds(seed, frames)
             log_z = energy.ais_log_partition(params, seed, self.num_betas, self.num_chains)
@@ -233,7 +230,8 @@ class ConditionalRBM(Head):
             return self.log_prob(frames, context)
         frames, params = self._frames_and_params(frames, context)
         seed = self._row_seeds(seed, frames)
-        log_z = energy.reverse_log_partition(params, frames, seed, self.num_betas, self.num_chains)
+        betas = self.num_betas if context is not None else 10 * self.num_betas
+        log_z = energy.reverse_log_partition(params, frames, seed, betas, self.num_chains)
         return FrameLogProb(-energy.free_energy(params, frames) - log_z.nats, log_z.standard_error)
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
@@ -284,12 +282,13 @@ class ConditionalRBM(Head):
         params = self.params(context)
         h = energy.hidden_given_visible(params, frames).mean()
         for offset, values in ((self.visible_offset, frames), (self.hidden_offset, h)):
-            weights = ops.ones(ops.shape(values)[:-1]) if mask is None else mask
-            weights = ops.cast(weights, values.dtype)[..., None]
-            axes = tuple(range(len(values.shape) - 1))
-            mean = ops.sum(values * weights, axes) / ops.maximum(ops.sum(weights), 1)
-            some = ops.cast(ops.sum(weights) > 0, values.dtype)
-            change = ops.stop_gradient(some * self.centering_rate * (mean - offset))
+            keep = ops.ones(ops.shape(values)[:-1], "bool") if mask is None else mask
+            count = ops.sum(ops.cast(keep, values.dtype))
+            total = ops.sum(
+                ops.where(keep[..., None], values, 0), tuple(range(len(values.shape) - 1))
+            )
+            rate = self.centering_rate * ops.cast(count > 0, values.dtype)
+            change = ops.stop_gradient(rate * (total / ops.maximum(count, 1) - offset))
             offset.assign(offset + change)
             if offset is self.visible_offset:
                 self.hidden_bias.assign_add(

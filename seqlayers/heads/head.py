@@ -174,10 +174,13 @@ class Head(keras.layers.Layer):
 
 
 def split(inputs):
-    """`(frames, context)` of what a head is called on or built for."""
-    if isinstance(inputs, list | tuple) and len(inputs) == 2 and not isinstance(inputs[0], int):
-        return tuple(inputs)
-    return inputs, None
+    """`(frames, context)` of what a head is called on: tensors, masks or None."""
+    return tuple(inputs) if isinstance(inputs, list | tuple) else (inputs, None)
+
+
+def split_shape(shape):
+    """The shapes of frames and of context, of what a head is built for."""
+    return tuple(shape) if isinstance(shape[0], list | tuple) else (shape, None)
 
 
 def check_positive(name, value):

@@ -15,16 +15,22 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqlayers.datasets.batching import batches, check_sequences
 from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead
 from seqlayers.heads.head import check_positive
 from seqlayers.layers.delay import delay
-from seqlayers.metrics import Likelihood
+from seqlayers.models.inputs import (
+    as_dataset,
+    as_pair,
+    checked_prime,
+    checked_sequences,
+    split_off,
+)
+from seqlayers.models.likelihood import pooled_likelihood
+from seqlayers.models.memory import as_memory, first_states, next_states
 
-_TRAINING, _DROPOUT, _SCORE, _REVERSE, _GENERATE = range(5)  # uses of the seed
-_FRAMES_AT_ONCE = 1024  # in scoring: one shape to compile, and a bound on memory
+_TRAINING, _DROPOUT, _GENERATE = range(3)  # uses of the seed
 
 
 class State(NamedTuple):
@@ -61,7 +67,7 @@ class SequenceModel(keras.Model):
 
     def __init__(self, memory, head, **kwargs):
         super().__init__(**kwargs)
-        self.memory = _as_memory(memory)
+        self.memory = as_memory(memory)
         self.head = head
         self._loss = keras.metrics.Mean(name="loss")
         self._skipped_steps = keras.metrics.Sum(name="skipped_steps")
@@ -168,13 +174,14 @@ class SequenceModel(keras.Model):
             ValueError: naming what is wrong with the sequences, before any training.
         """
         if validation_split:
-            x, validation_data = _split_off(self._sequences(x, mask), validation_split)
+            x, validation_data = split_off(checked_sequences(self.head, x, mask), validation_split)
             mask = None
         if validation_data is not None:
-            validation_data = self._dataset(
-                *_as_pair(validation_data), batch_size, name="validation_data"
+            validation_data = as_dataset(
+                self.head, *as_pair(validation_data), batch_size, name="validation_data"
             )
-        data = self._dataset(
+        data = as_dataset(
+            self.head,
             x,
             mask,
             batch_size,
@@ -193,7 +200,7 @@ class SequenceModel(keras.Model):
         )
 
     def train_step(self, data):
-        frames, mask = _as_pair(data)
+        frames, mask = as_pair(data)
         frames = ops.cast(frames, self.head.variable_dtype)
         seed = fold_in(seed_pair(self.head.seed), self.optimizer.iterations)
         self._seed_dropout(fold_in(seed, _DROPOUT))
@@ -221,25 +228,58 @@ class SequenceModel(keras.Model):
         nats = self.score(x, mask, batch_size=batch_size or 32).nats
         return {"loss": -nats, "log_likelihood": nats} if return_dict else -nats
 
-    def pretrain_head(self, x, epochs=10, batch_size=100, optimizer="adam", **kwargs):
+    def epoch_function(self):
+        """A compiled epoch over single frames: a train step for each row of `order`, in one call.
+
+        At the size of one frame in a batch of a hundred, starting a step costs more than the step.
+
+        Returns:
+            A function of `frames` `(N, V)` and `order`, int32 `(steps, batch)` of rows of `frames`,
+            that trains the model and returns the mean loss.
+        """
+        self.optimizer.build(self.trainable_variables)
+
+        def train_epoch(frames, order):
+            def body(step):
+                self.train_step(tf.gather(frames, order[step])[:, None])
+                return step + 1
+
+            self.reset_metrics()
+            tf.while_loop(lambda step: step < tf.shape(order)[0], body, (0,))
+            return self._loss.result()
+
+        return tf.function(train_epoch, jit_compile=self._use_xla(), autograph=False)
+
+    def pretrain_head(self, x, epochs=10, batch_size=100, optimizer="adam", verbose="auto"):
         """Trains the head without context on shuffled frames, before `fit`.
 
         Args:
             x: Sequences: an array `(N, T, V)` or a list of arrays `(T, V)`.
             epochs: Number of epochs.
-            batch_size: Number of frames in a batch.
+            batch_size: Number of frames in a batch; what is left over waits for another epoch.
             optimizer: A Keras optimizer or its name.
-            **kwargs: The rest of `fit`.
+            verbose: Whether to show a progress bar over the epochs.
 
         Returns:
-            A `keras.callbacks.History`.
+            A list of the loss of each epoch.
         """
+        frames = np.concatenate(checked_sequences(self.head, x)).astype(self.head.variable_dtype)
+        batch_size = min(batch_size, len(frames))
+        for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
+            check_positive(name, value)
         model = SequenceModel(None, self.head.without_context())
+        _copy_weights(self.head, model.head)
         model.compile(optimizer, jit_compile=self._use_xla())
-        frames = np.concatenate(self._sequences(x))
-        history = model.fit(frames[:, None], epochs=epochs, batch_size=batch_size, **kwargs)
+        train_epoch = model.epoch_function()
+        frames, losses = tf.constant(frames), []
+        bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=int(bool(verbose)))
+        for epoch in range(epochs):
+            order = np.random.default_rng((self.head.seed, epoch)).permutation(len(frames))
+            order = order[: len(order) // batch_size * batch_size].reshape(-1, batch_size)
+            losses.append(float(train_epoch(frames, order.astype("int32"))))
+            bar.update(epoch + 1, [("loss", losses[-1])])
         _copy_weights(model.head, self.head)
-        return history
+        return losses
 
     def pretrain_memory(self, x, epochs=10, optimizer="adam", **kwargs):
         """Trains the memory to predict frames by cross-entropy, before `fit`.
@@ -289,76 +329,8 @@ class SequenceModel(keras.Model):
         Raises:
             ValueError: naming what is wrong with the sequences, or if there is no frame to score.
         """
-        seed = seed_pair(seed)
-        totals = np.zeros(3)
-        frames = sequences = 0
-        bracket = bracket and hasattr(self.head, "reverse_log_prob")
-        log_probs = self._function("log_prob", self._frame_log_probs)
-        for number, (v, context, count, rows) in enumerate(
-            self._frames_with_context(self._dataset(x, mask, batch_size))
-        ):
-            nats, error, reverse = (
-                np.asarray(values, "float64")[:count]
-                for values in log_probs(v, context, fold_in(seed, number), bracket)
-            )
-            # Frames with one context share one Z, and so its error; others have their own.
-            variance = np.square(error).sum() if self.memory else np.square(error.sum())
-            totals += nats.sum(), variance, reverse.sum()
-            frames, sequences = frames + count, sequences + rows
-        if not frames:
-            raise ValueError("`x` must hold at least one frame that is not masked. Received: none.")
-        return Likelihood(
-            nats=totals[0] / frames,
-            standard_error=float(np.sqrt(totals[1])) / frames,
-            kind=self.head.kind,
-            frames=frames,
-            sequences=sequences,
-            reverse_nats=totals[2] / frames if bracket else None,
-        )
-
-    def _frame_log_probs(self, frames, context, seed, bracket):
-        nats, error = self.head.log_prob(frames, context, fold_in(seed, _SCORE))
-        if not bracket:
-            return nats, error, nats
-        return (
-            nats,
-            error,
-            self.head.reverse_log_prob(frames, context, fold_in(seed, _REVERSE)).nats,
-        )
-
-    def _frames_with_context(self, dataset):
-        """Frames that count with their contexts, a fixed number at a time, the last ones padded."""
-        frames_spec = tf.TensorSpec((None, None, self.head.visible_units), self.head.variable_dtype)
-        signature = [frames_spec, tf.TensorSpec((None, None), tf.bool)]
-        contexts = self._function("contexts", self.contexts, xla=False, input_signature=signature)
-        waiting, counted, size = [], 0, None
-        for batch in dataset:
-            frames, mask = _as_pair(batch)
-            frames = tf.cast(frames, self.head.variable_dtype)
-            keep = np.ones(frames.shape[:2], bool) if mask is None else mask.numpy()
-            context = contexts(frames, tf.constant(keep))
-            context = np.zeros((*keep.shape, 0)) if context is None else context.numpy()
-            waiting.append((frames.numpy()[keep], context[keep], keep.any(axis=1).sum()))
-            counted += keep.sum()
-            while counted >= _FRAMES_AT_ONCE:
-                size = _FRAMES_AT_ONCE
-                waiting, counted = yield from self._hand_out(waiting, size, size)
-        if counted:
-            size = size or max(16, 2 ** int(np.ceil(np.log2(counted))))  # few shapes
-            yield from self._hand_out(waiting, counted, size)
-
-    def _hand_out(self, waiting, count, size):
-        """Yields the first `count` frames, padded to `size`; returns what is left."""
-        frames, context, rows = zip(*waiting, strict=True)
-        frames, context = np.concatenate(frames), np.concatenate(context)
-
-        def padded(array):
-            array = array[:count]
-            return tf.constant(np.pad(array, [(0, size - count), (0, 0)]))
-
-        has_context = self.memory is not None
-        yield padded(frames), padded(context) if has_context else None, count, sum(rows)
-        return [(frames[count:], context[count:], 0)], len(frames) - count
+        dataset = as_dataset(self.head, x, mask, batch_size)
+        return pooled_likelihood(self, dataset, seed, bracket)
 
     # Streaming and generation.
 
@@ -366,27 +338,16 @@ class SequenceModel(keras.Model):
         """The `State` before the first frame."""
         if self.memory is None:
             return State(None, [])
-        context = ops.broadcast_to(
-            self.initial_context, (batch_size, self.initial_context.shape[0])
-        )
+        shape = (batch_size, self.initial_context.shape[0])
+        context = ops.broadcast_to(self.initial_context, shape)
         context = ops.cast(context, self.memory.compute_dtype)
-        states = list(self.memory.get_initial_state(batch_size))
-        if isinstance(self.memory.cell, keras.layers.StackedRNNCells):
-            states[-1] = _with_output(states[-1], context)
-        else:
-            states = _with_output(states, context)
-        return State(context, states)
+        return State(context, first_states(self.memory, context, batch_size))
 
     def step(self, frame, state):
         """The `State` after one more frame `(batch, V)`."""
         if self.memory is None:
             return state
-        dtype = self.memory.compute_dtype
-        context, memory = self.memory.cell(ops.cast(frame, dtype), state.memory)
-        memory = keras.tree.map_structure(
-            lambda new, old: ops.cast(new, old.dtype), memory, state.memory
-        )
-        return State(context, memory)
+        return State(*next_states(self.memory, frame, state.memory))
 
     def generate(self, num_steps, prime=None, num_sequences=None, temperature=1.0, seed=0):
         """Draws new sequences.
@@ -412,13 +373,13 @@ class SequenceModel(keras.Model):
                 f"`temperature` must be above 0. Received: temperature={temperature!r}."
             )
         if prime is not None:
-            prime = self._check_prime(prime, num_sequences)
+            prime = checked_prime(self.head, prime, num_sequences)
             num_sequences = len(prime)
         state = self.initial_state(num_sequences or 1)
         if prime is not None and self.memory is not None:
-            state = self._function("prime", self.prime)(prime, state)
+            state = self.compiled_function("prime", self.prime)(prime, state)
         seeds = row_seeds(fold_in(seed_pair(seed), _GENERATE), num_sequences or 1)
-        draw = self._function("draw", self.draw)
+        draw = self.compiled_function("draw", self.draw)
         return draw(state, seeds, num_steps, tf.constant(temperature, tf.float32)).numpy()
 
     def prime(self, frames, state):
@@ -530,126 +491,13 @@ class SequenceModel(keras.Model):
     def _use_xla(self):
         return self.jit_compile if self.compiled else True
 
-    def _function(self, name, function, xla=None, **kwargs):
+    def compiled_function(self, name, function, xla=None, **kwargs):
         """A compiled form of `function`, made once. Not tracked, so an export leaves it out."""
         functions = self.__dict__.setdefault("_functions", {})
         xla = self._use_xla() if xla is None else xla
         if (name, xla) not in functions:
             functions[name, xla] = tf.function(function, jit_compile=xla, autograph=False, **kwargs)
         return functions[name, xla]
-
-    def _sequences(self, x, mask=None, name="x"):
-        """Sequences as a list of checked arrays; an array's masked steps are taken out."""
-        sequences = check_sequences(x, self.head.visible_units, name)
-        for sequence in sequences:
-            self.head.check_frames(sequence, name)
-        if mask is None:
-            return sequences
-        mask = np.asarray(mask)
-        if mask.dtype != bool or mask.shape != np.shape(x)[:2]:
-            raise ValueError(
-                f"`mask` must be bool, one for each step of `{name}`. "
-                f"Received: {mask.dtype} of shape {mask.shape}, {name} of shape {np.shape(x)}."
-            )
-        if not mask.any():
-            raise ValueError("`mask` must keep at least one frame. Received: all steps masked.")
-        return [s[m] for s, m in zip(sequences, mask, strict=True) if m.any()]
-
-    def _dataset(self, x, mask, batch_size, shuffle=False, name="x", **kwargs):
-        if isinstance(x, tf.data.Dataset):
-            return x.map(lambda *batch: self._checked_batch(batch, name))
-        return batches(self._sequences(x, mask, name), batch_size, shuffle=shuffle, **kwargs)
-
-    def _checked_batch(self, batch, name):
-        """The checks of `_sequences`, inside a user's own `tf.data` pipeline."""
-        frames, mask = _as_pair(batch if len(batch) > 1 else batch[0])
-        if len(frames.shape) != 3 or frames.shape[-1] != self.head.visible_units:
-            raise ValueError(
-                f"`{name}` must give frames (batch, time, {self.head.visible_units}). "
-                f"Received: shape {frames.shape}."
-            )
-        frames = tf.cast(frames, self.head.variable_dtype)
-        seen = frames if mask is None else tf.where(mask[..., None], frames, 0)
-        tf.debugging.assert_all_finite(seen, f"`{name}` must be finite.")
-        if self.head.visibles == "bernoulli":
-            message = f"`{name}` must lie in [0, 1] for Bernoulli visibles."
-            checks = [
-                tf.debugging.assert_non_negative(seen, message),
-                tf.debugging.assert_less_equal(seen, tf.ones((), seen.dtype), message),
-            ]
-            with tf.control_dependencies(checks):
-                frames = tf.identity(frames)
-        return frames if mask is None else (frames, mask)
-
-    def _check_prime(self, prime, num_sequences):
-        prime = np.asarray(prime, "float32")
-        if prime.ndim == 2:
-            prime = np.repeat(prime[None], num_sequences or 1, axis=0)
-        prime = np.stack(self._sequences(prime, name="prime"))
-        if num_sequences is not None and len(prime) != num_sequences:
-            raise ValueError(
-                "`prime` must have one row for each sequence. "
-                f"Received: {len(prime)} rows and num_sequences={num_sequences}."
-            )
-        return tf.constant(prime)
-
-
-def _as_memory(memory):
-    """A recurrent layer that returns sequences, from what stands for one."""
-    if memory is None:
-        return None
-    if isinstance(memory, list | tuple) or (
-        not isinstance(memory, keras.layers.RNN) and hasattr(memory, "state_size")
-    ):
-        memory = keras.layers.RNN(memory, return_sequences=True)
-    if not isinstance(memory, keras.layers.RNN):
-        raise ValueError(
-            "`memory` must be a recurrent layer, a cell, a list of cells or None. "
-            f"Received: memory={memory!r}."
-        )
-    wanted = {"return_sequences": True, "return_state": False}
-    wanted |= {"go_backwards": False, "stateful": False}
-    for argument, value in wanted.items():
-        if getattr(memory, argument) != value:
-            raise ValueError(
-                f"`memory` must be made with {argument}={value}: the model reads forward, hands "
-                f"its state on itself and needs an output for each frame. Received: {memory!r}."
-            )
-    return memory
-
-
-def _with_output(states, output):
-    """The states of one cell with `output` in the place of the first, if that has its size."""
-    if not isinstance(states, list | tuple):
-        return output if states.shape[-1] == output.shape[-1] else states
-    return [_with_output(states[0], output), *states[1:]]
-
-
-def _as_pair(data):
-    """`(frames, mask)` of what a batch or an argument holds."""
-    if isinstance(data, tuple) and len(data) == 2:
-        frames, mask = data
-        if mask is None or _is_bool(mask):
-            return frames, mask
-    if isinstance(data, tuple) and len(data) == 1:
-        return data[0], None
-    return data, None
-
-
-def _is_bool(array):
-    return str(getattr(array, "dtype", "")) in ("bool", "<dtype: 'bool'>")
-
-
-def _split_off(sequences, share):
-    if not 0 < share < 1:
-        raise ValueError(f"`validation_split` must lie in (0, 1). Received: {share!r}.")
-    at = round(len(sequences) * (1 - share))
-    if not 0 < at < len(sequences):
-        raise ValueError(
-            "`validation_split` must leave at least one sequence on each side. "
-            f"Received: validation_split={share} of {len(sequences)} sequences."
-        )
-    return sequences[:at], sequences[at:]
 
 
 def _copy_weights(source, target, only=""):

@@ -308,8 +308,8 @@ def test_forward_is_below_and_reverse_above_on_average(worlds):
         p = np.exp(log_p - log_p.max())
         v = states[rng.choice(len(states), size=500, p=p / p.sum())]
         seed = energy.fold_in(energy.seed_pair(2), number)
-        below.append(ais(many, seed, num_betas=5, num_chains=1).nats - log_z[0])
-        above.append(reverse(many, v, seed, num_betas=5, num_chains=1).nats - log_z[0])
+        below.append(ais(many, seed, num_betas=3, num_chains=1).nats - log_z[0])
+        above.append(reverse(many, v, seed, num_betas=3, num_chains=1).nats - log_z[0])
     for gap in (-np.concatenate(below), np.concatenate(above)):
         assert gap.mean() > 5 * gap.std() / math.sqrt(len(gap))
 
@@ -401,25 +401,17 @@ def test_different_seeds_give_different_estimates(rng):
 
 
 @pytest.mark.parametrize("H", [1, 7, 8, 9, 16, 17])
-def test_product_form_equals_the_softplus_form(rng, H):
+def test_product_form_equals_the_softplus_form(rng, H, monkeypatch):
     y = 5 * rng.normal(size=(4, 3, H))
     x = y + 0.5 * rng.normal(size=y.shape)
     x, y = tf.constant(x), tf.constant(y)
     expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y), axis=-1)
-    for num_betas in (49, 50):
-        actual = partition._softplus_difference(x, y, num_betas)
-        np.testing.assert_allclose(actual, expected, atol=1e-10)
+    for near in (0.0, math.inf):  # never by ratios, always by ratios
+        monkeypatch.setattr(partition, "_NEAR", near)
+        np.testing.assert_allclose(partition._softplus_difference(x, y), expected, atol=1e-10)
 
 
-@pytest.mark.slow
-def test_49_and_50_steps_say_nearly_the_same(worlds):
-    params, log_z, _ = worlds[1]
-    for num_betas in (49, 50):
-        nats, error = ais(params, energy.seed_pair(0), num_betas=num_betas, num_chains=200)
-        np.testing.assert_array_less(np.abs(nats - log_z), 5 * error + 0.02)
-
-
-@pytest.mark.parametrize("size", [5.0, 20.0, 100.0, 1e4])
+@pytest.mark.parametrize("size", [1.0, 1.99, 5.0, 20.0, 100.0, 1e4])
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize("y", [-30.0, 0.0, 30.0])
 def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
@@ -427,9 +419,8 @@ def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
     x, y = np.full(10, y + sign * size), np.full(10, y)
     expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y))
     x, y = tf.constant(x, "float32"), tf.constant(y, "float32")
-    for num_betas in (49, 50):
-        actual = partition._softplus_difference(x, y, num_betas)
-        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
+    actual = partition._softplus_difference(x, y)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("num_betas", [49, 50, 100])

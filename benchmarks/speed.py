@@ -1,0 +1,340 @@
+"""How fast we are, as ratios against named peers in the same run.
+
+    python benchmarks/speed.py [--rounds 15] [--only cd15]
+
+Each contender lives in a process of its own with two threads and is called in turn (A, B, C, A, B,
+C, ...), so that a machine that changes its speed changes it for all. Quoted is the smallest wall
+time. The peak is the fastest float32 matrix product (2048^3) seen in the same run.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+THREADS = 2
+V, H, FRAMES = 88, 150, 3200  # JSB Chorales in the sizes of the RNN-RBM paper; 32 x 100 frames
+RESULTS = Path(__file__).parent / "results" / "speed.json"
+
+
+def main(rounds=15, only=None):
+    tables = {name: table for name, table in TABLES.items() if only in (None, name)}
+    report = {"python": platform.python_version(), "machine": machine(), "threads": THREADS}
+    for name, (title, contenders, flops) in tables.items():
+        contenders = {"matrix product 2048^3": matrix_product, **contenders}
+        seconds = race(contenders, rounds)
+        peak = 2 * 2048**3 / seconds.pop("matrix product 2048^3") / 1e9
+        ours = next(iter(seconds.values()))
+        print(f"\n{title}   (peak of this run {peak:.0f} GFLOP/s)")
+        report[name] = {"peak_gflops": peak}
+        for contender, s in seconds.items():
+            share = f"{100 * flops / s / 1e9 / peak:5.1f}% of peak" if flops else ""
+            print(f"  {contender:42s} {1e3 * s:9.2f} ms   {s / ours:6.2f} x ours   {share}")
+            report[name][contender] = {"ms": 1e3 * s, "times_ours": s / ours}
+    if only is None:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def race(contenders, rounds):
+    """Smallest wall seconds of each contender, called in turn, each in its own process."""
+    context = multiprocessing.get_context("spawn")
+    runners = {}
+    for name, make in contenders.items():
+        ours, theirs = context.Pipe()
+        context.Process(target=serve, args=(theirs, make), daemon=True).start()
+        if ours.recv() == "missing":
+            print(f"  ({name} left out: its package is not installed)")
+            continue
+        runners[name] = ours
+    times = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, runner in runners.items():
+            runner.send("run")
+            times[name].append(runner.recv())
+    for runner in runners.values():
+        runner.send("stop")
+    for name, seconds in times.items():
+        spread = statistics.median(seconds) / min(seconds)
+        if spread > 1.5:
+            print(f"  (noisy: the median of {name} is {spread:.1f} times its minimum)")
+    return {name: min(seconds) for name, seconds in times.items()}
+
+
+def serve(connection, make):
+    """Body of a contender's process."""
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_CPU_ALLOCATOR_USE_BFC": "1"}
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(THREADS)
+    try:
+        run = make()
+    except ModuleNotFoundError:
+        connection.send("missing")
+        return
+    run()  # compiles
+    run()
+    connection.send("ready")
+    while connection.recv() == "run":
+        start = time.perf_counter()
+        run()
+        connection.send(time.perf_counter() - start)
+
+
+# Contenders. Each returns a function that does the work once and waits for its end.
+
+
+def matrix_product():
+    import tensorflow as tf
+
+    a = tf.random.normal((2048, 2048))
+    product = tf.function(lambda: tf.matmul(a, a), jit_compile=True, autograph=False)
+    return lambda: product().numpy()
+
+
+def data():
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    v = (rng.random((32, FRAMES // 32, V)) < 0.045).astype("float32")
+    W = rng.normal(scale=0.1, size=(V, H)).astype("float32")
+    b = rng.normal(-3, 1, size=(*v.shape[:2], V)).astype("float32")
+    c = rng.normal(size=(*v.shape[:2], H)).astype("float32")
+    return v, W, b, c
+
+
+def our_cd(steps, xla=True):
+    import tensorflow as tf
+
+    from seqlayers import energy
+
+    v, W, b, c = (tf.constant(x) for x in data())
+    W, b, c = (tf.Variable(x) for x in (W, b, c))
+
+    def step(number):
+        seed = energy.row_seeds(energy.fold_in(energy.seed_pair(0), number), 32)
+        with tf.GradientTape() as tape:
+            params = energy.RBMParams(*(tf.convert_to_tensor(x) for x in (W, b, c)))
+            loss = energy.contrastive_divergence(params, v, steps, seed)
+        return tape.gradient(loss, [W, b, c])
+
+    step = tf.function(step, jit_compile=xla, autograph=False)
+    return lambda: [g.numpy() for g in step(tf.constant(1))]
+
+
+def torch_cd(steps, draw="bernoulli"):
+    import torch
+
+    torch.set_num_threads(THREADS)
+    v, W, b, c = (torch.tensor(x).reshape(-1, x.shape[-1]) for x in data())
+    W, b, c = (x.requires_grad_() for x in (W, b, c))
+
+    def sample(p):
+        return torch.bernoulli(p) if draw == "bernoulli" else (torch.rand_like(p) < p).float()
+
+    def free_energy(v):
+        x = torch.nn.functional.softplus(c + v @ W)
+        return -(b * v).sum(-1) - x.sum(-1)
+
+    def step():
+        with torch.no_grad():
+            m = v
+            for _ in range(steps):
+                h = sample(torch.sigmoid(c + m @ W))
+                m = sample(torch.sigmoid(b + h @ W.T))
+        loss = (free_energy(v) - free_energy(m)).mean()
+        return torch.autograd.grad(loss, [W, b, c])
+
+    return step
+
+
+def our_rbm_epoch():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from seqlayers import heads, models
+
+    frames = tf.constant(data()[0].reshape(-1, V))
+    order = np.random.default_rng(0).permutation(FRAMES).reshape(-1, 100).astype("int32")
+    model = models.SequenceModel(None, heads.ConditionalRBM(V, H, gibbs_steps=1, seed=0))
+    model.compile(keras.optimizers.SGD(0.05))
+    epoch = model.epoch_function()
+    return lambda: float(epoch(frames, tf.constant(order)))
+
+
+def sklearn_rbm_epoch():
+    from sklearn.neural_network import BernoulliRBM
+
+    v = data()[0].reshape(-1, V)
+    rbm = BernoulliRBM(H, learning_rate=0.05, batch_size=100, n_iter=1, random_state=0)
+    return lambda: rbm.fit(v)
+
+
+def our_rnn_rbm_step():
+    import keras
+
+    from seqlayers import models
+
+    v = data()[0]
+    model = models.RNNRBM(V, H, 150, seed=0)
+    model.compile(keras.optimizers.Adam())
+    return lambda: model.train_on_batch(v)
+
+
+def our_rnn_rbm_step_in_graph():
+    import keras
+
+    from seqlayers import models
+
+    v = data()[0]
+    model = models.RNNRBM(V, H, 150, seed=0)
+    model.compile(keras.optimizers.Adam(), jit_compile=False)
+    return lambda: model.train_on_batch(v)
+
+
+def torch_rnn_rbm_step(draw="bernoulli"):
+    import torch
+
+    torch.set_num_threads(THREADS)
+    v, W, _, _ = (torch.tensor(x) for x in data())
+    rnn = torch.nn.RNN(V, 150, batch_first=True)
+    to_b, to_c = torch.nn.Linear(150, V), torch.nn.Linear(150, H)
+    W.requires_grad_()
+    first = torch.zeros(1, 32, 150, requires_grad=True)
+    weights = [W, first, *rnn.parameters(), *to_b.parameters(), *to_c.parameters()]
+    optimizer = torch.optim.Adam(weights)
+
+    def sample(p):
+        return torch.bernoulli(p) if draw == "bernoulli" else (torch.rand_like(p) < p).float()
+
+    def step():
+        u = rnn(v, first)[0]
+        u = torch.cat([first.transpose(0, 1), u[:, :-1]], 1)
+        b, c = to_b(u), to_c(u)
+        with torch.no_grad():
+            m = v
+            for _ in range(15):
+                m = sample(torch.sigmoid(b + sample(torch.sigmoid(c + m @ W)) @ W.T))
+
+        def free_energy(v):
+            return -(b * v).sum(-1) - torch.nn.functional.softplus(c + v @ W).sum(-1)
+
+        optimizer.zero_grad()
+        (free_energy(v) - free_energy(m)).mean().backward()
+        optimizer.step()
+
+    return step
+
+
+def our_ais():
+    import tensorflow as tf
+
+    from seqlayers import energy
+
+    _, W, b, c = (tf.constant(x) for x in data())
+    params = energy.RBMParams(W, b, c)
+    seed = energy.seed_pair(0)
+    run = tf.function(
+        lambda: energy.ais_log_partition(params, seed), jit_compile=True, autograph=False
+    )
+    return lambda: run().nats.numpy()
+
+
+# Picklable forms: a contender's process is started anew and finds them by name.
+
+
+def our_cd1():
+    return our_cd(1)
+
+
+def our_cd15():
+    return our_cd(15)
+
+
+def our_cd1_in_graph():
+    return our_cd(1, xla=False)
+
+
+def our_cd15_in_graph():
+    return our_cd(15, xla=False)
+
+
+def torch_cd1():
+    return torch_cd(1)
+
+
+def torch_cd1_rand():
+    return torch_cd(1, "rand")
+
+
+def torch_cd15():
+    return torch_cd(15)
+
+
+def torch_cd15_rand():
+    return torch_cd(15, "rand")
+
+
+def torch_rnn_rbm_step_rand():
+    return torch_rnn_rbm_step("rand")
+
+
+def machine():
+    with open("/proc/cpuinfo") as info:
+        return next((line.split(":")[1].strip() for line in info if "model name" in line), "?")
+
+
+PER_PRODUCT = 2 * FRAMES * V * H
+TABLES = {
+    "cd15": (
+        f"CD-15 gradient step, {V} x {H}, {FRAMES} frames, biases of their own",
+        {
+            "seqlayers": our_cd15,
+            "seqlayers without XLA": our_cd15_in_graph,
+            "PyTorch, torch.bernoulli": torch_cd15,
+            "PyTorch, torch.rand < p": torch_cd15_rand,
+        },
+        PER_PRODUCT * (3 + 2 * 15),
+    ),
+    "cd1": (
+        f"CD-1 gradient step, {V} x {H}, {FRAMES} frames, biases of their own",
+        {
+            "seqlayers": our_cd1,
+            "seqlayers without XLA": our_cd1_in_graph,
+            "PyTorch, torch.bernoulli": torch_cd1,
+            "PyTorch, torch.rand < p": torch_cd1_rand,
+        },
+        PER_PRODUCT * (3 + 2 * 1),
+    ),
+    "rbm_epoch": (
+        f"RBM without time, one epoch as in `pretrain_head`, {FRAMES} frames, batches of 100, one Gibbs step",
+        {"seqlayers (CD-1)": our_rbm_epoch, "scikit-learn BernoulliRBM (PCD-1)": sklearn_rbm_epoch},
+        PER_PRODUCT * 5,
+    ),
+    "rnn_rbm": (
+        f"RNN-RBM train step with Adam, CD-15, {V} x {H}, 150 recurrent, 32 x 100 frames",
+        {
+            "seqlayers, train_on_batch": our_rnn_rbm_step,
+            "seqlayers, train_on_batch without XLA": our_rnn_rbm_step_in_graph,
+            "PyTorch, torch.bernoulli": torch_rnn_rbm_step,
+            "PyTorch, torch.rand < p": torch_rnn_rbm_step_rand,
+        },
+        None,
+    ),
+    "ais": (
+        f"log Z of {FRAMES} frames by AIS, {V} x {H}, 100 betas x 10 chains",
+        {"seqlayers": our_ais},
+        2 * PER_PRODUCT * 100 * 10,
+    ),
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", choices=TABLES)
+    arguments = parser.parse_args()
+    main(arguments.rounds, arguments.only)

@@ -1,0 +1,100 @@
+"""What a model may be given as data: checked before any work, then one kind of dataset."""
+
+import numpy as np
+import tensorflow as tf
+
+from seqlayers.datasets.batching import batches, check_sequences
+
+
+def checked_sequences(head, x, mask=None, name="x"):
+    """Sequences as a list of checked arrays; an array's masked steps are taken out."""
+    if mask is not None:
+        x = _without_masked(x, mask, name)
+    sequences = check_sequences(x, head.visible_units, name)
+    for sequence in sequences:
+        head.check_frames(sequence, name)
+    return sequences
+
+
+def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
+    """A dataset of `frames` or `(frames, mask)`, from sequences or from a user's own dataset."""
+    if isinstance(x, tf.data.Dataset):
+        return x.map(lambda *batch: _checked_batch(head, batch, name))
+    return batches(checked_sequences(head, x, mask, name), batch_size, shuffle=shuffle, **kwargs)
+
+
+def _without_masked(x, mask, name):
+    """The frames that `mask` keeps of each row of an array, as a list; empty rows are left out."""
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != np.shape(x)[:2]:
+        raise ValueError(
+            f"`mask` must be bool, one for each step of `{name}`. "
+            f"Received: {mask.dtype} of shape {mask.shape}, {name} of shape {np.shape(x)}."
+        )
+    if not mask.any():
+        raise ValueError("`mask` must keep at least one frame. Received: all steps masked.")
+    return [row[keep] for row, keep in zip(np.asarray(x), mask, strict=True) if keep.any()]
+
+
+def _checked_batch(head, batch, name):
+    """The checks of `checked_sequences`, inside a user's own `tf.data` pipeline."""
+    frames, mask = as_pair(batch if len(batch) > 1 else batch[0])
+    if len(frames.shape) != 3 or frames.shape[-1] != head.visible_units:
+        raise ValueError(
+            f"`{name}` must give frames (batch, time, {head.visible_units}). "
+            f"Received: shape {frames.shape}."
+        )
+    frames = tf.cast(frames, head.variable_dtype)
+    seen = frames if mask is None else tf.where(mask[..., None], frames, 0)
+    tf.debugging.assert_all_finite(seen, f"`{name}` must be finite.")
+    if head.visibles == "bernoulli":
+        message = f"`{name}` must lie in [0, 1] for Bernoulli visibles."
+        checks = [
+            tf.debugging.assert_non_negative(seen, message),
+            tf.debugging.assert_less_equal(seen, tf.ones((), seen.dtype), message),
+        ]
+        with tf.control_dependencies(checks):
+            frames = tf.identity(frames)
+    return frames if mask is None else (frames, mask)
+
+
+def checked_prime(head, prime, num_sequences):
+    """Frames that come before generated ones, `(num_sequences, time, V)`."""
+    prime = np.asarray(prime, "float32")
+    if prime.ndim == 2:
+        prime = np.repeat(prime[None], num_sequences or 1, axis=0)
+    prime = np.stack(checked_sequences(head, prime, name="prime"))
+    if num_sequences is not None and len(prime) != num_sequences:
+        raise ValueError(
+            "`prime` must have one row for each sequence. "
+            f"Received: {len(prime)} rows and num_sequences={num_sequences}."
+        )
+    return tf.constant(prime)
+
+
+def as_pair(data):
+    """`(frames, mask)` of what a batch or an argument holds."""
+    if isinstance(data, tuple) and len(data) == 2:
+        frames, mask = data
+        if mask is None or _is_bool(mask):
+            return frames, mask
+    if isinstance(data, tuple) and len(data) == 1:
+        return data[0], None
+    return data, None
+
+
+def _is_bool(array):
+    return str(getattr(array, "dtype", "")) in ("bool", "<dtype: 'bool'>")
+
+
+def split_off(sequences, share):
+    """Sequences to train on and, from their end, `share` of them to validate on."""
+    if not 0 < share < 1:
+        raise ValueError(f"`validation_split` must lie in (0, 1). Received: {share!r}.")
+    at = round(len(sequences) * (1 - share))
+    if not 0 < at < len(sequences):
+        raise ValueError(
+            "`validation_split` must leave at least one sequence on each side. "
+            f"Received: validation_split={share} of {len(sequences)} sequences."
+        )
+    return sequences[:at], sequences[at:]
