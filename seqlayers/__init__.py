@@ -7,11 +7,11 @@ imported when it is first named.
 
 import importlib
 
-from seqlayers import energy, heads, layers, metrics, models
+from seqlayers import energy, export, heads, layers, metrics, models
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
-_LAZY = ("datasets", "export", "plotting")
-__all__ = ["energy", "heads", "layers", "metrics", "models", *_LAZY]
+_LAZY = ("datasets", "plotting")
+__all__ = ["energy", "export", "heads", "layers", "metrics", "models", *_LAZY]
 
 
 def __getattr__(name):
