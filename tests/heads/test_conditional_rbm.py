@@ -1,0 +1,330 @@
+"""What is special to the conditional RBM: its equations, its gradients, its two estimates."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import rbm as reference
+
+from seqlayers import energy
+from seqlayers.heads import ConditionalRBM
+from seqlayers.heads.conditional_rbm import LOG_VARIANCE_RANGE
+
+V, H, C = 5, 4, 3
+both_visibles = pytest.mark.parametrize("visibles", ["bernoulli", "gaussian"])
+
+
+def made(rng, V=V, H=H, context=True, scale=0.7, **kwargs):
+    head = ConditionalRBM(V, H, **{"seed": 0} | kwargs)
+    head.build([(None, None, V), (None, None, C)] if context else (None, None, V))
+    for weight in head.trainable_weights:
+        weight.assign(scale * rng.normal(size=weight.shape))
+    return head
+
+
+def frame_rbm(head, context=None):
+    """The same RBM in NumPy: b + context A and c + context B, with offsets taken in."""
+    W, b, c = (
+        w.numpy().astype("float64") for w in (head.kernel, head.visible_bias, head.hidden_bias)
+    )
+    log_variance = (
+        None if head.log_variance is None else head.log_variance.numpy().astype("float64")
+    )
+    if context is not None:
+        b = b + sum(
+            u * row for u, row in zip(context, head.context_visible_kernel.numpy(), strict=True)
+        )
+        c = c + sum(
+            u * row for u, row in zip(context, head.context_hidden_kernel.numpy(), strict=True)
+        )
+    return reference.RBM(W, b, c, log_variance)
+
+
+def frames_for(rng, head, *shape):
+    shape = (*shape, head.visible_units)
+    draw = rng.normal(size=shape) if head.visibles == "gaussian" else rng.integers(0, 2, shape)
+    return draw.astype("float32")
+
+
+@both_visibles
+def test_each_frame_is_an_rbm_whose_biases_the_context_moves(rng, visibles):
+    head = made(rng, visibles=visibles)
+    frames, context = frames_for(rng, head, 2, 3), rng.normal(size=(2, 3, C)).astype("float32")
+    expected = [
+        [reference.log_prob(frame_rbm(head, u), v) for v, u in zip(*rows, strict=True)]
+        for rows in zip(frames, context, strict=True)
+    ]
+    actual = head.log_prob(frames, context)
+    np.testing.assert_allclose(actual.nats, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(actual.standard_error, np.zeros((2, 3)))
+    np.testing.assert_array_equal(head.reverse_log_prob(frames, context).nats, actual.nats)
+
+
+@pytest.mark.parametrize("visible_units", [1, 2])
+def test_the_density_of_gaussian_visibles_integrates_to_one(rng, visible_units):
+    head = made(rng, V=visible_units, visibles="gaussian")
+    axis = np.linspace(-14, 14, 281 if visible_units == 2 else 4001)
+    grid = np.stack(np.meshgrid(*[axis] * visible_units), axis=-1).reshape(-1, visible_units)
+    context = np.tile(rng.normal(size=C), (len(grid), 1))
+    density = np.exp(head.log_prob(grid, context).nats)
+    np.testing.assert_allclose(density.sum() * (axis[1] - axis[0]) ** visible_units, 1, atol=1e-3)
+
+
+@both_visibles
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_draws_are_those_of_the_energy_over_the_temperature(rng, visibles, temperature):
+    head, count = made(rng, visibles=visibles, scale=0.5, sampling_steps=40), 20_000
+    u = rng.normal(size=C).astype("float32")
+    hot = frame_rbm(head, u)
+    if visibles == "bernoulli":  # E / T is the energy of an RBM with W / T, b / T, c / T
+        hot = reference.RBM(hot.W / temperature, hot.b / temperature, hot.c / temperature)
+    else:  # (v - b)^2 / (2 s^2 T): the variance is s^2 T, and v / (s^2 T) W leaves W as it is
+        hot = hot._replace(
+            c=hot.c / temperature, log_variance=hot.log_variance + np.log(temperature)
+        )
+    mean, square, *_ = reference.moments(hot)
+    draws = head.sample(np.tile(u, (count, 1)), energy.seed_pair(4), temperature).numpy()
+    products = draws[:, :, None] * draws[:, None]
+    for values, expected in ((draws, mean), (products, square)):
+        error = values.std(axis=0) / np.sqrt(count)
+        assert np.all(np.abs(values.mean(axis=0) - expected) <= 5 * error)
+
+
+def gradients(head, frames, context=None, rows=1):
+    """Mean gradient by W, b and c of many CD chains a frame."""
+    frames = np.repeat(frames[None], rows, axis=0)
+    context = None if context is None else np.repeat(context[None], rows, axis=0)
+    seed = energy.row_seeds(energy.seed_pair(9), rows)
+    weights = [head.kernel, head.visible_bias, head.hidden_bias]
+
+    @tf.function(jit_compile=True)
+    def run():
+        with tf.GradientTape() as tape:
+            loss = head.loss(frames, context, seed=seed)
+        return tape.gradient(loss, [w.value for w in weights])
+
+    return [g.numpy() for g in run()]
+
+
+@pytest.mark.slow
+@both_visibles
+def test_with_many_steps_cd_is_the_gradient_of_the_likelihood(rng, visibles):
+    head = made(rng, visibles=visibles, gibbs_steps=60)
+    frames, context = frames_for(rng, head, 3), rng.normal(size=(3, C)).astype("float32")
+    exact = [
+        reference.negative_log_prob_gradient(frame_rbm(head, u), [v])[:3]
+        for v, u in zip(frames, context, strict=True)
+    ]
+    exact = [np.mean(parts, axis=0) for parts in zip(*exact, strict=True)]
+    many = gradients(head, frames, context, rows=4000)
+    head.gibbs_steps = 1
+    one = gradients(head, frames, context, rows=4000)
+
+    def distance(estimate):
+        return max(np.abs(g - e).max() for g, e in zip(estimate, exact, strict=True))
+
+    assert distance(many) < 0.05
+    assert distance(one) > 2 * distance(many)
+
+
+def trained(head, frames, steps=400, learning_rate=0.02):
+    """Mean log-likelihood before and after plain training on all frames."""
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build(head.trainable_variables)
+    before = float(np.mean(head.log_prob(frames).nats))
+
+    @tf.function(jit_compile=True)
+    def step(number):
+        with tf.GradientTape() as tape:
+            seed = energy.fold_in(energy.seed_pair(1), number)
+            loss = head.loss(frames, seed=seed, training=True)
+        gradient = tape.gradient(loss, [w.value for w in head.trainable_weights])
+        optimizer.apply(gradient, head.trainable_variables)
+
+    for number in range(steps):
+        step(tf.constant(number))
+    return before, float(np.mean(head.log_prob(frames).nats))
+
+
+def noisy_pairs():
+    """Two patterns with a tenth of the units flipped, and what the best model says of them."""
+    rng = np.random.default_rng(0)
+    patterns = np.array([[1, 1, 0, 0, 0], [0, 0, 0, 1, 1]])
+    frames = patterns[rng.integers(0, 2, 200)] ^ (rng.random((200, V)) < 0.1)
+    flipped = (frames[:, None] != patterns).sum(axis=-1)
+    truth = np.log(np.mean(0.1**flipped * 0.9 ** (V - flipped), axis=1)).mean()
+    return frames.astype("float32"), truth
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"persistent_chains": 40}, {"centering_rate": 0.05}],
+    ids=["cd", "pcd", "centered"],
+)
+def test_training_finds_what_there_is_to_know(rng, options):
+    frames, truth = noisy_pairs()
+    head = made(rng, context=False, scale=0.05, gibbs_steps=3, **options)
+    before, after = trained(head, frames)
+    assert before < truth - 0.5
+    assert abs(after - truth) < 0.15
+
+
+def test_persistent_chains_go_on_where_they_were_and_only_in_training(rng):
+    head = made(rng, context=False, persistent_chains=6, gibbs_steps=1)
+    frames, seed = noisy_pairs()[0], energy.seed_pair(3)
+    head.loss(frames, seed=seed)
+    np.testing.assert_array_equal(head.chains, np.zeros((6, V)))
+    head.loss(frames, seed=seed, training=True)
+    expected = energy.gibbs(head.params(), tf.zeros((6, V)), 1, seed)
+    np.testing.assert_array_equal(head.chains, expected)
+    head.loss(frames, seed=seed, training=True)
+    np.testing.assert_array_equal(head.chains, energy.gibbs(head.params(), expected, 1, seed))
+
+
+def test_persistent_chains_refuse_a_context():
+    head = ConditionalRBM(V, H, persistent_chains=6)
+    with pytest.raises(ValueError, match="`persistent_chains` needs a head without context.*6"):
+        head.build([(None, None, V), (None, None, C)])
+
+
+@both_visibles
+@pytest.mark.parametrize("with_context", [True, False], ids=["context", "alone"])
+def test_moving_the_offsets_does_not_move_the_distribution(rng, visibles, with_context):
+    head = made(rng, visibles=visibles, context=with_context, centering_rate=0.5)
+    frames = frames_for(rng, head, 8, 3)
+    context = rng.normal(size=(8, 3, C)).astype("float32") if with_context else None
+    mask = rng.random((8, 3)) < 0.7
+    before = head.log_prob(frames, context).nats.numpy()
+    for _ in range(3):
+        head._move_offsets(frames, context, mask)
+    assert np.abs(head.visible_offset).min() > 1e-3
+    assert np.abs(head.hidden_offset).min() > 1e-3
+    np.testing.assert_allclose(head.log_prob(frames, context).nats, before, rtol=1e-4, atol=1e-4)
+
+
+def test_offsets_are_moving_averages_of_the_frames_that_count(rng):
+    head = made(rng, context=False, centering_rate=0.25)
+    frames, mask = frames_for(rng, head, 8, 3), rng.random((8, 3)) < 0.7
+    h = energy.hidden_given_visible(head.params(), frames).mean().numpy()[mask].mean(axis=0)
+    head.loss(frames, mask=mask, training=False)
+    np.testing.assert_array_equal(head.visible_offset, np.zeros(V))
+    head.loss(frames, mask=mask, training=True)
+    np.testing.assert_allclose(head.visible_offset, 0.25 * frames[mask].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(head.hidden_offset, 0.25 * h, atol=1e-6)
+    offsets = head.visible_offset.numpy(), head.hidden_offset.numpy()
+    head.loss(frames, mask=np.zeros((8, 3), bool), training=True)
+    np.testing.assert_array_equal(head.visible_offset, offsets[0])
+    np.testing.assert_array_equal(head.hidden_offset, offsets[1])
+
+
+@pytest.mark.parametrize(
+    "visible_units, hidden_units, visibles, kind",
+    [
+        (88, 20, "bernoulli", "exact"),
+        (20, 150, "bernoulli", "exact"),
+        (21, 21, "bernoulli", "estimate"),
+        (20, 21, "gaussian", "estimate"),
+        (88, 20, "gaussian", "exact"),
+    ],
+)
+def test_a_likelihood_is_exact_while_a_side_can_be_enumerated(
+    visible_units, hidden_units, visibles, kind
+):
+    head = ConditionalRBM(visible_units, hidden_units, visibles=visibles)
+    head.build((None, None, visible_units))
+    assert head.kind == kind
+
+
+def with_idle_units(rng, visibles="bernoulli", with_context=True):
+    """21 by 21 units of which only 4 by 3 talk to each other: too large to enumerate, yet known.
+
+    The others are independent, and log p is the sum over both parts.
+    """
+    head = made(rng, 21, 21, with_context, visibles=visibles, num_betas=100, num_chains=10)
+    kernel = head.kernel.numpy()
+    kernel[4:], kernel[:, 3:] = 0, 0
+    head.kernel.assign(kernel)
+    frames = frames_for(rng, head, 12)
+    context = rng.normal(size=(12, C)).astype("float32") if with_context else None
+    expected = []
+    for n, v in enumerate(frames.astype("float64")):
+        W, b, c, log_variance = frame_rbm(head, None if context is None else context[n])
+        few = None if log_variance is None else log_variance[:4]
+        nats = reference.log_prob(reference.RBM(W[:4, :3], b[:4], c[:3], few), v[:4])
+        for i in range(4, 21):
+            if log_variance is None:
+                nats += v[i] * b[i] - np.log1p(np.exp(b[i]))
+            else:
+                s2 = np.exp(log_variance[i])
+                nats -= 0.5 * (v[i] - b[i]) ** 2 / s2 + 0.5 * np.log(2 * np.pi * s2)
+        expected.append(nats)
+    return head, frames, context, np.array(expected)
+
+
+@pytest.mark.slow
+@both_visibles
+@pytest.mark.parametrize("with_context", [True, False], ids=["context", "alone"])
+def test_the_two_estimates_lie_on_either_side_of_a_known_likelihood(rng, visibles, with_context):
+    head, frames, context, expected = with_idle_units(rng, visibles, with_context)
+    assert head.kind == "estimate"
+
+    @tf.function(jit_compile=True)
+    def both():
+        seed = energy.seed_pair(2)
+        return head.log_prob(frames, context, seed), head.reverse_log_prob(frames, context, seed)
+
+    above, below = both()
+    for estimate in (above, below):
+        assert np.all(estimate.standard_error > 0)
+        off = np.abs(estimate.nats - expected)
+        assert np.all(off < 5 * estimate.standard_error + 0.02)
+        assert np.mean(off) < 0.05
+    slack = 5 * max(np.mean(estimate.standard_error) for estimate in (above, below))
+    assert np.mean(below.nats) - slack < np.mean(expected) < np.mean(above.nats) + slack
+
+
+def test_an_estimate_has_a_seed_and_its_rows_do_not_depend_on_the_others(rng):
+    head, frames, context, _ = with_idle_units(rng)
+    head.num_betas, seed = 5, energy.row_seeds(energy.seed_pair(2), len(frames))
+
+    @tf.function(jit_compile=False)
+    def estimate(frames, context, seed):
+        return head.log_prob(frames, context, seed).nats
+
+    whole = estimate(frames, context, seed)
+    np.testing.assert_array_equal(estimate(frames, context, seed), whole)
+    part = estimate(frames[3:5], context[3:5], seed[3:5])
+    np.testing.assert_allclose(part, whole[3:5], atol=1e-4)
+    assert np.any(estimate(frames, context, seed + 1) != whole)
+
+
+def test_the_log_variance_stays_in_its_range(rng):
+    head = ConditionalRBM(2, 3, gibbs_steps=1, visibles="gaussian", seed=0)
+    model = keras.Sequential([keras.Input((2,)), head])
+    model.compile(keras.optimizers.SGD(1e4))
+    model.fit(100.0 * rng.normal(size=(8, 2)), batch_size=4, verbose=0)
+    low, high = LOG_VARIANCE_RANGE
+    log_variance = head.log_variance.numpy()
+    assert np.all((low <= log_variance) & (log_variance <= high))
+    assert np.any((log_variance == low) | (log_variance == high))
+
+
+def test_a_reconstruction_is_one_pass_in_expectations(rng):
+    head = made(rng)
+    v, u = frames_for(rng, head, 1)[0], rng.normal(size=C).astype("float32")
+    W, b, c, _ = frame_rbm(head, u)
+    h = 1 / (1 + np.exp(-(c + v @ W)))
+    expected = 1 / (1 + np.exp(-(b + W @ h)))
+    np.testing.assert_allclose(head.reconstruct(v[None], u[None])[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0, -0.1, 1.5, float("nan")])
+def test_a_centering_rate_lies_above_zero_and_not_above_one(rate):
+    with pytest.raises(ValueError, match=r"`centering_rate` must lie in \(0, 1\].*Received"):
+        ConditionalRBM(V, H, centering_rate=rate)
+
+
+@pytest.mark.parametrize("visibles", ["gamma", None, "Bernoulli"])
+def test_unknown_visibles_are_refused_and_the_known_ones_named(visibles):
+    with pytest.raises(ValueError, match=f"one of bernoulli, gaussian. Received.*{visibles!r}"):
+        ConditionalRBM(V, H, visibles=visibles)

@@ -1,0 +1,449 @@
+"""What every head keeps. A new head joins by one line in HEADS.
+
+Seeds are fixed. Bounds on draws are five standard errors.
+"""
+
+import inspect
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference.rbm import binary_states
+
+from seqlayers import energy
+from seqlayers.heads import BernoulliHead, ConditionalRBM
+
+V, H, C, B, T = 5, 4, 3, 4, 6
+STATES = np.array(binary_states(V), "float32")
+
+FEW = {"gibbs_steps": 1, "sampling_steps": 3}
+HEADS = {
+    "bernoulli": lambda **kwargs: BernoulliHead(V, **kwargs),
+    "rbm": lambda **kwargs: ConditionalRBM(V, H, **FEW, **kwargs),
+    "gaussian rbm": lambda **kwargs: ConditionalRBM(V, H, visibles="gaussian", **FEW, **kwargs),
+    "centered rbm": lambda **kwargs: ConditionalRBM(V, H, centering_rate=0.1, **FEW, **kwargs),
+    "persistent rbm": lambda **kwargs: ConditionalRBM(V, H, persistent_chains=5, **FEW, **kwargs),
+}
+WITHOUT_CONTEXT_ONLY = ["persistent rbm"]
+WITH_CONTEXT = [name for name in HEADS if name not in WITHOUT_CONTEXT_ONLY]
+all_heads = pytest.mark.parametrize("name", HEADS)
+heads_with_context = pytest.mark.parametrize("name", WITH_CONTEXT)
+with_and_without_context = pytest.mark.parametrize(
+    "name, with_context",
+    [(name, True) for name in WITH_CONTEXT] + [(name, False) for name in HEADS],
+    ids=[f"{name}, context" for name in WITH_CONTEXT] + list(HEADS),
+)
+
+
+def made(name, with_context=True, **kwargs):
+    """A built head with weights of some size, so that nothing in it is small or symmetric."""
+    head = HEADS[name](**{"seed": 0} | kwargs)
+    frames_shape = (None, None, V)
+    head.build([frames_shape, (None, None, C)] if with_context else frames_shape)
+    rng = np.random.default_rng(1)
+    for weight in head.trainable_weights:
+        weight.assign(0.7 * rng.normal(size=weight.shape))
+    return head
+
+
+def data(head, with_context=True, seed=2):
+    rng = np.random.default_rng(seed)
+    frames = rng.random((B, T, V))
+    frames = 3 * frames - 1 if head.visibles == "gaussian" else frames < 0.5
+    context = rng.normal(size=(B, T, C)).astype("float32") if with_context else None
+    return frames.astype("float32"), context
+
+
+def loss_and_gradients(head, frames, context=None, mask=None, **kwargs):
+    """The loss, and its gradients by the weights and, last, by the context."""
+    sources = list(head.trainable_weights)
+    with tf.GradientTape() as tape:
+        if context is not None:
+            context = tf.constant(context)
+            tape.watch(context)
+            sources.append(context)
+        loss = head.loss(frames, context, mask, **kwargs)
+    return loss, tape.gradient(loss, [getattr(s, "value", s) for s in sources])
+
+
+def assert_all_close(actual, expected, atol=1e-5):
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-4, atol=atol)
+
+
+# Configuration.
+
+
+@all_heads
+def test_config_holds_every_argument(name):
+    head = HEADS[name]()
+    arguments = set(inspect.signature(type(head)).parameters) - {"kwargs"}
+    assert arguments <= set(head.get_config())
+
+
+@all_heads
+def test_config_makes_the_same_head_again(name):
+    head = HEADS[name](seed=7, context_regularizer="l2", name="named", dtype="float64")
+    config = head.get_config()
+    again = type(head).from_config(config)
+    assert again.get_config() == config
+    assert again.seed == 7 and again.name == "named" and again.variable_dtype == "float64"
+
+
+@all_heads
+def test_a_head_without_seed_makes_one_and_keeps_it_in_the_config(name):
+    head = HEADS[name]()
+    assert type(head).from_config(head.get_config()).seed == head.seed
+    assert HEADS[name]().seed != head.seed
+
+
+@with_and_without_context
+def test_kind_is_one_of_the_three_known_before_and_after_it_is_built(name, with_context):
+    kind = HEADS[name]().kind
+    assert kind in ("exact", "estimate", "lower_bound")
+    assert made(name, with_context).kind == kind
+
+
+@all_heads
+def test_a_head_can_be_built_for_frames_of_rank_two(name):
+    head = HEADS[name]()
+    head.build((None, V))
+    assert head.log_prob(STATES).nats.shape == (len(STATES),)
+
+
+@all_heads
+def test_a_head_without_context_is_like_the_head_but_for_the_context(name):
+    head = HEADS[name](seed=3)
+    alone = head.without_context()
+    mine, its = head.get_config(), alone.get_config()
+    assert mine | {"name": its["name"]} == its
+    assert not [w.name for w in alone.weights if w.name.startswith("context")]
+
+
+# Likelihood.
+
+
+@with_and_without_context
+def test_log_prob_sums_to_one_over_all_frames(name, with_context):
+    head = made(name, with_context)
+    if head.kind != "exact" or head.visibles != "bernoulli":
+        pytest.skip("needs an exact likelihood of Bernoulli visibles")
+    rows = 3 if with_context else 1
+    context = np.random.default_rng(0).normal(size=(rows, 1, C)).astype("float32")
+    context = np.repeat(context, len(STATES), axis=1) if with_context else None
+    nats, error = head.log_prob(np.repeat(STATES[None], rows, axis=0), context)
+    np.testing.assert_allclose(np.exp(nats).sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(error, np.zeros((rows, len(STATES))))
+
+
+@heads_with_context
+def test_log_prob_depends_on_the_context(name):
+    head = made(name)
+    frames, context = data(head)
+    nats = head.log_prob(frames, context).nats
+    assert np.all(np.abs(nats - head.log_prob(frames, context + 1).nats) > 1e-4)
+
+
+@with_and_without_context
+def test_log_prob_has_a_value_a_frame_whatever_the_leading_axes(name, with_context):
+    head = made(name, with_context)
+    frames, context = data(head, with_context)
+    nats, error = head.log_prob(frames, context)
+    assert nats.shape == error.shape == (B, T)
+    row = head.log_prob(frames[1], None if context is None else context[1])
+    np.testing.assert_allclose(row.nats, nats[1], atol=1e-5)
+
+
+# Training.
+
+
+@with_and_without_context
+def test_every_trainable_weight_gets_a_gradient_and_so_does_the_context(name, with_context):
+    head = made(name, with_context)
+    _, gradients = loss_and_gradients(head, *data(head, with_context), training=True)
+    for gradient in gradients:
+        assert np.all(np.isfinite(gradient))
+        assert np.any(gradient != 0)
+
+
+@with_and_without_context
+def test_masked_frames_change_neither_loss_nor_gradients_whatever_they_hold(name, with_context):
+    head = made(name, with_context)
+    frames, context = data(head, with_context)
+    mask = np.ones((B, T), bool)
+    mask[0, 2], mask[1, 3:], mask[2, 0] = False, False, False
+    start = [w.numpy() for w in head.weights]
+    results, moved = [], []
+    for value in (0.0, 1.0, np.nan, np.inf):
+        for weight, array in zip(head.weights, start, strict=True):
+            weight.assign(array)
+        held = np.where(mask[..., None], frames, np.float32(value))
+        loss, gradients = loss_and_gradients(head, held, context, mask, training=True)
+        results.append([loss, *gradients])
+        moved.append([w.numpy() for w in head.weights])
+    if with_context:
+        np.testing.assert_array_equal(results[0][-1].numpy()[~mask], 0)
+    for result, weights in zip(results[1:], moved[1:], strict=True):
+        assert_all_close(result, results[0], atol=1e-6)
+        assert_all_close(weights, moved[0], atol=1e-6)
+
+
+@with_and_without_context
+def test_padding_changes_neither_loss_nor_gradients(name, with_context):
+    head = made(name, with_context)
+    frames, context = data(head, with_context)
+    mask = np.zeros((B, T + 3), bool)
+    mask[:, :T] = True
+    seed = energy.row_seeds(energy.seed_pair(1), B)
+    short = loss_and_gradients(head, frames, context, seed=seed)
+    padding = [(0, 0), (0, 3), (0, 0)]
+    longer = np.pad(frames, padding), None if context is None else np.pad(context, padding)
+    long = loss_and_gradients(head, *longer, mask, seed=seed)
+    np.testing.assert_allclose(long[0], short[0], atol=1e-5)
+    if with_context:
+        long[1][-1] = long[1][-1][:, :T]
+    assert_all_close(long[1], short[1])
+
+
+@heads_with_context
+def test_a_batch_of_nothing_but_padding_has_loss_and_gradients_zero(name):
+    head = made(name)
+    frames, context = data(head)
+    loss, gradients = loss_and_gradients(
+        head, np.full_like(frames, np.nan), context, np.zeros((B, T), bool)
+    )
+    for value in (loss, *gradients):
+        np.testing.assert_array_equal(value, np.zeros(value.shape))
+
+
+@with_and_without_context
+def test_loss_gradients_and_draws_are_the_same_compiled_or_not(name, with_context):
+    head = made(name, with_context)
+    frames, context = data(head, with_context)
+
+    def everything():
+        loss, gradients = loss_and_gradients(head, frames, context)
+        draw = head.sample(context, energy.seed_pair(1), num_frames=None if with_context else 7)
+        return [loss, *gradients, draw]
+
+    assert_all_close(tf.function(everything, jit_compile=True)(), everything())
+
+
+@with_and_without_context
+def test_the_same_seed_gives_the_same_loss_again(name, with_context):
+    head = made(name, with_context)
+    frames, context = data(head, with_context)
+
+    def loss(seed):
+        return float(head.loss(frames, context, seed=energy.seed_pair(seed)))
+
+    assert loss(1) == loss(1)
+    if head.kind != "exact" or hasattr(head, "gibbs_steps"):
+        assert loss(1) != loss(2)
+
+
+@heads_with_context
+def test_a_regularizer_of_the_context_adds_to_the_losses(name):
+    head = made(name, context_regularizer=keras.regularizers.L2(0.5))
+    kernels = [w.numpy() for w in head.weights if w.name.startswith("context")]
+    expected = 0.5 * sum(np.sum(k**2) for k in kernels)
+    assert expected > 0
+    np.testing.assert_allclose(sum(float(loss) for loss in head.losses), expected, rtol=1e-5)
+
+
+# Draws.
+
+
+def seeds(number, rows):
+    return energy.row_seeds(energy.seed_pair(number), rows)
+
+
+@with_and_without_context
+def test_the_same_seed_draws_the_same_and_another_draws_other_frames(name, with_context):
+    head = made(name, with_context, seed=5)
+    _, context = data(head, with_context)
+
+    def draw(seed):
+        frames = head.sample(context, seed, num_frames=None if with_context else 40)
+        assert frames.shape == ((B, T, V) if with_context else (40, V))
+        return frames
+
+    of_the_head = draw(None)
+    np.testing.assert_array_equal(draw(energy.seed_pair(5)), of_the_head)
+    assert np.any(draw(energy.seed_pair(6)) != of_the_head)
+
+
+@with_and_without_context
+def test_rows_of_a_draw_depend_neither_on_the_batch_nor_on_padding(name, with_context):
+    head = made(name, with_context)
+    if not with_context:
+        whole = head.sample(None, seeds(1, 9), num_frames=9)
+        few = head.sample(None, seeds(1, 9)[2:5], num_frames=3)
+        np.testing.assert_allclose(few, whole[2:5], atol=1e-5)
+        return
+    _, context = data(head)
+    whole = head.sample(context, seeds(1, B))
+    one = head.sample(context[2:3], seeds(1, B)[2:3])
+    np.testing.assert_allclose(one, whole[2:3], atol=1e-5)
+    np.testing.assert_allclose(head.sample(context[:, :4], seeds(1, B)), whole[:, :4], atol=1e-5)
+
+
+@with_and_without_context
+def test_draws_have_the_distribution_that_log_prob_tells(name, with_context):
+    head, count = made(name, with_context), 20_000
+    if head.kind != "exact" or head.visibles != "bernoulli":
+        pytest.skip("needs an exact likelihood of Bernoulli visibles")
+    context = np.array([0.5, -1, 1], "float32") if with_context else None
+    wide = None if context is None else np.tile(context, (count, 1))
+    if hasattr(head, "sampling_steps"):
+        head.sampling_steps = 40
+    draws = head.sample(wide, energy.seed_pair(3), num_frames=count).numpy()
+    context = None if context is None else np.tile(context, (len(STATES), 1))
+    p = np.exp(head.log_prob(STATES, context).nats)
+    numbers = (draws @ 2 ** np.arange(V)[::-1]).astype(int)
+    share = np.bincount(numbers, minlength=len(STATES)) / count
+    assert np.all(np.abs(share - p) <= 5 * np.sqrt(p * (1 - p) / count) + 1e-9)
+
+
+@with_and_without_context
+def test_a_temperature_may_be_given_for_each_row(name, with_context):
+    head = made(name, with_context)
+    _, context = data(head, with_context)
+    count = None if with_context else B
+    temperature = np.array([0.2, 1.0, 1.0, 6.0], "float32")
+    together = head.sample(context, seeds(1, B), temperature, num_frames=count)
+    for row in range(B):
+        alone = head.sample(context, seeds(1, B), float(temperature[row]), num_frames=count)
+        np.testing.assert_allclose(alone[row], together[row], atol=1e-6)
+
+
+@all_heads
+def test_a_low_temperature_is_safe_and_a_high_one_bold(name):
+    head, count = made(name, with_context=False), 2000
+
+    def spread(temperature):
+        draws = head.sample(None, energy.seed_pair(1), temperature, num_frames=count)
+        return float(np.var(draws, axis=0).sum())
+
+    assert spread(0.05) < spread(1.0) < spread(30.0)
+
+
+# Numbers.
+
+
+@with_and_without_context
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64", "bfloat16"])
+def test_likelihoods_are_in_single_precision_at_least(name, with_context, policy):
+    head, plain = made(name, with_context, dtype=policy), made(name, with_context)
+    frames, context = data(head, with_context)
+    if with_context:
+        context = tf.cast(context, head.compute_dtype)
+    wanted = "float64" if policy == "float64" else "float32"
+    nats = head.log_prob(frames, context).nats
+    assert keras.backend.standardize_dtype(nats.dtype) == wanted
+    loss, gradients = loss_and_gradients(head, frames, context)
+    assert keras.backend.standardize_dtype(loss.dtype) == wanted
+    assert all(np.all(np.isfinite(tf.cast(g, "float32"))) for g in gradients)
+    expected = plain.log_prob(frames, None if context is None else tf.cast(context, "float32"))
+    np.testing.assert_allclose(nats, expected.nats, atol=1e-4)
+    draws = head.sample(context, num_frames=None if with_context else 3)
+    assert keras.backend.standardize_dtype(draws.dtype) == wanted
+
+
+@with_and_without_context
+def test_float64_finds_the_same_gradients(name, with_context):
+    double, single = made(name, with_context, dtype="float64"), made(name, with_context)
+    frames, context = data(single, with_context)
+    _, expected = loss_and_gradients(single, frames, context)
+    _, actual = loss_and_gradients(double, frames, context)
+    assert_all_close(actual, expected)
+
+
+@with_and_without_context
+def test_reconstructions_have_the_shape_and_range_of_frames(name, with_context):
+    head = made(name, with_context)
+    frames, context = data(head, with_context)
+    v = head.reconstruct(frames, context).numpy()
+    assert v.shape == frames.shape
+    assert np.all(np.isfinite(v))
+    if head.visibles == "bernoulli":
+        assert 0 < v.min() < v.max() < 1
+
+
+# What is refused.
+
+
+@all_heads
+@pytest.mark.parametrize("value", [0, -1, True, 2.0, "2", None])
+def test_every_size_must_be_a_whole_number_above_zero(name, value):
+    cls, config = type(HEADS[name]()), HEADS[name]().get_config()
+    counts = [k for k, v in config.items() if k != "seed" and type(v) is int]
+    assert "visible_units" in counts
+    for argument in counts:
+        if argument == "persistent_chains" and value is None:
+            continue
+        with pytest.raises(ValueError, match=f"`{argument}`.*whole number above 0.*{value!r}"):
+            cls(**config | {argument: value})
+
+
+@all_heads
+@pytest.mark.parametrize("seed", ["0", 1.5, True, math.nan])
+def test_what_is_no_whole_number_is_no_seed(name, seed):
+    with pytest.raises(ValueError, match="`seed` must be a whole number"):
+        HEADS[name](seed=seed)
+
+
+@all_heads
+def test_a_wrong_number_of_features_is_refused_when_building(name):
+    with pytest.raises(ValueError, match=f"{V}.*must be.*Received.*{V + 1}"):
+        HEADS[name]().build((None, None, V + 1))
+
+
+@all_heads
+def test_a_context_is_refused_by_a_head_built_without_one(name):
+    head = made(name, with_context=False)
+    frames, context = data(head)
+    for call in (
+        lambda: head.log_prob(frames, context),
+        lambda: head.loss(frames, context),
+        lambda: head.sample(context),
+        lambda: head.reconstruct(frames, context),
+    ):
+        with pytest.raises(ValueError, match="built without a context.*Received.*4, 6, 3"):
+            call()
+
+
+@all_heads
+def test_drawing_without_context_asks_for_the_number_of_frames(name):
+    with pytest.raises(ValueError, match="`num_frames`"):
+        made(name, with_context=False).sample()
+
+
+@all_heads
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda v: v[..., :-1], f"`x` must have {V} values a frame.*Received.*{V - 1}"),
+        (lambda v: v * np.nan, "`x` must be finite.*NaN"),
+        (lambda v: v + np.inf, "`x` must be finite.*infinity"),
+        (lambda v: v + 0.5, r"`x` must lie in \[0, 1\].*Received: values from 0.5 to 1.5"),
+        (lambda v: v - 0.5, r"`x` must lie in \[0, 1\].*Received: values from -0.5 to 0.5"),
+    ],
+    ids=["features", "nan", "infinity", "above", "below"],
+)
+def test_frames_that_are_none_are_named(name, change, message):
+    head = HEADS[name]()
+    frames = change(np.arange(2 * V).reshape(2, V) % 2.0)
+    if head.visibles != "bernoulli" and "lie in" in message:
+        head.check_frames(frames, "x")
+        return
+    with pytest.raises(ValueError, match=message):
+        head.check_frames(frames, "x")
+
+
+@all_heads
+def test_frames_that_are_good_pass(name):
+    for dtype in ("bool", "uint8", "int64", "float16", "float64"):
+        HEADS[name]().check_frames((np.arange(2 * V).reshape(2, V) % 2).astype(dtype))
