@@ -311,7 +311,7 @@ TABLES = {
         PER_PRODUCT * (3 + 2 * 1),
     ),
     "rbm_epoch": (
-        f"RBM without time, one epoch as in `pretrain_head`, {FRAMES} frames, batches of 100, one Gibbs step",
+        f"RBM without time, `pretrain_head`: an epoch of {FRAMES} frames in hundreds, k = 1",
         {"seqlayers (CD-1)": our_rbm_epoch, "scikit-learn BernoulliRBM (PCD-1)": sklearn_rbm_epoch},
         PER_PRODUCT * 5,
     ),

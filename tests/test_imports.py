@@ -23,7 +23,8 @@ ALLOWED = {
     "heads": {"energy"},
     "export": {"energy"},
     "models": BELOW_MODELS,
-    "__main__": ALL | {""},
+    "runs": ALL | {""},
+    "__main__": ALL | {"runs", ""},
     "": ALL,
 }
 TENSORFLOW = ("models/", "datasets/", "export.py", "layers/scan.py")

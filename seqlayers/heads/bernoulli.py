@@ -11,7 +11,7 @@ from keras import ops
 
 from seqlayers.energy.rbm import masked_mean
 from seqlayers.energy.sampling import bernoulli
-from seqlayers.heads.head import FrameLogProb, Head, split_shape
+from seqlayers.heads.head import FrameLogProb, Head
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -46,15 +46,14 @@ class BernoulliHead(Head):
 
     def build(self, input_shape):
         super().build(input_shape)
-        _, context_shape = split_shape(input_shape)
         self.visible_bias = self.add_weight(
             name="visible_bias", shape=(self.visible_units,), initializer="zeros"
         )
         self.context_visible_kernel = None
-        if context_shape is not None:
+        if self.context_units is not None:
             self.context_visible_kernel = self.add_weight(
                 name="context_visible_kernel",
-                shape=(context_shape[-1], self.visible_units),
+                shape=(self.context_units, self.visible_units),
                 initializer=self.context_initializer,
                 regularizer=self.context_regularizer,
             )
@@ -70,10 +69,8 @@ class BernoulliHead(Head):
         return FrameLogProb(nats, ops.zeros_like(nats))
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
-        (context,) = self._cast(context)
-        x = self._logits(context)
-        if context is None:
-            x = ops.broadcast_to(x, (num_frames, self.visible_units))
+        _, context = self._cast(0, context)
+        x = self._for_frames(self._logits(context), context, num_frames)
         return bernoulli(x / self._row_temperature(temperature, x)).sample(
             seed=self._row_seeds(seed, x)
         )

@@ -17,7 +17,7 @@ from keras import ops
 from seqlayers import energy
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.energy.rbm import visible_given_input
-from seqlayers.heads.head import FrameLogProb, Head, check_positive, split_shape
+from seqlayers.heads.head import FrameLogProb, Head, check_positive
 
 LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
 
@@ -109,13 +109,7 @@ class ConditionalRBM(Head):
 
     def build(self, input_shape):
         super().build(input_shape)
-        frames_shape, context_shape = split_shape(input_shape)
-        V, H = self.visible_units, self.hidden_units
-        if frames_shape[-1] != V:
-            raise ValueError(
-                f"`visible_units={V}` must be the number of values in a frame. "
-                f"Received: frames of shape {tuple(frames_shape)}."
-            )
+        V, H, C = self.visible_units, self.hidden_units, self.context_units
         self.kernel = self.add_weight(
             name="kernel",
             shape=(V, H),
@@ -133,18 +127,17 @@ class ConditionalRBM(Head):
                 constraint=_clip_log_variance,
             )
         self.context_visible_kernel = self.context_hidden_kernel = None
-        if context_shape is not None:
+        if C is not None:
             if self.persistent_chains is not None:
                 raise ValueError(
                     "`persistent_chains` needs a head without context: where biases move with the "
-                    "frame there is no distribution for a chain to stay in. "
-                    f"Received: persistent_chains={self.persistent_chains} and a context of shape "
-                    f"{tuple(context_shape)}."
+                    "frame there is no distribution for a chain to stay in. Received: "
+                    f"persistent_chains={self.persistent_chains} and a context of {C} units."
                 )
             for side, units in (("visible", V), ("hidden", H)):
                 weight = self.add_weight(
                     name=f"context_{side}_kernel",
-                    shape=(context_shape[-1], units),
+                    shape=(C, units),
                     initializer=self.context_initializer,
                     regularizer=self.context_regularizer,
                 )
@@ -165,6 +158,7 @@ class ConditionalRBM(Head):
 
     def params(self, context=None):
         """`energy.RBMParams` of the frames with these contexts; of the plain RBM if None."""
+        _, context = self._cast(0, context)
         params = energy.RBMParams(
             *(w if w is None else ops.convert_to_tensor(w) for w in self._rbm_weights())
         )
@@ -172,12 +166,6 @@ class ConditionalRBM(Head):
             params = energy.centered(params, self.visible_offset, self.hidden_offset)
         if context is None:
             return params
-        if self.context_visible_kernel is None:
-            raise ValueError(
-                "This `ConditionalRBM` was built without a context. "
-                f"Received: a context of shape {tuple(context.shape)}."
-            )
-        (context,) = self._cast(context)
         return params._replace(
             visible_bias=params.visible_bias + ops.matmul(context, self.context_visible_kernel),
             hidden_bias=params.hidden_bias + ops.matmul(context, self.context_hidden_kernel),
@@ -236,9 +224,7 @@ class ConditionalRBM(Head):
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
         params = self.params(context)
-        b = params.visible_bias
-        if context is None:
-            b = ops.broadcast_to(b, (num_frames, self.visible_units))
+        b = self._for_frames(params.visible_bias, context, num_frames)
         temperature = self._row_temperature(temperature, b)
         seed = self._row_seeds(seed, b)
         start = energy.independent(params._replace(visible_bias=b))

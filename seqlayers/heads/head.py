@@ -43,6 +43,8 @@ class Head(keras.layers.Layer):
 
     def __init__(self, visible_units, visibles="bernoulli", seed=None, **kwargs):
         super().__init__(**kwargs)
+        if self.variable_dtype in ("float16", "bfloat16"):
+            self.dtype_policy = "float32"
         check_positive("visible_units", visible_units)
         if visibles not in self.VISIBLES:
             raise ValueError(
@@ -124,6 +126,13 @@ class Head(keras.layers.Layer):
                 )
 
     def build(self, input_shape):
+        frames_shape, context_shape = split_shape(input_shape)
+        if frames_shape[-1] != self.visible_units:
+            raise ValueError(
+                f"`visible_units={self.visible_units}` must be the number of values in a frame. "
+                f"Received: frames of shape {tuple(frames_shape)}."
+            )
+        self.context_units = None if context_shape is None else context_shape[-1]
         # Draws in a user's own model count calls; `SequenceModel` counts the optimizer's steps.
         self.calls = self.add_weight(
             name="calls", shape=(), dtype="int32", initializer="zeros", trainable=False
@@ -152,8 +161,27 @@ class Head(keras.layers.Layer):
             "seed": self.seed,
         }
 
-    def _cast(self, *tensors):
-        return [t if t is None else ops.cast(t, self.variable_dtype) for t in tensors]
+    def _cast(self, frames, context):
+        """Both in the dtype of the weights; refuses a context that there are no weights for."""
+        if context is None:
+            return ops.cast(frames, self.variable_dtype), None
+        if self.context_units is None:
+            raise ValueError(
+                f"This `{type(self).__name__}` was built without a context. "
+                f"Received: a context of shape {tuple(context.shape)}."
+            )
+        return ops.cast(frames, self.variable_dtype), ops.cast(context, self.variable_dtype)
+
+    def _for_frames(self, bias, context, num_frames):
+        """A bias with a row for each frame to draw."""
+        if context is not None:
+            return bias
+        if num_frames is None:
+            raise ValueError(
+                "`num_frames` must say how many frames to draw where there is no context. "
+                "Received: num_frames=None."
+            )
+        return ops.broadcast_to(bias, (num_frames, self.visible_units))
 
     def _row_temperature(self, temperature, frames):
         """A temperature that broadcasts with the frames `(rows, ..., V)`."""
