@@ -219,7 +219,10 @@ def train(ctx, out, resume, overwrite, **options):
         options = _checked_options(options, given)
 
     runs = _import_runs()
+    command = shlex.join(["seqlayers", "train", "--out", str(out), "--resume"])
+    hint = f"Finished epochs are kept. Go on with: {command}"
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_writing(out))
         if resume:
             stack.enter_context(runs.claim(out, resume=True))
             config = runs.read_config(out)
@@ -232,13 +235,13 @@ def train(ctx, out, resume, overwrite, **options):
             )
         if resume:
             _compare(runs, config, data)
+            ctx.meta[_HINT] = hint
         else:
             stack.enter_context(runs.claim(out, overwrite=overwrite))
             runs.clear(out)
         if not resume or options != config["options"]:
             runs.write_config(out, options, data)
-        command = shlex.join(["seqlayers", "train", "--out", str(out), "--resume"])
-        ctx.meta[_HINT] = f"Finished epochs are kept. Go on with: {command}"
+        ctx.meta[_HINT] = hint
         model, history = runs.last_model(out, options)
         click.echo(
             f"{options['model']} with {model.count_params():,} weights, "
@@ -359,10 +362,11 @@ def generate(source, out, num, steps, temperature, seed, prime, step_in_beats, o
             f"Received: {source}, with {model.head.visible_units} {model.head.visibles} ones."
         )
     rolls = model.generate(steps, roll, num, temperature, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, roll in zip(names, rolls, strict=True):
-        midi_files.write(out / name, roll, step)
-        click.echo(str(out / name))
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name, roll in zip(names, rolls, strict=True):
+            midi_files.write(out / name, roll, step)
+            click.echo(str(out / name))
 
 
 @cli.command()
@@ -383,7 +387,8 @@ def export(source, path):
 
     runs = _import_runs()
     model, _ = runs.load_model(source)
-    model.export(path)
+    with _writing(path):
+        model.export(path)
     click.echo(str(path))
 
 
@@ -479,6 +484,17 @@ def _naming(flag):
         yield
     except midi_files.MidiError as error:
         raise click.BadParameter(str(error), param_hint=flag) from error
+
+
+@contextlib.contextmanager
+def _writing(path):
+    """Says where a disk is full: a failed write, unlike a failed opening, does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _flag(name):

@@ -358,15 +358,17 @@ def test_a_full_disk_leaves_the_last_model_and_table(run):
     assert len(runs.last_model(run, config["options"])[1]) == EPOCHS + 2
 
 
-def test_a_full_disk_is_said(run, monkeypatch):
+@pytest.mark.parametrize("function", ["fit", "write_config"])
+def test_a_full_disk_is_said(function, run, monkeypatch):
     def fail(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / "last.keras"))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no name, as `write` does it
 
-    monkeypatch.setattr(runs, "fit", fail)
+    monkeypatch.setattr(runs, function, fail)
     said = refused("train", "--out", run, "--resume", "--epochs", 40)
-    assert f"{run / 'last.keras'}: No space left on device." in said
+    assert f"{run}: No space left on device." in said
     assert f"Go on with: seqlayers train --out {run} --resume" in said
-    assert json.loads((run / "config.json").read_text())["options"]["epochs"] == 40
+    epochs = json.loads((run / "config.json").read_text())["options"]["epochs"]
+    assert epochs == (40 if function == "fit" else EPOCHS)
 
 
 def test_table_and_checkpoint_agree_whatever_was_torn(run):
