@@ -1,4 +1,4 @@
-"""The main job: learn four-part chorales, say how well, play new ones and hand the model to a server.
+"""The main job: learn chorales, say how well, play new ones and hand the model to a server.
 
 Trains an RNN-RBM on JSB Chorales and writes everything to one folder: the model, its likelihood
 beside what simpler models reach, four pieces as MIDI files, pictures, and a SavedModel.

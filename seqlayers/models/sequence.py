@@ -124,13 +124,13 @@ class SequenceModel(keras.Model):
         super().compile(
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
         )
+        self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self):
         return super().get_compile_config()
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self):
@@ -237,7 +237,6 @@ class SequenceModel(keras.Model):
             A function of `frames` `(N, V)` and `order`, int32 `(steps, batch)` of rows of `frames`,
             that trains the model and returns the mean loss.
         """
-        self.optimizer.build(self.trainable_variables)
 
         def train_epoch(frames, order):
             def body(step):
@@ -465,8 +464,6 @@ class SequenceModel(keras.Model):
     def _apply_if_finite(self, gradients):
         """Applies the gradients; if one is not finite, leaves all weights as they were."""
         finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in gradients]))
-        if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
 
         def apply():
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
