@@ -21,6 +21,7 @@ from seqlayers.heads import ConditionalRBM
 from seqlayers.models import RNNRBM, SequenceModel
 
 STEP_IN_BEATS = 1.0  # JSB Chorales have one time step a quarter note
+EXPORTED = Path("saved_models", "music_rnn_rbm", "1")
 
 
 def main(out="runs/demo", epochs=150, quick=False):
@@ -33,9 +34,7 @@ def main(out="runs/demo", epochs=150, quick=False):
     print("\n1. Without time: each key for itself, and an RBM of single frames")
     independent = piano_roll.independent_bernoulli_log_likelihood(rolls.train, rolls.test)
     rbm = SequenceModel(None, ConditionalRBM(88, 150, gibbs_steps=5, seed=0))
-    rbm.compile(keras.optimizers.Adam(2e-3))
-    frames = np.concatenate(rolls.train)[:, None]  # single frames, to be shuffled
-    rbm.fit(frames, batch_size=100, epochs=2 if quick else 30, verbose=2 if quick else 0)
+    rbm.pretrain_head(rolls.train, 2 if quick else 40, 50, keras.optimizers.Adam(1e-3))
     without_time = rbm.score(rolls.test).nats
 
     print("\n2. An RNN-RBM: a recurrent layer sets the biases of an RBM for each frame")
@@ -77,8 +76,7 @@ def main(out="runs/demo", epochs=150, quick=False):
     )
     with files.replacing(out / "model.keras") as temporary:
         model.save(temporary)
-    exported = out / "saved_models" / "music_rnn_rbm" / "1"
-    model.export(exported)
+    exported = model.export(out / EXPORTED)
     served = serve_in_a_new_process(exported, rolls.test, out)
     agree = abs(served - likelihood.nats) < 0.05
     print(f"   without seqlayers the SavedModel says {served:.3f}: ", end="")
@@ -111,13 +109,13 @@ def serve_in_a_new_process(exported, sequences, out):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder to write to")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is in the folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier demo in it")
     parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--quick", action="store_true", help="a few seconds on a little data")
     arguments = parser.parse_args()
     if arguments.out.exists() and any(arguments.out.iterdir()):
         if not arguments.overwrite:
-            parser.error(f"{arguments.out} is not empty; --overwrite replaces what is in it")
-        shutil.rmtree(arguments.out)
+            parser.error(f"{arguments.out} is not empty; --overwrite replaces an earlier demo")
+        shutil.rmtree(arguments.out / EXPORTED, ignore_errors=True)  # the rest is replaced
     arguments.out.mkdir(parents=True, exist_ok=True)
     sys.exit(main(arguments.out, arguments.epochs, arguments.quick))

@@ -39,12 +39,12 @@ def pooled_likelihood(model, dataset, seed, bracket):
     if not frames:
         raise ValueError("`x` must hold at least one frame that is not masked. Received: none.")
     return Likelihood(
-        nats=totals[0] / frames,
-        standard_error=float(np.sqrt(totals[1])) / frames,
+        nats=float(totals[0] / frames),
+        standard_error=float(np.sqrt(totals[1]) / frames),
         kind=head.kind,
-        frames=frames,
-        sequences=sequences,
-        reverse_nats=totals[2] / frames if bracket else None,
+        frames=int(frames),
+        sequences=int(sequences),
+        reverse_nats=float(totals[2] / frames) if bracket else None,
     )
 
 

@@ -1,0 +1,36 @@
+"""The examples run from end to end, on little data."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(script, *arguments):
+    return subprocess.run(
+        [sys.executable, EXAMPLES / script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_alike(tmp_path):
+    result = run("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
+    assert result.returncode == 0, result.stderr
+    assert "the scores agree" in result.stdout
+    made = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert {f"generated_{number}.mid" for number in (1, 2, 3, 4)} <= made
+    assert {"piano_rolls.png", "learning_curve.png", "model.keras", "saved_models"} <= made
+    scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
+    assert abs(scores["served"] - scores["RNN-RBM"]) < 0.05
+
+    again = run("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
+    assert again.returncode == 2
+    assert "is not empty; --overwrite" in again.stderr
