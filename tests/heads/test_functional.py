@@ -42,14 +42,14 @@ def log_likelihood(model, frames):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A model, its likelihood before and after 80 steps, and its history."""
+    """A model, its likelihood before and after 40 steps, and its history."""
     made_so_far = {}
 
     def get(name):
         if name not in made_so_far:
             model, frames = made(name), cycle()
             before = log_likelihood(model, frames)
-            history = model.fit(frames, epochs=60, verbose=0).history["loss"]
+            history = model.fit(frames, epochs=40, verbose=0).history["loss"]
             made_so_far[name] = model, before, log_likelihood(model, frames), history
         return made_so_far[name]
 
