@@ -19,6 +19,8 @@ from seqlayers.energy.rbm import (
     mean_field,
     persistent_contrastive_divergence,
     visible_given_hidden,
+    visible_given_input,
+    without_masked,
 )
 from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
 
@@ -42,4 +44,6 @@ __all__ = [
     "row_seeds",
     "seed_pair",
     "visible_given_hidden",
+    "visible_given_input",
+    "without_masked",
 ]

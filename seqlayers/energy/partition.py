@@ -42,10 +42,10 @@ class LogPartition(NamedTuple):
     standard_error: Any  # [...]
 
 
-def can_enumerate(params):
+def can_enumerate(visible_units, hidden_units, visibles="bernoulli"):
     """Whether `log_partition` can sum over all states: one side is small, and it is binary."""
-    V, H = params.kernel.shape
-    return (H if params.log_variance is not None else min(V, H)) <= MAX_ENUMERATED_UNITS
+    binary = [hidden_units] if visibles == "gaussian" else [visible_units, hidden_units]
+    return min(binary) <= MAX_ENUMERATED_UNITS
 
 
 def log_partition(params):
@@ -61,7 +61,7 @@ def log_partition(params):
         ValueError: if both sides are larger.
     """
     V, H = params.kernel.shape
-    if not can_enumerate(params):
+    if not can_enumerate(V, H, "bernoulli" if params.log_variance is None else "gaussian"):
         raise ValueError(
             f"`log_partition` sums over at most 2**{MAX_ENUMERATED_UNITS} states; use "
             "`ais_log_partition` and `reverse_log_partition` for larger RBMs. "

@@ -165,7 +165,7 @@ def contrastive_divergence(params, v, steps, seed, mask=None):
         A scalar: the mean difference in free energy between the data and the samples. It is a
         monitor of the chains, not a likelihood.
     """
-    v = _without_masked(v, mask)
+    v = without_masked(v, mask)
     v_model = ops.stop_gradient(gibbs(params, v, steps, seed))
     return masked_mean(free_energy(params, v) - free_energy(params, v_model), mask)
 
@@ -195,13 +195,13 @@ def persistent_contrastive_divergence(params, v, chains, steps, seed, mask=None)
             f"visible_bias.shape={tuple(params.visible_bias.shape)}, "
             f"hidden_bias.shape={tuple(params.hidden_bias.shape)}."
         )
-    v = _without_masked(v, mask)
+    v = without_masked(v, mask)
     chains = ops.stop_gradient(gibbs(params, chains, steps, seed))
     loss = masked_mean(free_energy(params, v), mask) - ops.mean(free_energy(params, chains))
     return loss, chains
 
 
-def _without_masked(v, mask):
+def without_masked(v, mask):
     """Frames with zeros where masked: what is padded may hold anything, NaN included."""
     return v if mask is None else ops.where(mask[..., None], v, 0)
 

@@ -9,7 +9,7 @@ of its own.
 import keras
 from keras import ops
 
-from seqlayers.energy.rbm import masked_mean
+from seqlayers.energy.rbm import masked_mean, without_masked
 from seqlayers.energy.sampling import bernoulli
 from seqlayers.heads.head import FrameLogProb, Head
 
@@ -60,6 +60,7 @@ class BernoulliHead(Head):
 
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
         """Mean of -log p(v | context) over the frames that `mask` keeps, in nats."""
+        frames = without_masked(frames, mask)
         return masked_mean(-self.log_prob(frames, context).nats, mask)
 
     def log_prob(self, frames, context=None, seed=None):

@@ -16,7 +16,6 @@ from keras import ops
 
 from seqlayers import energy
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
-from seqlayers.energy.rbm import visible_given_input
 from seqlayers.heads.head import FrameLogProb, Head, check_positive
 
 LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
@@ -84,7 +83,8 @@ class ConditionalRBM(Head):
             counts["persistent_chains"] = persistent_chains
         for name, value in counts.items():
             check_positive(name, value)
-        if centering_rate is not None and not 0 < centering_rate <= 1:
+        number = isinstance(centering_rate, float | int) and not isinstance(centering_rate, bool)
+        if centering_rate is not None and not (number and 0 < centering_rate <= 1):
             raise ValueError(
                 "`centering_rate` must lie in (0, 1], or be None for an RBM that is not centered. "
                 f"Received: centering_rate={centering_rate!r}."
@@ -160,7 +160,10 @@ class ConditionalRBM(Head):
         """`energy.RBMParams` of the frames with these contexts; of the plain RBM if None."""
         _, context = self._cast(0, context)
         params = energy.RBMParams(
-            *(w if w is None else ops.convert_to_tensor(w) for w in self._rbm_weights())
+            ops.convert_to_tensor(self.kernel),
+            ops.convert_to_tensor(self.visible_bias),
+            ops.convert_to_tensor(self.hidden_bias),
+            None if self.log_variance is None else ops.convert_to_tensor(self.log_variance),
         )
         if self.centering_rate is not None:
             params = energy.centered(params, self.visible_offset, self.hidden_offset)
@@ -228,7 +231,7 @@ class ConditionalRBM(Head):
         temperature = self._row_temperature(temperature, b)
         seed = self._row_seeds(seed, b)
         start = energy.independent(params._replace(visible_bias=b))
-        v = visible_given_input(start, 0.0, temperature)
+        v = energy.visible_given_input(start, 0.0, temperature)
         v = v.sample(seed=energy.fold_in(seed, 2 * self.sampling_steps))
         return energy.gibbs(params, v, self.sampling_steps, seed, temperature)
 
@@ -253,15 +256,12 @@ class ConditionalRBM(Head):
             "context_regularizer": keras.regularizers.serialize(self.context_regularizer),
         }
 
-    def _rbm_weights(self):
-        return self.kernel, self.visible_bias, self.hidden_bias, self.log_variance
-
     def _frames_and_params(self, frames, context):
         frames, context = self._cast(frames, context)
         return frames, self.params(context)
 
     def _can_enumerate(self):
-        return energy.can_enumerate(energy.RBMParams(*self._rbm_weights()))
+        return energy.can_enumerate(self.visible_units, self.hidden_units, self.visibles)
 
     def _move_offsets(self, frames, context, mask):
         """Moves the offsets toward the batch's means, and the biases so that p stays the same."""

@@ -31,11 +31,13 @@ class Head(keras.layers.Layer):
     Args:
         visible_units: Number V of visible units in a frame.
         visibles: What a visible unit is, one of the class's `VISIBLES`.
-        seed: Seed of all draws; made from Python's `random` if None, as in Keras.
+        seed: Seed of all draws; made from Python's `random` if None, as in Keras. Weights start
+            from Keras's own seed, `keras.utils.set_random_seed`.
 
     Call arguments:
         inputs: Frames `(..., V)`, or a pair of frames and context `(..., C)`.
-        mask: Which frames count, bool `(...)`, or a pair of masks of which the first is used.
+        mask: Which frames count, bool `(...)`, or a pair of masks, of which the second is used
+            where the first is None.
         training: Whether the loss is drawn anew each call. Without it, draws repeat.
     """
 
@@ -53,8 +55,9 @@ class Head(keras.layers.Layer):
             )
         self.visible_units = visible_units
         self.visibles = visibles
-        self.seed = random.randrange(2**31) if seed is None else seed
-        seed_pair(self.seed)  # refuses what is no seed
+        seed = random.randrange(2**31) if seed is None else seed
+        seed_pair(seed)  # refuses what is no seed
+        self.seed = int(seed)
         self.autocast = False
         self.supports_masking = True
 
@@ -70,7 +73,8 @@ class Head(keras.layers.Layer):
             frames: `(..., V)`.
             context: `(..., C)`, or None for the model without time.
             mask: Which frames count, bool `(...)`; all if None.
-            seed: int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each other.
+            seed: A whole number, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
+                other; the head's own if None.
             training: Whether what moves with training (chains, offsets) may move.
         """
         raise NotImplementedError
@@ -84,7 +88,8 @@ class Head(keras.layers.Layer):
 
         Args:
             context: `(..., C)`, or None for the model without time.
-            seed: int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each other.
+            seed: A whole number, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
+                other; the head's own if None.
             temperature: Divides the energy of a frame, a number or `(rows,)`: above 1 is bolder,
                 below 1 safer.
             num_frames: Without context, the number of frames.
@@ -140,7 +145,8 @@ class Head(keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=False):
         frames, context = split(inputs)
-        mask, _ = split(mask)
+        mask, context_mask = split(mask)
+        mask = context_mask if mask is None else mask
         if training:
             self.calls.assign(self.calls + 1)
             seed = fold_in(seed_pair(self.seed), self.calls)
@@ -188,14 +194,19 @@ class Head(keras.layers.Layer):
         temperature = ops.cast(temperature, self.variable_dtype)
         return ops.reshape(temperature, (-1,) + (1,) * (len(frames.shape) - 1))
 
+    def _seed(self, seed):
+        """The pair, or the pairs, of what was given as a seed: those, a whole number or None."""
+        seed = self.seed if seed is None else seed
+        return seed_pair(seed) if isinstance(seed, int) else seed
+
     def _one_seed(self, seed):
         """One seed for draws that belong to no row."""
-        seed = seed_pair(self.seed) if seed is None else seed
+        seed = self._seed(seed)
         return seed if len(seed.shape) == 1 else seed[0]
 
     def _row_seeds(self, seed, frames):
         """One seed a row, so that draws depend neither on the batch nor on padding."""
-        seed = seed_pair(self.seed) if seed is None else seed
+        seed = self._seed(seed)
         if len(seed.shape) > 1 or len(frames.shape) < 2:
             return seed
         return row_seeds(seed, ops.shape(frames)[0])

@@ -19,12 +19,22 @@ def checked_sequences(head, x, mask=None, name="x"):
 def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
     """A dataset of `frames` or `(frames, mask)`, from sequences or from a user's own dataset."""
     if isinstance(x, tf.data.Dataset):
+        if mask is not None or kwargs.get("max_steps") is not None:
+            raise ValueError(
+                f"A `tf.data.Dataset` as `{name}` brings its masks and its lengths itself: let it "
+                "give `(frames, mask)`. Received: `mask` or `max_steps` beside it."
+            )
         return x.map(lambda *batch: _checked_batch(head, batch, name))
     return batches(checked_sequences(head, x, mask, name), batch_size, shuffle=shuffle, **kwargs)
 
 
 def _without_masked(x, mask, name):
     """The frames that `mask` keeps of each row of an array, as a list; empty rows are left out."""
+    if isinstance(x, list | tuple) and len({len(row) for row in x}) > 1:
+        raise ValueError(
+            f"`mask` must go with an array `{name}`; sequences of a list are as long as they are. "
+            "Received: a mask and sequences of different lengths."
+        )
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape != np.shape(x)[:2]:
         raise ValueError(
@@ -39,6 +49,11 @@ def _without_masked(x, mask, name):
 def _checked_batch(head, batch, name):
     """The checks of `checked_sequences`, inside a user's own `tf.data` pipeline."""
     frames, mask = as_pair(batch if len(batch) > 1 else batch[0])
+    if isinstance(frames, tuple | dict):
+        raise ValueError(
+            f"`{name}` must give `frames` or `(frames, mask)`, the mask bool (batch, time). "
+            f"Received: {', '.join(f'{p.dtype.name} {p.shape}' for p in tf.nest.flatten(batch))}."
+        )
     if len(frames.shape) != 3 or frames.shape[-1] != head.visible_units:
         raise ValueError(
             f"`{name}` must give frames (batch, time, {head.visible_units}). "
@@ -60,6 +75,11 @@ def _checked_batch(head, batch, name):
 
 def checked_prime(head, prime, num_sequences):
     """Frames that come before generated ones, `(num_sequences, time, V)`."""
+    if isinstance(prime, list | tuple) and len({len(row) for row in prime}) > 1:
+        raise ValueError(
+            "`prime` must be as long for each sequence. "
+            f"Received: lengths {[len(row) for row in prime]}."
+        )
     prime = np.asarray(prime, "float32")
     if prime.ndim == 2:
         prime = np.repeat(prime[None], num_sequences or 1, axis=0)

@@ -11,7 +11,9 @@ def as_memory(memory):
     if isinstance(memory, list | tuple) or (
         not isinstance(memory, keras.layers.RNN) and hasattr(memory, "state_size")
     ):
-        memory = keras.layers.RNN(memory, return_sequences=True)
+        cell = memory[0] if isinstance(memory, list | tuple) and memory else memory
+        policy = getattr(cell, "dtype_policy", None)
+        memory = keras.layers.RNN(memory, return_sequences=True, dtype=policy)
     if not isinstance(memory, keras.layers.RNN):
         raise ValueError(
             "`memory` must be a recurrent layer, a cell, a list of cells or None. "

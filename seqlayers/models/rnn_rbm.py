@@ -12,6 +12,8 @@ High-Dimensional Sequences, ICML 2012; K. Goel, R. Vohra and J. K. Sahoo, Polyph
 Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014, section 2.3.
 """
 
+import copy
+
 import keras
 
 from seqlayers.heads import ConditionalRBM
@@ -51,10 +53,12 @@ class RNNRBM(SequenceModel):
         seed=None,
         **kwargs,
     ):
+        dtype = kwargs.get("dtype")
         head = ConditionalRBM(
-            visible_units, hidden_units, gibbs_steps=gibbs_steps, visibles=visibles, seed=seed
+            visible_units, hidden_units, gibbs_steps, visibles, seed=seed, dtype=dtype
         )
-        super().__init__(cell or keras.layers.SimpleRNNCell(recurrent_units), head, **kwargs)
+        cell = cell or keras.layers.SimpleRNNCell(recurrent_units, dtype=dtype)
+        super().__init__(cell, head, **kwargs)
         self.recurrent_units = recurrent_units
 
     def get_config(self):
@@ -69,6 +73,7 @@ class RNNRBM(SequenceModel):
 
     @classmethod
     def from_config(cls, config):
+        config = copy.deepcopy(config)  # Keras takes parts out of it
         for part in ("cell", "dtype"):
             config[part] = keras.saving.deserialize_keras_object(config[part])
         return cls(**config)

@@ -8,6 +8,7 @@ memory starts from: it is the first state of its last cell, which by Keras's con
 cell's output. Without a memory the model is the head alone and every frame stands for itself.
 """
 
+import copy
 from typing import Any, NamedTuple
 
 import keras
@@ -17,7 +18,7 @@ from keras import ops
 
 from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
 from seqlayers.export import MAX_STEPS, export
-from seqlayers.heads import BernoulliHead
+from seqlayers.heads import BernoulliHead, Head
 from seqlayers.heads.head import check_positive
 from seqlayers.layers.delay import delay
 from seqlayers.models.inputs import (
@@ -67,6 +68,8 @@ class SequenceModel(keras.Model):
 
     def __init__(self, memory, head, **kwargs):
         super().__init__(**kwargs)
+        if not isinstance(head, Head):
+            raise ValueError(f"`head` must be a `seqlayers.heads.Head`. Received: head={head!r}.")
         self.memory = as_memory(memory)
         self.head = head
         self._loss = keras.metrics.Mean(name="loss")
@@ -113,13 +116,14 @@ class SequenceModel(keras.Model):
             **kwargs: The rest of `keras.Model.compile`.
 
         Raises:
-            ValueError: if a `loss` is given.
+            ValueError: if a `loss` or metrics are given.
         """
-        if kwargs.get("loss") is not None:
-            raise ValueError(
-                "The loss is the head's; choose it by choosing the head. "
-                f"Received: loss={kwargs['loss']!r}."
-            )
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    "The loss is the head's, and the log-likelihood is what it is judged by: "
+                    f"choose the head that has them. Received: {name}={kwargs[name]!r}."
+                )
         jit_compile = not run_eagerly if jit_compile == "auto" else jit_compile
         super().compile(
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
@@ -186,7 +190,7 @@ class SequenceModel(keras.Model):
             mask,
             batch_size,
             shuffle=shuffle,
-            seed=self.head.seed,
+            seed=self.head.seed % 2**64,
             max_steps=max_steps,
             first_epoch=initial_epoch,
         )
@@ -205,13 +209,14 @@ class SequenceModel(keras.Model):
         seed = fold_in(seed_pair(self.head.seed), self.optimizer.iterations)
         self._seed_dropout(fold_in(seed, _DROPOUT))
         rows = row_seeds(fold_in(seed, _TRAINING), ops.shape(frames)[0])
+        before = [ops.convert_to_tensor(w) for w in self.head.weights]
         with tf.GradientTape() as tape:
             context = self.contexts(frames, mask, training=True)
             loss = self.head.loss(frames, context, mask, rows, training=True)
             total = ops.sum([loss, *self.losses])
             total = self.optimizer.scale_loss(total)
         gradients = tape.gradient(total, self.trainable_variables)
-        finite = self._apply_if_finite(gradients)
+        finite = self._apply_if_finite(gradients, before)
         weight = tf.size(frames[..., 0]) if mask is None else ops.sum(ops.cast(mask, "int32"))
         self._loss.update_state(ops.where(finite, loss, 0), ops.where(finite, weight, 0))
         self._skipped_steps.update_state(1 - ops.cast(finite, "int32"))
@@ -273,7 +278,7 @@ class SequenceModel(keras.Model):
         frames, losses = tf.constant(frames), []
         bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=int(bool(verbose)))
         for epoch in range(epochs):
-            order = np.random.default_rng((self.head.seed, epoch)).permutation(len(frames))
+            order = np.random.default_rng((self.head.seed % 2**64, epoch)).permutation(len(frames))
             order = order[: len(order) // batch_size * batch_size].reshape(-1, batch_size)
             losses.append(float(train_epoch(frames, order.astype("int32"))))
             bar.update(epoch + 1, [("loss", losses[-1])])
@@ -293,21 +298,26 @@ class SequenceModel(keras.Model):
             **kwargs: The rest of `fit`.
 
         Returns:
-            A `keras.callbacks.History`.
+            A list of the loss of each epoch.
 
         Raises:
-            ValueError: if the model has no memory.
+            ValueError: if the model has no memory, or visibles that are not Bernoulli.
         """
         if self.memory is None:
             raise ValueError("This model has no memory to train. Received: memory=None.")
+        if self.head.visibles != "bernoulli":
+            raise ValueError(
+                "`pretrain_memory` predicts by cross-entropy, which is for Bernoulli visibles. "
+                f"Received: visibles={self.head.visibles!r}."
+            )
         head = BernoulliHead(self.head.visible_units, seed=self.head.seed)
         model = SequenceModel(self.memory, head)
         model.compile(optimizer, jit_compile=self._use_xla())
         model.initial_context.assign(self.initial_context)
-        history = model.fit(x, epochs=epochs, **kwargs)
+        losses = model.fit(x, epochs=epochs, **kwargs).history["loss"]
         self.initial_context.assign(model.initial_context)
         _copy_weights(model.head, self.head, only="context")
-        return history
+        return losses
 
     # Likelihood.
 
@@ -367,9 +377,9 @@ class SequenceModel(keras.Model):
         check_positive("num_steps", num_steps)
         if num_sequences is not None:
             check_positive("num_sequences", num_sequences)
-        if not 0 < temperature < np.inf:
+        if not isinstance(temperature, float | int) or not 0 < temperature < np.inf:
             raise ValueError(
-                f"`temperature` must be above 0. Received: temperature={temperature!r}."
+                f"`temperature` must be a number above 0. Received: temperature={temperature!r}."
             )
         if prime is not None:
             prime = checked_prime(self.head, prime, num_sequences)
@@ -379,7 +389,11 @@ class SequenceModel(keras.Model):
             state = self.compiled_function("prime", self.prime)(prime, state)
         seeds = row_seeds(fold_in(seed_pair(seed), _GENERATE), num_sequences or 1)
         draw = self.compiled_function("draw", self.draw)
-        return draw(state, seeds, num_steps, tf.constant(temperature, tf.float32)).numpy()
+        return (
+            draw(state, seeds, num_steps, tf.constant(temperature, tf.float32))
+            .numpy()
+            .astype("float32")
+        )
 
     def prime(self, frames, state):
         """The `State` after the frames `(batch, time, V)`."""
@@ -453,6 +467,7 @@ class SequenceModel(keras.Model):
 
     @classmethod
     def from_config(cls, config):
+        config = copy.deepcopy(config)  # Keras takes parts out of it
         for part in ("memory", "head", "dtype"):
             config[part] = keras.saving.deserialize_keras_object(config[part])
         return cls(**config)
@@ -461,16 +476,23 @@ class SequenceModel(keras.Model):
         if not self.head.built:
             self.head.build(input_shape)
 
-    def _apply_if_finite(self, gradients):
-        """Applies the gradients; if one is not finite, leaves all weights as they were."""
+    def _apply_if_finite(self, gradients, before):
+        """Applies the gradients; if one is not finite, all weights stay or are put back.
+
+        The loss may have moved weights of the head, such as offsets; `before` is what they were.
+        """
         finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in gradients]))
 
         def apply():
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
             return 0
 
-        def skip():  # the next step must not draw the same again
-            self.optimizer.iterations.assign_add(1)
+        def skip():
+            for weight, value in zip(self.head.weights, before, strict=True):
+                weight.assign(value)
+            if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+                apply()  # it sees what we see, touches no weight and lowers its scale
+            self.optimizer.iterations.assign_add(1)  # the next step must not draw the same again
             return 0
 
         tf.cond(finite, apply, skip)

@@ -178,11 +178,12 @@ def test_pretraining_the_memory_raises_the_score(head):
     assert np.any(model.initial_context.numpy() != start)
 
 
-def test_pretraining_takes_gaussian_visibles():
+def test_pretraining_the_head_takes_gaussian_visibles_and_the_memory_refuses_them():
     frames = sequences(4, 6, gaussian=True)
     model = made(visibles="gaussian")
     model.pretrain_head(frames, epochs=1, verbose=0)
-    model.pretrain_memory(frames, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match="cross-entropy.*Received.*gaussian"):
+        model.pretrain_memory(frames, epochs=1, verbose=0)
 
 
 @pytest.mark.slow
