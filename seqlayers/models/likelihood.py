@@ -26,7 +26,8 @@ def pooled_likelihood(model, dataset, seed, bracket):
     totals = np.zeros(3)
     frames = sequences = 0
     bracket = bracket and hasattr(head, "reverse_log_prob")
-    log_probs = model.compiled_function("log_prob", frame_log_probs)
+    # What is compiled holds the head's options; it is made anew where they have changed.
+    log_probs = model.compiled_function(f"log_prob {head.get_config()}", frame_log_probs)
     for number, (v, context, count, rows) in enumerate(_frames_with_context(model, dataset)):
         nats, error, reverse = (
             np.asarray(values, "float64")[:count]
