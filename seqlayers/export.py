@@ -26,10 +26,9 @@ import keras
 import tensorflow as tf
 
 from seqlayers import files
-from seqlayers.energy.sampling import fold_in
+from seqlayers.energy.sampling import Use, fold_in
 
 MAX_STEPS = 10_000
-_SCORE = 1  # keeps the draws of `score` apart from those of `generate`, which fold in steps only
 _FRAMES_AT_ONCE = 1024  # in scoring: a bound on memory
 
 
@@ -138,9 +137,9 @@ class _Endpoints:
     def score(self, frames, lengths, seed):
         mask = _mask(frames, lengths)
         if self.model.memory is None:
-            nats, error = self._log_prob_without_memory(frames, fold_in(seed, _SCORE))
+            nats, error = self._log_prob_without_memory(frames, fold_in(seed, Use.SCORE))
             return {"log_prob": _keep(mask, nats), "standard_error": _keep(mask, error)}
-        seed = fold_in(fold_in(seed, _SCORE)[:, None], tf.range(tf.shape(frames)[1]))
+        seed = fold_in(fold_in(seed, Use.SCORE)[:, None], tf.range(tf.shape(frames)[1]))
         context = self.model.contexts(frames, mask)
         nats, error = self._log_prob(*(tf.boolean_mask(x, mask) for x in (frames, context, seed)))
         where, shape = tf.where(mask), tf.shape(mask, tf.int64)
@@ -175,7 +174,7 @@ class _Endpoints:
 
         def body(t, state, frames):
             context = state.context if self.state_names else None
-            step_seed = fold_in(seed, first_step + t)
+            step_seed = fold_in(fold_in(seed, Use.GENERATE), first_step + t)
             frame = head.sample(context, step_seed, temperature, num_frames=tf.shape(seed)[0])
             keep = t < num_steps
             frame = _keep(keep, frame)

@@ -259,8 +259,9 @@ def claim(folder, resume=False, overwrite=False):
                 "`--out` must be a folder that nothing else trains in. "
                 f"Received: {folder}, where another process is at work."
             ) from None
-        for torn in folder.glob(".tmp-*"):  # of a process that was killed while it wrote
-            torn.unlink()
+        for name in (CONFIG, LAST, BEST, TABLE):
+            for torn in folder.glob(f".tmp-*-{name}"):  # of a process that was killed writing it
+                torn.unlink()
         yield folder
 
 
@@ -337,12 +338,16 @@ def best_row(history):
 
 
 def finished(history, options):
-    """Whether all epochs are done, or none was better for `options["patience"]` epochs."""
+    """Whether all epochs are done, or `options["patience"]` of them were no better.
+
+    It is said after an epoch that was validated: the others have not been compared.
+    """
     if len(history) >= options["epochs"]:
         return True
     best = best_row(history)
     patience = options["patience"]
-    return bool(patience and best and len(history) - best["epoch"] >= patience)
+    compared = best and MONITOR in history[-1]
+    return bool(patience and compared and len(history) - best["epoch"] >= patience)
 
 
 class _Saver(keras.callbacks.Callback):

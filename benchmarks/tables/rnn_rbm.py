@@ -28,7 +28,14 @@ BATCH, EVERY = 16, 50  # sequences in a batch; epochs between looks at the valid
 
 # Published: table 1 of the RNN-DBN paper. Its RNN-RBM pre-trained by Hessian-free steps has -6.27.
 ROWS = {
-    "rbm": {"published": -7.43, "memory": None, "hidden": 150, "epochs": 400, "rate": 3e-3},
+    "rbm": {
+        "published": -7.43,
+        "memory": None,
+        "hidden": 250,
+        "epochs": 400,
+        "rate": 3e-3,
+        "head": {"gibbs_steps": 5, "persistent_chains": 500, "centering_rate": 0.02},
+    },
     "rnn-rbm": {
         "published": -7.27,
         "memory": ("SimpleRNNCell", 150),
@@ -63,7 +70,7 @@ def run(name, minutes, seed=0):
     """Trains, chooses and scores one row."""
     row, rolls = ROWS[name], piano_roll.load("jsb_chorales")
     started = time.time()
-    head = ConditionalRBM(88, row["hidden"], seed=seed)
+    head = ConditionalRBM(88, row["hidden"], seed=seed, **row.get("head", {}))
     keras.utils.set_random_seed(seed)
     if row["memory"] is None:
         model = SequenceModel(None, head)
@@ -100,7 +107,8 @@ def train_rbm(model, rolls, row, minutes, started):
     curve, best, epochs, part = [], None, 0, 20
     while epochs < row["epochs"] and time.time() - started < 60 * minutes:
         rate = row["rate"] * (1 - epochs / row["epochs"]) + 1e-5
-        model.pretrain_head(rolls.train, part, 50, keras.optimizers.Adam(rate), verbose=0)
+        adam = keras.optimizers.Adam(rate)
+        model.pretrain_head(rolls.train, part, 100, adam, verbose=0, first_epoch=epochs)
         epochs += part
         curve.append((epochs, round(model.score(rolls.valid).nats, 4)))
         print(f"  epoch {epochs}: validation {curve[-1][1]:.3f}", flush=True)

@@ -22,11 +22,12 @@ from seqlayers.energy.rbm import (
     visible_given_input,
     without_masked,
 )
-from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
+from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 
 __all__ = [
     "LogPartition",
     "RBMParams",
+    "Use",
     "ais_log_partition",
     "can_enumerate",
     "centered",

@@ -71,7 +71,7 @@ def log_partition(params):
         params = RBMParams(ops.transpose(params.kernel), params.hidden_bias, params.visible_bias)
         H = V
     frames = _leading_shape(params)
-    block = min(H, 10)  # 1,024 states at a time keep the memory small
+    block = min(H, 8)  # 256 states at a time keep the memory small
     low = _binary_states(ops.arange(2**block), block, params.kernel.dtype)
 
     def add_block(i, log_z):

@@ -1,4 +1,4 @@
-"""Every random draw of the package.
+"""Every random draw of the package, but for dropout and initial weights, which are Keras's.
 
 Nothing is drawn without a seed one can name. A seed is a pair of int32, or one pair for each row
 of a batch; `fold_in` makes new seeds of old ones and numbers: the step of training, the place of
@@ -14,12 +14,19 @@ the same everywhere, a Normal one up to how `erfinv` is rounded.
 Reference: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`).
 """
 
+import enum
 import functools
 
 import numpy as np
 from keras import ops
 
 _GOLDEN, _SQRT_2 = 0x9E3779B9, 0x6A09E667  # digits of irrationals: keep a seed's words apart
+
+
+class Use(enum.IntEnum):
+    """What a draw is for: folded into a seed first, so that no two uses draw the same."""
+
+    TRAINING, DROPOUT, PRETRAINING, CALL, SCORE, REVERSE, GENERATE = range(7)
 
 
 def seed_pair(seed):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
+from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 
 
 class FrameLogProb(NamedTuple):
@@ -83,6 +83,10 @@ class Head(keras.layers.Layer):
         """`FrameLogProb` of frames `(..., V)`; its quality is declared by `kind`."""
         raise NotImplementedError
 
+    def reverse_log_prob(self, frames, context=None, seed=None):
+        """As `log_prob`, but erring to the other side; only heads that estimate have it."""
+        raise NotImplementedError
+
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
         """Draws frames, one for each context.
 
@@ -103,9 +107,11 @@ class Head(keras.layers.Layer):
         """The frames as the head sees them, `(..., V)` in expectations."""
         raise NotImplementedError
 
-    def without_context(self):
-        """A new head like this one, for the model without time."""
-        head = type(self).from_config(self.get_config() | {"name": f"{self.name}_without_context"})
+    def without_context(self, use):
+        """A new head like this one, for the model without time; it draws for another `use`."""
+        seed = np.asarray(fold_in(seed_pair(self.seed), use)).view("uint64")[0]
+        changes = {"name": f"{self.name}_without_context", "seed": int(seed)}
+        head = type(self).from_config(self.get_config() | changes)
         head.build((None, self.visible_units))
         return head
 
@@ -149,9 +155,7 @@ class Head(keras.layers.Layer):
         mask = context_mask if mask is None else mask
         if training:
             self.calls.assign(self.calls + 1)
-            seed = fold_in(seed_pair(self.seed), self.calls)
-        else:
-            seed = seed_pair(self.seed)
+        seed = fold_in(fold_in(seed_pair(self.seed), Use.CALL), self.calls if training else 0)
         self.add_loss(self.loss(frames, context, mask, seed, training))
         return self.reconstruct(frames, context)
 
@@ -197,7 +201,7 @@ class Head(keras.layers.Layer):
     def _seed(self, seed):
         """The pair, or the pairs, of what was given as a seed: those, a whole number or None."""
         seed = self.seed if seed is None else seed
-        return seed_pair(seed) if isinstance(seed, int) else seed
+        return seed_pair(seed) if isinstance(seed, int | np.integer) else seed
 
     def _one_seed(self, seed):
         """One seed for draws that belong to no row."""

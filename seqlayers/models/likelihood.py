@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from seqlayers.energy.sampling import fold_in, seed_pair
+from seqlayers.energy.sampling import Use, fold_in, seed_pair
+from seqlayers.heads import Head
 from seqlayers.metrics import Likelihood
 from seqlayers.models.inputs import as_pair
 
-_FORWARD, _REVERSE = range(2)  # uses of the seed
 _FRAMES_AT_ONCE = 1024  # one shape to compile, and a bound on memory
 
 
@@ -15,23 +15,23 @@ def pooled_likelihood(model, dataset, seed, bracket):
     """`SequenceModel.score` of a dataset of `frames` or `(frames, mask)`."""
     head = model.head
 
-    def frame_log_probs(frames, context, seed, bracket):
-        nats, error = head.log_prob(frames, context, fold_in(seed, _FORWARD))
+    def frame_log_probs(frames, context, seed, number, bracket):
+        nats, error = head.log_prob(frames, context, fold_in(fold_in(seed, Use.SCORE), number))
         if not bracket:
             return nats, error, nats
-        reverse = head.reverse_log_prob(frames, context, fold_in(seed, _REVERSE))
+        reverse_seed = fold_in(fold_in(seed, Use.REVERSE), number)
+        reverse = head.reverse_log_prob(frames, context, reverse_seed)
         return nats, error, reverse.nats
 
     seed = seed_pair(seed)
     totals = np.zeros(3)
     frames = sequences = 0
-    bracket = bracket and hasattr(head, "reverse_log_prob")
-    # What is compiled holds the head's options; it is made anew where they have changed.
-    log_probs = model.compiled_function(f"log_prob {head.get_config()}", frame_log_probs)
+    bracket = bracket and type(head).reverse_log_prob is not Head.reverse_log_prob
+    log_probs = model.compiled_function("log_prob", frame_log_probs)
     for number, (v, context, count, rows) in enumerate(_frames_with_context(model, dataset)):
         nats, error, reverse = (
             np.asarray(values, "float64")[:count]
-            for values in log_probs(v, context, fold_in(seed, number), bracket)
+            for values in log_probs(v, context, seed, tf.constant(number), bracket)
         )
         # Frames with one context share one Z, and so its error; others have their own.
         variance = np.square(error).sum() if model.memory else np.square(error.sum())

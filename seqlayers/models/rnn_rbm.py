@@ -34,7 +34,7 @@ class RNNRBM(SequenceModel):
             `recurrent_units`.
         gibbs_steps: Number k of Gibbs steps in training.
         visibles: `"bernoulli"` or `"gaussian"`.
-        seed: Seed of all draws.
+        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
 
     Example:
         >>> model = RNNRBM(88, 150, 100, seed=0)
@@ -57,7 +57,8 @@ class RNNRBM(SequenceModel):
         head = ConditionalRBM(
             visible_units, hidden_units, gibbs_steps, visibles, seed=seed, dtype=dtype
         )
-        cell = cell or keras.layers.SimpleRNNCell(recurrent_units, dtype=dtype)
+        if cell is None:
+            cell = keras.layers.SimpleRNNCell(recurrent_units, dtype=dtype)
         super().__init__(cell, head, **kwargs)
         self.recurrent_units = recurrent_units
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqlayers.energy.sampling import fold_in, row_seeds, seed_pair
+from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead, Head
 from seqlayers.heads.head import check_positive
@@ -30,8 +30,6 @@ from seqlayers.models.inputs import (
 )
 from seqlayers.models.likelihood import pooled_likelihood
 from seqlayers.models.memory import as_memory, first_states, next_states
-
-_TRAINING, _DROPOUT, _GENERATE = range(3)  # uses of the seed
 
 
 class State(NamedTuple):
@@ -111,7 +109,8 @@ class SequenceModel(keras.Model):
         Args:
             optimizer: A Keras optimizer or its name.
             jit_compile: Whether XLA compiles the steps. `"auto"` is True, on a CPU as well, where
-                Keras would not: Gibbs sampling runs twice as fast or better.
+                Keras would not: Gibbs sampling runs twice as fast or better. Only a memory that
+                XLA cannot compile, such as cuDNN's LSTM, makes it False.
             run_eagerly: Whether to run steps without compiling them, to look inside.
             **kwargs: The rest of `keras.Model.compile`.
 
@@ -124,14 +123,12 @@ class SequenceModel(keras.Model):
                     "The loss is the head's, and the log-likelihood is what it is judged by: "
                     f"choose the head that has them. Received: {name}={kwargs[name]!r}."
                 )
-        jit_compile = not run_eagerly if jit_compile == "auto" else jit_compile
+        if jit_compile == "auto":
+            jit_compile = not run_eagerly and (self.memory is None or self.memory.supports_jit)
         super().compile(
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
         )
         self.optimizer.build(self.trainable_variables)
-
-    def get_compile_config(self):
-        return super().get_compile_config()
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -206,9 +203,8 @@ class SequenceModel(keras.Model):
     def train_step(self, data):
         frames, mask = as_pair(data)
         frames = ops.cast(frames, self.head.variable_dtype)
-        seed = fold_in(seed_pair(self.head.seed), self.optimizer.iterations)
-        self._seed_dropout(fold_in(seed, _DROPOUT))
-        rows = row_seeds(fold_in(seed, _TRAINING), ops.shape(frames)[0])
+        self._seed_dropout(self._step_seed(Use.DROPOUT))
+        rows = row_seeds(self._step_seed(Use.TRAINING), ops.shape(frames)[0])
         before = [ops.convert_to_tensor(w) for w in self.head.weights]
         with tf.GradientTape() as tape:
             context = self.contexts(frames, mask, training=True)
@@ -222,14 +218,24 @@ class SequenceModel(keras.Model):
         self._skipped_steps.update_state(1 - ops.cast(finite, "int32"))
         return self.get_metrics_result()
 
-    def evaluate(
-        self, x, mask=None, batch_size=32, return_dict=False, callbacks=None, verbose=0, **kwargs
-    ):
+    def evaluate(self, x, mask=None, batch_size=32, steps=None, return_dict=False, **kwargs):
         """`score` in the manner of `keras.Model.evaluate`.
+
+        Args:
+            x: Sequences, as in `fit`.
+            mask: With an array, which steps are frames, bool `(N, T)`.
+            batch_size: Number of sequences in a batch.
+            steps: With a `tf.data.Dataset`, the number of batches to score; all if None.
+            return_dict: Whether to return a dict.
+            **kwargs: What `keras.Model.fit` hands on (`callbacks`, `verbose`); without effect.
 
         Returns:
             `loss`, nats per frame with the sign turned; with `return_dict`, `log_likelihood` too.
         """
+        if kwargs.get("sample_weight") is not None:
+            raise ValueError("`evaluate` weighs all frames alike. Received: a `sample_weight`.")
+        if steps is not None and isinstance(x, tf.data.Dataset):
+            x = x.take(steps)
         nats = self.score(x, mask, batch_size=batch_size or 32).nats
         return {"loss": -nats, "log_likelihood": nats} if return_dict else -nats
 
@@ -254,7 +260,9 @@ class SequenceModel(keras.Model):
 
         return tf.function(train_epoch, jit_compile=self._use_xla(), autograph=False)
 
-    def pretrain_head(self, x, epochs=10, batch_size=100, optimizer="adam", verbose="auto"):
+    def pretrain_head(
+        self, x, epochs=10, batch_size=100, optimizer="adam", verbose="auto", first_epoch=0
+    ):
         """Trains the head without context on shuffled frames, before `fit`.
 
         Args:
@@ -263,6 +271,8 @@ class SequenceModel(keras.Model):
             batch_size: Number of frames in a batch; what is left over waits for another epoch.
             optimizer: A Keras optimizer or its name.
             verbose: Whether to show a progress bar over the epochs.
+            first_epoch: Number of epochs that an earlier call has done, so that this one goes on
+                with other orders and draws.
 
         Returns:
             A list of the loss of each epoch.
@@ -271,15 +281,17 @@ class SequenceModel(keras.Model):
         batch_size = min(batch_size, len(frames))
         for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
             check_positive(name, value)
-        model = SequenceModel(None, self.head.without_context())
+        model = SequenceModel(None, self.head.without_context(Use.PRETRAINING))
         _copy_weights(self.head, model.head)
         model.compile(optimizer, jit_compile=self._use_xla())
         train_epoch = model.epoch_function()
+        steps = len(frames) // batch_size
+        model.optimizer.iterations.assign(first_epoch * steps)
         frames, losses = tf.constant(frames), []
         bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=int(bool(verbose)))
         for epoch in range(epochs):
-            order = np.random.default_rng((self.head.seed % 2**64, epoch)).permutation(len(frames))
-            order = order[: len(order) // batch_size * batch_size].reshape(-1, batch_size)
+            rng = np.random.default_rng((model.head.seed, first_epoch + epoch))
+            order = rng.permutation(len(frames))[: steps * batch_size].reshape(steps, batch_size)
             losses.append(float(train_epoch(frames, order.astype("int32"))))
             bar.update(epoch + 1, [("loss", losses[-1])])
         _copy_weights(model.head, self.head)
@@ -387,7 +399,7 @@ class SequenceModel(keras.Model):
         state = self.initial_state(num_sequences or 1)
         if prime is not None and self.memory is not None:
             state = self.compiled_function("prime", self.prime)(prime, state)
-        seeds = row_seeds(fold_in(seed_pair(seed), _GENERATE), num_sequences or 1)
+        seeds = row_seeds(seed_pair(seed), num_sequences or 1)
         draw = self.compiled_function("draw", self.draw)
         return (
             draw(state, seeds, num_steps, tf.constant(temperature, tf.float32))
@@ -410,6 +422,8 @@ class SequenceModel(keras.Model):
             size=num_steps,
             element_shape=(seeds.shape[0], self.head.visible_units),
         )
+
+        seeds = fold_in(seeds, Use.GENERATE)
 
         def body(t, memory, context, frames):
             frame = self.head.sample(
@@ -481,10 +495,15 @@ class SequenceModel(keras.Model):
 
         The loss may have moved weights of the head, such as offsets; `before` is what they were.
         """
-        finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in gradients]))
+        pairs = [
+            (gradient, weight)
+            for gradient, weight in zip(gradients, self.trainable_variables, strict=True)
+            if gradient is not None  # a weight that the loss does not reach
+        ]
+        finite = ops.all(ops.stack([ops.all(ops.isfinite(gradient)) for gradient, _ in pairs]))
 
         def apply():
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            self.optimizer.apply_gradients(pairs)
             return 0
 
         def skip():
@@ -497,6 +516,9 @@ class SequenceModel(keras.Model):
 
         tf.cond(finite, apply, skip)
         return finite
+
+    def _step_seed(self, use):
+        return fold_in(fold_in(seed_pair(self.head.seed), use), self.optimizer.iterations)
 
     def _seed_dropout(self, seed):
         """Makes dropout a function of the step: `.keras` files do not keep Keras's own counters."""
@@ -514,9 +536,11 @@ class SequenceModel(keras.Model):
         """A compiled form of `function`, made once. Not tracked, so an export leaves it out."""
         functions = self.__dict__.setdefault("_functions", {})
         xla = self._use_xla() if xla is None else xla
-        if (name, xla) not in functions:
-            functions[name, xla] = tf.function(function, jit_compile=xla, autograph=False, **kwargs)
-        return functions[name, xla]
+        options = xla, str(self.head.get_config())  # what a compiled form holds fast
+        if functions.get(name, (None,))[0] != options:
+            compiled = tf.function(function, jit_compile=xla, autograph=False, **kwargs)
+            functions[name] = options, compiled
+        return functions[name][1]
 
 
 def _copy_weights(source, target, only=""):
