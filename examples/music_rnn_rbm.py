@@ -33,8 +33,11 @@ def main(out="runs/demo", epochs=150, quick=False):
 
     print("\n1. Without time: each key for itself, and an RBM of single frames")
     independent = piano_roll.independent_bernoulli_log_likelihood(rolls.train, rolls.test)
-    rbm = SequenceModel(None, ConditionalRBM(88, 150, gibbs_steps=5, seed=0))
-    rbm.pretrain_head(rolls.train, 2 if quick else 40, 50, keras.optimizers.Adam(1e-3))
+    head = ConditionalRBM(
+        88, 150, gibbs_steps=5, persistent_chains=500, centering_rate=0.02, seed=0
+    )
+    rbm = SequenceModel(None, head)
+    rbm.pretrain_head(rolls.train, 2 if quick else 40, 100, keras.optimizers.Adam(3e-3))
     without_time = rbm.score(rolls.test).nats
 
     print("\n2. An RNN-RBM: a recurrent layer sets the biases of an RBM for each frame")

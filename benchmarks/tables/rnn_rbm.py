@@ -87,7 +87,7 @@ def run(name, minutes, seed=0):
         epochs, curve, best = len(history.epoch), choose.curve, choose.weights
     model.set_weights(best)
     trained = time.time() - started
-    head.num_betas = 1000
+    head.num_betas = 1000 if model.memory else 200  # without memory ten times as many are taken
     likelihood = model.score(rolls.test, bracket=True)
     return {
         "published": row["published"],
