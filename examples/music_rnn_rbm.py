@@ -58,7 +58,7 @@ def main(out="runs/demo", epochs=150, quick=False):
     print(f"   RNN-RBM              {likelihood.nats:8.3f}   {likelihood}")
 
     print("\n4. New music, pictures, the model and its export")
-    generated = model.generate(64, num_sequences=4, seed=1)
+    generated = model.generate(64, num_sequences=4, temperature=0.8, seed=1)
     for number, roll in enumerate(generated, start=1):
         midi.write(out / f"generated_{number}.mid", roll, STEP_IN_BEATS)
     plotting.save(

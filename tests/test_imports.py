@@ -27,7 +27,7 @@ ALLOWED = {
     "__main__": ALL | {"runs", ""},
     "": ALL,
 }
-TENSORFLOW = ("models/", "datasets/", "export.py", "layers/scan.py")
+TENSORFLOW = ("models/", "datasets/", "export.py")
 TENSORFLOW_PROBABILITY = ("energy/sampling.py",)
 
 
