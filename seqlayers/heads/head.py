@@ -107,10 +107,9 @@ class Head(keras.layers.Layer):
         """The frames as the head sees them, `(..., V)` in expectations."""
         raise NotImplementedError
 
-    def without_context(self, use):
-        """A new head like this one, for the model without time; it draws for another `use`."""
-        seed = np.asarray(fold_in(seed_pair(self.seed), use)).view("uint64")[0]
-        changes = {"name": f"{self.name}_without_context", "seed": int(seed)}
+    def without_context(self, **changes):
+        """A new head like this one, for the model without time; `changes` replace arguments."""
+        changes = {"name": f"{self.name}_without_context"} | changes
         head = type(self).from_config(self.get_config() | changes)
         head.build((None, self.visible_units))
         return head

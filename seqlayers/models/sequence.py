@@ -281,7 +281,9 @@ class SequenceModel(keras.Model):
         batch_size = min(batch_size, len(frames))
         for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
             check_positive(name, value)
-        model = SequenceModel(None, self.head.without_context(Use.PRETRAINING))
+        seed = fold_in(seed_pair(self.head.seed), Use.PRETRAINING)
+        seed = int(np.asarray(seed).view("uint64")[0])  # else `fit` would draw the same again
+        model = SequenceModel(None, self.head.without_context(seed=seed))
         _copy_weights(self.head, model.head)
         model.compile(optimizer, jit_compile=self._use_xla())
         train_epoch = model.epoch_function()
