@@ -279,11 +279,11 @@ class ConditionalRBM(Head):
             change = ops.stop_gradient(rate * (total / ops.maximum(count, 1) - offset))
             offset.assign(offset + change)
             if offset is self.visible_offset:
-                self.hidden_bias.assign_add(
-                    ops.matmul(energy.features(params, change), params.kernel)
-                )
+                shift = ops.matmul(energy.features(params, change), params.kernel)
+                self.hidden_bias.assign(self.hidden_bias + shift)
             else:
-                self.visible_bias.assign_add(ops.matmul(params.kernel, change))
+                shift = ops.matmul(params.kernel, change)
+                self.visible_bias.assign(self.visible_bias + shift)
 
 
 @keras.saving.register_keras_serializable("seqlayers")

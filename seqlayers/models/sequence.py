@@ -205,7 +205,7 @@ class SequenceModel(keras.Model):
         frames = ops.cast(frames, self.head.variable_dtype)
         self._seed_dropout(self._step_seed(Use.DROPOUT))
         rows = row_seeds(self._step_seed(Use.TRAINING), ops.shape(frames)[0])
-        before = [ops.convert_to_tensor(w) for w in self.head.weights]
+        before = [tf.identity(ops.convert_to_tensor(w)) for w in self.head.weights]  # values
         with tf.GradientTape() as tape:
             context = self.contexts(frames, mask, training=True)
             loss = self.head.loss(frames, context, mask, rows, training=True)
