@@ -26,6 +26,7 @@ import keras
 import tensorflow as tf
 
 from seqlayers import files
+from seqlayers.checks import check_integer
 from seqlayers.energy.sampling import Use, fold_in
 
 MAX_STEPS = 10_000
@@ -46,17 +47,14 @@ def export(model, path, max_steps=MAX_STEPS):
 
     Raises:
         FileExistsError: if there is something at `path`.
-        ValueError: if `max_steps` is not a whole number above 0, or the model's state cannot be
+        ValueError: if `max_steps` is not an integer of at least 1, or the model's state cannot be
             served.
 
     Example:
         >>> export(model, next_version("saved_models/rnn_rbm"))
         PosixPath('saved_models/rnn_rbm/1')
     """
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise ValueError(
-            f"`max_steps` must be a whole number above 0. Received: max_steps={max_steps!r}."
-        )
+    max_steps = check_integer("max_steps", max_steps)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.new_directory(path) as folder, _for_serving(model.memory):

@@ -467,7 +467,7 @@ def test_other_formats_and_limits_are_refused(exports, tmp_path):
     with pytest.raises(ValueError, match="Received: format='onnx'"):
         model.export(tmp_path / "1", format="onnx")
     for wrong in (0, 2.5, True):
-        with pytest.raises(ValueError, match="`max_steps` must be a whole number above 0"):
+        with pytest.raises(ValueError, match="`max_steps` must be an integer of at least 1"):
             model.export(tmp_path / "1", max_steps=wrong)
     assert not list(tmp_path.iterdir())
 

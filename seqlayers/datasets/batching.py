@@ -8,9 +8,9 @@ that the mask leaves out. Order and augmentation of an epoch are drawn from `(se
 nothing else, so that a resumed run repeats an undisturbed one.
 """
 
-import operator
-
 import numpy as np
+
+from seqlayers.checks import check_integer
 
 SHORTEST, GROWTH = 8, 1.25  # of the ladder of lengths
 
@@ -59,9 +59,9 @@ def batches(
         (TensorShape([2, 9, 88]), array([9, 5]))
     """
     sequences = check_sequences(sequences)
-    batch_size = check_integer("batch_size", batch_size, least=1)
+    batch_size = check_integer("batch_size", batch_size)
     if max_steps is not None:
-        max_steps = check_integer("max_steps", max_steps, least=1)
+        max_steps = check_integer("max_steps", max_steps)
     seed = check_integer("seed", seed, least=0)
     first_epoch = check_integer("first_epoch", first_epoch, least=0)
     if augment is not None and not callable(augment):
@@ -119,7 +119,7 @@ def pad(sequences, length=None):
     longest = max(map(len, sequences))
     if length is None:
         length = longest
-    elif check_integer("length", length, least=1) < longest:
+    elif check_integer("length", length) < longest:
         raise ValueError(
             f"`length` must be at least {longest}, the length of the longest sequence. "
             f"Received: length={length}."
@@ -205,19 +205,6 @@ def check_sequence(sequence, features=None, name="sequence"):
                 f"Received: {array[step, feature]} at step {step}, feature {feature}."
             )
     return array
-
-
-def check_integer(name, value, least):
-    """Returns `value` as an int, or says that it is not an integer of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool | np.bool_) or number < least:
-        raise ValueError(
-            f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}."
-        )
-    return number
 
 
 def _cut(lengths, max_steps):

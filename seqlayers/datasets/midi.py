@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.datasets.batching import check_integer
+from seqlayers.checks import check_integer
 from seqlayers.datasets.piano_roll import FIRST_NOTE, NUM_KEYS, check_roll
 from seqlayers.files import write_atomically
 
@@ -108,7 +108,7 @@ def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
     roll = check_roll(roll)
     _check_real("step_in_beats", step_in_beats, 1 / 120)
     _check_real("tempo", tempo, 4)
-    if check_integer("velocity", velocity, least=1) > 127:
+    if check_integer("velocity", velocity) > 127:
         raise ValueError(f"`velocity` must be at most 127. Received: velocity={velocity}.")
     ticks = TICKS_PER_BEAT * step_in_beats
     if (len(roll) + 1) * ticks > LONGEST_DELTA:
@@ -284,7 +284,7 @@ def _roll(notes, ticks_per_step, transpose, max_steps):
 
 def _check_options(step_in_beats, transpose, max_steps):
     _check_real("step_in_beats", step_in_beats, 0)
-    check_integer("max_steps", max_steps, least=1)
+    check_integer("max_steps", max_steps)
     return check_integer("transpose", transpose, least=-127)
 
 

@@ -15,8 +15,9 @@ import keras
 from keras import ops
 
 from seqlayers import energy
+from seqlayers.checks import check_integer
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
-from seqlayers.heads.head import FrameLogProb, Head, check_positive
+from seqlayers.heads.head import FrameLogProb, Head
 
 LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
 
@@ -84,7 +85,7 @@ class ConditionalRBM(Head):
         if persistent_chains is not None:
             counts["persistent_chains"] = persistent_chains
         for name, value in counts.items():
-            check_positive(name, value)
+            check_integer(name, value)
         number = isinstance(centering_rate, float | int) and not isinstance(centering_rate, bool)
         if centering_rate is not None and not (number and 0 < centering_rate <= 1):
             raise ValueError(

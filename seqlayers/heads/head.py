@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqlayers.checks import check_integer
 from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 
 
@@ -47,7 +48,7 @@ class Head(keras.layers.Layer):
         super().__init__(**kwargs)
         if self.variable_dtype in ("float16", "bfloat16"):
             self.dtype_policy = "float32"
-        check_positive("visible_units", visible_units)
+        check_integer("visible_units", visible_units)
         if visibles not in self.VISIBLES:
             raise ValueError(
                 f"`visibles` of {type(self).__name__} must be one of {', '.join(self.VISIBLES)}. "
@@ -223,9 +224,3 @@ def split(inputs):
 def split_shape(shape):
     """The shapes of frames and of context, of what a head is built for."""
     return tuple(shape) if isinstance(shape[0], list | tuple) else (shape, None)
-
-
-def check_positive(name, value):
-    """Raises a ValueError unless `value` is a whole number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number above 0. Received: {name}={value!r}.")

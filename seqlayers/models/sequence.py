@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from seqlayers.checks import check_integer
 from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead, Head
-from seqlayers.heads.head import check_positive
 from seqlayers.layers.delay import delay
 from seqlayers.models.inputs import (
     as_dataset,
@@ -280,7 +280,7 @@ class SequenceModel(keras.Model):
         frames = np.concatenate(checked_sequences(self.head, x)).astype(self.head.variable_dtype)
         batch_size = min(batch_size, len(frames))
         for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
-            check_positive(name, value)
+            check_integer(name, value)
         seed = fold_in(seed_pair(self.head.seed), Use.PRETRAINING)
         seed = int(np.asarray(seed).view("uint64")[0])  # else `fit` would draw the same again
         model = SequenceModel(None, self.head.without_context(seed=seed))
@@ -388,9 +388,9 @@ class SequenceModel(keras.Model):
         Raises:
             ValueError: naming the argument that is wrong.
         """
-        check_positive("num_steps", num_steps)
+        check_integer("num_steps", num_steps)
         if num_sequences is not None:
-            check_positive("num_sequences", num_sequences)
+            check_integer("num_sequences", num_sequences)
         if not isinstance(temperature, float | int) or not 0 < temperature < np.inf:
             raise ValueError(
                 f"`temperature` must be a number above 0. Received: temperature={temperature!r}."

@@ -384,7 +384,7 @@ def test_every_size_must_be_a_whole_number_above_zero(name, value):
     for argument in counts:
         if argument == "persistent_chains" and value is None:
             continue
-        with pytest.raises(ValueError, match=f"`{argument}`.*whole number above 0.*{value!r}"):
+        with pytest.raises(ValueError, match=f"`{argument}`.*an integer of at least 1.*{value!r}"):
             cls(**config | {argument: value})
 
 

@@ -222,11 +222,11 @@ def test_a_memory_is_wanted_for_pretraining_one():
 
 
 BAD_ARGUMENTS = [
-    ({"num_steps": 0}, "`num_steps` must be a whole number above 0. Received: num_steps=0"),
+    ({"num_steps": 0}, "`num_steps` must be an integer of at least 1. Received: num_steps=0"),
     ({"num_steps": -1}, "`num_steps`.*-1"),
     ({"num_steps": 2.0}, "`num_steps`.*2.0"),
     ({"num_steps": True}, "`num_steps`.*True"),
-    ({"num_sequences": 0}, "`num_sequences` must be a whole number above 0.*=0"),
+    ({"num_sequences": 0}, "`num_sequences` must be an integer of at least 1.*=0"),
     ({"num_sequences": 1.5}, "`num_sequences`.*1.5"),
     ({"temperature": 0}, "`temperature` must be a number above 0. Received: temperature=0"),
     ({"temperature": -1.0}, "`temperature`.*-1.0"),
