@@ -20,3 +20,15 @@ def check_integer(name, value, least=1):
             f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}."
         )
     return number
+
+
+def check_choice(name, value, choices):
+    """Returns `value`.
+
+    Raises:
+        ValueError: unless `value` is one of `choices`.
+    """
+    if not isinstance(value, str) or value not in choices:
+        known = " or ".join(f'"{choice}"' for choice in choices)
+        raise ValueError(f"`{name}` must be {known}. Received: {name}={value!r}.")
+    return value

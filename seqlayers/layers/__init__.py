@@ -1,5 +1,6 @@
 """Keras layers over time."""
 
 from seqlayers.layers.delay import Delay, delay
+from seqlayers.layers.sfm import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell
 
-__all__ = ["Delay", "delay"]
+__all__ = ["SFM", "AdaptiveSFM", "AdaptiveSFMCell", "Delay", "SFMCell", "delay"]

@@ -1,0 +1,159 @@
+"""What our recurrent cells and their layers share: the arguments and behaviour of Keras's own.
+
+A cell takes what `keras.layers.LSTMCell` takes, and arguments of its own. Its layer takes those and
+what `keras.layers.RNN` takes. Each argument is written once; `help` and `inspect` show them all.
+"""
+
+import inspect
+
+import keras
+from keras import ops
+
+
+class GatedCell(keras.layers.SimpleRNNCell):
+    """A recurrent cell with gates.
+
+    A subclass sets `state_size` in `__init__` and names its states in `state_names`, the output
+    first. With `can_scan` and `scan` it may run faster than step by step.
+
+    Args:
+        units: Size of the output.
+        recurrent_activation: Activation of the gates.
+        unit_forget_bias: Whether the biases of forget gates start at 1.
+        **kwargs: The rest of `keras.layers.SimpleRNNCell`: `activation`, `use_bias`, initializers,
+            regularizers and constraints, `dropout`, `recurrent_dropout` and their `seed`.
+    """
+
+    def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
+        super().__init__(units, **kwargs)
+        self.recurrent_activation = keras.activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        inits = [c.__init__ for c in cls.__mro__ if issubclass(c, keras.layers.SimpleRNNCell)]
+        cls.__signature__ = _signature(inits)
+
+    def get_initial_state(self, batch_size=None):
+        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
+
+    def can_scan(self):
+        """Whether `scan` can stand for `call` over time, with these arguments."""
+        return False
+
+    def scan(self, sequences, states, mask, training, jit_compile):
+        """Outputs and last states of sequences `(time, batch, features)`.
+
+        `states` is a list like `state_size`, `mask` bool `(time, batch)` or None.
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        config = super().get_config()
+        config["recurrent_activation"] = keras.activations.serialize(self.recurrent_activation)
+        return config | {"unit_forget_bias": self.unit_forget_bias}
+
+
+class GatedRNN(keras.layers.RNN):
+    """A recurrent layer of one cell, whose class a subclass names: `class SFM(GatedRNN, cell=SFMCell)`.
+
+    Args:
+        *args, **kwargs: Those of the cell and of `keras.layers.RNN`.
+        jit_compile: Whether XLA compiles the loop over time even where it does not compile the
+            model, as on a CPU, where Keras leaves it out. `"auto"` is True in training and False
+            otherwise, so that exported models hold plain TensorFlow.
+    """
+
+    def __init_subclass__(cls, cell=None, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cell is None:
+            return
+        cls.cell_class = cell
+        cls.__signature__ = _signature([cell, keras.layers.RNN.__init__, GatedRNN.__init__])
+        for name in inspect.signature(cell).parameters:
+            if not hasattr(cls, name):
+                setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
+
+    def __init__(self, *args, activity_regularizer=None, jit_compile="auto", **kwargs):
+        if jit_compile not in ("auto", True, False):
+            raise ValueError(
+                '`jit_compile` must be "auto", True or False. '
+                f"Received: jit_compile={jit_compile!r}."
+            )
+        for_cell = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
+        for name in inspect.signature(self.cell_class).parameters:
+            if name in kwargs:
+                for_cell[name] = kwargs.pop(name)
+        cell = self.cell_class(*args, **for_cell)
+        super().__init__(cell, activity_regularizer=activity_regularizer, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self.jit_compile = jit_compile
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        if sequences_shape[-1] is None:
+            raise ValueError(
+                f"`{type(self).__name__}` needs to know the number of features to make its "
+                f"weights. Received: inputs of shape {tuple(sequences_shape)}."
+            )
+        super().build(sequences_shape, initial_state_shape)
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        if initial_state is not None:
+            self._check_states(initial_state)
+        return super().call(sequences, initial_state, mask, training)
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        if self.unroll or not self.cell.can_scan() or keras.backend.backend() != "tensorflow":
+            return super().inner_loop(sequences, initial_state, mask, training)
+        sequences = ops.swapaxes(sequences, 0, 1)
+        if mask is not None:
+            mask = ops.swapaxes(ops.cast(keras.tree.flatten(mask)[0], "bool"), 0, 1)
+        if self.go_backwards:
+            sequences = ops.flip(sequences, axis=0)
+            mask = mask if mask is None else ops.flip(mask, axis=0)
+        outputs, states = self.cell.scan(sequences, initial_state, mask, training, self.jit_compile)
+        if mask is not None:  # Keras says 0 as long as there was no frame, whatever the state
+            seen = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), 0) > 0
+            outputs = ops.where(seen[..., None], outputs, 0)
+        last = outputs[-1]
+        outputs = ops.swapaxes(outputs, 0, 1) if self.return_sequences else last[:, None]
+        return last, outputs, states
+
+    def _check_states(self, states):
+        wanted = ", ".join(
+            f"{name} (batch, {size})"
+            for name, size in zip(self.cell.state_names, self.cell.state_size, strict=True)
+        )
+        given = states if isinstance(states, list | tuple) else [states]
+        shapes = [tuple(getattr(s, "shape", ())) for s in given]
+        if [s[1:] for s in shapes] != [(size,) for size in self.cell.state_size]:
+            raise ValueError(f"`initial_state` must be a list of {wanted}. Received: {shapes}.")
+
+    def get_config(self):
+        config = super().get_config()
+        del config["cell"]
+        of_cell = self.cell.get_config()
+        for name in ("name", "trainable", "dtype"):
+            of_cell.pop(name, None)
+        activity_regularizer = keras.regularizers.serialize(self.activity_regularizer)
+        ours = {"activity_regularizer": activity_regularizer, "jit_compile": self.jit_compile}
+        return of_cell | config | ours
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+def _signature(functions):
+    """The parameters of the first, and those of the others as keywords."""
+    parameters = {}
+    for number, function in enumerate(functions):
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if name not in {"self", "cell", *parameters}:
+                kind = parameter.KEYWORD_ONLY if number else parameter.kind
+                parameters[name] = parameter.replace(kind=kind)
+    rest = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
+    ordered = sorted(parameters.values(), key=lambda parameter: parameter.kind)
+    return inspect.Signature([*ordered, rest])

@@ -1,0 +1,231 @@
+"""The loop over time that the recurrent layers share, with its backward pass written by hand.
+
+    s_t, k_t = step(frame_t, s_{t-1})                     forward; k_t is kept for the way back
+    df_t, ds_{t-1}, e_t = step_gradient(k_t, ds_t)        backward, t = T .. 1
+    dW = weight_gradients(s, k, df, e)                    once, over all T x B rows
+
+Autodiff of a loop multiplies small matrices at each step to sum up the gradients of the weights;
+here those products leave the loop and are one each. XLA compiles both loops. On CPUs one XLA program
+runs its small products on one core, so the batch is cut in shards that TensorFlow runs side by side.
+"""
+
+import functools
+import os
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+
+class Recurrence(Protocol):
+    """One step of a recurrent layer and its gradient, over tuples of tensors.
+
+    Instances are hashable: what is compiled for one serves all that are equal to it. Rows of the
+    batch are axis 0 of `rows` and axis 1 of each frame stacked over time; `state_row_axes` says
+    which axis of each state they are. The first state is the output.
+    """
+
+    state_row_axes: tuple[int, ...]
+    num_kept: int
+    num_extra: int
+
+    def step(self, weights, rows, frame, before) -> tuple[Any, Any]:
+        """The states after a frame, and what `step_gradient` needs besides them."""
+
+    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+        """Gradients of the frame and of the states before, and what `weight_gradients` needs."""
+
+    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+        """Gradients of the weights, from everything stacked over time."""
+
+
+def scan(recurrence, weights, rows, frames, states, mask=None, training=False, jit_compile="auto"):
+    """Runs a recurrence over time.
+
+    Args:
+        recurrence: A `Recurrence`.
+        weights: Tuple of tensors.
+        rows: Tuple of tensors with a row for each sequence, the same at all steps. They get no
+            gradient.
+        frames: Tuple of tensors `(time, batch, ...)`.
+        states: Tuple of the states before the first frame.
+        mask: Which steps are frames, bool `(time, batch)`. States stay as they are at other steps.
+        training: Whether to keep what the hand-written gradient needs. Without it the gradient is
+            that of automatic differentiation: right, and slower.
+        jit_compile: Whether XLA compiles the loops. `"auto"` is `training`: an exported model is to
+            hold plain operations, for servers that have no XLA.
+
+    Returns:
+        The outputs `(time, batch, units)` and the tuple of the states after the last frame.
+    """
+    jit_compile = bool(training) if jit_compile == "auto" else jit_compile
+    if not training:
+        return _forward(recurrence, False, jit_compile)(weights, rows, frames, states, mask)
+    shard = functools.partial(_shard, recurrence, _num_shards() if jit_compile else 1)
+    structure = (weights, frames, states)
+
+    @tf.custom_gradient
+    def run(*leaves):
+        # Nothing in here is for a tape to record: the gradient below is the one.
+        leaves = [tf.stop_gradient(leaf) for leaf in leaves]
+        weights, frames, states = tf.nest.pack_sequence_as(structure, leaves)
+        shards = shard(rows, frames, states, mask)
+        forward = _forward(recurrence, True, jit_compile)
+        results = [forward(weights, *part) for part in shards]
+        outputs, last, stacks, kept = zip(*results, strict=True)
+
+        def gradient(d_outputs, *d_last):
+            d_shards = shard((), (d_outputs,), d_last, None)
+            gradients = [
+                _backward(recurrence, jit_compile)(
+                    weights, part_rows, part_frames, stack, keep, part_mask, d_out, d_states
+                )
+                for (part_rows, part_frames, _, part_mask), stack, keep, (
+                    _,
+                    (d_out,),
+                    d_states,
+                    _,
+                ) in zip(shards, stacks, kept, d_shards, strict=True)
+            ]
+            d_weights, d_frames, d_states = zip(*gradients, strict=True)
+            d_weights = [sum(parts[1:], parts[0]) for parts in zip(*d_weights, strict=True)]
+            d_frames, d_states = _join(recurrence, d_frames, d_states)
+            return tf.nest.flatten((tuple(d_weights), d_frames, d_states))
+
+        (outputs,), last = _join(recurrence, [(part,) for part in outputs], last)
+        return (outputs, *last), gradient
+
+    outputs, *last = run(*tf.nest.flatten(structure))
+    return outputs, tuple(last)
+
+
+def _num_shards():
+    """Two on CPUs of two cores or more; more were not measured."""
+    return 2 if (os.cpu_count() or 1) > 1 and not tf.config.list_physical_devices("GPU") else 1
+
+
+def _shard(recurrence, number, rows, frames, states, mask):
+    """The batch in parts of (nearly) equal size, each as `(rows, frames, states, mask)`."""
+    static = frames[0].shape[1]
+    if number == 1 or (static is not None and static < number):
+        return [(rows, frames, states, mask)]
+    size = tf.shape(frames[0])[1] if static is None else static
+    half = (size + 1) // 2
+    parts = []
+    for part in (slice(None, half), slice(half, None)):
+        of_states = zip(states, recurrence.state_row_axes, strict=True)
+        parts.append(
+            (
+                tuple(x[part] for x in rows),
+                tuple(x[:, part] for x in frames),
+                tuple(x[(slice(None),) * axis + (part,)] for x, axis in of_states),
+                None if mask is None else mask[:, part],
+            )
+        )
+    return parts
+
+
+def _join(recurrence, frames, states):
+    """Frames and states of all parts as those of the whole batch."""
+    frames = tuple(tf.concat(parts, 1) for parts in zip(*frames, strict=True))
+    states = zip(zip(*states, strict=True), recurrence.state_row_axes, strict=True)
+    return frames, tuple(tf.concat(parts, axis) for parts, axis in states)
+
+
+# Compiled once for all layers that do the same: tracing again costs seconds under XLA.
+
+
+@functools.lru_cache(maxsize=64)
+def _forward(recurrence, keep, jit_compile):
+    """A compiled function of outputs and last states; with `keep`, also of what the way back needs.
+
+    That is all states, those before the first frame included, and what each step keeps.
+    """
+
+    def forward(weights, rows, frames, states, mask):
+        num_steps = tf.shape(frames[0])[0]
+        stacks = tuple(
+            tf.TensorArray(s.dtype, num_steps + 1, element_shape=s.shape).write(0, s)
+            for s in (states if keep else states[:1])
+        )
+        num_kept = recurrence.num_kept if keep else 0
+        kept = tuple(tf.TensorArray(states[0].dtype, num_steps) for _ in range(num_kept))
+
+        def body(t, before, stacks, kept):
+            frame = tuple(x[t] for x in frames)
+            states, keeps = recurrence.step(weights, rows, frame, before)
+            if mask is not None:
+                states = _where(recurrence, mask[t], states, before)
+            stacks = tuple(a.write(t + 1, s) for a, s in zip(stacks, states, strict=False))
+            kept = tuple(a.write(t, k) for a, k in zip(kept, keeps, strict=False))
+            return t + 1, states, stacks, kept
+
+        _, states, stacks, kept = _loop(num_steps, body, (0, states, stacks, kept))
+        stacks = tuple(a.stack() for a in stacks)
+        if not keep:
+            return stacks[0][1:], states
+        return stacks[0][1:], states, stacks, tuple(a.stack() for a in kept)
+
+    return _compiled(forward, jit_compile)
+
+
+@functools.lru_cache(maxsize=64)
+def _backward(recurrence, jit_compile):
+    """A compiled function of the gradients of weights, frames and first states."""
+
+    def backward(weights, rows, frames, stacks, kept, mask, d_outputs, d_states):
+        num_steps = tf.shape(d_outputs)[0]
+        arrays = tuple(
+            tf.TensorArray(d_outputs.dtype, num_steps)
+            for _ in range(len(frames) + recurrence.num_extra)
+        )
+
+        def body(steps_done, d_after, arrays):
+            t = num_steps - 1 - steps_done
+            d_after = (d_after[0] + d_outputs[t], *d_after[1:])
+            d_here, d_past = d_after, None
+            if mask is not None:
+                zeros = tuple(tf.zeros_like(d) for d in d_after)
+                d_here = _where(recurrence, mask[t], d_after, zeros)
+                d_past = _where(recurrence, mask[t], zeros, d_after)
+            d_frame, d_before, extra = recurrence.step_gradient(
+                weights,
+                rows,
+                tuple(x[t] for x in frames),
+                tuple(s[t] for s in stacks),
+                tuple(s[t + 1] for s in stacks),
+                tuple(k[t] for k in kept),
+                d_here,
+            )
+            if d_past is not None:
+                d_before = tuple(d + p for d, p in zip(d_before, d_past, strict=True))
+            arrays = tuple(a.write(t, d) for a, d in zip(arrays, d_frame + extra, strict=True))
+            return steps_done + 1, d_before, arrays
+
+        _, d_states, arrays = _loop(num_steps, body, (0, d_states, arrays))
+        arrays = tuple(a.stack() for a in arrays)
+        d_frames, extra = arrays[: len(frames)], arrays[len(frames) :]
+        before, after = tuple(s[:-1] for s in stacks), tuple(s[1:] for s in stacks)
+        d_weights = recurrence.weight_gradients(weights, rows, before, after, kept, d_frames, extra)
+        return d_weights, d_frames, d_states
+
+    return _compiled(backward, jit_compile)
+
+
+def _compiled(function, jit_compile):
+    return tf.function(
+        function, jit_compile=jit_compile or None, autograph=False, reduce_retracing=True
+    )
+
+
+def _loop(num_steps, body, variables):
+    return tf.while_loop(lambda t, *_: t < num_steps, body, variables, maximum_iterations=num_steps)
+
+
+def _where(recurrence, mask, states, others):
+    """States of the rows in `mask`, others of the rest."""
+    chosen = []
+    for state, other, axis in zip(states, others, recurrence.state_row_axes, strict=True):
+        shape = [1] * len(state.shape)
+        shape[axis] = -1
+        chosen.append(tf.where(tf.reshape(mask, shape), state, other))
+    return tuple(chosen)
