@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
+from keras import ops
+
 
 class Likelihood(NamedTuple):
     """Log-likelihood of data under a model.
@@ -33,3 +36,45 @@ class Likelihood(NamedTuple):
         if self.reverse_nats is not None:
             text += f", from the other side {self.reverse_nats:.3f}"
         return text + f"; {self.averaging}, {self.frames:,} frames of {self.sequences:,} sequences)"
+
+
+def softmax_score(frames, logits):
+    """The score of polyphony in Table 2 of the SFM paper; it is not a log-likelihood.
+
+    A softmax shares one unit of probability among all keys, and a frame scores the sum of log
+    softmax(logits) over its pressed keys. It cannot say that several keys sound at once: even one
+    who knows the frame scores no more than `softmax_ceiling`. Silence scores 0.
+
+    Args:
+        frames: Which keys are pressed, `(..., keys)` of 0 and 1.
+        logits: `(..., keys)`.
+
+    Returns:
+        Scores in nats, `(...)`.
+
+    Reference: H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural Networks, ICML 2017.
+
+    Example:
+        >>> softmax_score([[1.0, 1.0, 0.0]], [[20.0, 20.0, 0.0]])  # -2 log 2
+        <tf.Tensor: shape=(1,), dtype=float32, numpy=array([-1.3862944], dtype=float32)>
+    """
+    logits = ops.convert_to_tensor(logits)
+    frames = ops.cast(frames, logits.dtype)
+    return ops.sum(frames * ops.log_softmax(logits, axis=-1), axis=-1)
+
+
+def softmax_ceiling(frames):
+    """The best possible `softmax_score` of each frame: -n log n where n keys are pressed.
+
+    Args:
+        frames: Which keys are pressed, array `(..., keys)` of 0 and 1.
+
+    Returns:
+        A float64 array `(...)`.
+
+    Example:
+        >>> softmax_ceiling([[0, 0, 0], [1, 0, 0], [1, 1, 0]]).round(3)
+        array([ 0.   ,  0.   , -1.386])
+    """
+    n = np.sum(frames, axis=-1, dtype="float64")
+    return 0.0 - n * np.log(np.maximum(n, 1))
