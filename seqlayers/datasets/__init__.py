@@ -1,6 +1,6 @@
-"""Data: piano-rolls that ship with the library, MIDI files, waves, and batches of sequences."""
+"""Data: piano-rolls, MIDI files, sound, waves, and batches of sequences."""
 
-from seqlayers.datasets import midi, piano_roll, waves
+from seqlayers.datasets import audio, midi, piano_roll, waves
 from seqlayers.datasets.batching import batches
 
-__all__ = ["batches", "midi", "piano_roll", "waves"]
+__all__ = ["audio", "batches", "midi", "piano_roll", "waves"]

@@ -1,0 +1,387 @@
+"""Sound: files of it, and what speech recognisers see of it.
+
+Samples are float32 arrays with full scale 1. Frame t is made of the samples t H .. t H + L - 1, of
+frame length L and hop length H; there is no padding, so N samples make
+
+    T = 1 + floor((N - L) / H)
+
+frames. Where lengths are not given, L is 25 ms and H 10 ms. With x the samples of a frame, w the
+window and X the Fourier transform,
+
+    X_k = sum_n w_n x_n exp(-2 pi j k n / fft_length)
+    P_m = log(sum_k M_km |X_k|^2)                                   log-mel
+    c_i = sqrt(2 / J) sum_m P_m cos(pi i (m + 1/2) / J), i = 1, 2, ..  MFCC, of m = 0 .. J-1
+    E   = log(sum_n x_n^2)                                          log energy
+    d_t = sum_i i (c_{t+i} - c_{t-i}) / (2 sum_i i^2), i = 1 .. width  delta
+
+Column m of M is a triangle over the frequencies; edges and peaks of all J are evenly spaced on
+mel(f) = 2595 log10(1 + f / 700). Logarithms are natural and of nothing below 1e-10, which is less
+than the noise of 16 bits. Past the ends d_t takes the first and the last frame again. There is no
+pre-emphasis and no liftering: both only add to a feature or scale it, but for what leaks between
+bands, and `normalize` takes that away again.
+"""
+
+import numpy as np
+
+from seqlayers.checks import check_integer
+from seqlayers.datasets import batching
+from seqlayers.datasets.sound_file import (
+    AudioError,
+    Sound,
+    check_samples,
+    read,
+    resample,
+    write,
+)
+
+__all__ = [
+    "AudioError",
+    "Sound",
+    "frame_lengths",
+    "log_energy",
+    "log_mel",
+    "mean_and_deviation",
+    "mel_filterbank",
+    "mfcc",
+    "normalize",
+    "num_frames",
+    "read",
+    "resample",
+    "stft",
+    "with_deltas",
+    "write",
+]
+
+FLOOR = 1e-10  # of what a logarithm is taken of
+
+
+def frame_lengths(sample_rate, frame_length=None, hop_length=None):
+    """Lengths of frames in samples.
+
+    Args:
+        sample_rate: Samples a second.
+        frame_length: Samples of a frame; those of 25 ms if None.
+        hop_length: Samples from the start of a frame to that of the next; those of 10 ms if None.
+
+    Returns:
+        `(frame_length, hop_length)`.
+
+    Raises:
+        ValueError: If an argument is not a positive integer.
+
+    Example:
+        >>> frame_lengths(16000)
+        (400, 160)
+    """
+    sample_rate = check_integer("sample_rate", sample_rate)
+    if frame_length is None:
+        frame_length = max(1, round(0.025 * sample_rate))
+    if hop_length is None:
+        hop_length = max(1, round(0.010 * sample_rate))
+    return check_integer("frame_length", frame_length), check_integer("hop_length", hop_length)
+
+
+def num_frames(num_samples, frame_length, hop_length):
+    """How many frames fit into so many samples; 0 if there are fewer than one takes.
+
+    Example:
+        >>> num_frames(16000, 400, 160)
+        98
+    """
+    num_samples = check_integer("num_samples", num_samples, least=0)
+    frame_length = check_integer("frame_length", frame_length)
+    hop_length = check_integer("hop_length", hop_length)
+    return max(0, 1 + (num_samples - frame_length) // hop_length)
+
+
+def stft(samples, frame_length, hop_length, fft_length=None, window="hann"):
+    """Short-time Fourier transform.
+
+    Args:
+        samples: Floats `(N,)`.
+        frame_length, hop_length: In samples.
+        fft_length: Samples that a frame is filled up to with zeros; the next power of two that is
+            not below `frame_length` if None.
+        window: `"hann"`, `"hamming"` or `"rectangular"`; of one period, w_L would be w_0 again.
+
+    Returns:
+        complex64 array `(T, fft_length // 2 + 1)`. Column k is of frequency
+        `k * sample_rate / fft_length`.
+
+    Raises:
+        ValueError: If an argument is not as above, or there are too few samples for a frame.
+
+    Example:
+        >>> stft(np.zeros(16000), 400, 160).shape
+        (98, 257)
+    """
+    frames = _frames(samples, frame_length, hop_length)
+    fft_length = _fft_length(frame_length, fft_length)
+    return np.fft.rfft(frames * _window(window, frame_length), fft_length).astype("complex64")
+
+
+def mel_filterbank(sample_rate, fft_length, num_bands=40, low=20.0, high=None):
+    """Triangles that gather the bins of a power spectrum into bands.
+
+    Args:
+        sample_rate: Samples a second.
+        fft_length: Samples of the Fourier transform.
+        num_bands: Number J of triangles.
+        low, high: Where the first begins and the last ends, in Hz; `high` is half the sample
+            rate if None.
+
+    Returns:
+        float32 array `(fft_length // 2 + 1, num_bands)`. Peaks are 1.
+
+    Raises:
+        ValueError: If an argument is not as above, or a triangle is so narrow that it holds no bin.
+
+    Example:
+        >>> mel_filterbank(16000, 512).shape
+        (257, 40)
+    """
+    sample_rate = check_integer("sample_rate", sample_rate)
+    fft_length = check_integer("fft_length", fft_length)
+    num_bands = check_integer("num_bands", num_bands)
+    high = sample_rate / 2 if high is None else high
+    if not 0 <= low < high <= sample_rate / 2:
+        raise ValueError(
+            "`low` and `high` must be frequencies in this order, from 0 to half the sample rate, "
+            f"{sample_rate / 2:g} Hz. Received: low={low}, high={high}."
+        )
+    mels = np.linspace(_mel(low), _mel(high), num_bands + 2)
+    edges = 700 * (10 ** (mels / 2595) - 1)
+    frequencies = np.arange(fft_length // 2 + 1)[:, None] * sample_rate / fft_length
+    rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype("float32")
+    empty = np.flatnonzero(~triangles.any(axis=0))
+    if len(empty):
+        raise ValueError(
+            "Each band must hold a bin of the spectrum; use fewer bands or a longer transform. "
+            f"Received: num_bands={num_bands} with fft_length={fft_length}, band {empty[0]} is "
+            "empty."
+        )
+    return triangles
+
+
+def log_mel(
+    samples,
+    sample_rate,
+    num_bands=40,
+    *,
+    energy=True,
+    frame_length=None,
+    hop_length=None,
+    low=20.0,
+    high=None,
+):
+    """Logarithm of the power in bands that are even on the mel scale.
+
+    Args:
+        samples: Floats `(N,)`.
+        sample_rate: Samples a second.
+        num_bands, low, high: As in `mel_filterbank`.
+        energy: Adds the log energy of the frame, behind the bands.
+        frame_length, hop_length: In samples; 25 ms and 10 ms if None.
+
+    Returns:
+        float32 array `(T, num_bands + 1)`, or `(T, num_bands)` without energy.
+
+    Raises:
+        ValueError: If an argument is not as above, or there are too few samples for a frame.
+
+    Example:
+        >>> log_mel(np.zeros(16000), 16000).shape
+        (98, 41)
+    """
+    frame_length, hop_length = frame_lengths(sample_rate, frame_length, hop_length)
+    fft_length = _fft_length(frame_length)
+    filters = mel_filterbank(sample_rate, fft_length, num_bands, low, high)
+    X = stft(samples, frame_length, hop_length, fft_length)
+    P = _log((X.real**2 + X.imag**2) @ filters)  # [T, num_bands]
+    if not energy:
+        return P
+    return np.hstack([P, log_energy(samples, frame_length, hop_length)[:, None]])
+
+
+def mfcc(samples, sample_rate, num_coefficients=12, num_bands=26, *, energy=True, **options):
+    """Mel-frequency cepstral coefficients, from the first on, and the log energy.
+
+    The zeroth, which is the mean of the bands, is left out; the log energy stands for it.
+
+    Args:
+        samples: Floats `(N,)`.
+        sample_rate: Samples a second.
+        num_coefficients: Number of coefficients, below `num_bands`.
+        num_bands: Number J of bands that they are made of.
+        energy: Adds the log energy of the frame, behind the coefficients.
+        **options: `frame_length`, `hop_length`, `low` and `high`, as in `log_mel`.
+
+    Returns:
+        float32 array `(T, num_coefficients + 1)`, or `(T, num_coefficients)` without energy.
+
+    Raises:
+        ValueError: If an argument is not as above, or there are too few samples for a frame.
+
+    Example:
+        >>> mfcc(np.zeros(16000), 16000).shape
+        (98, 13)
+    """
+    J = check_integer("num_bands", num_bands)
+    if check_integer("num_coefficients", num_coefficients) >= J:
+        raise ValueError(
+            "`num_coefficients` must be below `num_bands`. "
+            f"Received: num_coefficients={num_coefficients}, num_bands={num_bands}."
+        )
+    features = log_mel(samples, sample_rate, J, energy=energy, **options)
+    m, i = np.arange(J)[:, None], np.arange(1, num_coefficients + 1)
+    cosines = np.sqrt(2 / J) * np.cos(np.pi * i * (m + 0.5) / J)  # [J, num_coefficients]
+    c = features[:, :J] @ cosines.astype("float32")
+    return np.hstack([c, features[:, J:]])
+
+
+def log_energy(samples, frame_length, hop_length):
+    """Log energy E of each frame, without a window.
+
+    Args:
+        samples: Floats `(N,)`.
+        frame_length, hop_length: In samples.
+
+    Returns:
+        float32 array `(T,)`.
+
+    Raises:
+        ValueError: If an argument is not as above, or there are too few samples for a frame.
+
+    Example:
+        >>> log_energy(np.ones(1000), 400, 160)
+        array([5.9914646, 5.9914646, 5.9914646, 5.9914646], dtype=float32)
+    """
+    frames = _frames(samples, frame_length, hop_length)
+    return _log(np.einsum("tn,tn->t", frames, frames))
+
+
+def with_deltas(features, order=2, width=2, channels=False):
+    """Adds to features how fast they change, by regression over the frames around.
+
+    Args:
+        features: Floats `(T, F)`.
+        order: 1 for deltas, 2 for the deltas of the deltas, too.
+        width: Number of frames to each side that a delta looks at.
+        channels: Gives the features, their deltas and so on a last axis of their own, as
+            `ConvLSTMPatch` and convolutions want them, instead of one behind the other.
+
+    Returns:
+        float32 array `(T, (1 + order) * F)`, or `(T, F, 1 + order)` with channels.
+
+    Raises:
+        ValueError: If an argument is not as above.
+
+    Example:
+        >>> with_deltas(np.arange(6.0)[:, None], order=1, width=1)[:, 1]
+        array([0.5, 1. , 1. , 1. , 1. , 0.5], dtype=float32)
+    """
+    features = batching.check_sequence(features, name="features").astype("float32")
+    order, width = check_integer("order", order), check_integer("width", width)
+    T, parts = len(features), [features]
+    for _ in range(order):
+        c = np.pad(parts[-1], [(width, width), (0, 0)], mode="edge")
+        differences = (
+            i * (c[width + i : width + i + T] - c[width - i : width - i + T])
+            for i in range(1, width + 1)
+        )
+        parts.append(sum(differences) / np.float32(2 * sum(i**2 for i in range(1, width + 1))))
+    return np.stack(parts, axis=-1) if channels else np.hstack(parts)
+
+
+def normalize(sequences, groups=None):
+    """Gives each feature mean 0 and variance 1, in each sequence or in each group of them.
+
+    Args:
+        sequences: List of arrays `(T, F)`.
+        groups: For each sequence what group it is of, such as its speaker; the frames of a group
+            are normalised together. Each sequence is a group of its own if None.
+
+    Returns:
+        List of float32 arrays `(T, F)`. A feature that never changes is 0.
+
+    Raises:
+        ValueError: If the lists are not as above.
+
+    Example:
+        >>> a, b = normalize([np.array([[1.0], [3.0]]), np.array([[5.0], [5.0]])], ["she", "she"])
+        >>> a.ravel().round(2).tolist(), b.ravel().round(2).tolist()
+        ([-1.51, -0.3], [0.9, 0.9])
+    """
+    sequences = batching.check_sequences(sequences)
+    groups = range(len(sequences)) if groups is None else groups
+    if len(groups) != len(sequences):
+        raise ValueError(
+            "`groups` must have an entry for each sequence. "
+            f"Received: {len(groups)} for {len(sequences)} sequences."
+        )
+    members: dict = {}
+    for n, group in enumerate(groups):
+        members.setdefault(group, []).append(n)
+    normalized: list = [None] * len(sequences)
+    for indices in members.values():
+        mean, deviation = mean_and_deviation([sequences[n] for n in indices])
+        for n in indices:
+            normalized[n] = ((sequences[n] - mean) / deviation).astype("float32")
+    return normalized
+
+
+def mean_and_deviation(sequences):
+    """Mean and standard deviation of each feature over all frames, to normalise later ones by.
+
+    Args:
+        sequences: List of arrays `(T, F)`.
+
+    Returns:
+        Two float64 arrays `(F,)`. The deviation of a feature that never changes is said to be 1.
+
+    Raises:
+        ValueError: If the list is not as above.
+
+    Example:
+        >>> mean, deviation = mean_and_deviation([np.array([[1.0, 7.0], [3.0, 7.0]])])
+        >>> mean.tolist(), deviation.tolist()
+        ([2.0, 7.0], [1.0, 1.0])
+    """
+    frames = np.concatenate(batching.check_sequences(sequences)).astype("float64")
+    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
+    # Rounding may leave a constant some deviation, which is no reason to blow it up.
+    return mean, np.where(deviation > 1e-7 * np.abs(mean), deviation, 1.0)
+
+
+def _frames(samples, frame_length, hop_length):
+    """Frames [T, frame_length], a view of the samples."""
+    frame_length = check_integer("frame_length", frame_length)
+    hop_length = check_integer("hop_length", hop_length)
+    samples = check_samples(samples, least=frame_length)
+    return np.lib.stride_tricks.sliding_window_view(samples, frame_length)[::hop_length]
+
+
+def _window(name, length):
+    heights = {"hann": 0.5, "hamming": 0.54, "rectangular": 1.0}
+    if not isinstance(name, str) or name not in heights:
+        raise ValueError(
+            f"`window` must be one of {', '.join(heights)}. Received: window={name!r}."
+        )
+    a = heights[name]
+    return (a - (1 - a) * np.cos(2 * np.pi * np.arange(length) / length)).astype("float32")
+
+
+def _fft_length(frame_length, fft_length=None):
+    if fft_length is None:
+        return 1 << (frame_length - 1).bit_length()
+    return check_integer("fft_length", fft_length, least=frame_length)
+
+
+def _mel(frequency):
+    return 2595 * np.log10(1 + frequency / 700)
+
+
+def _log(power):
+    return np.log(np.maximum(power, np.float32(FLOOR)))

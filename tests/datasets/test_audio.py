@@ -1,0 +1,226 @@
+"""Features of sound are what their equations and other libraries say."""
+
+import numpy as np
+import pytest
+from reference import audio as reference
+
+from seqlayers.datasets import audio
+
+RATE = 16000
+
+
+@pytest.fixture
+def speech(rng):
+    """A second of something as uneven as speech: harmonics, noise and a silence."""
+    t = np.arange(RATE) / RATE
+    voiced = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 30))
+    samples = 0.1 * voiced * (t < 0.6) + 0.01 * rng.normal(size=RATE) * (t > 0.4)
+    samples[-2000:] = 0
+    return samples.astype("float32")
+
+
+@pytest.fixture
+def short(rng):
+    """Few samples at a low rate, for references in loops."""
+    return (0.1 * rng.normal(size=110)).astype("float32")
+
+
+def test_stft_matches_the_equations(short):
+    for L, H, fft_length in ((32, 13, None), (20, 10, 64), (33, 40, None)):
+        expected = reference.stft(short, L, H, fft_length or (32 if L == 32 else 64))
+        actual = audio.stft(short, L, H, fft_length)
+        assert actual.dtype == "complex64"
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+def test_stft_matches_tensorflow(speech):
+    import tensorflow as tf
+
+    for name, function in (("hann", "hann_window"), ("hamming", "hamming_window")):
+        expected = tf.signal.stft(speech, 400, 160, 512, getattr(tf.signal, function))
+        actual = audio.stft(speech, 400, 160, window=name)
+        np.testing.assert_allclose(actual, expected, atol=2e-5)
+
+
+def test_a_sine_is_found_in_its_bin():
+    t = np.arange(RATE) / RATE
+    X = np.abs(audio.stft(np.sin(2 * np.pi * 1000 * t), 256, 128))
+    assert X.shape[1] == 129
+    np.testing.assert_array_equal(X.argmax(axis=1), 1000 * 256 // RATE)
+    np.testing.assert_allclose(X.max(axis=1), 256 / 4, rtol=1e-4)  # half the window's sum
+
+
+def test_log_mel_matches_the_equations(short):
+    expected = reference.log_mel(short, 800, 20, 8, 32, 5, 30, 390)
+    options = {"frame_length": 20, "hop_length": 8, "low": 30, "high": 390}
+    actual = audio.log_mel(short, 800, 5, energy=False, **options)
+    assert actual.dtype == "float32"
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    with_energy = audio.log_mel(short, 800, 5, **options)
+    np.testing.assert_array_equal(with_energy[:, :5], actual)
+    np.testing.assert_allclose(with_energy[:, 5], reference.log_energy(short, 20, 8), rtol=1e-5)
+
+
+def test_mfcc_matches_the_equations(short):
+    P = reference.log_mel(short, 800, 20, 8, 32, 5, 20, 400)
+    actual = audio.mfcc(short, 800, 4, 5, frame_length=20, hop_length=8)
+    np.testing.assert_allclose(actual[:, :4], reference.cepstrum(P, 4), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(actual[:, 4], reference.log_energy(short, 20, 8), rtol=1e-5)
+
+
+def test_mfcc_matches_tensorflow(speech):
+    import tensorflow as tf
+
+    P = audio.log_mel(speech, RATE, 26, energy=False)
+    expected = tf.signal.mfccs_from_log_mel_spectrograms(P)[:, 1:13]
+    actual = audio.mfcc(speech, RATE, energy=False)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_filters_and_features_match_librosa(speech):
+    librosa = pytest.importorskip("librosa", reason="librosa is not installed (extra `bench`)")
+    filters = {"sr": RATE, "n_fft": 512, "htk": True, "norm": None}
+    for J, low, high in ((40, 20, None), (26, 0, 7600)):
+        expected = librosa.filters.mel(n_mels=J, fmin=low, fmax=high, **filters)
+        actual = audio.mel_filterbank(RATE, 512, J, low, high)
+        np.testing.assert_allclose(actual, expected.T, atol=1e-5)
+
+    # librosa would put a frame shorter than the transform in the middle of it.
+    options = {"frame_length": 512, "hop_length": 160, "low": 0, "high": 7600}
+    X = librosa.stft(speech, n_fft=512, hop_length=160, center=False)
+    P = audio.log_mel(speech, RATE, 26, energy=False, **options)
+    np.testing.assert_allclose(P, np.log(np.maximum(1e-10, expected @ np.abs(X) ** 2)).T, atol=1e-3)
+
+    expected = librosa.feature.mfcc(S=P.T, n_mfcc=13, norm="ortho")[1:].T
+    actual = audio.mfcc(speech, RATE, energy=False, **options)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3)
+
+    def delta(features):
+        return librosa.feature.delta(features, width=5, axis=0, mode="nearest")
+
+    expected = np.hstack([P, delta(P), delta(delta(P))])
+    np.testing.assert_allclose(audio.with_deltas(P), expected, atol=1e-4)
+
+
+def test_filters_overlap_so_that_no_power_is_lost():
+    filters = audio.mel_filterbank(RATE, 2048, 40, 0)
+    edges = reference.hertz(np.linspace(0, reference.mel(RATE / 2), 42))
+    inside = slice(*np.ceil(edges[[1, -2]] * 2048 / RATE).astype(int))
+    # In hertz, not in mel, a triangle rises as its neighbour falls.
+    np.testing.assert_allclose(filters[inside].sum(axis=1), 1, rtol=1e-5)
+
+
+def test_silence_has_a_floor():
+    features = audio.log_mel(np.zeros(800), RATE)
+    np.testing.assert_allclose(features, np.log(1e-10), rtol=1e-6)
+    quietest = np.random.default_rng(0).integers(-1, 2, 16000) / np.float32(2**15)
+    assert audio.log_mel(quietest, RATE).min() > np.log(1e-10) + 1
+
+
+def test_default_lengths_are_25_and_10_ms():
+    assert audio.frame_lengths(16000) == (400, 160)
+    assert audio.frame_lengths(44100) == (1102, 441)
+    assert audio.frame_lengths(8000, hop_length=100) == (200, 100)
+
+
+@pytest.mark.parametrize("num_samples", [400, 559, 560, 561, 16000])
+def test_frames_are_those_that_fit(num_samples):
+    expected = len(reference.frames(np.zeros(num_samples), 400, 160))
+    assert audio.num_frames(num_samples, 400, 160) == expected
+    assert len(audio.log_mel(np.zeros(num_samples), RATE)) == expected
+
+
+def test_too_few_samples_are_no_frame():
+    assert audio.num_frames(399, 400, 160) == 0
+    assert audio.num_frames(0, 400, 160) == 0
+    for samples in (np.zeros(399), np.zeros(0)):
+        with pytest.raises(ValueError, match="at least 400 samples.*Received"):
+            audio.log_mel(samples, RATE)
+
+
+def test_deltas_match_the_equations(rng):
+    features = rng.normal(size=(9, 3))
+    for width in (1, 2, 4):
+        first = reference.delta(features, width)
+        expected = np.hstack([features, first, reference.delta(first, width)])
+        actual = audio.with_deltas(features, order=2, width=width)
+        assert actual.dtype == "float32"
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+def test_deltas_can_be_channels(rng):
+    features = rng.normal(size=(9, 3))
+    flat, channels = audio.with_deltas(features), audio.with_deltas(features, channels=True)
+    assert channels.shape == (9, 3, 3)
+    np.testing.assert_array_equal(channels.transpose(0, 2, 1).reshape(9, 9), flat)
+
+
+def test_the_delta_of_a_slope_is_its_slope():
+    features = 3 * np.arange(20.0)[:, None]
+    np.testing.assert_allclose(audio.with_deltas(features, order=1)[2:-2, 1], 3)
+    one_frame = audio.with_deltas(np.ones((1, 2)))
+    np.testing.assert_array_equal(one_frame, [[1, 1, 0, 0, 0, 0]])
+
+
+def test_each_sequence_is_normalised_by_itself(rng):
+    sequences = [rng.normal(3, 5, (length, 4)) for length in (30, 7)]
+    for before, after in zip(sequences, audio.normalize(sequences), strict=True):
+        assert after.shape == before.shape and after.dtype == "float32"
+        np.testing.assert_allclose(after.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(after.std(axis=0), 1, atol=1e-5)
+
+
+def test_a_speaker_is_normalised_as_a_whole(rng):
+    sequences = [rng.normal(n, n + 1, (10 + n, 2)) for n in range(4)]
+    speakers = ["her", "him", "her", "him"]
+    after = audio.normalize(sequences, speakers)
+    for own in ((0, 2), (1, 3)):
+        frames = np.concatenate([after[n] for n in own])
+        np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(frames.std(axis=0), 1, atol=1e-5)
+        whole = np.concatenate([sequences[n] for n in own])
+        np.testing.assert_allclose(
+            frames * whole.std(axis=0) + whole.mean(axis=0), whole, atol=1e-4
+        )
+
+
+def test_what_never_changes_becomes_0():
+    constant = np.full((50, 1), -23.02585, "float32")
+    np.testing.assert_allclose(audio.normalize([constant])[0], 0, atol=1e-5)
+
+
+def test_later_recordings_are_normalised_by_earlier_ones(rng):
+    sequences = [rng.normal(3, 5, (30, 4)), rng.normal(3, 5, (20, 4))]
+    mean, deviation = audio.mean_and_deviation(sequences)
+    together = audio.normalize(sequences, groups=["all", "all"])
+    np.testing.assert_allclose((sequences[1] - mean) / deviation, together[1], atol=1e-5)
+
+
+def test_frames_of_the_timit_sample_are_as_counted(shared_data):
+    with np.load(shared_data / "speech" / "timit_sample.npz") as data:
+        lengths = data["lengths"]
+    assert sum(audio.num_frames(n, *audio.frame_lengths(RATE)) for n in lengths) == 48695
+
+
+@pytest.mark.parametrize(
+    "call, reason",
+    [
+        (lambda x: audio.stft(x[None], 8, 4), r"`samples`.*one channel.*\(1, 1000\)"),
+        (lambda x: audio.stft(x.astype("int16"), 8, 4), "must be floats; divide.*int16"),
+        (lambda x: audio.stft(x * np.nan, 8, 4), "must be finite.*nan at sample 0"),
+        (lambda x: audio.stft(x, 8, 0), "`hop_length`.*0"),
+        (lambda x: audio.stft(x, 8, 4, 6), "`fft_length`.*at least 8.*6"),
+        (lambda x: audio.stft(x, 8, 4, window="kaiser"), "`window`.*hann, hamming.*kaiser"),
+        (lambda x: audio.log_mel(x, RATE, 400), "fewer bands.*num_bands=400 .*band 0 is empty"),
+        (lambda x: audio.log_mel(x, RATE, high=9000), "half the sample rate, 8000 Hz.*high=9000"),
+        (lambda x: audio.log_mel(x, 0), "`sample_rate`.*0"),
+        (lambda x: audio.mfcc(x, RATE, 26, 26), "below `num_bands`.*26"),
+        (lambda x: audio.with_deltas(x), r"`features`.*\(1000,\)"),
+        (lambda x: audio.with_deltas(x[:, None], width=0), "`width`.*0"),
+        (lambda x: audio.normalize([x[:, None]], ["a", "b"]), "`groups`.*2 for 1"),
+    ],
+)
+def test_arguments_are_checked(call, reason):
+    with pytest.raises(ValueError, match=reason):
+        call(np.zeros(1000, "float32"))

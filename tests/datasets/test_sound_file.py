@@ -1,0 +1,300 @@
+"""Sound files are read whole or refused, written whole or not at all, and resampled in time."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from seqlayers.datasets import audio
+
+RATE = 16000
+
+
+def header(tag=1, channels=1, rate=RATE, bits=16, align=None):
+    align = channels * bits // 8 if align is None else align
+    layout = struct.pack("<HHIIHH", tag, channels, rate, 0, align, bits)
+    if tag == 0xFFFE:  # a subformat follows: integers
+        layout += struct.pack("<HHI", 22, bits, 0) + struct.pack("<H", 1)
+        layout += bytes.fromhex("000000001000800000aa00389b71")
+    return chunk(b"fmt ", layout)
+
+
+def chunk(name, body, size=None):
+    size = len(body) if size is None else size
+    return name + struct.pack("<I", size) + body + b"\0" * (len(body) % 2)
+
+
+def riff(*chunks, size=None):
+    body = b"WAVE" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body) if size is None else size) + body
+
+
+INTEGERS = np.arange(-500, 500, dtype="<i2")
+DATA = INTEGERS.tobytes()
+WAV = riff(header(), chunk(b"data", DATA))
+
+
+def encoded(kind, num_samples=30_000, subtype=None):
+    file, rng = io.BytesIO(), np.random.default_rng(0)
+    samples = 0.1 * rng.normal(size=num_samples)
+    soundfile.write(file, samples, RATE, format=kind, subtype=subtype)
+    return samples, file.getvalue()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sound"
+
+
+def read(path, data, **options):
+    path.write_bytes(data)
+    return audio.read(path, **options)
+
+
+@pytest.mark.parametrize(
+    "layout, stored, expected",
+    [
+        ({"bits": 8}, np.array([0, 128, 255], "u1"), [-1, 0, 127 / 128]),
+        ({"bits": 16}, np.array([-(2**15), 0, 1], "<i2"), [-1, 0, 2**-15]),
+        ({"bits": 24}, np.array([0, 0, 128, 0, 0, 0, 1, 0, 0], "u1"), [-1, 0, 2**-23]),
+        ({"bits": 32}, np.array([-(2**31), 0, 2**30], "<i4"), [-1, 0, 0.5]),
+        ({"bits": 16, "tag": 0xFFFE}, np.array([-(2**15), 0, 1], "<i2"), [-1, 0, 2**-15]),
+        ({"bits": 32, "tag": 3}, np.array([-1.5, 0, 0.25], "<f4"), [-1.5, 0, 0.25]),
+        ({"bits": 64, "tag": 3}, np.array([-1.5, 0, 0.25], "<f8"), [-1.5, 0, 0.25]),
+    ],
+)
+def test_every_kind_of_sample_is_read(path, layout, stored, expected):
+    sound = read(path, riff(header(**layout), chunk(b"data", stored.tobytes())))
+    assert sound.samples.dtype == "float32" and sound.sample_rate == RATE
+    np.testing.assert_array_equal(sound.samples, expected)
+
+
+@pytest.mark.parametrize("kind, noise", [("FLAC", 1e-4), ("OGG", 0.3), ("MP3", 0.5)])
+def test_compressed_files_are_read(path, kind, noise):
+    samples, data = encoded(kind)
+    actual = read(path, data).samples
+    assert actual.shape == samples.shape
+    assert np.abs(actual - samples).max() < noise
+    assert np.corrcoef(actual, samples)[0, 1] > 0.8  # noise is hard to compress
+
+
+def test_real_recordings_are_read_sample_for_sample(shared_data):
+    for speech, wav in (
+        ("timit_sample", "timit_dr1-fvmh0_sa1"),
+        ("arctic_slt_103", "arctic_slt_a0001"),
+    ):
+        with np.load(shared_data / "speech" / f"{speech}.npz") as data:
+            expected = data["audio"][: data["lengths"][0]]
+        samples, rate = audio.read(shared_data / "wav" / f"{wav}.wav")
+        assert rate == 16000
+        np.testing.assert_array_equal(samples * 2**15, expected)
+
+
+def test_channels_are_averaged_or_picked_or_kept(path):
+    stereo = np.array([[0.5, 0.0], [-0.5, 0.25], [1.0, -1.0]], "<f4")
+    data = riff(header(tag=3, channels=2, bits=32), chunk(b"data", stereo.tobytes()))
+    np.testing.assert_array_equal(read(path, data).samples, [0.25, -0.125, 0])
+    np.testing.assert_array_equal(read(path, data, channel=1).samples, [0, 0.25, -1])
+    np.testing.assert_array_equal(read(path, data, channel=None).samples, stereo)
+    with pytest.raises(audio.AudioError, match="sound: there is no channel 2; the file has 2"):
+        read(path, data, channel=2)
+
+
+def test_long_files_are_read_in_blocks_that_fit_together(path):
+    samples, data = encoded("FLAC", 2**18 + 17, "PCM_24")
+    for strict in (True, False):
+        actual = read(path, data, strict=strict).samples
+        np.testing.assert_allclose(actual, samples, atol=2**-22)
+
+
+def test_no_samples_are_no_error(path):
+    empty = riff(header(channels=2), chunk(b"data", b""))
+    assert read(path, empty).samples.shape == (0,)
+    assert read(path, empty, channel=None).samples.shape == (0, 2)
+    assert read(path, empty, sample_rate=8000).samples.shape == (0,)
+    followed = riff(header(), chunk(b"data", b""), chunk(b"LIST", b"abcd"))
+    assert read(path, followed).samples.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        riff(header(), chunk(b"LIST", b"abc"), chunk(b"data", DATA)),
+        riff(header(), chunk(b"data", DATA, size=0xFFFFFFFF), size=0xFFFFFFFF),
+        riff(header(), chunk(b"data", DATA), chunk(b"LIST", b"abc")),
+    ],
+    ids=["odd chunk before", "sizes unknown as it was streamed", "chunk behind"],
+)
+def test_what_other_writers_do_is_read(path, data):
+    np.testing.assert_array_equal(read(path, data).samples * 2**15, INTEGERS)
+
+
+BROKEN = {
+    "nothing": (b"", "empty file"),
+    "four bytes": (b"RIFF", "not a sound file"),
+    "text": (b"la la la " * 30, "not a sound file"),
+    "header only": (riff(header()), "No 'data' chunk"),
+    "rate 0": (riff(header(rate=0), chunk(b"data", DATA)), "0 samples a second"),
+    "absurd rate": (riff(header(rate=2**32 - 1), chunk(b"data", DATA)), "not a sound file"),
+    "no channels": (riff(header(channels=0), chunk(b"data", DATA)), "Channel count is zero"),
+    "far junk": (riff(header(), chunk(b"LIST", b"ab", size=2**31), DATA), "No 'data' chunk"),
+    "size 0": (riff(header(), chunk(b"data", DATA, size=0), size=0), "2000 bytes follow"),
+    "NaN": (
+        riff(header(tag=3, bits=32), chunk(b"data", np.array([0, np.nan], "<f4").tobytes())),
+        "sample 1 is not finite",
+    ),
+    "no FLAC": (encoded("FLAC")[1][:60], "not a sound file"),
+}
+
+
+@pytest.mark.parametrize("data, reason", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("strict", [True, False])
+def test_broken_files_are_refused_by_name(path, data, reason, strict):
+    with pytest.raises(audio.AudioError, match=f"{path}: .*{reason}"):
+        read(path, data, strict=strict)
+
+
+TRUNCATED = {
+    "bytes lost": (WAV[:-500], "truncated: 1500 of 2000 bytes", 750),
+    "half a sample": (WAV[:-501], "truncated: 1499 of 2000 bytes", 749),
+    "odd size": (riff(header(), chunk(b"data", DATA + b"x")), "the last sample lacks", 1000),
+    "4 GB promised": (
+        riff(header(), chunk(b"data", DATA, size=0xFFFFFFF0)),
+        "truncated: 2000 of 4294967280",
+        1000,
+    ),
+    "bad block": (riff(header(align=3), chunk(b"data", DATA)), "cannot take 3 bytes", 1000),
+}
+
+
+@pytest.mark.parametrize("data, reason, left", TRUNCATED.values(), ids=TRUNCATED)
+def test_truncated_files_are_refused_unless_one_asks(path, data, reason, left):
+    with pytest.raises(audio.AudioError, match=f"{path}: .*{reason}"):
+        read(path, data)
+    samples = read(path, data, strict=False).samples
+    np.testing.assert_array_equal(samples * 2**15, INTEGERS[:left])
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "OGG", "MP3"])
+def test_truncated_compressed_files_are_refused_unless_one_asks(path, kind):
+    _, data = encoded(kind)
+    whole = read(path, data).samples
+    with pytest.raises(audio.AudioError, match=str(path)):
+        read(path, data[: len(data) // 2])
+    part = read(path, data[: len(data) // 2], strict=False).samples
+    assert len(part) < len(whole)
+    if kind != "OGG":  # all of it is one page
+        assert len(part) > 8000
+        np.testing.assert_allclose(part[:8000], whole[:8000], atol=1e-5)
+
+
+def test_a_header_that_promises_too_much_takes_no_memory(path):
+    _, data = encoded("FLAC")
+    promising = bytearray(data)
+    promising[21] |= 0x0F  # the number of samples has 36 bits
+    with pytest.raises(audio.AudioError, match=str(path)):
+        read(path, bytes(promising))
+
+
+def test_what_is_no_file_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        audio.read(tmp_path / "missing.wav")
+    with pytest.raises(IsADirectoryError):
+        audio.read(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"sample_rate": 0}, {"channel": -1}, {"channel": "left"}])
+def test_options_of_reading_are_checked(path, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"`{name}`.*Received"):
+        read(path, WAV, **options)
+
+
+@pytest.mark.parametrize("bits", [16, 24, 32])
+@pytest.mark.parametrize("shape", [(1000,), (500, 2), (0,)])
+def test_what_is_written_is_read_again(path, rng, bits, shape):
+    samples = rng.uniform(-1, 1, shape).astype("float32")
+    audio.write(path, samples, RATE, bits=bits)
+    actual, rate = audio.read(path, channel=None)
+    assert rate == RATE
+    half_a_step = 0 if bits == 32 else 0.5 / 2 ** (bits - 1)
+    np.testing.assert_allclose(actual.reshape(shape), samples, rtol=0, atol=half_a_step)
+    assert path.read_bytes().startswith(b"RIFF")
+
+
+def test_writing_twice_changes_nothing(path):
+    samples = INTEGERS / np.float32(2**15)
+    audio.write(path, samples, RATE)
+    np.testing.assert_array_equal(audio.read(path).samples, samples)
+
+
+def test_full_scale_can_be_written(path):
+    audio.write(path, np.array([-1.0, 1.0]), RATE)
+    np.testing.assert_array_equal(audio.read(path).samples * 2**15, [-(2**15), 2**15 - 1])
+
+
+@pytest.mark.parametrize(
+    "samples, options, reason",
+    [
+        (np.array([0.0, 1.5]), {}, "between -1 and 1.*peak of 1.5"),
+        (np.array([0.0, np.nan]), {}, "must be finite.*nan at sample 1"),
+        (INTEGERS, {}, "must be floats; divide integers.*int16"),
+        (np.zeros((2, 2, 2)), {}, r"`\(N,\)` or .*\(2, 2, 2\)"),
+        (np.zeros(2), {"bits": 12}, "`bits`.*12"),
+        (np.zeros(2), {"sample_rate": 0}, "`sample_rate`.*0"),
+        (np.zeros(2), {"sample_rate": 2**40}, "cannot hold.*sample_rate=1099511627776"),
+        (np.zeros((2, 2000)), {}, "cannot hold.*2000"),
+    ],
+)
+def test_what_cannot_be_written_leaves_the_old_file(tmp_path, samples, options, reason):
+    path = tmp_path / "sound.wav"
+    path.write_bytes(b"old")
+    with pytest.raises(ValueError, match=reason):
+        audio.write(path, samples, **{"sample_rate": RATE, **options})
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_resampling_keeps_a_tone_and_its_phase():
+    def tone(rate):
+        return np.sin(2 * np.pi * 440 * np.arange(rate) / rate + 0.3)  # a second
+
+    for rate, new_rate in ((44100, 16000), (16000, 44100), (32000, 16000)):
+        actual = audio.resample(tone(rate), rate, new_rate)
+        assert actual.dtype == "float32" and actual.shape == (new_rate,)
+        inner = slice(new_rate // 20, -new_rate // 20)  # edges ring
+        np.testing.assert_allclose(actual[inner], tone(new_rate)[inner], atol=1e-4)
+
+
+def test_resampling_leaves_out_what_the_lower_rate_cannot_hold():
+    too_high = np.sin(2 * np.pi * 6000 * np.arange(16000) / 16000)
+    assert np.abs(audio.resample(too_high, 16000, 8000)[400:-400]).max() < 1e-4
+
+
+def test_channels_are_resampled_by_themselves(rng):
+    stereo = rng.uniform(-1, 1, (1000, 2)).astype("float32")
+    both = audio.resample(stereo, 32000, 16000)
+    for k in range(2):
+        np.testing.assert_allclose(both[:, k], audio.resample(stereo[:, k], 32000, 16000))
+
+
+def test_resampling_to_the_same_rate_gives_a_copy():
+    samples = np.zeros(10, "float32")
+    same = audio.resample(samples, RATE, RATE)
+    same[0] = 1
+    assert samples[0] == 0
+
+
+def test_reading_resamples_if_asked(path):
+    sound = read(path, WAV, sample_rate=8000)
+    assert sound.sample_rate == 8000
+    samples = audio.resample(INTEGERS / np.float32(2**15), RATE, 8000)
+    np.testing.assert_array_equal(sound.samples, samples)
+
+
+@pytest.mark.parametrize("rates", [(0, 8000), (8000, 1.5)])
+def test_rates_are_checked(rates):
+    with pytest.raises(ValueError, match="_rate`.*Received"):
+        audio.resample(np.zeros(8), *rates)
