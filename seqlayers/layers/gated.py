@@ -55,7 +55,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
 
 
 class GatedRNN(keras.layers.RNN):
-    """A recurrent layer of one cell, whose class a subclass names: `class SFM(GatedRNN, cell=SFMCell)`.
+    """A recurrent layer of one cell: `class SFM(GatedRNN, cell=SFMCell)`.
 
     Args:
         *args, **kwargs: Those of the cell and of `keras.layers.RNN`.

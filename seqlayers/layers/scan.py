@@ -5,8 +5,8 @@
     dW = weight_gradients(s, k, df, e)                    once, over all T x B rows
 
 Autodiff of a loop multiplies small matrices at each step to sum up the gradients of the weights;
-here those products leave the loop and are one each. XLA compiles both loops. On CPUs one XLA program
-runs its small products on one core, so the batch is cut in shards that TensorFlow runs side by side.
+here those products leave the loop and are one each. XLA compiles both loops. On CPUs one program of
+XLA's runs its small products on one core, so the batch is cut in shards that run side by side.
 """
 
 import functools

@@ -1,14 +1,14 @@
 """State-Frequency Memory, with given frequencies and with frequencies that adapt.
 
-    f_ste = sigmoid(x V_ste + z' W_ste + b_ste)                   (6)   state forget gate      [B, D]
-    f_fre = sigmoid(x V_fre + z' W_fre + b_fre)                   (7)   frequency forget gate  [B, K]
-    u     = sigmoid(x V_g + z' W_g + b_g) * tanh(x V_i + z' W_i + b_i)  (9)(10)  gated input   [B, D]
-    S     = outer(f_ste, f_fre) * S' + outer(u, exp(j w t))       (1)(8)  memory, complex   [B, D, K]
-    A     = |S|                                                   (4)   amplitude           [B, D, K]
-    o_k   = sigmoid(x V_ok + z' W_ok + b_ok + A_k U_k)            (12)  output gates           [B, M]
-    z     = sum_k o_k * tanh(A_k P_k + d_k)                       (11)(13)  output             [B, M]
-    w_k   = 2 pi k / K, k = 0 .. K-1                              (3.3) given frequencies
-    w     = 2 pi sigmoid(x V_w + z' W_w + b_w)                    (16)  adaptive frequencies   [B, K]
+    f_ste = sigmoid(x V_ste + z' W_ste + b_ste)                   (6)  state forget gate      [B, D]
+    f_fre = sigmoid(x V_fre + z' W_fre + b_fre)                   (7)  frequency forget gate  [B, K]
+    u     = sigmoid(x V_g + z' W_g + b_g) * tanh(x V_i + z' W_i + b_i)  (9)(10)  gated input  [B, D]
+    S     = outer(f_ste, f_fre) * S' + outer(u, exp(j w t))       (1)(8)  memory, complex  [B, D, K]
+    A     = |S|                                                   (4)  amplitude           [B, D, K]
+    o_k   = sigmoid(x V_ok + z' W_ok + b_ok + A_k U_k)            (12)  output gates          [B, M]
+    z     = sum_k o_k * tanh(A_k P_k + d_k)                       (11)(13)  output            [B, M]
+    w_k   = 2 pi k / K, k = 0 .. K-1                              (3.3)  given frequencies
+    w     = 2 pi sigmoid(x V_w + z' W_w + b_w)                    (16)  adaptive frequencies  [B, K]
 
 Numbers are the paper's; (3.3) is a section. A prime marks the step before; t = 1, 2, ... counts the
 frames of a sequence, masked ones left out. V, W and b are `kernel`, `recurrent_kernel` and `bias`,
@@ -16,9 +16,9 @@ with columns in the order ste, fre, g, i, (w), o_1 .. o_K; [U_k, P_k] is `amplit
 `output_bias`.
 
 Where sources disagree: eq. 12 prints z'_k where we, with the authors' code, feed back the sum z'
-(`recurrent_output="per_frequency"` is the printed form). The authors' code divides integers, so that
-its t is 0 but at the end; ours counts. `variant="stock"` is the later form of Zhang, Aggarwal and Qi
-(KDD 2017), with one output gate o and the frequencies summed up before it:
+(`recurrent_output="per_frequency"` is the printed form). The authors' code divides integers, which
+keeps its t at 0 but for the last step; ours counts. `variant="stock"` is the later form of Zhang,
+Aggarwal and Qi (KDD 2017), with one output gate o and the frequencies summed up before it:
 
     z = sigmoid(x V_o + z' W_o + b_o) * tanh(sum_k A_k^2 u_k + d)
 
@@ -26,7 +26,8 @@ Reference: H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural Networks,
 """
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -68,9 +69,10 @@ class StateFrequencyCell(GatedCell):
             )
 
     def _set_rotation(self, rotation):
-        """Sizes by where the turn of the frequencies comes from: "given", "product", "accumulated".
+        """Sizes, by where the turn of the frequencies comes from.
 
-        Last in `__init__`.
+        Last in `__init__`. "given" and "learned" frequencies, or adaptive ones with the phases
+        "product" and "accumulated".
         """
         self.rotation = rotation
         M, K, D = self.units, self.num_frequencies, self.memory_units
@@ -79,7 +81,7 @@ class StateFrequencyCell(GatedCell):
         if self.recurrent_output == "per_frequency":
             states["terms of z"] = K * M
         self.state_names, self.state_size = list(states), list(states.values())
-        of_omega = 0 if self.rotation == "given" else K
+        of_omega = 0 if self.rotation in ("given", "learned") else K
         self.columns = [D, K, D, D, of_omega, K * M if self.variant == "paper" else M]
 
     def build(self, input_shape):
@@ -225,7 +227,7 @@ class StateFrequencyCell(GatedCell):
             steps = ops.cumsum(ops.cast(steps, self.memory_dtype), axis=0)
             t = count(time) + steps[..., None]  # [T, B, 1]
             time = digits(t[-1])
-            frames += (self.turn_at(t) if self.rotation == "given" else t,)
+            frames += (t if self.rotation == "product" else self.turn_at(t),)
         recurrence = StateFrequencyRecurrence(M, K, D, self.rotation)
         outputs, (z, S_re, S_im, *phase) = scan(
             recurrence, weights, rows, frames, memory, mask, training, jit_compile
@@ -288,9 +290,9 @@ class SFMCell(StateFrequencyCell):
         **kwargs,
     ):
         super().__init__(units, num_frequencies, memory_units, **kwargs)
-        self._set_rotation("given")
         self.initial_frequencies = as_frequencies(frequencies, self.num_frequencies)
         self.learn_frequencies = bool(learn_frequencies)
+        self._set_rotation("learned" if learn_frequencies else "given")
         self._given = frequencies
 
     def build(self, input_shape):
@@ -362,7 +364,8 @@ class AdaptiveSFMCell(StateFrequencyCell):
         return super().get_config() | {"phase": self.phase}
 
 
-class StateFrequencyRecurrence(NamedTuple):
+@dataclass(frozen=True)
+class StateFrequencyRecurrence:
     """The step of the cells above for `scan`, frequency by frequency: S is `(K, batch, D)`.
 
     Frames are `x V + b` and the turn of each frequency `(batch, K)`; or, where the frequencies
@@ -374,15 +377,25 @@ class StateFrequencyRecurrence(NamedTuple):
     memory_units: int
     rotation: str
 
-    num_kept = 3  # activated gates (batch, 3 D + K); o and tanh (K, batch, 2 M); turn (batch, K)
-    num_extra = 1  # gradient before tanh, (K, batch, M)
+    num_kept: ClassVar = (
+        3  # activated gates (batch, 3 D + K); o and tanh (K, batch, 2 M); turn (batch, K)
+    )
+    num_extra: ClassVar = 1  # gradient before tanh, (K, batch, M)
+
+    @property
+    def sizes(self):
+        return self.units, self.num_frequencies, self.memory_units
+
+    @property
+    def adaptive(self):
+        return self.rotation in ("product", "accumulated")
 
     @property
     def state_row_axes(self):
         return (0, 1, 1, 0) if self.rotation == "accumulated" else (0, 1, 1)
 
     def step(self, weights, rows, frame, before):
-        M, K, D, rotation = self
+        M, K, D = self.sizes
         W, P, d = weights
         z, S_re, S_im, *phase = before
         x, *time = frame
@@ -390,7 +403,7 @@ class StateFrequencyRecurrence(NamedTuple):
         gates = ops.sigmoid(a[:, : 2 * D + K])  # ste, fre, g
         i = ops.tanh(a[:, 2 * D + K : 3 * D + K])
         F, u = self._forget_and_input(gates, i)
-        if rotation == "given":
+        if not self.adaptive:
             kept = (turn,) = time
         else:
             f = ops.sigmoid(a[:, 3 * D + K : 3 * D + 2 * K])
@@ -408,7 +421,7 @@ class StateFrequencyRecurrence(NamedTuple):
         return (z, S_re, S_im, *([turn] if phase else [])), kept
 
     def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
-        M, K, D, rotation = self
+        M, K, D = self.sizes
         W, P, _ = weights
         gates, o_c, turn = kept
         o, c = o_c[..., :M], o_c[..., M:]
@@ -432,42 +445,44 @@ class StateFrequencyRecurrence(NamedTuple):
         d_u = ops.sum(dS_re * cos + dS_im * sin, axis=0)  # [B, D]
         d_ste = ops.sum(dF * ops.transpose(fre)[:, :, None], axis=0)
         d_fre = ops.transpose(ops.sum(dF * ste, axis=-1))
-        d_turn = 2 * math.pi * ops.transpose(ops.sum(u * (dS_im * cos - dS_re * sin), axis=-1))
         d_a = [d_ste * ste * (1 - ste), d_fre * fre * (1 - fre)]
         d_a += [d_u * i * g * (1 - g), d_u * g * (1 - i * i)]
-        if d_phase:
-            d_turn = d_turn + d_phase[0]
-        if rotation != "given":
+        d_turn = ops.zeros_like(turn)
+        if self.rotation != "given":
+            d_turn = ops.transpose(ops.sum(u * (dS_im * cos - dS_re * sin), axis=-1))
+            d_turn = 2 * math.pi * d_turn + (d_phase[0] if d_phase else 0)
+        if self.adaptive:
             d_f = d_turn if d_phase else d_turn * frame[1]
             d_a.append(d_f * f * (1 - f))
         d_a.append(ops.reshape(ops.transpose(d_o, (1, 0, 2)), (-1, K * M)))
         d_a = ops.concatenate(d_a, axis=-1)
         dz = ops.matmul(d_a, ops.transpose(W))
-        d_frame = {"given": (d_a, d_turn), "product": (d_a, ops.zeros_like(d_turn[:, :1]))}
+        d_time = [] if d_phase else [ops.zeros_like(frame[1]) if self.adaptive else d_turn]
         return (
-            d_frame.get(rotation, (d_a,)),
+            (d_a, *d_time),
             (dz * rows[0] if rows else dz, dS_re * F, dS_im * F, *([d_turn] if d_phase else [])),
             (d_c,),
         )
 
     def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
-        M, K, D, _ = self
+        M, K, D = self.sizes
         z = before[0] * rows[0] if rows else before[0]
         d_a, d_c = d_frames[0], extra[0]
         dW = ops.matmul(
             ops.transpose(ops.reshape(z, (-1, M))), ops.reshape(d_a, (-1, d_a.shape[-1]))
         )
         A = ops.sqrt(ops.square(after[1]) + ops.square(after[2]))  # [T, K, B, D]
-        A = ops.reshape(ops.transpose(A, (1, 3, 0, 2)), (K, D, -1))
-        d_o = ops.reshape(d_a[..., -K * M :], (-1, K, M))
-        d_c = ops.transpose(d_c, (0, 2, 1, 3))  # [T, B, K, M]
-        d_o_c = ops.concatenate([d_o, ops.reshape(d_c, (-1, K, M))], axis=-1)
-        dP = ops.matmul(A, ops.transpose(d_o_c, (1, 0, 2)))
-        return dW, dP, ops.sum(d_c, axis=(0, 1))
+        dP = []
+        for k in range(K):  # one product over all frames is a third faster than one batched over k
+            A_k = ops.transpose(ops.reshape(A[:, k], (-1, D)))
+            d_o = d_a[..., (k - K) * M : (k + 1 - K) * M or None]
+            d_o_c = ops.concatenate([d_o, d_c[:, k]], axis=-1)
+            dP.append(ops.matmul(A_k, ops.reshape(d_o_c, (-1, 2 * M))))
+        return dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))
 
     def _forget_and_input(self, gates, i):
         """F `(K, batch, D)` and u `(batch, D)`."""
-        _, K, D, _ = self
+        _, K, D = self.sizes
         ste, fre, g = gates[:, :D], gates[:, D : D + K], gates[:, D + K :]
         return ste * ops.transpose(fre)[:, :, None], g * i
 
