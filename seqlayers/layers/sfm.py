@@ -520,6 +520,7 @@ class StateFrequencyRNN(GatedRNN):
         return ops.swapaxes(ops.reshape(amplitudes, shape), 2, 3)
 
 
+@keras.saving.register_keras_serializable("seqlayers")
 class SFM(StateFrequencyRNN, cell=SFMCell):
     """State-Frequency Memory, in all else like `keras.layers.LSTM`.
 
@@ -529,6 +530,7 @@ class SFM(StateFrequencyRNN, cell=SFMCell):
     """
 
 
+@keras.saving.register_keras_serializable("seqlayers")
 class AdaptiveSFM(StateFrequencyRNN, cell=AdaptiveSFMCell):
     """Adaptive State-Frequency Memory, in all else like `keras.layers.LSTM`."""
 
@@ -610,8 +612,7 @@ FREQUENCIES = {
 
 def as_frequencies(frequencies, num_frequencies):
     """K frequencies in radians per step, float64."""
-    if isinstance(frequencies, str):
-        check_choice("frequencies", frequencies, (*FREQUENCIES, "an array"))
+    if isinstance(frequencies, str) and frequencies in FREQUENCIES:
         return FREQUENCIES[frequencies](num_frequencies)
     try:
         array = np.array(frequencies, "float64")
