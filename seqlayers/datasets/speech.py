@@ -1,0 +1,328 @@
+"""Speech whose phones are labelled: TIMIT's sample, CMU ARCTIC, and five sentences that ship.
+
+An utterance is a recorded sentence: its samples, and the phones in it as segments. What ships is
+five sentences of ARCTIC, on terms that are in `data/NOTICE.md`. More of it, and TIMIT, are read
+from files of your own that are laid out in the same way; the notice says how.
+
+Frame t of an utterance is labelled with the phone that is spoken at its centre, t H + L / 2, with
+frame length L and hop length H as in `audio`: that of the last segment to start there or before.
+So a gap belongs to the segment before it, as does what comes after the last one, and what comes
+before the first to the first.
+
+Phones are folded as in K.-F. Lee and H.-W. Hon, Speaker-Independent Phone Recognition Using Hidden
+Markov Models, 1989: 61 of TIMIT to 48 that are modelled to 39 that are scored.
+"""
+
+import os
+import zipfile
+import zlib
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqlayers.checks import check_integer
+from seqlayers.datasets import audio
+
+# Each phone of 61, the one of 48 it becomes, and the one of 39, where they are not its own name.
+# The glottal stop q becomes none.
+_FOLDED = {
+    "ao": "ao aa",
+    "ax": "ax ah",
+    "ax-h": "ax ah",
+    "axr": "er er",
+    "bcl": "vcl sil",
+    "dcl": "vcl sil",
+    "el": "el l",
+    "em": "m m",
+    "en": "en n",
+    "eng": "ng ng",
+    "epi": "epi sil",
+    "gcl": "vcl sil",
+    "h#": "sil sil",
+    "hv": "hh hh",
+    "ix": "ix ih",
+    "kcl": "cl sil",
+    "nx": "n n",
+    "pau": "sil sil",
+    "pcl": "cl sil",
+    "tcl": "cl sil",
+    "ux": "uw uw",
+    "zh": "zh sh",
+}
+
+TIMIT_PHONES = tuple(
+    "aa ae ah ao aw ax ax-h axr ay b bcl ch d dcl dh dx eh el em en eng epi er ey f g gcl h# hh hv "
+    "ih ix iy jh k kcl l m n ng nx ow oy p pau pcl q r s sh t tcl th uh uw ux v w y z zh".split()
+)
+ARCTIC_PHONES = tuple(
+    "aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p pau r s sh t th uh "
+    "uw v w y z zh".split()
+)
+
+
+class Segment(NamedTuple):
+    """What is spoken from sample `start` up to, not including, sample `end`."""
+
+    start: int
+    end: int
+    label: str
+
+
+class Utterance(NamedTuple):
+    """A recorded sentence.
+
+    Attributes:
+        speaker: Who speaks, such as `"dr1-fvmh0"`: in TIMIT the dialect region, then f for
+            female or m for male, and initials.
+        sentence: Which sentence, such as `"sx116"`; others may speak it, too.
+        text: Its words, as one writes them.
+        samples: float32 `(N,)`, full scale is 1.
+        sample_rate: Samples a second.
+        phones: Tuple of `Segment`.
+        words: Tuple of `Segment`, which may overlap; empty where words are not labelled.
+    """
+
+    speaker: str
+    sentence: str
+    text: str
+    samples: Any
+    sample_rate: int
+    phones: Any
+    words: Any
+
+
+class Fold(NamedTuple):
+    """Utterances of some speakers to learn from, and of all others to be tested on."""
+
+    train: Any
+    test: Any
+
+
+def load_examples():
+    """Loads the five sentences that ship, by one speaker of CMU ARCTIC; 14 seconds in all.
+
+    All phones of the last sentence are found in the four before it.
+
+    Returns:
+        List of `Utterance`, with the labels of `ARCTIC_PHONES`.
+
+    Example:
+        >>> [utterance.text for utterance in load_examples()][2]
+        'Shall I carry you.'
+    """
+    path = resources.files("seqlayers.datasets") / "data" / "arctic_slt.npz"
+    with path.open("rb") as file:
+        return _load(file, path, ARCTIC_PHONES, lambda name: ("slt", name))
+
+
+def load_arctic(path):
+    """Loads sentences by the speaker slt of CMU ARCTIC.
+
+    Args:
+        path: The file `arctic_slt_103.npz`, with 103 sentences, or one laid out in the same way.
+
+    Returns:
+        List of `Utterance`, with the labels of `ARCTIC_PHONES`.
+
+    Raises:
+        ValueError: If the file is damaged or holds something else. Names the file.
+        OSError: If there is no such file or it may not be read.
+
+    Example:
+        >>> utterances = load_arctic("arctic_slt_103.npz")
+        >>> train, test = utterances[:50], utterances[50:]
+    """
+    with open(path, "rb") as file:
+        return _load(file, path, ARCTIC_PHONES, lambda name: ("slt", name))
+
+
+def load_timit(path, sa=False):
+    """Loads the sample of TIMIT: 16 speakers, 10 sentences each.
+
+    Its terms are for non-commercial use, so it does not ship with the library.
+
+    Args:
+        path: The file `timit_sample.npz`.
+        sa: Takes the two sentences that all speakers read, too. As usual they are left out
+            if False: a model could learn them by heart.
+
+    Returns:
+        List of `Utterance`, with the labels of `TIMIT_PHONES`; 128, or 160 with the `sa` sentences.
+
+    Raises:
+        ValueError: If the file is damaged or holds something else. Names the file.
+        OSError: If there is no such file or it may not be read.
+
+    Example:
+        >>> utterances = load_timit("timit_sample.npz")
+        >>> utterances[0].speaker, utterances[0].phones[0]
+        ('dr1-fvmh0', Segment(start=0, end=8920, label='h#'))
+    """
+    with open(path, "rb") as file:
+        utterances = _load(file, path, TIMIT_PHONES, lambda name: name.split("/"))
+    return [u for u in utterances if sa or not u.sentence.startswith("sa")]
+
+
+def folds(utterances, num_folds=5, seed=0):
+    """Splits utterances by speaker, for cross-validation: nobody is both learned and tested.
+
+    For a third part to choose settings by, split `train` of a fold again.
+
+    Args:
+        utterances: List of `Utterance`.
+        num_folds: Number of folds, at least 2 and at most the number of speakers.
+        seed: Non-negative integer that speakers are shuffled by.
+
+    Returns:
+        List of `Fold(train, test)`, lists of utterances in their old order. Each is in `test` of
+        one fold. Numbers of speakers differ by at most one between tests.
+
+    Raises:
+        ValueError: If an argument is not as above.
+
+    Example:
+        >>> [len(test) for _, test in folds(load_timit("timit_sample.npz"))]
+        [32, 24, 24, 24, 24]
+    """
+    speakers = sorted({utterance.speaker for utterance in utterances})
+    if check_integer("num_folds", num_folds, least=2) > len(speakers):
+        raise ValueError(
+            f"`num_folds` must be at most {len(speakers)}, the number of speakers. "
+            f"Received: num_folds={num_folds}."
+        )
+    rng = np.random.default_rng(check_integer("seed", seed, least=0))
+    order = rng.permutation(len(speakers))
+    fold_of = {speakers[i]: n % num_folds for n, i in enumerate(order)}
+    return [
+        Fold(
+            [u for u in utterances if fold_of[u.speaker] != n],
+            [u for u in utterances if fold_of[u.speaker] == n],
+        )
+        for n in range(num_folds)
+    ]
+
+
+def frame_labels(utterance, names, frame_length=None, hop_length=None):
+    """Labels each frame with the phone that is spoken at its centre, as the module says above.
+
+    Args:
+        utterance: An `Utterance`.
+        names: The labels, such as `TIMIT_PHONES`; a frame's label is a place in this list.
+        frame_length, hop_length: In samples; 25 ms and 10 ms if None.
+
+    Returns:
+        int32 array `(T,)`, for the T frames that `audio.log_mel` and `audio.mfcc` make.
+
+    Raises:
+        ValueError: If a label is not in `names`, or there are no phones.
+
+    Example:
+        >>> labels = frame_labels(load_examples()[2], ARCTIC_PHONES)
+        >>> [ARCTIC_PHONES[n] for n in labels[::16]]
+        ['pau', 'sh', 'ae', 'ay', 'k', 'r', 'y', 'uw', 'pau', 'pau']
+    """
+    L, H = audio.frame_lengths(utterance.sample_rate, frame_length, hop_length)
+    T = audio.num_frames(len(utterance.samples), L, H)
+    index = {name: n for n, name in enumerate(names)}
+    unknown = sorted({phone.label for phone in utterance.phones} - set(index))
+    if unknown or not utterance.phones:
+        raise ValueError(
+            "`utterance` must have phones, all of them among `names`. "
+            f"Received: {', '.join(unknown) or 'no phones'}."
+        )
+    labels = np.array([index[phone.label] for phone in utterance.phones], "int32")
+    starts = np.array([phone.start for phone in utterance.phones])
+    segment = np.searchsorted(starts, np.arange(T) * H + L / 2, side="right") - 1
+    return labels[np.maximum(segment, 0)]
+
+
+def fold_phones(phones, num_phones=39):
+    """Folds the 61 phones of TIMIT to the 48 or 39 of Lee and Hon.
+
+    Closures become `cl` and `vcl`, then silence, and variants one phone. The glottal stop `q` is
+    left out, so that the result may be shorter.
+
+    Args:
+        phones: Names of `TIMIT_PHONES`, in any number and order.
+        num_phones: 48 or 39.
+
+    Returns:
+        List of names.
+
+    Raises:
+        ValueError: If a phone is not of TIMIT, or `num_phones` is another number.
+
+    Example:
+        >>> fold_phones(["h#", "q", "ix", "tcl", "t"]), fold_phones(["tcl", "ix"], 48)
+        (['sil', 'ih', 'sil', 't'], ['cl', 'ix'])
+    """
+    if num_phones not in (48, 39):
+        raise ValueError(f"`num_phones` must be 48 or 39. Received: num_phones={num_phones!r}.")
+    unknown = sorted(set(phones) - set(TIMIT_PHONES))
+    if unknown:
+        raise ValueError(
+            f"`phones` must be among TIMIT's 61. Received: {', '.join(map(str, unknown))}."
+        )
+    column = 0 if num_phones == 48 else 1
+    return [
+        _FOLDED[phone].split()[column] if phone in _FOLDED else phone
+        for phone in phones
+        if phone != "q"
+    ]
+
+
+def _load(file, path, names, speaker_and_sentence):
+    try:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it must be a whole .npz file")
+        with np.load(file, allow_pickle=False) as data:
+            unknown = sorted(set(data["phone_set"].tolist()) - set(names))[:5]
+            if unknown:
+                raise ValueError(f"phones of another corpus, {', '.join(map(str, unknown))}")
+            return _utterances(dict(data), speaker_and_sentence)
+    except (ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{os.fspath(path)}: not a file of labelled speech, or a damaged one: {error}"
+        ) from error
+
+
+def _utterances(data, speaker_and_sentence):
+    rate = check_integer("sample_rate", data["sample_rate"].item())
+    samples = data["audio"]
+    if samples.dtype != "int16":
+        raise ValueError(f"samples must be int16. Received: {samples.dtype}.")
+    data["phone"] = data["phone_set"][data["phone_label"]]
+    recordings = _cut(samples, data["lengths"])
+    phones = _segments(data, "phone", recordings)
+    words = _segments(data, "word", recordings) if "word" in data else [()] * len(recordings)
+    rows = zip(data["ids"], data["text"], recordings, phones, words, strict=True)
+    utterances = []
+    for name, text, recording, phones_of_it, words_of_it in rows:
+        speaker, sentence = speaker_and_sentence(str(name))
+        floats = recording.astype("float32") / 2**15
+        utterances.append(
+            Utterance(speaker, sentence, str(text), floats, rate, phones_of_it, words_of_it)
+        )
+    return utterances
+
+
+def _segments(data, kind, recordings):
+    """For each recording a tuple of segments."""
+    counts = data[f"{kind}_counts"]
+    columns = [_cut(data[name], counts) for name in (f"{kind}_start", f"{kind}_end", kind)]
+    found = []
+    for recording, starts, ends, labels in zip(recordings, *columns, strict=True):
+        apart = kind == "word" or (starts[1:] >= ends[:-1]).all()
+        inside = (starts >= 0).all() and (ends <= len(recording)).all()
+        if not (apart and inside and (starts < ends).all()):
+            raise ValueError(f"a {kind} lies outside its recording, or over another one")
+        rows = zip(starts.tolist(), ends.tolist(), labels.tolist(), strict=True)
+        found.append(tuple(Segment(*row) for row in rows))
+    return found
+
+
+def _cut(flat, lengths):
+    if lengths.min(initial=0) < 0 or lengths.sum() != len(flat):
+        raise ValueError(f"lengths add up to {lengths.sum()} of {len(flat)}")
+    return np.split(flat, np.cumsum(lengths)[:-1])
