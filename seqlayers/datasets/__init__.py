@@ -1,6 +1,6 @@
-"""Data: piano-rolls, MIDI files, sound, waves, and batches of sequences."""
+"""Data: piano-rolls, MIDI files, sound, speech, waves; sequences in batches and in chunks."""
 
-from seqlayers.datasets import audio, midi, piano_roll, waves
+from seqlayers.datasets import audio, chunking, midi, piano_roll, speech, waves
 from seqlayers.datasets.batching import batches
 
-__all__ = ["audio", "batches", "midi", "piano_roll", "waves"]
+__all__ = ["audio", "batches", "chunking", "midi", "piano_roll", "speech", "waves"]
