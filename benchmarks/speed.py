@@ -12,8 +12,10 @@ import json
 import multiprocessing
 import os
 import platform
+import resource
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 THREADS = 2
@@ -26,22 +28,28 @@ def main(rounds=15, only=None):
     report = {"python": platform.python_version(), "machine": machine(), "threads": THREADS}
     for name, (title, contenders, flops) in tables.items():
         contenders = {"matrix product 2048^3": matrix_product, **contenders}
-        seconds = race(contenders, rounds)
+        seconds, megabytes = race(contenders, rounds)
         peak = 2 * 2048**3 / seconds.pop("matrix product 2048^3") / 1e9
         ours = next(iter(seconds.values()))
         print(f"\n{title}   (peak of this run {peak:.0f} GFLOP/s)")
         report[name] = {"peak_gflops": peak}
         for contender, s in seconds.items():
             share = f"{100 * flops / s / 1e9 / peak:5.1f}% of peak" if flops else ""
-            print(f"  {contender:42s} {1e3 * s:9.2f} ms   {s / ours:6.2f} x ours   {share}")
-            report[name][contender] = {"ms": 1e3 * s, "times_ours": s / ours}
+            mb = megabytes[contender]
+            print(
+                f"  {contender:42s} {1e3 * s:9.2f} ms {s / ours:6.2f} x first {mb:5.0f} MB {share}"
+            )
+            report[name][contender] = {"ms": 1e3 * s, "times_first": s / ours, "peak_mb": mb}
     if only is None:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def race(contenders, rounds):
-    """Smallest wall seconds of each contender, called in turn, each in its own process."""
+    """Smallest wall seconds of each contender, called in turn, each in its own process.
+
+    Also the megabytes by which its memory at its peak outgrew what it held before its first call.
+    """
     context = multiprocessing.get_context("spawn")
     runners = {}
     for name, make in contenders.items():
@@ -56,13 +64,15 @@ def race(contenders, rounds):
         for name, runner in runners.items():
             runner.send("run")
             times[name].append(runner.recv())
-    for runner in runners.values():
+    megabytes = {}
+    for name, runner in runners.items():
         runner.send("stop")
+        megabytes[name] = runner.recv()
     for name, seconds in times.items():
         spread = statistics.median(seconds) / min(seconds)
         if spread > 1.5:
             print(f"  (noisy: the median of {name} is {spread:.1f} times its minimum)")
-    return {name: min(seconds) for name, seconds in times.items()}
+    return {name: min(seconds) for name, seconds in times.items()}, megabytes
 
 
 def serve(connection, make):
@@ -75,6 +85,7 @@ def serve(connection, make):
     except ModuleNotFoundError:
         connection.send("missing")
         return
+    before = peak_megabytes()
     run()  # compiles
     run()
     connection.send("ready")
@@ -82,6 +93,11 @@ def serve(connection, make):
         start = time.perf_counter()
         run()
         connection.send(time.perf_counter() - start)
+    connection.send(peak_megabytes() - before)
+
+
+def peak_megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 # Contenders. Each returns a function that does the work once and waits for its end.
@@ -174,25 +190,14 @@ def sklearn_rbm_epoch():
     return lambda: rbm.fit(v)
 
 
-def our_rnn_rbm_step():
+def our_rnn_rbm_step(xla="auto"):
     import keras
 
     from seqlayers import models
 
     v = data()[0]
     model = models.RNNRBM(V, H, 150, seed=0)
-    model.compile(keras.optimizers.Adam())
-    return lambda: model.train_on_batch(v)
-
-
-def our_rnn_rbm_step_in_graph():
-    import keras
-
-    from seqlayers import models
-
-    v = data()[0]
-    model = models.RNNRBM(V, H, 150, seed=0)
-    model.compile(keras.optimizers.Adam(), jit_compile=False)
+    model.compile(keras.optimizers.Adam(), jit_compile=xla)
     return lambda: model.train_on_batch(v)
 
 
@@ -244,43 +249,48 @@ def our_ais():
     return lambda: run().nats.numpy()
 
 
-# Picklable forms: a contender's process is started anew and finds them by name.
+# Recurrent layers. K and D are the SFM paper's 50 x 4. With M = 91 an SFM and a layer of 88 outputs
+# have 138,100 weights, the LSTM and GRU of the paper 139,088 and 139,200.
+
+M, K, D = 91, 4, 50
 
 
-def our_cd1():
-    return our_cd(1)
+def recurrent_layer(name, **kwargs):
+    import keras
+
+    from seqlayers import layers
+
+    makers = {
+        "sfm": lambda **kw: layers.SFM(M, K, D, **kw),
+        "sfm 50": lambda **kw: layers.SFM(50, K, D, **kw),
+        "adaptive": lambda **kw: layers.AdaptiveSFM(M, K, D, **kw),
+        "cell": lambda **kw: keras.layers.RNN(layers.SFMCell(M, K, D), **kw),
+        "lstm": lambda **kw: keras.layers.LSTM(139, **kw),
+        "gru": lambda **kw: keras.layers.GRU(164, **kw),
+    }
+    return makers[name](return_sequences=True, **kwargs)
 
 
-def our_cd15():
-    return our_cd(15)
+def recurrent(name, train=True, batch=32, steps=100, xla="auto", **kwargs):
+    """`train_on_batch` or `predict_on_batch` of a recurrent layer and a dense one."""
+    import keras
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, batch, steps, V)).astype("float32")
+    layer = recurrent_layer(name, **kwargs)
+    model = keras.Sequential([keras.Input((None, V)), layer, keras.layers.Dense(V)])
+    model.compile("adam", "mse", jit_compile=xla)
+    return lambda: model.train_on_batch(x, y) if train else model.predict_on_batch(x)
 
 
-def our_cd1_in_graph():
-    return our_cd(1, xla=False)
-
-
-def our_cd15_in_graph():
-    return our_cd(15, xla=False)
-
-
-def torch_cd1():
-    return torch_cd(1)
-
-
-def torch_cd1_rand():
-    return torch_cd(1, "rand")
-
-
-def torch_cd15():
-    return torch_cd(15)
-
-
-def torch_cd15_rand():
-    return torch_cd(15, "rand")
-
-
-def torch_rnn_rbm_step_rand():
-    return torch_rnn_rbm_step("rand")
+def growth(names, sizes):
+    """Contenders of several sizes, `(batch, steps)`."""
+    return {
+        f"{name}, {batch} x {steps}": partial(recurrent, name, batch=batch, steps=steps)
+        for batch, steps in sizes
+        for name in names
+    }
 
 
 def machine():
@@ -293,20 +303,20 @@ TABLES = {
     "cd15": (
         f"CD-15 gradient step, {V} x {H}, {FRAMES} frames, biases of their own",
         {
-            "seqlayers": our_cd15,
-            "seqlayers without XLA": our_cd15_in_graph,
-            "PyTorch, torch.bernoulli": torch_cd15,
-            "PyTorch, torch.rand < p": torch_cd15_rand,
+            "seqlayers": partial(our_cd, 15),
+            "seqlayers without XLA": partial(our_cd, 15, xla=False),
+            "PyTorch, torch.bernoulli": partial(torch_cd, 15),
+            "PyTorch, torch.rand < p": partial(torch_cd, 15, "rand"),
         },
         PER_PRODUCT * (3 + 2 * 15),
     ),
     "cd1": (
         f"CD-1 gradient step, {V} x {H}, {FRAMES} frames, biases of their own",
         {
-            "seqlayers": our_cd1,
-            "seqlayers without XLA": our_cd1_in_graph,
-            "PyTorch, torch.bernoulli": torch_cd1,
-            "PyTorch, torch.rand < p": torch_cd1_rand,
+            "seqlayers": partial(our_cd, 1),
+            "seqlayers without XLA": partial(our_cd, 1, xla=False),
+            "PyTorch, torch.bernoulli": partial(torch_cd, 1),
+            "PyTorch, torch.rand < p": partial(torch_cd, 1, "rand"),
         },
         PER_PRODUCT * (3 + 2 * 1),
     ),
@@ -319,9 +329,9 @@ TABLES = {
         f"RNN-RBM train step with Adam, CD-15, {V} x {H}, 150 recurrent, 32 x 100 frames",
         {
             "seqlayers, train_on_batch": our_rnn_rbm_step,
-            "seqlayers, train_on_batch without XLA": our_rnn_rbm_step_in_graph,
+            "seqlayers, train_on_batch without XLA": partial(our_rnn_rbm_step, xla=False),
             "PyTorch, torch.bernoulli": torch_rnn_rbm_step,
-            "PyTorch, torch.rand < p": torch_rnn_rbm_step_rand,
+            "PyTorch, torch.rand < p": partial(torch_rnn_rbm_step, "rand"),
         },
         None,
     ),
@@ -329,6 +339,43 @@ TABLES = {
         f"log Z of {FRAMES} frames by AIS, {V} x {H}, 100 betas x 10 chains",
         {"seqlayers": our_ais},
         2 * PER_PRODUCT * 100 * 10,
+    ),
+    "sfm": (
+        "SFM train step, 32 x 100 frames, about 139,000 weights with the output layer",
+        {
+            "SFM": partial(recurrent, "sfm"),
+            "SFM, model compiled by XLA": partial(recurrent, "sfm", xla=True),
+            "SFM, without XLA": partial(recurrent, "sfm", jit_compile=False),
+            "AdaptiveSFM": partial(recurrent, "adaptive"),
+            "keras.layers.RNN(SFMCell)": partial(recurrent, "cell"),
+            "keras.layers.RNN(SFMCell), XLA": partial(recurrent, "cell", xla=True),
+            "keras.layers.LSTM(139)": partial(recurrent, "lstm"),
+            "keras.layers.LSTM(139), XLA": partial(recurrent, "lstm", xla=True),
+            "keras.layers.GRU(164)": partial(recurrent, "gru"),
+            "SFM of 50 units": partial(recurrent, "sfm 50"),
+        },
+        None,
+    ),
+    "sfm_forward": (
+        "The same, forward only",
+        {
+            "SFM": partial(recurrent, "sfm", train=False),
+            "SFM, jit_compile=True": partial(recurrent, "sfm", train=False, jit_compile=True),
+            "keras.layers.RNN(SFMCell)": partial(recurrent, "cell", train=False),
+            "keras.layers.LSTM(139)": partial(recurrent, "lstm", train=False),
+            "keras.layers.GRU(164)": partial(recurrent, "gru", train=False),
+        },
+        None,
+    ),
+    "sfm_steps": (
+        "SFM train step over the number of frames, beside LSTM(139)",
+        growth(("sfm", "lstm"), [(32, steps) for steps in (50, 25, 100, 200, 400, 800)]),
+        None,
+    ),
+    "sfm_batch": (
+        "SFM train step over the size of the batch, beside LSTM(139)",
+        growth(("sfm", "lstm"), [(batch, 100) for batch in (32, 1, 8, 128, 256)]),
+        None,
     ),
 }
 

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from seqlayers.heads import BernoulliHead, ConditionalRBM
+from seqlayers.layers import SFM
 from seqlayers.models import SequenceModel
 
 V, H, D = 5, 4, 4
@@ -20,6 +21,7 @@ MEMORIES = {
     "simple rnn cell": lambda: keras.layers.SimpleRNNCell(D),
     "gru": lambda: keras.layers.GRU(D, return_sequences=True),
     "lstm": lambda: keras.layers.LSTM(D, return_sequences=True),
+    "sfm": lambda: SFM(D, num_frequencies=3, memory_units=2, return_sequences=True),
     "stack": lambda: [keras.layers.GRUCell(3), keras.layers.LSTMCell(D)],
     "dropout": lambda: keras.layers.SimpleRNNCell(D, dropout=0.3, recurrent_dropout=0.3),
 }
