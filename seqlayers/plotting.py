@@ -156,6 +156,41 @@ def memory_spectrogram(amplitudes, title="", frequencies=None):
     return figure
 
 
+def confusion_matrix(matrix, labels, title=""):
+    """Draws what is taken for what: in the row of a class, which share of it is given which name.
+
+    Args:
+        matrix: Counts `(classes, classes)`, as `tf.math.confusion_matrix` and scikit-learn make
+            them: a row for each true class, a column for each predicted one.
+        labels: Names of the classes.
+        title: What is drawn.
+
+    Returns:
+        A `matplotlib.figure.Figure`. The row of a class that never occurs is white.
+
+    Raises:
+        ValueError: if `matrix` is not as above, or there is another number of labels.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.shape != (len(labels),) * 2 or not matrix.size or not (matrix >= 0).all():
+        raise ValueError(
+            "`matrix` must hold a row and a column of counts for each of `labels`. "
+            f"Received: shape {matrix.shape} for {len(labels)} labels."
+        )
+    totals = matrix.sum(axis=1, keepdims=True)
+    figure = _figure(1, height=7)
+    (axes,) = figure.axes
+    image = axes.imshow(matrix / np.maximum(totals, 1), cmap="Blues", vmin=0, vmax=1)
+    size = min(9, 350 / len(labels))
+    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(labels)), labels, fontsize=size)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title, loc="left", fontsize=9)
+    figure.colorbar(image, ax=axes, label="share of the true class")
+    return figure
+
+
 def save(figure, path, dpi=110):
     """Writes a figure as the kind of file that the end of `path` names."""
     with replacing(path) as temporary:

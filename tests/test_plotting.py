@@ -102,6 +102,32 @@ def test_a_batch_of_spectra_is_not_one_spectrum(rng):
         plotting.memory_spectrogram(batch[0], frequencies=[0, 1])
 
 
+def test_a_confusion_matrix_has_a_row_for_each_true_class(tmp_path):
+    figure = plotting.confusion_matrix([[3, 1, 0], [0, 0, 0], [0, 5, 5]], ["aa", "b", "k"], "test")
+    axes = figure.axes[0]
+    (image,) = axes.images
+    np.testing.assert_allclose(image.get_array(), [[0.75, 0.25, 0], [0, 0, 0], [0, 0.5, 0.5]])
+    assert image.get_clim() == (0, 1)
+    for tick_labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [text.get_text() for text in tick_labels] == ["aa", "b", "k"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first class on top
+    assert axes.get_title(loc="left") == "test"
+
+
+def test_61_phones_fit_in_a_confusion_matrix(tmp_path):
+    figure = plotting.confusion_matrix(np.eye(61, dtype=int), [f"p{n}" for n in range(61)])
+    plotting.save(figure, tmp_path / "phones.png")
+    tops = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
+    assert all(above.y0 >= below.y1 - 1 for above, below in zip(tops, tops[1:], strict=False))
+
+
+@pytest.mark.parametrize("matrix", [np.ones((2, 2)), np.ones((3, 2)), -np.eye(3), np.ones(3)])
+def test_a_confusion_matrix_has_a_name_for_each_class(matrix):
+    with pytest.raises(ValueError, match="`matrix`.*Received.*3 labels"):
+        plotting.confusion_matrix(matrix, ["aa", "b", "k"])
+
+
 def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path):
     path = tmp_path / "curve.png"
     path.write_bytes(b"old")
