@@ -9,6 +9,8 @@ here those products leave the loop and are one each. XLA compiles both loops. On
 XLA's runs its small products on one core, so the batch is cut in shards that run side by side.
 """
 
+import contextlib
+import contextvars
 import functools
 import os
 from typing import Any, Protocol
@@ -58,6 +60,7 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
         The outputs `(time, batch, units)` and the tuple of the states after the last frame.
     """
     jit_compile = bool(training) if jit_compile == "auto" else jit_compile
+    jit_compile = jit_compile and not _compiled_whole.get()
     if not training:
         return _forward(recurrence, False, jit_compile)(weights, rows, frames, states, mask)
     shard = functools.partial(_shard, recurrence, _num_shards() if jit_compile else 1)
@@ -96,6 +99,22 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
 
     outputs, *last = run(*tf.nest.flatten(structure))
     return outputs, tuple(last)
+
+
+_compiled_whole = contextvars.ContextVar("compiled_whole", default=False)
+
+
+@contextlib.contextmanager
+def compiled_whole(really=True):
+    """Within it, `scan` leaves all to the program around it, which XLA compiles as one.
+
+    That program would run shards one after the other, and be compiled for each of them.
+    """
+    token = _compiled_whole.set(really)
+    try:
+        yield
+    finally:
+        _compiled_whole.reset(token)
 
 
 def _num_shards():

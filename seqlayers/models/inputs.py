@@ -94,6 +94,8 @@ def checked_prime(head, prime, num_sequences):
 
 def as_pair(data):
     """`(frames, mask)` of what a batch or an argument holds."""
+    if isinstance(data, tuple) and len(data) == 3 and data[2] is None:
+        data = data[:2]  # `train_on_batch` adds the sample weights that there are none of
     if isinstance(data, tuple) and len(data) == 2:
         frames, mask = data
         if mask is None or _is_bool(mask):

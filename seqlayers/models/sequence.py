@@ -21,6 +21,7 @@ from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead, Head
 from seqlayers.layers.delay import delay
+from seqlayers.layers.scan import compiled_whole
 from seqlayers.models.inputs import (
     as_dataset,
     as_pair,
@@ -206,7 +207,7 @@ class SequenceModel(keras.Model):
         self._seed_dropout(self._step_seed(Use.DROPOUT))
         rows = row_seeds(self._step_seed(Use.TRAINING), ops.shape(frames)[0])
         before = [tf.identity(ops.convert_to_tensor(w)) for w in self.head.weights]  # values
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, compiled_whole(bool(self.jit_compile)):
             context = self.contexts(frames, mask, training=True)
             loss = self.head.loss(frames, context, mask, rows, training=True)
             total = ops.sum([loss, *self.losses])

@@ -68,6 +68,18 @@ def test_the_same_frames_train_and_score_alike_in_whatever_form(start):
         assert result == pytest.approx(results["array"], abs=1e-5), form
 
 
+def test_training_on_a_batch_is_one_step_of_fit(start):
+    frames, mask = frames_for(3, 4), np.arange(4) < np.array([4, 2, 3])[:, None]
+    for batch in ((frames,), (frames, mask)):
+        model = start.again()
+        model.fit(*batch, shuffle=False, verbose=0)
+        expected = [w.numpy() for w in model.weights]
+        model = start.again()
+        model.train_on_batch(*batch)
+        for actual, weight in zip(model.weights, expected, strict=True):
+            np.testing.assert_allclose(actual, weight, atol=1e-6)
+
+
 def test_a_mask_is_the_same_as_a_list_of_different_lengths(start):
     frames, lengths = frames_for(4, 5), (5, 2, 4, 1)
     mask = np.arange(5) < np.array(lengths)[:, None]
