@@ -48,6 +48,7 @@ class StateFrequencyCell(GatedCell):
         units,
         num_frequencies=4,
         memory_units=None,
+        frequencies="log",
         recurrent_output="aggregated",
         variant="paper",
         **kwargs,
@@ -56,6 +57,8 @@ class StateFrequencyCell(GatedCell):
         self.num_frequencies = check_integer("num_frequencies", num_frequencies)
         memory_units = units if memory_units is None else memory_units
         self.memory_units = check_integer("memory_units", memory_units)
+        self.initial_frequencies = as_frequencies(frequencies, self.num_frequencies)
+        self._given_frequencies = frequencies
         self.recurrent_output = check_choice(
             "recurrent_output", recurrent_output, ("aggregated", "per_frequency")
         )
@@ -119,11 +122,14 @@ class StateFrequencyCell(GatedCell):
             )
 
     def _initial_bias(self, shape, dtype=None):
-        if not self.unit_forget_bias:
-            return self.bias_initializer(shape, dtype=dtype)
-        forget = self.memory_units + self.num_frequencies
-        rest = self.bias_initializer((shape[0] - forget,), dtype=dtype)
-        return ops.concatenate([ops.ones((forget,), dtype=dtype), rest])
+        bias = self.bias_initializer(shape, dtype=dtype)
+        forget, inputs, omega, outputs = ops.split(bias, np.cumsum(self.columns)[[1, 3, 4]])
+        if self.unit_forget_bias:
+            forget = ops.ones_like(forget)
+        if self.columns[4]:
+            turns = self.initial_frequencies / (2 * math.pi)
+            omega = omega + ops.cast(np.log(turns / (1 - turns)), bias.dtype)
+        return ops.concatenate([forget, inputs, omega, outputs])
 
     @property
     def memory_dtype(self):
@@ -236,9 +242,11 @@ class StateFrequencyCell(GatedCell):
         return outputs, [z, *S, *(phase or [time])]
 
     def get_config(self):
+        given = self._given_frequencies
         return super().get_config() | {
             "num_frequencies": self.num_frequencies,
             "memory_units": self.memory_units,
+            "frequencies": given if isinstance(given, str) else self.initial_frequencies.tolist(),
             "recurrent_output": self.recurrent_output,
             "variant": self.variant,
         }
@@ -289,11 +297,9 @@ class SFMCell(StateFrequencyCell):
         learn_frequencies=False,
         **kwargs,
     ):
-        super().__init__(units, num_frequencies, memory_units, **kwargs)
-        self.initial_frequencies = as_frequencies(frequencies, self.num_frequencies)
+        super().__init__(units, num_frequencies, memory_units, frequencies, **kwargs)
         self.learn_frequencies = bool(learn_frequencies)
         self._set_rotation("learned" if learn_frequencies else "given")
-        self._given = frequencies
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -316,9 +322,7 @@ class SFMCell(StateFrequencyCell):
         return self.turn_at(t), digits(t)
 
     def get_config(self):
-        given = self._given if isinstance(self._given, str) else self.initial_frequencies.tolist()
-        ours = {"frequencies": given, "learn_frequencies": self.learn_frequencies}
-        return super().get_config() | ours
+        return super().get_config() | {"learn_frequencies": self.learn_frequencies}
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -330,7 +334,11 @@ class AdaptiveSFMCell(StateFrequencyCell):
         num_frequencies: Number K of frequencies that the memory is split into.
         memory_units: Number D of states at each frequency; `units` if None.
         phase: `"product"`, an angle of w_t * t at step t, as printed: it jumps when the frequency
-            moves, the more the later. `"accumulated"`, an angle of w_1 + ... + w_t.
+            moves, the more the later, and its gradient grows with t at every step back, so that it
+            overflows on sequences of some hundred frames. `"accumulated"`, an angle of
+            w_1 + ... + w_t, does neither.
+        frequencies: Where the adaptive frequencies start, by their bias: `"log"`, or K numbers
+            above 0 and below 2 pi, as in `SFMCell`. With a bias of 0 all would start at pi.
         recurrent_output: As in `SFMCell`.
         variant: As in `SFMCell`.
         **kwargs: Those of `keras.layers.LSTMCell`, as in `SFMCell`.
@@ -347,8 +355,21 @@ class AdaptiveSFMCell(StateFrequencyCell):
         ValueError: naming the argument that is wrong.
     """
 
-    def __init__(self, units, num_frequencies=4, memory_units=None, phase="product", **kwargs):
-        super().__init__(units, num_frequencies, memory_units, **kwargs)
+    def __init__(
+        self,
+        units,
+        num_frequencies=4,
+        memory_units=None,
+        phase="product",
+        frequencies="log",
+        **kwargs,
+    ):
+        super().__init__(units, num_frequencies, memory_units, frequencies, **kwargs)
+        if np.any((self.initial_frequencies <= 0) | (self.initial_frequencies >= 2 * math.pi)):
+            raise ValueError(
+                "`frequencies` that adapt must start above 0 and below 2 pi, as eq. 16 has them. "
+                f"Received: frequencies={frequencies!r}."
+            )
         self.phase = check_choice("phase", phase, ("product", "accumulated"))
         self._set_rotation(phase)
 
