@@ -1,6 +1,16 @@
 """Keras layers over time."""
 
 from seqlayers.layers.delay import Delay, delay
+from seqlayers.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from seqlayers.layers.sfm import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell
 
-__all__ = ["SFM", "AdaptiveSFM", "AdaptiveSFMCell", "Delay", "SFMCell", "delay"]
+__all__ = [
+    "SFM",
+    "AdaptiveSFM",
+    "AdaptiveSFMCell",
+    "Delay",
+    "PeepholeLSTM",
+    "PeepholeLSTMCell",
+    "SFMCell",
+    "delay",
+]
