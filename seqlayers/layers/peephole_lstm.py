@@ -161,10 +161,12 @@ class PeepholeLSTMCell(GatedCell):
         weights = [self.recurrent_kernel, b, self.peephole_kernel]
         if self.projection_kernel is not None:
             weights.append(self.projection_kernel)
-        weights = tuple(ops.cast(w, frames.dtype) for w in weights)
+        weights, states = (
+            tuple(ops.cast(x, frames.dtype) for x in tensors) for tensors in (weights, states)
+        )
         recurrence = PeepholeLSTMRecurrence(self.units, self.projection_units)
         outputs, states = scan(
-            recurrence, weights, rows, (frames,), tuple(states), mask, training, jit_compile
+            recurrence, weights, rows, (frames,), states, mask, training, jit_compile
         )
         return outputs, list(states)
 
