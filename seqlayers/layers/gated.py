@@ -61,7 +61,8 @@ class GatedRNN(keras.layers.RNN):
         *args, **kwargs: Those of the cell and of `keras.layers.RNN`.
         jit_compile: Whether XLA compiles the loop over time even where it does not compile the
             model, as on a CPU, where Keras leaves it out. `"auto"` is True in training and False
-            otherwise, so that exported models hold plain TensorFlow.
+            otherwise, so that exported models hold plain TensorFlow; with True they need a server
+            that has XLA.
     """
 
     def __init_subclass__(cls, cell=None, **kwargs):
@@ -103,14 +104,16 @@ class GatedRNN(keras.layers.RNN):
         return super().call(sequences, initial_state, mask, training)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
+        if mask is not None:  # what is masked may hold anything, NaN included
+            mask = ops.cast(keras.tree.flatten(mask)[0], "bool")
+            sequences = ops.where(mask[..., None], sequences, 0)
         if self.unroll or not self.cell.can_scan() or keras.backend.backend() != "tensorflow":
             return super().inner_loop(sequences, initial_state, mask, training)
         sequences = ops.swapaxes(sequences, 0, 1)
-        if mask is not None:
-            mask = ops.swapaxes(ops.cast(keras.tree.flatten(mask)[0], "bool"), 0, 1)
+        mask = None if mask is None else ops.swapaxes(mask, 0, 1)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=0)
-            mask = mask if mask is None else ops.flip(mask, axis=0)
+            mask = None if mask is None else ops.flip(mask, axis=0)
         outputs, states = self.cell.scan(sequences, initial_state, mask, training, self.jit_compile)
         if mask is not None:  # Keras says 0 as long as there was no frame, whatever the state
             seen = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), 0) > 0
@@ -149,7 +152,7 @@ def _signature(functions):
     parameters = {}
     for number, function in enumerate(functions):
         for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 continue
             if name not in {"self", "cell", *parameters}:
                 kind = parameter.KEYWORD_ONLY if number else parameter.kind

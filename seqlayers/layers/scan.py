@@ -51,8 +51,7 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
         frames: Tuple of tensors `(time, batch, ...)`.
         states: Tuple of the states before the first frame.
         mask: Which steps are frames, bool `(time, batch)`. States stay as they are at other steps.
-        training: Whether to keep what the hand-written gradient needs. Without it the gradient is
-            that of automatic differentiation: right, and slower.
+        training: Whether to keep what the gradient needs. Without it a gradient runs forward anew.
         jit_compile: Whether XLA compiles the loops. `"auto"` is `training`: an exported model is to
             hold plain operations, for servers that have no XLA.
 
@@ -61,8 +60,6 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
     """
     jit_compile = bool(training) if jit_compile == "auto" else jit_compile
     jit_compile = jit_compile and not _compiled_whole.get()
-    if not training:
-        return _forward(recurrence, False, jit_compile)(weights, rows, frames, states, mask)
     shard = functools.partial(_shard, recurrence, _num_shards() if jit_compile else 1)
     structure = (weights, frames, states)
 
@@ -72,11 +69,15 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
         leaves = [tf.stop_gradient(leaf) for leaf in leaves]
         weights, frames, states = tf.nest.pack_sequence_as(structure, leaves)
         shards = shard(rows, frames, states, mask)
-        forward = _forward(recurrence, True, jit_compile)
-        results = [forward(weights, *part) for part in shards]
-        outputs, last, stacks, kept = zip(*results, strict=True)
+
+        def forward(keep):
+            results = [_forward(recurrence, keep, jit_compile)(weights, *part) for part in shards]
+            return zip(*results, strict=True)
+
+        outputs, last, *kept = forward(keep=bool(training))
 
         def gradient(d_outputs, *d_last):
+            _, _, stacks, keeps = (None, None, *kept) if kept else forward(keep=True)
             d_shards = shard((), (d_outputs,), d_last, None)
             gradients = [
                 _backward(recurrence, jit_compile)(
@@ -87,7 +88,7 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
                     (d_out,),
                     d_states,
                     _,
-                ) in zip(shards, stacks, kept, d_shards, strict=True)
+                ) in zip(shards, stacks, keeps, d_shards, strict=True)
             ]
             d_weights, d_frames, d_states = zip(*gradients, strict=True)
             d_weights = [sum(parts[1:], parts[0]) for parts in zip(*d_weights, strict=True)]
@@ -97,7 +98,7 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
         (outputs,), last = _join(recurrence, [(part,) for part in outputs], last)
         return (outputs, *last), gradient
 
-    outputs, *last = run(*tf.nest.flatten(structure))
+    outputs, *last = run(*map(tf.convert_to_tensor, tf.nest.flatten(structure)))
     return outputs, tuple(last)
 
 
@@ -161,7 +162,7 @@ def _forward(recurrence, keep, jit_compile):
     """
 
     def forward(weights, rows, frames, states, mask):
-        num_steps = tf.shape(frames[0])[0]
+        num_steps = _length(frames[0])
         stacks = tuple(
             tf.TensorArray(s.dtype, num_steps + 1, element_shape=s.shape).write(0, s)
             for s in (states if keep else states[:1])
@@ -192,7 +193,7 @@ def _backward(recurrence, jit_compile):
     """A compiled function of the gradients of weights, frames and first states."""
 
     def backward(weights, rows, frames, stacks, kept, mask, d_outputs, d_states):
-        num_steps = tf.shape(d_outputs)[0]
+        num_steps = _length(d_outputs)
         arrays = tuple(
             tf.TensorArray(d_outputs.dtype, num_steps)
             for _ in range(len(frames) + recurrence.num_extra)
@@ -228,6 +229,11 @@ def _backward(recurrence, jit_compile):
         return d_weights, d_frames, d_states
 
     return _compiled(backward, jit_compile)
+
+
+def _length(frames):
+    """The number of steps, as a number where it is known."""
+    return tf.shape(frames)[0] if frames.shape[0] is None else frames.shape[0]
 
 
 def _compiled(function, jit_compile):

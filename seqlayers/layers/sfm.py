@@ -26,25 +26,29 @@ Reference: H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural Networks,
 """
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_choice, check_integer
+from seqlayers.layers.clock import NUM_DIGITS, as_frequencies, count, cycles, digits, fraction
 from seqlayers.layers.gated import GatedCell, GatedRNN
 from seqlayers.layers.scan import scan
-
-TINY = 1.1754944e-38  # the smallest normal float32
+from seqlayers.layers.sfm_scan import StateFrequencyRecurrence
 
 
 class StateFrequencyCell(GatedCell):
-    """What `SFMCell` and `AdaptiveSFMCell` share: all but where the frequencies come from."""
+    """What `SFMCell` and `AdaptiveSFMCell` share: all but where the frequencies come from.
+
+    `rotation` says where: "given" and "learned" ones, or adaptive ones with a phase that is a
+    "product" or "accumulated".
+    """
 
     def __init__(
         self,
+        rotation,
+        /,
         units,
         num_frequencies=4,
         memory_units=None,
@@ -58,6 +62,7 @@ class StateFrequencyCell(GatedCell):
         memory_units = units if memory_units is None else memory_units
         self.memory_units = check_integer("memory_units", memory_units)
         self.initial_frequencies = as_frequencies(frequencies, self.num_frequencies)
+        self.frequencies = self.initial_frequencies
         self._given_frequencies = frequencies
         self.recurrent_output = check_choice(
             "recurrent_output", recurrent_output, ("aggregated", "per_frequency")
@@ -70,22 +75,15 @@ class StateFrequencyCell(GatedCell):
                 f'"aggregated". Received: units={units}, memory_units={memory_units}, '
                 f"recurrent_output={recurrent_output!r}."
             )
-
-    def _set_rotation(self, rotation):
-        """Sizes, by where the turn of the frequencies comes from.
-
-        Last in `__init__`. "given" and "learned" frequencies, or adaptive ones with the phases
-        "product" and "accumulated".
-        """
         self.rotation = rotation
         M, K, D = self.units, self.num_frequencies, self.memory_units
         states = {"z": M, "Re S": K * D, "Im S": K * D}
-        states |= {"phase": K} if self.rotation == "accumulated" else {"clock": NUM_DIGITS}
-        if self.recurrent_output == "per_frequency":
+        states |= {"phase": K} if rotation == "accumulated" else {"clock": NUM_DIGITS}
+        if recurrent_output == "per_frequency":
             states["terms of z"] = K * M
         self.state_names, self.state_size = list(states), list(states.values())
-        of_omega = 0 if self.rotation in ("given", "learned") else K
-        self.columns = [D, K, D, D, of_omega, K * M if self.variant == "paper" else M]
+        of_omega = 0 if rotation in ("given", "learned") else K
+        self.columns = [D, K, D, D, of_omega, K * M if variant == "paper" else M]
 
     def build(self, input_shape):
         M, K, D = self.units, self.num_frequencies, self.memory_units
@@ -143,7 +141,7 @@ class StateFrequencyCell(GatedCell):
 
     def call(self, inputs, states, training=False):
         K, D = self.num_frequencies, self.memory_units
-        z, S_re, S_im, time, *terms = [ops.cast(s, self.memory_dtype) for s in states]
+        z, S_re, S_im, clock_or_phase, *terms = [ops.cast(s, self.memory_dtype) for s in states]
         S_re, S_im = (ops.reshape(s, (-1, K, D)) for s in (S_re, S_im))
         if training and self.dropout:
             inputs = inputs * self.get_dropout_mask(inputs)
@@ -157,14 +155,14 @@ class StateFrequencyCell(GatedCell):
         F = gate(f_fre)[:, :, None] * gate(f_ste)[:, None, :]  # (6)(7)(8) [B, K, D]
         u = (gate(g) * activation(i))[:, None, :]  # (9)(10) [B, 1, D]
 
-        turn, time = self.turn(w, time)  # [B, K]
+        turn, clock_or_phase = self.turn(w, clock_or_phase)  # [B, K]
         angle = 2 * math.pi * turn[:, :, None]
         S_re = F * S_re + u * ops.cos(angle)  # (2) [B, K, D]
         S_im = F * S_im + u * ops.sin(angle)  # (3)
         z, terms = self._output(S_re, S_im, o)
 
         memory = [ops.reshape(s, (-1, K * D)) for s in (S_re, S_im)]
-        after = [z, *memory, time, *terms][: len(states)]
+        after = [z, *memory, clock_or_phase, *terms][: len(states)]
         return ops.cast(z, self.compute_dtype), [
             ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)
         ]
@@ -194,8 +192,8 @@ class StateFrequencyCell(GatedCell):
         z = o * activation(A_P + d)  # (11) [B, K, M]
         return ops.sum(z, axis=1), [ops.reshape(z, (-1, K * M))]  # (13)
 
-    def turn(self, w, time):
-        """How far each frequency has turned at this frame, in cycles, and the time after it."""
+    def turn(self, w, clock_or_phase):
+        """How far each frequency has turned at this frame, in cycles, and that state after it."""
         raise NotImplementedError
 
     # All frames at once.
@@ -214,32 +212,26 @@ class StateFrequencyCell(GatedCell):
         rows = ()
         if training and self.recurrent_dropout:
             rows = (ops.cast(self.get_recurrent_dropout_mask(states[0]), self.memory_dtype),)
-        if mask is not None:  # what is masked may hold anything, NaN included
-            sequences = ops.where(mask[..., None], sequences, 0)
-        z, S_re, S_im, time = (ops.cast(s, self.memory_dtype) for s in states)
+        z, S_re, S_im, clock_or_phase = (ops.cast(s, self.memory_dtype) for s in states)
         S_re, S_im = (ops.transpose(ops.reshape(s, (-1, K, D)), (1, 0, 2)) for s in (S_re, S_im))
-        kernel = ops.cast(self.amplitude_kernel, self.memory_dtype)
         d = ops.zeros((K, M)) if self.output_bias is None else self.output_bias
-        weights = (
-            ops.cast(self.recurrent_kernel, self.memory_dtype),
-            kernel,
-            ops.cast(d, self.memory_dtype),
-        )
+        weights = (self.recurrent_kernel, self.amplitude_kernel, d)
+        weights = tuple(ops.cast(w, self.memory_dtype) for w in weights)
         frames, memory = (self.project(sequences),), (z, S_re, S_im)
         if self.rotation == "accumulated":
-            memory += (time,)
+            memory += (clock_or_phase,)
         else:
             steps = ops.ones_like(sequences[..., 0], dtype="int32") if mask is None else mask
             steps = ops.cumsum(ops.cast(steps, self.memory_dtype), axis=0)
-            t = count(time) + steps[..., None]  # [T, B, 1]
-            time = digits(t[-1])
+            t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]
+            clock = digits(t[-1])
             frames += (t if self.rotation == "product" else self.turn_at(t),)
         recurrence = StateFrequencyRecurrence(M, K, D, self.rotation)
         outputs, (z, S_re, S_im, *phase) = scan(
             recurrence, weights, rows, frames, memory, mask, training, jit_compile
         )
         S = [ops.reshape(ops.transpose(s, (1, 0, 2)), (-1, K * D)) for s in (S_re, S_im)]
-        return outputs, [z, *S, *(phase or [time])]
+        return outputs, [z, *S, *(phase or [clock])]
 
     def get_config(self):
         given = self._given_frequencies
@@ -297,9 +289,9 @@ class SFMCell(StateFrequencyCell):
         learn_frequencies=False,
         **kwargs,
     ):
-        super().__init__(units, num_frequencies, memory_units, frequencies, **kwargs)
+        rotation = "learned" if learn_frequencies else "given"
+        super().__init__(rotation, units, num_frequencies, memory_units, frequencies, **kwargs)
         self.learn_frequencies = bool(learn_frequencies)
-        self._set_rotation("learned" if learn_frequencies else "given")
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -317,8 +309,8 @@ class SFMCell(StateFrequencyCell):
             return cycles(ops.cast(self.frequencies, self.memory_dtype) / (2 * math.pi), t)
         return cycles(self.initial_frequencies / (2 * math.pi), t)
 
-    def turn(self, w, time):
-        t = count(time) + 1
+    def turn(self, w, clock_or_phase):
+        t = count(clock_or_phase) + 1
         return self.turn_at(t), digits(t)
 
     def get_config(self):
@@ -364,154 +356,25 @@ class AdaptiveSFMCell(StateFrequencyCell):
         frequencies="log",
         **kwargs,
     ):
-        super().__init__(units, num_frequencies, memory_units, frequencies, **kwargs)
+        check_choice("phase", phase, ("product", "accumulated"))
+        super().__init__(phase, units, num_frequencies, memory_units, frequencies, **kwargs)
+        self.phase = phase
         if np.any((self.initial_frequencies <= 0) | (self.initial_frequencies >= 2 * math.pi)):
             raise ValueError(
                 "`frequencies` that adapt must start above 0 and below 2 pi, as eq. 16 has them. "
                 f"Received: frequencies={frequencies!r}."
             )
-        self.phase = check_choice("phase", phase, ("product", "accumulated"))
-        self._set_rotation(phase)
 
-    def turn(self, w, time):
+    def turn(self, w, clock_or_phase):
         f = ops.sigmoid(w)  # (16), in cycles per step
         if self.phase == "accumulated":
-            turn = fraction(time + f)
+            turn = fraction(clock_or_phase + f)
             return turn, turn
-        t = count(time) + 1
+        t = count(clock_or_phase) + 1
         return cycles(f, t), digits(t)
 
     def get_config(self):
         return super().get_config() | {"phase": self.phase}
-
-
-@dataclass(frozen=True)
-class StateFrequencyRecurrence:
-    """The step of the cells above for `scan`, frequency by frequency: S is `(K, batch, D)`.
-
-    Frames are `x V + b` and the turn of each frequency `(batch, K)`; or, where the frequencies
-    adapt, t `(batch, 1)` or nothing. Rows are the dropout of z', if any.
-    """
-
-    units: int
-    num_frequencies: int
-    memory_units: int
-    rotation: str
-
-    num_kept: ClassVar = (
-        3  # activated gates (batch, 3 D + K); o and tanh (K, batch, 2 M); turn (batch, K)
-    )
-    num_extra: ClassVar = 1  # gradient before tanh, (K, batch, M)
-
-    @property
-    def sizes(self):
-        return self.units, self.num_frequencies, self.memory_units
-
-    @property
-    def adaptive(self):
-        return self.rotation in ("product", "accumulated")
-
-    @property
-    def state_row_axes(self):
-        return (0, 1, 1, 0) if self.rotation == "accumulated" else (0, 1, 1)
-
-    def step(self, weights, rows, frame, before):
-        M, K, D = self.sizes
-        W, P, d = weights
-        z, S_re, S_im, *phase = before
-        x, *time = frame
-        a = x + ops.matmul(z * rows[0] if rows else z, W)
-        gates = ops.sigmoid(a[:, : 2 * D + K])  # ste, fre, g
-        i = ops.tanh(a[:, 2 * D + K : 3 * D + K])
-        F, u = self._forget_and_input(gates, i)
-        if not self.adaptive:
-            kept = (turn,) = time
-        else:
-            f = ops.sigmoid(a[:, 3 * D + K : 3 * D + 2 * K])
-            turn = fraction(phase[0] + f) if phase else cycles(f, time[0])
-            kept = (ops.concatenate([turn, f], axis=-1),)
-        cos, sin = self._basis(turn)
-        S_re = F * S_re + u * cos
-        S_im = F * S_im + u * sin
-        A = ops.matmul(ops.sqrt(ops.square(S_re) + ops.square(S_im)), P)  # [K, B, 2M]
-        o = ops.transpose(ops.reshape(a[:, -K * M :], (-1, K, M)), (1, 0, 2))
-        o = ops.sigmoid(o + A[..., :M])
-        c = ops.tanh(A[..., M:] + d[:, None])
-        z = ops.sum(o * c, axis=0)
-        kept = (ops.concatenate([gates, i], -1), ops.concatenate([o, c], -1), *kept)
-        return (z, S_re, S_im, *([turn] if phase else [])), kept
-
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
-        M, K, D = self.sizes
-        W, P, _ = weights
-        gates, o_c, turn = kept
-        o, c = o_c[..., :M], o_c[..., M:]
-        turn, f = turn[:, :K], turn[:, K:]
-        dz, dS_re, dS_im, *d_phase = d_after
-        (_, S_re_before, S_im_before), (_, S_re, S_im) = before[:3], after[:3]
-        ste, fre = gates[:, :D], gates[:, D : D + K]
-        g, i = gates[:, D + K : 2 * D + K], gates[:, 2 * D + K :]
-        F, u = self._forget_and_input(gates[:, : 2 * D + K], i)
-        cos, sin = self._basis(turn)
-
-        d_o = dz * c * o * (1 - o)  # before the sigmoid [K, B, M]
-        d_c = dz * o * (1 - c * c)  # before the tanh
-        dA = ops.matmul(ops.concatenate([d_o, d_c], -1), ops.transpose(P, (0, 2, 1)))
-        # 1 / A, and 0 where S = 0: there S_re and S_im below are 0.
-        dA = dA * ops.rsqrt(ops.maximum(ops.square(S_re) + ops.square(S_im), TINY))
-        dS_re = dS_re + dA * S_re
-        dS_im = dS_im + dA * S_im
-
-        dF = dS_re * S_re_before + dS_im * S_im_before  # [K, B, D]
-        d_u = ops.sum(dS_re * cos + dS_im * sin, axis=0)  # [B, D]
-        d_ste = ops.sum(dF * ops.transpose(fre)[:, :, None], axis=0)
-        d_fre = ops.transpose(ops.sum(dF * ste, axis=-1))
-        d_a = [d_ste * ste * (1 - ste), d_fre * fre * (1 - fre)]
-        d_a += [d_u * i * g * (1 - g), d_u * g * (1 - i * i)]
-        d_turn = ops.zeros_like(turn)
-        if self.rotation != "given":
-            d_turn = ops.transpose(ops.sum(u * (dS_im * cos - dS_re * sin), axis=-1))
-            d_turn = 2 * math.pi * d_turn + (d_phase[0] if d_phase else 0)
-        if self.adaptive:
-            d_f = d_turn if d_phase else d_turn * frame[1]
-            d_a.append(d_f * f * (1 - f))
-        d_a.append(ops.reshape(ops.transpose(d_o, (1, 0, 2)), (-1, K * M)))
-        d_a = ops.concatenate(d_a, axis=-1)
-        dz = ops.matmul(d_a, ops.transpose(W))
-        d_time = [] if d_phase else [ops.zeros_like(frame[1]) if self.adaptive else d_turn]
-        return (
-            (d_a, *d_time),
-            (dz * rows[0] if rows else dz, dS_re * F, dS_im * F, *([d_turn] if d_phase else [])),
-            (d_c,),
-        )
-
-    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
-        M, K, D = self.sizes
-        z = before[0] * rows[0] if rows else before[0]
-        d_a, d_c = d_frames[0], extra[0]
-        dW = ops.matmul(
-            ops.transpose(ops.reshape(z, (-1, M))), ops.reshape(d_a, (-1, d_a.shape[-1]))
-        )
-        A = ops.sqrt(ops.square(after[1]) + ops.square(after[2]))  # [T, K, B, D]
-        dP = []
-        for k in range(K):  # one product over all frames is a third faster than one batched over k
-            A_k = ops.transpose(ops.reshape(A[:, k], (-1, D)))
-            d_o = d_a[..., (k - K) * M : (k + 1 - K) * M or None]
-            d_o_c = ops.concatenate([d_o, d_c[:, k]], axis=-1)
-            dP.append(ops.matmul(A_k, ops.reshape(d_o_c, (-1, 2 * M))))
-        return dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))
-
-    def _forget_and_input(self, gates, i):
-        """F `(K, batch, D)` and u `(batch, D)`."""
-        _, K, D = self.sizes
-        ste, fre, g = gates[:, :D], gates[:, D : D + K], gates[:, D + K :]
-        return ste * ops.transpose(fre)[:, :, None], g * i
-
-    @staticmethod
-    def _basis(turn):
-        """cos and sin of turns `(batch, K)`, `(K, batch, 1)`."""
-        angle = 2 * math.pi * ops.transpose(turn)[:, :, None]
-        return ops.cos(angle), ops.sin(angle)
 
 
 class StateFrequencyRNN(GatedRNN):
@@ -582,67 +445,3 @@ def amplitude(re, im):
     power = ops.square(re) + ops.square(im)
     silent = power == 0
     return ops.where(silent, 0, ops.sqrt(ops.where(silent, 1, power)))
-
-
-# Time. cos(w t) in float32 is off by 2e-3 at t = 10^4; what follows is not, up to t = 2^24.
-
-DIGIT = 256  # t is kept in digits: Keras casts states, and bfloat16 counts no further than 256
-NUM_DIGITS = 3
-
-
-def count(clock):
-    """t `(batch, 1)`, from its digits `(batch, 3)`."""
-    places = ops.cast([DIGIT**n for n in range(NUM_DIGITS)], clock.dtype)
-    return ops.sum(clock * places, axis=-1, keepdims=True)
-
-
-def digits(t):
-    """The digits `(batch, 3)` of t `(batch, 1)`."""
-    return ops.concatenate([ops.floor(t / DIGIT**n) % DIGIT for n in range(NUM_DIGITS)], axis=-1)
-
-
-def fraction(x):
-    return x - ops.floor(x)
-
-
-def cycles(f, t):
-    """The fraction of f * t, for f in cycles per step and whole t below 2^24.
-
-    f = a + b + c, a of 12 bits and b of the 12 after; t = low + 2^12 high. Then 2^12 a high is
-    whole, and all other products but the last, which is below 1, are exact in float32.
-
-    Args:
-        f: `(..., K)`; an array of NumPy keeps its precision, as t's is that of the result.
-        t: `(..., 1)`.
-    """
-    floor = np.floor if isinstance(f, np.ndarray) else ops.floor
-    f = f - floor(f)
-    a = floor(f * 2**12) / 2**12
-    b = floor((f - a) * 2**24) / 2**24
-    a, b, c = (ops.cast(part, t.dtype) for part in (a, b, f - a - b))
-    high = ops.floor(t / 2**12)
-    low = t - high * 2**12
-    return fraction(fraction(a * low) + b * low + fraction(b * 2**12 * high) + c * t)
-
-
-FREQUENCIES = {
-    "harmonic": lambda K: 2 * np.pi * np.arange(K) / K,
-    "log": lambda K: np.pi * 2.0 ** (np.arange(K) - K + 1),
-}
-
-
-def as_frequencies(frequencies, num_frequencies):
-    """K frequencies in radians per step, float64."""
-    if isinstance(frequencies, str) and frequencies in FREQUENCIES:
-        return FREQUENCIES[frequencies](num_frequencies)
-    try:
-        array = np.array(frequencies, "float64")
-    except (TypeError, ValueError):
-        array = np.array(np.nan)
-    if array.shape != (num_frequencies,) or not np.all(np.isfinite(array)):
-        raise ValueError(
-            '`frequencies` must be "harmonic", "log" or as many finite numbers as '
-            f"`num_frequencies`, in radians per step. Received: frequencies={frequencies!r}, "
-            f"num_frequencies={num_frequencies}."
-        )
-    return array

@@ -217,6 +217,20 @@ def test_config_makes_the_same_again_and_keeps_every_argument(name, part):
 
 
 @each_class
+def test_every_argument_can_be_read_from_the_layer_as_from_keras_lstm(name):
+    layer = LAYERS[name][0](**LAYERS[name][2], **OTHER_VALUES_OF_LAYERS)
+    lstm = keras.layers.LSTM(layer.units, **OTHER_VALUES_OF_LAYERS)
+    for argument in set(arguments_of(type(lstm))) - LSTM_ALONE - {"seed"}:
+        value, keras_has = getattr(layer, argument), getattr(lstm, argument)
+        if isinstance(keras_has, str | float | int):
+            assert value == keras_has
+        else:
+            assert type(value) is type(keras_has)
+    for argument in arguments_of(type(layer)):
+        assert hasattr(layer, argument), argument
+
+
+@each_class
 def test_type_and_trainability_are_those_of_the_cell_too(name):
     layer = made(name, dtype="mixed_bfloat16", trainable=False)
     assert layer.cell.compute_dtype == layer.compute_dtype == "bfloat16"
@@ -269,6 +283,19 @@ def test_gradients_of_the_last_output_alone_are_those_of_automatic_differentiati
     x, mask = frames(dtype="float64"), mask_of("padded")
     actual = results_and_gradients(layer, x, mask)
     assert_all_close(actual, results_and_gradients(looped(layer), x, mask), 1e-9, 1e-9)
+
+
+@all_layers
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_a_state_that_counts_has_no_gradient_and_any_other_has(name, training):
+    layer = made(name, return_sequences=True)
+    states = [tf.constant(s) for s in some_states(layer)]
+    with tf.GradientTape() as tape:
+        tape.watch(states)
+        total = tf.reduce_sum(layer(frames(), initial_state=states, training=training))
+    gradients = tape.gradient(total, states, unconnected_gradients="zero")
+    for state, gradient in zip(layer.cell.state_names, gradients, strict=True):
+        assert np.any(gradient.numpy() != 0) == (state not in COUNTS), state
 
 
 @each_class
@@ -345,6 +372,19 @@ def test_a_row_without_any_frame_keeps_its_state(name):
     for before, state in zip(states, after, strict=True):
         np.testing.assert_array_equal(state[1], before[1])
         assert np.any(state[0] != before[0])
+
+
+@all_layers
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_what_masked_frames_hold_reaches_neither_outputs_nor_gradients(name, training):
+    layer = made(name, return_sequences=True, return_state=True)
+    x, mask, states = frames(), mask_of("gaps"), some_states(layer)
+    expected = results_and_gradients(layer, np.where(mask[..., None], x, 0), mask, states, training)
+    np.testing.assert_array_equal(expected[1][len(layer.trainable_weights)].numpy()[~mask], 0)
+    for value in (np.nan, np.inf):
+        held = np.where(mask[..., None], x, np.float32(value))
+        actual = results_and_gradients(layer, held, mask, states, training)
+        assert_all_close(actual, expected, atol=1e-6)
 
 
 @each_class
@@ -578,6 +618,17 @@ def test_a_bidirectional_layer_is_one_each_way(name):
 
 
 @each_class
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_sizes_that_are_known_stay_known_in_a_graph(name, training):
+    layer = made(name, return_sequences=True, return_state=True)
+    run = tf.function(lambda x, mask: layer(x, mask=mask, training=training))
+    for mask in (None, np.ones((B, T), bool)):
+        outputs, *states = run.get_concrete_function(frames(), mask).output_shapes
+        assert outputs == (B, T, layer.cell.output_size)
+        assert states == [(B, size) for size in layer.cell.state_size]
+
+
+@each_class
 def test_batch_and_time_may_be_unknown_in_a_graph(name):
     model = sequential(name, return_sequences=True)
     layer = model.layers[0]
@@ -627,8 +678,9 @@ LOOPS = {
 def test_gradients_are_finite_on_silence_constants_and_without_frames(name, loop):
     layer = built(LOOPS[loop](name, return_sequences=True, return_state=True))
     x, mask = hard_rows()
-    results, gradients = results_and_gradients(layer, x, mask)
-    assert finite(results) and finite(gradients)
+    for training in (True, False) if loop == "ours" else (True,):
+        results, gradients = results_and_gradients(layer, x, mask, training=training)
+        assert finite(results) and finite(gradients)
 
 
 @each_class
@@ -689,6 +741,14 @@ def test_compiled_by_itself_outputs_and_gradients_are_the_same(name):
     exact = [np.float64(a) for a in (x, *states)]
     expected = results_and_gradients(plain, exact[0], mask, exact[1:])
     actual = results_and_gradients(compiled, x, mask, states)
+    assert_all_close(actual, expected, atol=1e-4, rtol=1e-4)
+
+
+@each_class
+def test_compiled_by_itself_it_has_gradients_at_inference_too(name):
+    compiled, plain = made(name, jit_compile=True), made(name)
+    actual = results_and_gradients(compiled, frames(), training=False)
+    expected = results_and_gradients(plain, frames(), training=False)
     assert_all_close(actual, expected, atol=1e-4, rtol=1e-4)
 
 

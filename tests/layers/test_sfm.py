@@ -356,6 +356,18 @@ def test_the_gradient_of_the_amplitude_is_exact_where_there_is_one(dtype, size, 
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_gradient_of_the_amplitude_is_zero_in_silence(dtype, training):
+    S = np.zeros((D, K), complex)
+    S[0], S[1] = 0.5 - 0.25j, -0.5j
+    for gradient in memory_alone(dtype, S, training)[0]:
+        np.testing.assert_array_equal(gradient[2:], 0)
+    real, imaginary = memory_alone(dtype, S, training)[0]
+    assert np.all(real[0] != 0) and np.all(imaginary[:2] != 0)
+    np.testing.assert_array_equal(real[1], 0)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
 def test_the_gradient_of_the_amplitude_does_not_depend_on_how_small_it_is(training):
     direction = np.exp(1j * np.arange(D * K).reshape(D, K))
     of_tiny, of_small = (

@@ -1,0 +1,141 @@
+"""State-Frequency Memory as a recurrence for `scan`, with its gradient; `sfm` has the equations."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras import ops
+
+from seqlayers.layers.clock import cycles, fraction
+
+TINY = 1.1754944e-38  # the smallest normal float32
+
+
+@dataclass(frozen=True)
+class StateFrequencyRecurrence:
+    """The step of both cells, frequency by frequency: S is `(K, batch, D)`.
+
+    Frames are `x V + b` and the turn of each frequency `(batch, K)`; or, where the frequencies
+    adapt, t `(batch, 1)` or nothing. Rows are the dropout of z', if any.
+    """
+
+    units: int
+    num_frequencies: int
+    memory_units: int
+    rotation: str
+
+    # Activated gates (batch, 3 D + K), o and tanh (K, batch, 2 M), turns and adaptive f (batch, K).
+    num_kept: ClassVar = 3
+    num_extra: ClassVar = 1  # the gradient before tanh, (K, batch, M)
+
+    @property
+    def sizes(self):
+        return self.units, self.num_frequencies, self.memory_units
+
+    @property
+    def adaptive(self):
+        return self.rotation in ("product", "accumulated")
+
+    @property
+    def state_row_axes(self):
+        return (0, 1, 1, 0) if self.rotation == "accumulated" else (0, 1, 1)
+
+    def step(self, weights, rows, frame, before):
+        M, K, D = self.sizes
+        W, P, d = weights
+        z, S_re, S_im, *phase = before
+        x, *time = frame
+        a = x + ops.matmul(z * rows[0] if rows else z, W)
+        gates = ops.sigmoid(a[:, : 2 * D + K])  # ste, fre, g
+        i = ops.tanh(a[:, 2 * D + K : 3 * D + K])
+        F, u = self._forget_and_input(gates, i)
+        if not self.adaptive:
+            kept = (turn,) = time
+        else:
+            f = ops.sigmoid(a[:, 3 * D + K : 3 * D + 2 * K])
+            turn = fraction(phase[0] + f) if phase else cycles(f, time[0])
+            kept = (ops.concatenate([turn, f], axis=-1),)
+        cos, sin = self._basis(turn)
+        S_re = F * S_re + u * cos
+        S_im = F * S_im + u * sin
+        # The gradient is the one below: here |S| need not care for S = 0.
+        A = ops.matmul(ops.sqrt(ops.square(S_re) + ops.square(S_im)), P)  # [K, B, 2M]
+        o = ops.transpose(ops.reshape(a[:, -K * M :], (-1, K, M)), (1, 0, 2))
+        o = ops.sigmoid(o + A[..., :M])
+        c = ops.tanh(A[..., M:] + d[:, None])
+        z = ops.sum(o * c, axis=0)
+        kept = (ops.concatenate([gates, i], -1), ops.concatenate([o, c], -1), *kept)
+        return (z, S_re, S_im, *([turn] if phase else [])), kept
+
+    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+        M, K, D = self.sizes
+        W, P, _ = weights
+        gates, o_c, turn = kept
+        o, c = o_c[..., :M], o_c[..., M:]
+        turn, f = turn[:, :K], turn[:, K:]
+        dz, dS_re, dS_im, *d_phase = d_after
+        (_, S_re_before, S_im_before), (_, S_re, S_im) = before[:3], after[:3]
+        ste, fre = gates[:, :D], gates[:, D : D + K]
+        g, i = gates[:, D + K : 2 * D + K], gates[:, 2 * D + K :]
+        F, u = self._forget_and_input(gates[:, : 2 * D + K], i)
+        cos, sin = self._basis(turn)
+
+        d_o = dz * c * o * (1 - o)  # before the sigmoid [K, B, M]
+        d_c = dz * o * (1 - c * c)  # before the tanh
+        dA = ops.matmul(ops.concatenate([d_o, d_c], -1), ops.transpose(P, (0, 2, 1)))
+        # 1 / A, and 0 where S = 0: there S_re and S_im below are 0.
+        dA = dA * ops.rsqrt(ops.maximum(ops.square(S_re) + ops.square(S_im), TINY))
+        dS_re = dS_re + dA * S_re
+        dS_im = dS_im + dA * S_im
+
+        dF = dS_re * S_re_before + dS_im * S_im_before  # [K, B, D]
+        d_u = ops.sum(dS_re * cos + dS_im * sin, axis=0)  # [B, D]
+        d_ste = ops.sum(dF * ops.transpose(fre)[:, :, None], axis=0)
+        d_fre = ops.transpose(ops.sum(dF * ste, axis=-1))
+        d_a = [d_ste * ste * (1 - ste), d_fre * fre * (1 - fre)]
+        d_a += [d_u * i * g * (1 - g), d_u * g * (1 - i * i)]
+        d_turn = ops.zeros_like(turn)
+        if self.rotation != "given":
+            d_turn = ops.transpose(ops.sum(u * (dS_im * cos - dS_re * sin), axis=-1))
+            d_turn = 2 * math.pi * d_turn + (d_phase[0] if d_phase else 0)
+        if self.adaptive:
+            d_f = d_turn if d_phase else d_turn * frame[1]
+            d_a.append(d_f * f * (1 - f))
+        d_a.append(ops.reshape(ops.transpose(d_o, (1, 0, 2)), (-1, K * M)))
+        d_a = ops.concatenate(d_a, axis=-1)
+        dz = ops.matmul(d_a, ops.transpose(W))
+        if rows:
+            dz = dz * rows[0]
+        d_before = [dz, dS_re * F, dS_im * F]
+        if self.rotation == "accumulated":
+            return (d_a,), (*d_before, d_turn), (d_c,)
+        d_time = ops.zeros_like(frame[1]) if self.rotation == "product" else d_turn
+        return (d_a, d_time), tuple(d_before), (d_c,)
+
+    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+        M, K, D = self.sizes
+        z = before[0] * rows[0] if rows else before[0]
+        d_a, d_c = d_frames[0], extra[0]
+        dW = ops.matmul(
+            ops.transpose(ops.reshape(z, (-1, M))), ops.reshape(d_a, (-1, d_a.shape[-1]))
+        )
+        A = ops.sqrt(ops.square(after[1]) + ops.square(after[2]))  # [T, K, B, D]
+        dP = []
+        for k in range(K):  # one product over all frames is a third faster than one batched over k
+            A_k = ops.transpose(ops.reshape(A[:, k], (-1, D)))
+            d_o = d_a[..., (k - K) * M : (k + 1 - K) * M or None]
+            d_o_c = ops.concatenate([d_o, d_c[:, k]], axis=-1)
+            dP.append(ops.matmul(A_k, ops.reshape(d_o_c, (-1, 2 * M))))
+        return dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))
+
+    def _forget_and_input(self, gates, i):
+        """F `(K, batch, D)` and u `(batch, D)`."""
+        _, K, D = self.sizes
+        ste, fre, g = gates[:, :D], gates[:, D : D + K], gates[:, D + K :]
+        return ste * ops.transpose(fre)[:, :, None], g * i
+
+    @staticmethod
+    def _basis(turn):
+        """cos and sin of turns `(batch, K)`, `(K, batch, 1)`."""
+        angle = 2 * math.pi * ops.transpose(turn)[:, :, None]
+        return ops.cos(angle), ops.sin(angle)
