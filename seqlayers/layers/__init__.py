@@ -1,5 +1,6 @@
 """Keras layers over time."""
 
+from seqlayers.layers.conv_lstm_patch import ConvLSTMPatch, ConvLSTMPatchCell
 from seqlayers.layers.delay import Delay, delay
 from seqlayers.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from seqlayers.layers.sfm import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell
@@ -8,6 +9,8 @@ __all__ = [
     "SFM",
     "AdaptiveSFM",
     "AdaptiveSFMCell",
+    "ConvLSTMPatch",
+    "ConvLSTMPatchCell",
     "Delay",
     "PeepholeLSTM",
     "PeepholeLSTMCell",

@@ -110,7 +110,7 @@ class PeepholeLSTMCell(GatedCell):
         return ops.concatenate([i, ops.ones((M,), dtype=dtype), c_o])
 
     def project(self, inputs):
-        """x V, `(..., 4 M)`."""
+        """x V, `(batch, 4 M)`."""
         return ops.matmul(inputs, self.kernel)
 
     def call(self, inputs, states, training=False):
@@ -150,9 +150,10 @@ class PeepholeLSTMCell(GatedCell):
         if training and self.recurrent_dropout:
             rows = (self.get_recurrent_dropout_mask(states[0]),)
         if mask is not None:  # what is masked may hold anything, NaN included
-            real = ops.reshape(mask, (*ops.shape(mask), *[1] * (len(sequences.shape) - 2)))
-            sequences = ops.where(real, sequences, 0)
-        frames = self.project(sequences)
+            sequences = ops.where(mask[..., None], sequences, 0)
+        time, _, features = ops.shape(sequences)
+        frames = self.project(ops.reshape(sequences, (-1, features)))
+        frames = ops.reshape(frames, (time, -1, 4 * self.units))
         return self.scan_projected(frames, rows, states, mask, training, jit_compile)
 
     def scan_projected(self, frames, rows, states, mask, training, jit_compile):

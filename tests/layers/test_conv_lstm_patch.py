@@ -1,0 +1,503 @@
+"""LSTM over patches: its equations, the same by Keras's layers, its states, and what is refused."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from reference import peephole_lstm as reference
+
+from seqlayers import heads, models
+from seqlayers.layers import ConvLSTMPatch, ConvLSTMPatchCell, PeepholeLSTM
+
+B, T, F, C, M, R = 2, 4, 11, 2, 3, 5  # all different, so that what is transposed does not fit
+MASKS = {
+    "no mask": None,
+    "padded": [[1, 1, 1, 1], [1, 1, 0, 0]],
+    "gaps": [[0, 1, 0, 1], [0, 0, 0, 0]],
+}
+masks = pytest.mark.parametrize("mask", MASKS)
+#       arguments                                                        bands, channels; J, J'
+VARIANTS = {
+    "plain": ({"patch_size": 4, "patch_stride": 2}, (F,), (4, 1)),
+    "channels": ({"patch_size": 3, "patch_stride": 1}, (F, C), (9, 3)),
+    "same": ({"patch_size": 4, "patch_stride": 2, "padding": "same"}, (F, C), (6, 2)),
+    "same, pools not full": (
+        {"patch_size": 3, "patch_stride": 3, "padding": "same"},
+        (F,),
+        (4, 2),
+    ),
+    "one pool": (
+        {"patch_size": 2, "patch_stride": 4, "padding": "same", "pool_size": 8},
+        (F,),
+        (3, 1),
+    ),
+    "left over": ({"patch_size": 5, "patch_stride": 3, "pool_size": 2}, (F + 4,), (4, 2)),
+    "no pools": ({"patch_size": 4, "patch_stride": 3, "pool_size": 1}, (F,), (3, 3)),
+    "whole frame": ({"patch_size": F, "patch_stride": 1, "pool_size": 1}, (F,), (1, 1)),
+    "projected": (
+        {"patch_size": 4, "patch_stride": 2, "projection_units": R},
+        (F,),
+        (4, 1),
+    ),
+    "average": (
+        {"patch_size": 3, "patch_stride": 2, "pooling": "average", "padding": "same"},
+        (F, C),
+        (6, 2),
+    ),
+    "average, pools not full": (
+        {"patch_size": 3, "patch_stride": 3, "pooling": "average", "padding": "same"},
+        (F,),
+        (4, 2),
+    ),
+    "lp": ({"patch_size": 3, "patch_stride": 2, "pooling": "lp"}, (F,), (5, 1)),
+    "lp 3": (
+        {"patch_size": 4, "patch_stride": 2, "pooling": "lp", "pool_exponent": 3},
+        (F,),
+        (4, 1),
+    ),
+    "sum": (
+        {"patch_size": 3, "patch_stride": 3, "pooling": "lp", "pool_exponent": 1}
+        | {"padding": "same"},
+        (F,),
+        (4, 2),
+    ),
+}
+SOME = ("channels", "same, pools not full", "projected", "average, pools not full", "lp 3")
+all_variants = pytest.mark.parametrize("name", VARIANTS)
+some_variants = pytest.mark.parametrize("name", SOME)
+
+
+def mask_of(name):
+    return None if MASKS[name] is None else np.array(MASKS[name], bool)
+
+
+def randomised(layer, scale=0.7, seed=1):
+    rng = np.random.default_rng(seed)
+    for weight in layer.trainable_weights:
+        weight.assign(scale * rng.normal(size=weight.shape))
+    return layer
+
+
+def made(name="channels", **kwargs):
+    arguments, frame, _ = VARIANTS[name]
+    known = {"return_sequences": True, "return_state": True, "jit_compile": False}
+    layer = ConvLSTMPatch(M, **known | {"dtype": "float64"} | arguments | kwargs)
+    layer.build((B if layer.stateful else None, None, *frame))
+    return randomised(layer)
+
+
+def looped(layer, *frame):
+    """Keras's loop over a cell like that of the layer, with its weights."""
+    cell = ConvLSTMPatchCell.from_config(layer.cell.get_config())
+    loop = keras.layers.RNN(cell, return_sequences=True, return_state=True, dtype="float64")
+    loop.build((None, None, *frame))
+    loop.set_weights([w.numpy() for w in layer.weights])
+    return loop
+
+
+def frames(name="channels", dtype="float64", seed=2):
+    return np.random.default_rng(seed).normal(size=(B, T, *VARIANTS[name][1])).astype(dtype)
+
+
+def some_states(layer, seed=4):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(B, size)) for size in layer.cell.state_size]
+
+
+def assert_all_close(actual, expected, atol=1e-12):
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, atol=atol, rtol=atol)
+
+
+def results_and_gradients(layer, x, states=None, mask=None, training=True):
+    """All that a layer returns, flat, and gradients of a random sum: weights, inputs, states."""
+    rng = np.random.default_rng(3)
+    x, states = tf.constant(x), [tf.constant(s) for s in states or []]
+    sources = [w.value for w in layer.trainable_weights] + [x, *states]
+    with tf.GradientTape() as tape:
+        tape.watch(sources)
+        output, *after = layer(x, mask=mask, initial_state=states or None, training=training)
+        results = [tf.reshape(output, (*x.shape[:2], -1)), *after]
+        total = sum(
+            tf.reduce_sum(r * rng.normal(size=r.shape).astype(x.dtype.name)) for r in results
+        )
+    return [*results, *tape.gradient(total, sources, unconnected_gradients="zero")]
+
+
+# The equations.
+
+
+@all_variants
+def test_outputs_and_states_are_those_of_the_equations(name):
+    layer, x = made(name), frames(name)
+    cell, (J, pools) = layer.cell, VARIANTS[name][2]
+    assert (cell.num_patches, cell.num_pools) == (J, pools)
+    arrays = (cell.kernel, cell.recurrent_kernel, cell.bias)
+    arrays += (cell.peephole_kernel, cell.projection_kernel)
+    weights = reference.LSTM(*(None if w is None else w.numpy() for w in arrays))
+    options = {k: getattr(layer, k) for k in ("patch_size", "patch_stride", "pool_size")}
+    options |= {k: getattr(layer, k) for k in ("padding", "pooling")}
+    states = some_states(layer)
+    expected = []
+    for row, r, c in zip(x, *states, strict=True):
+        before = (row.reshape(T, len(row[0]), -1), r.reshape(J, -1), c.reshape(J, -1))
+        y, r, c = reference.conv_lstm_patch(
+            weights, *before, exponent=layer.pool_exponent, **options
+        )
+        expected.append((y, r[-1].reshape(-1), c[-1].reshape(-1)))
+    expected = [np.array(values) for values in zip(*expected, strict=True)]
+    for training in (False, True):
+        assert_all_close(layer(x, initial_state=states, training=training), expected)
+    y, *after = looped(layer, *x.shape[2:])(x, initial_state=states)
+    assert_all_close([tf.reshape(y, expected[0].shape), *after], expected)
+    flat = made(name, flatten=True)(x, initial_state=states)[0]
+    np.testing.assert_array_equal(flat, layer(x, initial_state=states)[0].numpy().reshape(B, T, -1))
+
+
+POOLINGS = {
+    "max": keras.layers.MaxPooling1D,
+    "average": keras.layers.AveragePooling1D,
+}
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [F + 2, F + 4])
+def test_without_peepholes_it_is_an_lstm_of_keras_on_each_patch_and_pools_of_keras(
+    pooling, padding, size
+):
+    P, S, L = 4, 2, 3
+    way = {"padding": padding, "pooling": pooling, "return_sequences": True}
+    layer = ConvLSTMPatch(M, P, S, L, dtype="float64", jit_compile=False, **way)
+    x = np.random.default_rng(0).normal(size=(B, T, size, C))
+    layer.build(x.shape)
+    randomised(layer).cell.peephole_kernel.assign(np.zeros((3, M)))
+    lstm = keras.layers.LSTM(M, return_sequences=True, dtype="float64")
+    lstm.build((None, None, P * C))
+    lstm.set_weights([w.numpy() for w in layer.weights[:3]])
+    if padding == "same":
+        missing = (math.ceil(size / S) - 1) * S + P - size
+        x_wide = np.pad(x, [(0, 0), (0, 0), (missing // 2, missing - missing // 2), (0, 0)])
+    else:
+        x_wide = x
+    starts = range(0, x_wide.shape[2] - P + 1, S)
+    patches = [lstm(x_wide[:, :, s : s + P].reshape(B, T, P * C)) for s in starts]
+    patches = tf.reshape(tf.stack(patches, axis=2), (B * T, len(starts), M))
+    pool = POOLINGS[pooling](L, padding=padding, dtype="float64")
+    np.testing.assert_allclose(layer(x), tf.reshape(pool(patches), (B, T, -1, M)), atol=1e-13)
+
+
+def test_a_patch_of_the_whole_frame_is_a_peephole_lstm():
+    layer, x = made("whole frame", projection_units=R), frames("whole frame")
+    way = {"return_sequences": True, "return_state": True, "jit_compile": False}
+    lstm = PeepholeLSTM(M, projection_units=R, dtype="float64", **way)
+    lstm.build(x.shape)
+    lstm.set_weights([w.numpy() for w in layer.weights])
+    expected = results_and_gradients(lstm, x, mask=mask_of("padded"))
+    assert_all_close(results_and_gradients(layer, x, mask=mask_of("padded")), expected)
+
+
+def test_the_sizes_of_the_paper():
+    """Table 3: with 24 patches, pools of 3 and 2000 units behind, 4.1 million weights fewer."""
+    sizes = []
+    for pool_size in (1, 3):
+        layer = ConvLSTMPatch(128, 18, 1, pool_size, flatten=True)
+        shape = layer.compute_output_shape((None, 15, 41, 3))
+        layer.build((None, 15, 41, 3))
+        sizes.append(2000 * shape[-1])
+        assert layer.count_params() == 4 * 128 * (18 * 3 + 128 + 1) + 3 * 128
+    assert round((sizes[0] - sizes[1]) / 1e6, 1) == 4.1
+
+
+# Gradients.
+
+
+@some_variants
+@masks
+def test_gradients_are_those_of_automatic_differentiation(name, mask):
+    layer, x, mask = made(name), frames(name), mask_of(mask)
+    states = some_states(layer)
+    expected = results_and_gradients(looped(layer, *x.shape[2:]), x, states, mask)
+    for training in (True, False):
+        assert_all_close(results_and_gradients(layer, x, states, mask, training), expected)
+
+
+@pytest.mark.parametrize("argument", ["dropout", "recurrent_dropout"])
+def test_with_dropout_too(argument):
+    way = {argument: 0.5, "seed": 5}
+    layer, x, mask = made(**way), frames(), mask_of("gaps")
+    expected = results_and_gradients(looped(made(**way), F, C), x, mask=mask)
+    assert_all_close(results_and_gradients(layer, x, mask=mask), expected)
+    np.testing.assert_array_equal(layer(x)[0], made()(x)[0])
+
+
+def test_what_is_dropped_of_a_frame_is_dropped_in_all_patches_that_hold_it():
+    way = {"pool_size": 1, "activation": "linear", "use_bias": False, "return_sequences": True}
+    layer = ConvLSTMPatch(1, 3, 1, dropout=0.5, seed=0, **way)
+    x = np.ones((40, 1, 5), "float32")
+    layer.build(x.shape)
+    kernel = np.zeros((3, 4), "float32")
+    kernel[:, 2] = [1, 10, 100]  # of the cell input; the gates stay half open
+    layer.set_weights([kernel, np.zeros((1, 4)), np.zeros((3, 1))])
+    y = layer(x, training=True).numpy()[:, 0, :, 0]
+    digits = np.rint(4 * y / 2)[..., None] // [1, 10, 100] % 10  # 1 for a band that is kept
+    for j in (0, 1):
+        np.testing.assert_array_equal(digits[:, j, 1:], digits[:, j + 1, :2])
+    assert 0 < np.mean(digits) < 1
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "lp"])
+@pytest.mark.parametrize("training", [True, False])
+def test_silence_and_rows_without_frames_have_finite_gradients(pooling, training):
+    for exponent in (1, 1.5, 2) if pooling == "lp" else (2,):
+        layer = ConvLSTMPatch(M, 4, 2, pooling=pooling, pool_exponent=exponent, jit_compile=False)
+        layer.return_sequences = layer.return_state = True
+        x = np.zeros((B, T, F), "float32")
+        layer(x)
+        for mask in (None, mask_of("gaps")):
+            for tensor in results_and_gradients(layer, x, mask=mask, training=training):
+                assert np.all(np.isfinite(tensor))
+
+
+def test_compiled_in_shards_it_gives_the_same():
+    layer, x, mask = made("same"), frames("same"), mask_of("gaps")
+    compiled = made("same", jit_compile=True, dtype="float32")
+    expected = results_and_gradients(layer, x, mask=mask)
+    actual = results_and_gradients(compiled, x.astype("float32"), mask=mask)
+    assert_all_close(actual, expected, 1e-4)
+
+
+# Time.
+
+
+@some_variants
+def test_frame_by_frame_with_the_state_handed_on_is_the_whole(name):
+    layer, x = made(name), frames(name)
+    whole, *last = layer(x)
+    states, outputs = None, []
+    for t in range(T):
+        output, *states = layer(x[:, t : t + 1], initial_state=states)
+        outputs.append(output[:, 0])
+    assert_all_close([np.stack(outputs, axis=1), *states], [whole, *last])
+    states = layer.cell.get_initial_state(batch_size=B)
+    for t in range(T):
+        output, states = layer.cell(x[:, t], states)
+        np.testing.assert_allclose(output, outputs[t].numpy().reshape(B, -1), atol=1e-12)
+
+
+def test_a_stateful_layer_goes_on_where_it_stopped_until_it_is_reset():
+    layer, x = made(stateful=True, return_state=False), frames()
+    whole = made(return_state=False)(x)
+    for _ in range(2):
+        parts = [layer(x[:, :3]), layer(x[:, 3:])]
+        np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-12)
+        layer.reset_state()
+
+
+def test_padded_or_not_the_outputs_and_states_are_the_same():
+    layer, x, mask = made(), frames(), mask_of("padded")
+    x[~mask] = np.nan
+    y, *states = layer(x, mask=mask)
+    for row, length in enumerate(mask.sum(axis=1)):
+        short, *after = layer(x[row : row + 1, :length])
+        np.testing.assert_allclose(y[row, :length], short[0], atol=1e-12)
+        assert_all_close([s[row] for s in states], [s[0] for s in after])
+
+
+@pytest.mark.parametrize("name", ["plain", "channels"])
+def test_a_mask_of_frames_is_found_and_handed_on(name):
+    """Of bands with channels, `Masking` makes one for each band."""
+    layer, x, mask = made(name, return_state=False), frames(name), mask_of("padded")
+    x[~mask] = 0
+    x[0, 0, 0] = 0  # a band without sound is no frame without sound
+    inputs = keras.Input((None, *VARIANTS[name][1]), dtype="float64")
+    masked = keras.layers.Masking(dtype="float64")(inputs)
+    outputs = keras.Model(inputs, layer(masked))(x)
+    np.testing.assert_array_equal(outputs, layer(x, mask=mask))
+    np.testing.assert_array_equal(outputs._keras_mask, mask)
+
+
+def test_a_bidirectional_layer_is_one_each_way():
+    way = {"return_state": False, "zero_output_for_mask": True}  # the latter as it sets by itself
+    forward, backward = made(**way), randomised(made(go_backwards=True, **way), seed=7)
+    both = keras.layers.Bidirectional(made(return_state=False), dtype="float64")
+    both.build((None, None, F, C))
+    both.set_weights([w.numpy() for w in forward.weights + backward.weights])
+    x, mask = frames(), mask_of("padded")
+    expected = [forward(x, mask=mask), np.flip(backward(x, mask=mask), axis=1)]
+    np.testing.assert_allclose(both(x, mask=mask), np.concatenate(expected, axis=-1), atol=1e-12)
+
+
+# In models.
+
+
+def speech(**kwargs):
+    """Two of them, a PeepholeLSTM and a Dense layer: the paper's, small."""
+    way = {"return_sequences": True, "jit_compile": False} | kwargs
+    return keras.Sequential(
+        [
+            keras.Input((None, F, C)),
+            ConvLSTMPatch(4, 3, 1, 2, **way),
+            ConvLSTMPatch(M, 2, 1, 3, projection_units=2, flatten=True, **way),
+            PeepholeLSTM(4, projection_units=M, **way),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+def test_layers_of_it_are_stacked_and_learn_and_are_saved(tmp_path):
+    model = speech()
+    shapes = [layer.output.shape for layer in model.layers]
+    assert shapes == [(None, None, 4, 4), (None, None, 2), (None, None, M), (None, None, 2)]
+    model.compile(keras.optimizers.Adam(0.05), loss="mse", jit_compile=False)
+    x, y = frames(dtype="float32"), np.ones((B, T, 2), "float32")
+    before = [w.numpy() for w in model.weights]
+    losses = model.fit(x, y, epochs=3, verbose=0).history["loss"]
+    assert losses[2] < losses[1] < losses[0]
+    for weight, old in zip(model.weights, before, strict=True):
+        assert np.any(weight.numpy() != old), weight.path
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(x), model(x))
+    for layer, again in zip(model.layers, loaded.layers, strict=True):
+        assert again.get_config() == layer.get_config()
+
+
+def test_an_exported_model_is_plain_tensorflow(tmp_path):
+    model = speech(jit_compile="auto")
+    x = frames(dtype="float32")
+    model.export(tmp_path, verbose=False)
+    served = tf.saved_model.load(tmp_path)
+    for part in (x, x[:1, :2]):
+        np.testing.assert_allclose(served.serve(part), model(part), atol=1e-6)
+    assert b"_XlaMustCompile" not in (tmp_path / "saved_model.pb").read_bytes()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("pooling", ["max", "lp"])
+def test_a_policy_sets_the_type_of_outputs_and_leaves_them_close(policy, pooling):
+    layer = made("same", dtype=policy, pooling=pooling)
+    x = frames("same")
+    expected = made("same", pooling=pooling)(x)
+    for training in (False, True):
+        results = layer(x, training=training)
+        for result, close in zip(results, expected, strict=True):
+            assert keras.backend.standardize_dtype(result.dtype) == layer.compute_dtype
+            np.testing.assert_allclose(tf.cast(result, "float64"), close, atol=0.1)
+    gradients = results_and_gradients(layer, x.astype("float32"))
+    assert all(np.all(np.isfinite(tf.cast(g, "float64"))) for g in gradients)
+
+
+@pytest.mark.parametrize("name", ["channels", "projected", "average"])
+@pytest.mark.parametrize("flatten", [False, True])
+def test_sizes_are_known_before_any_frame_is_seen(name, flatten):
+    arguments, frame, _ = VARIANTS[name]
+    x = frames(name)
+    for sequences in (False, True):
+        layer = ConvLSTMPatch(
+            M, flatten=flatten, return_sequences=sequences, return_state=True, **arguments
+        )
+        told = layer.compute_output_shape((B, T, *frame))
+        symbolic = layer(keras.Input((None, *frame)))
+        results = layer(x)
+        assert [tuple(r.shape) for r in results] == list(told)
+        assert [r.shape[1:] for r in symbolic] == [
+            (None, *shape[2:]) if sequences and number == 0 else shape[1:]
+            for number, shape in enumerate(told)
+        ]
+
+
+def test_states_may_be_inputs_of_a_functional_model():
+    layer, x = made(dtype="float32"), frames(dtype="float32")
+    inputs = [keras.Input((None, F, C)), *(keras.Input((s,)) for s in layer.cell.state_size)]
+    model = keras.Model(inputs, layer(inputs[0], initial_state=inputs[1:]))
+    states = [s.astype("float32") for s in some_states(layer)]
+    assert_all_close(model([x, *states]), layer(x, initial_state=states), 1e-6)
+
+
+def test_it_is_a_memory_for_a_head():
+    way = {"flatten": True, "return_sequences": True, "jit_compile": False}
+    memory = ConvLSTMPatch(4, 3, 1, 2, **way)
+    model = models.SequenceModel(memory, heads.BernoulliHead(F))
+    model.compile(keras.optimizers.Adam(0.05), jit_compile=False)
+    x = (frames("plain") > 1).astype("float32")
+    losses = model.fit(x, epochs=2, verbose=0).history["loss"]
+    assert losses[1] < losses[0]
+    assert model.generate(3, num_sequences=2, seed=0).shape == (2, 3, F)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("cls", [ConvLSTMPatch, ConvLSTMPatchCell])
+@pytest.mark.parametrize(
+    "argument", ["units", "patch_size", "patch_stride", "pool_size", "projection_units"]
+)
+def test_sizes_must_be_whole_numbers_above_zero(cls, argument):
+    good = {"units": M, "patch_size": 4, "patch_stride": 2}
+    for value in (0, -1, 2.5, True, "3"):
+        with pytest.raises(ValueError, match=f"`{argument}` must be an integer.*{value!r}"):
+            cls(**good | {argument: value})
+
+
+@pytest.mark.parametrize(
+    "argument, values",
+    [
+        ("padding", ("causal", None)),
+        ("pooling", ("min", None)),
+        ("pool_exponent", (0.5, math.inf, math.nan, "2", None, True)),
+    ],
+)
+def test_choices_are_told(argument, values):
+    for value in values:
+        with pytest.raises(ValueError, match=f"`{argument}` must be.*Received: {argument}="):
+            ConvLSTMPatch(M, 4, 2, **{argument: value})
+
+
+@pytest.mark.parametrize(
+    "arguments, shape, message",
+    [
+        ({"patch_size": 12}, (B, T, F), "`patch_size`.* 11. The number of patches would be 0"),
+        (
+            {"patch_size": 12, "padding": "same"},
+            (B, T, F, C),
+            "`patch_size`.* 11. The number of patches would be 6",
+        ),
+        ({"pool_size": 5}, (B, T, F), "`pool_size` .* number of patches, which would be 4"),
+        ({}, (None, T, None), "bands of a frame must be known.* patches would be unknown"),
+        ({}, (None, T, None, C), "bands of a frame must be known.* patches would be unknown"),
+        ({}, (None, T, F, None), r"channels of a band must be known.*\(11, None\)"),
+        ({}, (T, F), r"`\(batch, time, bands\)`.*\(4, 11\).*number of patches would be 4"),
+        ({}, (T, None), "number of patches would be unknown"),
+        ({}, (B, T, F, C, 1), r"`\(batch, time, bands, channels\)`.*\(2, 4, 11, 2, 1\)"),
+    ],
+)
+def test_frames_that_do_not_fit_are_refused_with_the_number_of_patches(arguments, shape, message):
+    layer = ConvLSTMPatch(**{"units": M, "patch_size": 4, "patch_stride": 2} | arguments)
+    with pytest.raises(ValueError, match=message):
+        layer.build(shape)
+    with pytest.raises(ValueError, match=message):
+        layer(keras.Input(batch_shape=shape))
+
+
+def test_frames_of_another_size_than_the_first_are_refused():
+    layer = made()
+    for shape in ((B, T, F + 1, C), (B, T, F, C + 1), (B, T, F), (B, T)):
+        with pytest.raises(ValueError, match="incompatible with the layer"):
+            layer(np.zeros(shape))
+
+
+def test_first_states_that_do_not_fit_are_refused_and_told_what_is_wanted():
+    layer = made("projected")
+    r, c = some_states(layer)
+    for states in ([c, r], [r], r, [r, c, c], [r[:, :R], c[:, :M]]):
+        with pytest.raises(ValueError, match=r"r of 4 patches \(batch, 20\), c .*12\). Received"):
+            layer(frames("projected"), initial_state=states)
+
+
+def test_states_before_the_number_of_patches_is_known_are_refused():
+    for layer in (ConvLSTMPatch(M, 4, 2), ConvLSTMPatchCell(M, 4, 2)):
+        with pytest.raises(ValueError, match="number of patches.*`build` before"):
+            layer.get_initial_state(2)
