@@ -102,8 +102,8 @@ class ConvLSTMPatchCell(PeepholeLSTMCell):
         given = f"Received: {given}, padding={self.padding!r}."
         if J is None:
             raise ValueError(
-                "The number of bands of a frame must be known to make the weights: the number of "
-                f"patches would be unknown. {given}"
+                "The number of features of a frame, its bands, must be known to make the weights: "
+                f"the number of patches would be unknown. {given}"
             )
         if P > num_bands:
             raise ValueError(
@@ -236,10 +236,11 @@ class ConvLSTMPatch(GatedRNN, cell=ConvLSTMPatchCell):
         if len(shape) in (3, 4):
             return
         number = self.cell.patches_in(shape[-1]) if shape else None
+        number = "unknown" if number is None else number
         raise ValueError(
-            "Inputs must be `(batch, time, bands)` or `(batch, time, bands, channels)`. Received: "
-            f"inputs of shape {tuple(shape)}. Were its last axis that of bands, the number of "
-            f"patches would be {'unknown' if number is None else number}."
+            "Inputs must be `(batch, time, bands)`, ndim=3, or `(batch, time, bands, channels)`, "
+            f"ndim=4. Received: inputs of shape {tuple(shape)}, ndim={len(shape)}. Were its last "
+            f"axis that of bands, the number of patches would be {number}."
         )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):

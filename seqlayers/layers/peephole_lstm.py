@@ -149,8 +149,6 @@ class PeepholeLSTMCell(GatedCell):
         rows = ()
         if training and self.recurrent_dropout:
             rows = (self.get_recurrent_dropout_mask(states[0]),)
-        if mask is not None:  # what is masked may hold anything, NaN included
-            sequences = ops.where(mask[..., None], sequences, 0)
         time, _, features = ops.shape(sequences)
         frames = self.project(ops.reshape(sequences, (-1, features)))
         frames = ops.reshape(frames, (time, -1, 4 * self.units))

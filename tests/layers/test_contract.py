@@ -13,19 +13,32 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from seqlayers.layers import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell
+from seqlayers.layers import (
+    SFM,
+    AdaptiveSFM,
+    AdaptiveSFMCell,
+    ConvLSTMPatch,
+    ConvLSTMPatchCell,
+    PeepholeLSTM,
+    PeepholeLSTMCell,
+    SFMCell,
+)
 
 N, B, T = 3, 3, 5
 
 SMALL = {"units": 4, "num_frequencies": 3, "memory_units": 5}
+PATCHES = {"units": 4, "patch_size": 2, "patch_stride": 1, "pool_size": 1, "flatten": True}
 LAYERS = {
     "sfm": (SFM, SFMCell, SMALL),
     "sfm per frequency": (SFM, SFMCell, SMALL | {"recurrent_output": "per_frequency"}),
     "sfm learned": (SFM, SFMCell, SMALL | {"frequencies": "log", "learn_frequencies": True}),
     "adaptive": (AdaptiveSFM, AdaptiveSFMCell, SMALL),
     "adaptive accumulated": (AdaptiveSFM, AdaptiveSFMCell, SMALL | {"phase": "accumulated"}),
+    "peephole lstm": (PeepholeLSTM, PeepholeLSTMCell, {"units": 4, "projection_units": 3}),
+    "patches": (ConvLSTMPatch, ConvLSTMPatchCell, PATCHES),
 }
 COUNTS = {"clock"}  # states that count have no gradient
+SHARED = {"patches"}  # weights that read several parts of a frame
 OVERFLOW = {"adaptive"}  # the angle w t: its slope grows with t at every frame
 
 
@@ -460,7 +473,7 @@ def test_a_stateful_layer_goes_on_in_predict_as_well(name):
 
 @all_layers
 def test_states_may_be_inputs_of_a_functional_model(name, tmp_path):
-    layer = new(name, return_sequences=True, return_state=True)
+    layer = built(new(name, return_sequences=True, return_state=True))
     sizes = layer.cell.state_size
     assert all(type(size) is int for size in sizes)
     inputs = keras.Input((None, N))
@@ -799,7 +812,7 @@ def test_nothing_is_dropped_at_inference(name, argument):
     np.testing.assert_array_equal(layer(x), made(name, return_sequences=True)(x))
 
 
-@all_layers
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in SHARED])
 @dropouts
 def test_what_is_dropped_is_the_same_at_all_frames_and_the_rest_is_scaled(name, argument):
     """A row in training is that row through one of the networks that lack some of the units."""
