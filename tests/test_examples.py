@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,13 @@ def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_
     again = run("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
     assert again.returncode == 2
     assert "is not empty; --overwrite" in again.stderr
+
+
+@pytest.mark.slow
+def test_the_waves_are_told_apart_and_the_memories_drawn(tmp_path):
+    picture = tmp_path / "new" / "spectrum.png"
+    result = run("waves_sfm.py", "--quick", "--out", picture)
+    assert result.returncode == 0, result.stderr
+    for name in ("SFM", "A-SFM"):
+        assert re.search(rf"^{name} with \d+ weights: [0-4] of 4 test waves$", result.stdout, re.M)
+    assert picture.read_bytes().startswith(b"\x89PNG")

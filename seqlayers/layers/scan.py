@@ -22,9 +22,9 @@ class Recurrence(Protocol):
     """One step of a recurrent layer and its gradient, over tuples of tensors.
 
     Instances are hashable and hold all sizes of the weights: what is compiled for one serves all
-    that are equal to it. Rows of the
-    batch are axis 0 of `rows` and axis 1 of each frame stacked over time; `state_row_axes` says
-    which axis of each state they are. The first state is the output.
+    that are equal to it. Rows of the batch are axis 0 of `rows` and axis 1 of each frame stacked
+    over time; `state_row_axes` says which axis of each state they are. The first state is the
+    output.
     """
 
     state_row_axes: tuple[int, ...]
