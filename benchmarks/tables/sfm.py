@@ -45,7 +45,7 @@ SIZES = {
 # The angle w_t t that the paper prints jumps when the frequency moves, by more the later it is:
 # over 500 frames its gradient can overflow. "a-sfm" adds the frequencies up, this does as printed.
 SIZES["waves-1k"]["a-sfm-printed"] = (7, 4, 8)
-WAVES_EPOCHS, WAVES_RATE, WAVES_BATCH, SEEDS = 100, 5e-3, 50, range(5)
+WAVES_EPOCHS, WAVES_RATE, WAVES_BATCH, SEEDS = 40, 5e-3, 50, range(5)
 WAVES_CLIP = {"clipnorm": 0.2}  # of each weight: over 500 frames their gradients differ widely
 
 PUBLISHED = {  # Table 2
