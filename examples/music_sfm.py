@@ -36,9 +36,7 @@ def main(out="runs/music_sfm", quick=False):
         print(f"SFM with {name}: {model.score(rolls.test)}")
 
     piece = rolls.test[0]
-    plotting.save(
-        plotting.memory_spectrogram(memory.spectrum(piece[None])[0]), out / "memory.png"
-    )
+    plotting.save(plotting.memory_spectrogram(memory.spectrum(piece[None])[0]), out / "memory.png")
     music = model.generate(64, prime=piece[:8], temperature=0.8, seed=1)[0]
     midi.write(out / "generated.mid", music, step_in_beats=1.0)
     print(f"Wrote {out / 'memory.png'} and {out / 'generated.mid'}")
