@@ -45,3 +45,12 @@ def test_the_waves_are_told_apart_and_the_memories_drawn(tmp_path):
     for name in ("SFM", "A-SFM"):
         assert re.search(rf"^{name} with \d+ weights: [0-4] of 4 test waves$", result.stdout, re.M)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(tmp_path):
+    result = run("music_sfm.py", "--quick", "--out", tmp_path / "music")
+    assert result.returncode == 0, result.stderr
+    for head in ("each key for itself", "an RBM over all keys"):
+        assert re.search(rf"^SFM with {head}: -\d+\.\d+ nats per frame", result.stdout, re.M)
+    assert {path.name for path in (tmp_path / "music").iterdir()} == {"memory.png", "generated.mid"}
