@@ -54,3 +54,14 @@ def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(tmp_path)
     for head in ("each key for itself", "an RBM over all keys"):
         assert re.search(rf"^SFM with {head}: -\d+\.\d+ nats per frame", result.stdout, re.M)
     assert {path.name for path in (tmp_path / "music").iterdir()} == {"memory.png", "generated.mid"}
+
+
+@pytest.mark.slow
+def test_phones_are_heard_frame_by_frame_as_in_the_whole_sentence(tmp_path):
+    result = run(
+        "phones_conv_lstm_patch.py", tmp_path / "none.npz", "--quick", "--out", tmp_path / "phones"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "none.npz: 4 sentences of ARCTIC to learn" in result.stdout
+    assert "The same as for the whole sentence at once" in result.stdout
+    assert (tmp_path / "phones" / "confusion.png").exists()
