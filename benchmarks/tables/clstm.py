@@ -1,0 +1,284 @@
+"""LSTMs over patches beside LSTMs and feed-forward networks, and SFM beside LSTM and GRU: phones.
+
+    python benchmarks/tables/clstm.py [--rows heads-lstmp+relu ...] [--timit FILE]
+
+Frame phone error on the sample of TIMIT, 61 phones, 128 sentences of 16 speakers without `sa`, in
+five folds by speaker. Of the speakers that a fold trains on, a sixth is kept to validate on.
+
+Rows `heads-..` are the networks of the CLSTM paper's tables, with sizes that suit six minutes of
+speech: 40 log-mel bands and the energy, with deltas and their deltas; labels 5 frames late; ReLU
+layers stand on top, and the energy goes past the patches to what is above them. Rows `cells-..` are
+those of Figure 4 of the SFM paper: 12 MFCC, log energy and deltas, labels on time, one recurrent
+layer of about 80,000 weights with the output layer.
+
+All networks see chunks of a second that overlap by 20 frames, normal noise on their inputs, Adam
+and the same number of epochs; the epoch is chosen on validation. Each row first tries the same
+three rates of dropout on fold 0 and takes the one that validates best; then the test speakers of
+the five folds are looked at, once. Results go to `benchmarks/results/clstm.json`, a row as soon as
+it is done, and rows that are there are kept. `--rows` takes beginnings of names; the order is the
+program's.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from seqlayers import files, layers  # noqa: E402
+from seqlayers.datasets import audio, chunking, speech  # noqa: E402
+
+RESULTS = Path(__file__).parents[1] / "results" / "clstm.json"
+TIMIT = Path(__file__).parents[2] / ".." / "shared" / "data" / "speech" / "timit_sample.npz"
+
+BANDS, CONTEXT = 40, 11  # bands beside the energy; frames that a network without memory sees
+LENGTH, OVERLAP, FRAMES = 100, 20, 1600  # of a chunk; frames of a batch
+EPOCHS, RATE, NOISE, DROPOUTS, SEED = 30, 3e-3, 0.5, (0.2, 0.35, 0.5), 0
+DELAY = {"heads": 5, "cells": 0}
+
+
+# The parts of a network. Of each but ReLU layers the name says what the units are.
+
+
+def layer(make, *args, **kwargs):
+    return lambda: make(*args, **kwargs)
+
+
+def lstm(units, projection=None, of=layers.PeepholeLSTM, **kwargs):
+    return layer(of, units, projection_units=projection, return_sequences=True, **kwargs)
+
+
+def clstm(units, projection=None, patch_size=17):  # 24 patches: what Table 3's weights speak of
+    patch = {"patch_size": patch_size, "patch_stride": 1}
+    return lstm(units, projection, layers.ConvLSTMPatch, **patch)
+
+
+def cnn(units, frames=1):
+    """Filters over frames and patches of bands, and pools of three of these."""
+    past = keras.layers.ZeroPadding2D(((frames - 1, 0), (0, 0)))
+    return lambda: keras.Sequential(
+        [
+            past,
+            keras.layers.Conv2D(units, (frames, 17), activation="relu"),
+            keras.layers.MaxPooling2D((1, 3)),
+        ]
+    )
+
+
+def recurrent(make, *args, **kwargs):
+    return layer(make, *args, return_sequences=True, **kwargs)
+
+
+def bidirectional(units):
+    return lambda: keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True))
+
+
+RELU = (layer(keras.layers.Dense, 256, activation="relu"),) * 3
+WINDOW = layer(keras.layers.Conv1D, 256, CONTEXT, padding="causal", activation="relu")
+NETWORKS = {  # what reads bands and their deltas, and what stands above it and the energy
+    "heads-lstmp+relu": ((), (lstm(256, 96), *RELU)),
+    "heads-clstmp+lstmp+relu": ((clstm(48, 32),), (lstm(152, 96), *RELU)),
+    "cells-lstm": ((), (recurrent(keras.layers.LSTM, 122),)),
+    "cells-sfm": ((), (recurrent(layers.SFM, 58, 8, 30),)),
+    "cells-a-sfm": ((), (recurrent(layers.AdaptiveSFM, 57, 8, 30, phase="accumulated"),)),
+    "heads-lstmp": ((), (lstm(256, 96),)),
+    "heads-lstm+relu": ((), (lstm(96), *RELU)),
+    "heads-clstm32+relu": ((clstm(32),), RELU),
+    "heads-cnn+lstmp+relu": ((cnn(16),), (lstm(240, 96), *RELU)),
+    "heads-clstm48+relu": ((clstm(48),), RELU),
+    "heads-clstm16+relu": ((clstm(16),), RELU),
+    "heads-clstmp48+relu": ((clstm(48, 16),), RELU),
+    "heads-2clstm+relu": ((clstm(32), clstm(32, patch_size=3)), RELU),
+    "cells-gru": ((), (recurrent(keras.layers.GRU, 141),)),
+    "cells-bi-lstm": ((), (bidirectional(81),)),
+    "heads-lstm": ((), (lstm(96),)),
+    "heads-cnn+relu": ((cnn(32, CONTEXT),), RELU),
+    "heads-ffnn": ((), (WINDOW, *RELU)),
+}
+
+
+def network(row, dropout):
+    """Logits `(batch, time, 61)` of frames `(batch, time, features)`."""
+    of_bands, above = NETWORKS[row]
+    frames = keras.Input((None, 3 * (BANDS + 1) if row.startswith("heads") else 26))
+    x = keras.layers.GaussianNoise(NOISE)(frames)
+    if of_bands:
+        x = keras.layers.Reshape((-1, BANDS + 1, 3))(x)
+        x, energy = x[:, :, :BANDS], x[:, :, BANDS]
+        for make in of_bands:
+            x = keras.layers.Dropout(dropout)(make()(x))
+        x = keras.layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
+        x = keras.layers.Concatenate()([x, energy])
+    for make in above:
+        x = keras.layers.Dropout(dropout)(make()(x))
+    return keras.Model(frames, keras.layers.Dense(len(speech.TIMIT_PHONES))(x))
+
+
+# Data.
+
+
+def features(utterances, table):
+    """Normalised features `(time, features)` of each utterance, speaker by speaker."""
+
+    def of(samples, rate):
+        if table == "cells":
+            return audio.with_deltas(audio.mfcc(samples, rate), order=1)
+        bands = audio.with_deltas(audio.log_mel(samples, rate, BANDS), channels=True)
+        return bands.reshape(len(bands), -1)  # band by band, each with its deltas
+
+    frames = [of(u.samples, u.sample_rate) for u in utterances]
+    return audio.normalize(frames, [u.speaker for u in utterances])
+
+
+def name_of(utterance):
+    return utterance.speaker, utterance.sentence
+
+
+def chunks(utterances, data, length, overlap, delay):
+    """What `chunking.chunk` makes of each utterance, joined."""
+    parts = [chunking.chunk(*data[name_of(u)], length, overlap, delay) for u in utterances]
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def errors(model, utterances, data, delay):
+    """Number of frames whose phone is not the one with the largest logit, and of all frames."""
+    longest = max(len(data[name_of(u)][1]) for u in utterances) + delay
+    x, y, mask = chunks(utterances, data, longest, delay, delay)  # each utterance is one chunk
+    wrong = np.argmax(model.predict(x, batch_size=32, verbose=0), axis=-1) != y
+    return int(wrong[mask].sum()), int(mask.sum())
+
+
+# Training.
+
+
+class Choose(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the least error on validation data."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error, self.curve, self.weights = error, [], None
+
+    def on_epoch_end(self, epoch, logs=None):
+        error = self.error(self.model)
+        if error < min(self.curve, default=np.inf):
+            self.weights = self.model.get_weights()
+        self.curve.append(error)
+
+
+def train(row, fit, valid, data, dropout, seed):
+    """A network with the weights of its best epoch, and the errors on validation data."""
+    keras.utils.set_random_seed(seed)
+    model, delay = network(row, dropout), DELAY[row.split("-")[0]]
+    x, y, mask = chunks(fit, data, LENGTH, OVERLAP, delay)
+    batch = FRAMES // LENGTH
+    schedule = keras.optimizers.schedules.CosineDecay(
+        RATE, EPOCHS * -(-len(x) // batch), alpha=0.02
+    )
+    model.compile(
+        keras.optimizers.Adam(schedule, global_clipnorm=1.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+
+    def error(model):
+        wrong, frames = errors(model, valid, data, delay)
+        return wrong / frames
+
+    choose = Choose(error)
+    weights = mask.astype("float32")
+    model.fit(x, y, batch, EPOCHS, sample_weight=weights, callbacks=[choose], verbose=0)
+    model.set_weights(choose.weights)
+    return model, choose.curve
+
+
+def run(row, utterances):
+    """Tunes dropout on fold 0, then trains and tests on all folds."""
+    started, table = time.time(), row.split("-")[0]
+    labels = [speech.frame_labels(u, speech.TIMIT_PHONES) for u in utterances]
+    pairs = zip(features(utterances, table), labels, strict=True)
+    data = dict(zip(map(name_of, utterances), pairs, strict=True))
+    folds = []
+    for number, (rest, test) in enumerate(speech.folds(utterances)):
+        fit, valid = speech.folds(rest, 6, seed=number)[0]
+        folds.append((fit, valid, test))
+
+    def tried(fold, dropout):
+        model, curve = train(row, *folds[fold][:2], data, dropout, SEED + fold)
+        best = int(np.argmin(curve))
+        print(f"  fold {fold}, dropout {dropout}: {curve[best]:.4f} at {best + 1}", flush=True)
+        return model, {"validation": curve[best], "epoch_chosen": best + 1}
+
+    trials = {dropout: tried(0, dropout) for dropout in DROPOUTS}
+    dropout = min(trials, key=lambda d: trials[d][1]["validation"])
+    records = []
+    for fold, (_, _, test) in enumerate(folds):
+        model, record = trials[dropout] if fold == 0 else tried(fold, dropout)
+        wrong, frames = errors(model, test, data, DELAY[table])
+        records.append(record | {"test": wrong / frames, "frames": frames})
+        print(f"  fold {fold}: test {wrong / frames:.4f}", flush=True)
+    return {
+        "seed": SEED,
+        "epochs": EPOCHS,
+        "weights": model.count_params(),
+        "dropout": dropout,
+        "tried": {str(d): record["validation"] for d, (_, record) in trials.items()},
+        "folds": records,
+        "seconds": round(time.time() - started),
+    }
+
+
+# Results.
+
+
+def read():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def print_table(results, table, against):
+    """Errors over folds; changes are relative and paired, fold by fold."""
+    print(f"\n{table}: frame error on test speakers, mean and deviation over 5 folds")
+    rows = {name: r for name, r in results.items() if name.startswith(table)}
+
+    def test(name):
+        return np.array([fold["test"] for fold in rows[name]["folds"]])
+
+    references = [name for name in against if name in rows]
+    best = min(references, key=lambda name: test(name).mean(), default=None)
+    for name in sorted(rows, key=lambda name: test(name).mean()):
+        error, row = test(name), rows[name]
+        text = (
+            f"  {name:26s} {row['weights']:8,} weights  {error.mean():.4f} {error.std(ddof=1):.4f}"
+        )
+        if best:
+            change = 100 * (error / test(best) - 1)
+            text += f"  {change.mean():+5.1f} % ({change.min():+.1f} to {change.max():+.1f})"
+        print(f"{text}  dropout {row['dropout']}, {row['seconds']} s")
+    if best:
+        print(f"  Changes are against {best}.")
+
+
+def main(beginnings, timit):
+    utterances = None
+    for row in NETWORKS:
+        if row.startswith(beginnings) and row not in read():
+            utterances = utterances or speech.load_timit(timit)
+            print(row, flush=True)
+            record = run(row, utterances)
+            results = read() | {row: record}  # read anew: two of us may be at work
+            files.write_atomically(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+    lstms = ("heads-lstm", "heads-lstmp", "heads-lstm+relu", "heads-lstmp+relu")
+    print_table(read(), "heads", lstms)
+    print_table(read(), "cells", ("cells-lstm",))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="+", default=[""], help="beginnings of names of rows")
+    parser.add_argument("--timit", default=TIMIT, help="the sample of TIMIT")
+    arguments = parser.parse_args()
+    main(tuple(arguments.rows), arguments.timit)
