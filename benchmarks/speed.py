@@ -293,6 +293,64 @@ def growth(names, sizes):
     }
 
 
+# Phones: 40 bands with their deltas, patches of 10 bands every 2, 64 cells, pools of 3.
+
+BANDS, CHANNELS, PATCH, STRIDE, CELLS, POOL, PHONES = 40, 3, 10, 2, 64, 3, 61
+PATCHES = (BANDS - PATCH) // STRIDE + 1
+
+
+def of_patches(name, batch=32, steps=100):
+    """`train_on_batch` of LSTMs over patches, pooled, and a dense layer."""
+    import keras
+    import numpy as np
+
+    from seqlayers import layers
+
+    sequences = {"return_sequences": True}
+    frames = keras.Input((None, BANDS, CHANNELS))
+    pool = keras.layers.MaxPooling2D((1, POOL))
+    if name == "patches":
+        patch = {"patch_size": PATCH, "patch_stride": STRIDE, "pool_size": POOL}
+        x = layers.ConvLSTMPatch(CELLS, **patch, **sequences)(frames)
+    elif name == "folded":  # patches as rows of the batch, by hand
+        starts = STRIDE * np.arange(PATCHES)
+        bands = starts[:, None] + np.arange(PATCH)
+        x = keras.ops.take(frames, bands, axis=2)  # [B, T, J, P, C]
+        x = keras.ops.swapaxes(keras.ops.reshape(x, (batch, steps, PATCHES, -1)), 1, 2)
+        x = keras.ops.reshape(x, (batch * PATCHES, steps, PATCH * CHANNELS))
+        x = keras.layers.LSTM(CELLS, **sequences)(x)
+        x = keras.ops.reshape(x, (batch, PATCHES, steps, CELLS))
+        x = pool(keras.ops.swapaxes(x, 1, 2))
+    elif name == "separate":
+        parts = [frames[:, :, STRIDE * j : STRIDE * j + PATCH] for j in range(PATCHES)]
+        parts = [keras.layers.Reshape((-1, PATCH * CHANNELS))(part) for part in parts]
+        x = pool(keras.ops.stack([keras.layers.LSTM(CELLS, **sequences)(p) for p in parts], 2))
+    else:
+        convolution = keras.layers.Conv1D(CELLS, PATCH, strides=STRIDE, activation="relu")
+        x = pool(keras.layers.TimeDistributed(convolution)(frames))
+    x = keras.layers.Reshape((-1, PATCHES // POOL * CELLS))(x)
+    if name == "convolution":
+        x = keras.layers.LSTM(CELLS, **sequences)(x)
+    model = keras.Model(frames, keras.layers.Dense(PHONES)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(batch, steps, BANDS, CHANNELS)).astype("float32")
+    y = rng.integers(PHONES, size=(batch, steps))
+    return lambda: model.train_on_batch(x, y)
+
+
+def patch_contenders(batch, steps):
+    names = {
+        "ConvLSTMPatch": "patches",
+        f"{PATCHES} keras.layers.LSTM": "separate",
+        "keras.layers.LSTM, patches as rows": "folded",
+        "TimeDistributed(Conv1D) + LSTM": "convolution",
+    }
+    size = {"batch": batch, "steps": steps}
+    return {label: partial(of_patches, name, **size) for label, name in names.items()}
+
+
 def machine():
     with open("/proc/cpuinfo") as info:
         return next((line.split(":")[1].strip() for line in info if "model name" in line), "?")
@@ -365,6 +423,16 @@ TABLES = {
             "keras.layers.LSTM(139)": partial(recurrent, "lstm", train=False),
             "keras.layers.GRU(164)": partial(recurrent, "gru", train=False),
         },
+        None,
+    ),
+    "patches": (
+        f"Train step over {PATCHES} patches of a frame, {CELLS} cells, 32 x 100 frames",
+        patch_contenders(32, 100),
+        None,
+    ),
+    "patches_chunks": (
+        "The same in chunks of 15 frames, 20 at a time",
+        patch_contenders(20, 15),
         None,
     ),
     "sfm_steps": (
