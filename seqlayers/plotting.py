@@ -156,6 +156,53 @@ def memory_spectrogram(amplitudes, title="", frequencies=None):
     return figure
 
 
+def spectrograms(amplitudes, sample_rate, hop_length, decibels=80):
+    """Draws spectra over time, one panel below the other, all with one scale of colors.
+
+    Figure 3 of the LSTBM paper.
+
+    Args:
+        amplitudes: Dict of a name and amplitudes `(T, bins)` from 0 to half the sample rate, as
+            `abs(stft(samples))` has them.
+        sample_rate: Samples a second of the sound.
+        hop_length: Samples from one frame to the next.
+        decibels: How far below the loudest bin of all panels colors end.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there is nothing to draw, or amplitudes are not as above.
+    """
+    amplitudes = {name: np.asarray(a) for name, a in amplitudes.items()}
+    for name, a in amplitudes.items():
+        if a.ndim != 2 or not a.size or not (a >= 0).all():
+            raise ValueError(
+                f"`amplitudes[{name!r}]` must be `(time, bins)` and not negative. "
+                f"Received: shape {a.shape}."
+            )
+    if not amplitudes:
+        raise ValueError("`amplitudes` must hold at least one spectrum. Received: none.")
+    loudest = max(a.max() for a in amplitudes.values()) or 1.0
+    figure = _figure(len(amplitudes), height=2.2)
+    for axes, (name, a) in zip(figure.axes[:], amplitudes.items(), strict=True):
+        image = axes.imshow(
+            20 * np.log10(np.maximum(a.T / loudest, 1e-12)),
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            cmap="magma",
+            vmin=-decibels,
+            vmax=0,
+            extent=(0, len(a) * hop_length / sample_rate, 0, sample_rate / 2000),
+        )
+        axes.set_title(name, loc="left", fontsize=9)
+        axes.set_ylabel("kHz")
+    figure.axes[len(amplitudes) - 1].set_xlabel("seconds")
+    figure.colorbar(image, ax=figure.axes[: len(amplitudes)], label="dB")
+    return figure
+
+
 def confusion_matrix(matrix, labels, title=""):
     """Draws what is taken for what: in the row of a class, which share of it is given which name.
 

@@ -1,6 +1,6 @@
-"""Data: piano-rolls, MIDI files, sound, speech, waves; sequences in batches and in chunks."""
+"""Data: piano-rolls, MIDI files, sound, spectra, speech, waves; sequences in batches and chunks."""
 
-from seqlayers.datasets import audio, chunking, midi, piano_roll, speech, waves
+from seqlayers.datasets import audio, chunking, midi, piano_roll, spectra, speech, waves
 from seqlayers.datasets.batching import batches
 
-__all__ = ["audio", "batches", "chunking", "midi", "piano_roll", "speech", "waves"]
+__all__ = ["audio", "batches", "chunking", "midi", "piano_roll", "spectra", "speech", "waves"]

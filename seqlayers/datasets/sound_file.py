@@ -1,4 +1,4 @@
-"""Sound files, read whole or refused, and sampling rates changed.
+"""Sound files, read whole or refused, or block by block, and sampling rates changed.
 
 soundfile reads and writes them (WAV, FLAC, OGG, MP3 and what else its libsndfile knows), soxr
 resamples. Samples are float32 and full scale is 1: an integer of b bits is divided by 2 ** (b - 1).
@@ -18,6 +18,7 @@ import numpy as np
 from seqlayers.checks import check_integer
 from seqlayers.files import write_atomically
 
+LARGE_BLOCK = 2**18  # numbers in all channels
 SMALL_BLOCK = 4096  # samples; as many may be lost before the place where a file is damaged
 LONGEST_PAGE = 65307  # bytes of an OGG page
 STREAMED = 0xFFFFFFFF  # the size of a chunk whose writer did not know it
@@ -60,10 +61,7 @@ def read(path, sample_rate=None, channel="mean", strict=True):
         >>> read("a.wav", sample_rate=8000).samples.shape
         (400,)
     """
-    if sample_rate is not None:
-        sample_rate = check_integer("sample_rate", sample_rate)
-    if channel is not None and channel != "mean":
-        channel = check_integer("channel", channel, least=0)
+    sample_rate, channel = _check_options(sample_rate, channel)
     try:
         with open(path, "rb") as file:
             _check_container(file, strict)
@@ -76,6 +74,38 @@ def read(path, sample_rate=None, channel="mean", strict=True):
     if sample_rate is None or sample_rate == rate:
         return Sound(samples, rate)
     return Sound(resample(samples, rate, sample_rate), sample_rate)
+
+
+def read_blocks(path, block_samples=2**16, sample_rate=None, channel="mean"):
+    """Reads a sound file block by block, in memory that does not grow with its length.
+
+    The blocks put together are what `read` returns. A WAV that is cut short is refused before the
+    first block; other damage is met where it lies, when the blocks before it are already out.
+
+    Args:
+        path: The file, as in `read`.
+        block_samples: Samples of a block. The last one may have fewer, as may those of files with
+            very many channels. Resampled, a block is what comes out at a time, about as many.
+        sample_rate: Samples a second that are wanted; that of the file if None.
+        channel: As in `read`.
+
+    Yields:
+        float32 arrays `(n,)`, or `(n, channels)` if `channel` is None, with n at least 1. There
+        are none if the file has no samples.
+
+    Raises:
+        AudioError: As `read` does, when the block is asked for.
+        ValueError: If another argument is wrong, at once.
+        OSError: If there is no such file or it may not be read.
+
+    Example:
+        >>> write("a.wav", np.zeros(800, "float32"), 16000)
+        >>> [len(block) for block in read_blocks("a.wav", 300)]
+        [300, 300, 200]
+    """
+    block_samples = check_integer("block_samples", block_samples)
+    sample_rate, channel = _check_options(sample_rate, channel)
+    return _blocks(os.fspath(path), block_samples, sample_rate, channel)
 
 
 def write(path, samples, sample_rate, bits=16):
@@ -195,38 +225,85 @@ def check_samples(samples, channels=False, least=0):
     return samples
 
 
+def _check_options(sample_rate, channel):
+    if sample_rate is not None:
+        sample_rate = check_integer("sample_rate", sample_rate)
+    if channel is not None and channel != "mean":
+        channel = check_integer("channel", channel, least=0)
+    return sample_rate, channel
+
+
+def _blocks(path, block_samples, sample_rate, channel):
+    """What `read_blocks` yields."""
+    import soxr
+
+    stream, done = None, 0
+    try:
+        with open(path, "rb") as file:
+            _check_container(file, strict=True)
+        for block, rate in _decoded(path, channel, strict=True, size=block_samples):
+            finite = np.isfinite(block)
+            if not finite.all():
+                raise AudioError(f"sample {done + np.argwhere(~finite)[0][0]} is not finite")
+            done += len(block)
+            if sample_rate in (None, rate):
+                if len(block):
+                    yield block
+                continue
+            if stream is None:
+                channels = block.shape[1] if block.ndim == 2 else 1
+                stream = soxr.ResampleStream(rate, sample_rate, channels)
+            # Where the rate is low, many samples are made of one.
+            step = max(1, min(block_samples, block_samples * rate // sample_rate))
+            for at in range(0, len(block), step):
+                resampled = stream.resample_chunk(block[at : at + step])
+                if len(resampled):
+                    yield resampled
+        if stream is not None:
+            rest = stream.resample_chunk(block[:0], last=True)
+            if len(rest):
+                yield rest
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error.__cause__
+
+
 def _decode(path, channel, strict):
     """Samples and their rate."""
+    blocks, rates = zip(*_decoded(path, channel, strict), strict=True)
+    return np.concatenate(blocks), rates[0]
+
+
+def _decoded(path, channel, strict, size=None):
+    """Blocks of at most `size` samples, the last one shorter or empty, each with the rate."""
     import soundfile
 
-    blocks = []
     try:
         with soundfile.SoundFile(path) as file:
             rate, channels, promised = file.samplerate, file.channels, file.frames
             if channel not in (None, "mean") and channel >= channels:
                 raise AudioError(f"there is no channel {channel}; the file has {channels}")
             # A header may promise anything, so that only what is there is allocated.
-            size = max(1, 2**18 // channels) if strict else SMALL_BLOCK
-            block, there = None, 0
-            while block is None or len(block) == size:
+            most = max(1, LARGE_BLOCK // channels) if strict else SMALL_BLOCK
+            size = min(size or most, most)
+            there, whole = 0, True
+            while whole:
                 try:
                     block = file.read(size, dtype="float32", always_2d=True)
                 except RuntimeError:
-                    if strict or not blocks:
+                    if strict or not there:
                         raise
                     break
-                there += len(block)
+                there, whole = there + len(block), len(block) == size
                 if channel == "mean":
                     block = block.mean(axis=1) if channels > 1 else block[:, 0]
                 elif channel is not None:
                     block = block[:, channel].copy()
-                blocks.append(block)
+                yield block, int(rate)
     except (RuntimeError, TypeError) as error:  # TypeError: a name that ends in .raw
         reason = str(error).partition(": ")[2] or str(error)
         raise AudioError(f"not a sound file, or a damaged one: {reason}") from error
     if strict and there != promised:
         raise AudioError(f"truncated: {there} of {promised} samples")
-    return np.concatenate(blocks), int(rate)
 
 
 def _check_container(file, strict):

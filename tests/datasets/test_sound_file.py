@@ -1,4 +1,5 @@
-"""Sound files are read whole or refused, written whole or not at all, and resampled in time."""
+"""Sound files are read whole or refused, or in blocks, written whole or not at all, and resampled
+in time."""
 
 import io
 import struct
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 from seqlayers.datasets import audio
+from seqlayers.datasets.sound_file import read_blocks
 
 RATE = 16000
 
@@ -196,6 +198,81 @@ def test_a_header_that_promises_too_much_takes_no_memory(path):
     promising[21] |= 0x0F  # the number of samples has 36 bits
     with pytest.raises(audio.AudioError, match=str(path)):
         read(path, bytes(promising))
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize("sample_rate", [None, 7000, 44100])
+def test_blocks_put_together_are_the_whole_file(path, kind, sample_rate):
+    path.write_bytes(encoded(kind, 20_000)[1])
+    expected = audio.read(path, sample_rate).samples
+    for block_samples in (777, 10_000, 20_000, 2**16):
+        blocks = list(read_blocks(path, block_samples, sample_rate))
+        assert all(block.dtype == "float32" and len(block) for block in blocks)
+        assert sample_rate or len(blocks) == -(-20_000 // block_samples)
+        np.testing.assert_allclose(np.concatenate(blocks), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("channel", ["mean", 1, None])
+@pytest.mark.parametrize("sample_rate", [None, 8000])
+def test_channels_of_blocks_are_those_of_the_whole(path, rng, channel, sample_rate):
+    audio.write(path, rng.uniform(-1, 1, (1000, 3)), RATE, bits=24)
+    expected = audio.read(path, sample_rate, channel).samples
+    blocks = list(read_blocks(path, 300, sample_rate, channel))
+    np.testing.assert_allclose(np.concatenate(blocks), expected, rtol=0, atol=1e-6)
+
+
+def test_blocks_stay_small_whatever_the_rate_and_the_channels(path):
+    path.write_bytes(riff(header(rate=160), chunk(b"data", 40 * DATA)))
+    lengths = [len(block) for block in read_blocks(path, sample_rate=RATE)]
+    assert sum(lengths) == 40_000 * RATE / 160
+    assert max(lengths) < 3 * 2**16
+    audio.write(path, np.zeros((1000, 500)), RATE)
+    lengths = [len(block) for block in read_blocks(path)]
+    assert sum(lengths) == 1000 and max(lengths) == 2**18 // 500
+
+
+def test_no_samples_are_no_blocks(path):
+    path.write_bytes(riff(header(channels=2), chunk(b"data", b"")))
+    for options in ({}, {"channel": None}, {"sample_rate": 8000}):
+        assert list(read_blocks(path, **options)) == []
+
+
+@pytest.mark.parametrize(
+    "data, reason",
+    [*BROKEN.values(), *((data, reason) for data, reason, _ in TRUNCATED.values())],
+    ids=[*BROKEN, *TRUNCATED],
+)
+def test_broken_and_truncated_files_are_refused_in_blocks_too(path, data, reason):
+    path.write_bytes(data)
+    blocks = read_blocks(path, 1500)
+    with pytest.raises(audio.AudioError, match=f"{path}: .*{reason}"):
+        next(blocks)
+
+
+def test_blocks_before_the_damage_are_out_when_it_is_met(path):
+    samples, data = encoded("FLAC")
+    path.write_bytes(data[: len(data) // 2])
+    blocks = read_blocks(path, 4096)
+    np.testing.assert_allclose(next(blocks), samples[:4096], atol=2**-15)
+    with pytest.raises(audio.AudioError, match=str(path)):
+        list(blocks)
+    samples[12_345] = np.nan
+    stored = samples.astype("<f4").tobytes()
+    path.write_bytes(riff(header(tag=3, bits=32), chunk(b"data", stored)))
+    for sample_rate in (None, 8000):
+        blocks = read_blocks(path, 4096, sample_rate)
+        assert len(next(blocks)) > 1000
+        with pytest.raises(audio.AudioError, match=f"{path}: sample 12345 is not finite"):
+            list(blocks)
+
+
+@pytest.mark.parametrize(
+    "options", [{"block_samples": 0}, {"sample_rate": 0.5}, {"channel": "left"}]
+)
+def test_options_of_blocks_are_checked_at_once(path, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"`{name}`.*Received"):
+        read_blocks(path, **options)
 
 
 def test_what_is_no_file_is_an_error_of_the_system(tmp_path):
