@@ -1,0 +1,193 @@
+"""Speech coded and decoded by RBM, TRBM, RTRBM and LSTBM: table 1 of the LSTBM paper.
+
+    python benchmarks/tables/lstbm.py [--rows lstbm-100 ...] [--arctic FILE] [--epochs 250]
+
+Amplitude spectra (window 256, hop 64) of 50 sentences of CMU ARCTIC slt, 16 kHz, are learned, and
+those of 53 others coded, decoded and made audible with the phases they had. All networks see the
+same: amplitudes with mean 0 and variance 1 in each bin, Gaussian visibles with learned variances,
+pieces of 100 frames, ten at a time, CD-1, Adam 1e-3. A code is the expectation of the hidden units.
+Rows `rbm-1600` and so on are RBMs with as many hidden units as an LSTBM has gates. What stands
+behind the number of units in a row's name is what it does otherwise.
+
+PESQ is that of the package `pesq`, narrow band (P.862.1 scale) and wide band. Results go to
+`benchmarks/results/lstbm.json`, a row as soon as it is done, and rows that are there are kept.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from seqlayers import files  # noqa: E402
+from seqlayers.datasets import spectra, speech  # noqa: E402
+from seqlayers.heads import ConditionalRBM  # noqa: E402
+from seqlayers.models import RTRBM, TRBM, LSTBMModel, SequenceModel  # noqa: E402
+
+RESULTS = Path(__file__).parents[1] / "results" / "lstbm.json"
+ARCTIC = Path(__file__).parents[2] / ".." / "shared" / "data" / "speech" / "arctic_slt_103.npz"
+
+BINS, TRAIN, PIECE, BATCH, RATE, SEED = 129, 50, 100, 10, 1e-3, 0
+PUBLISHED = {  # PESQ on test sentences, by an ATR corpus that we do not have
+    "rbm": {100: 2.69, 200: 3.20, 400: 3.63},
+    "trbm": {100: 3.22, 200: 3.75, 400: 3.94},
+    "lstbm": {100: 3.81, 200: 3.95, 400: 4.02},
+}
+MODELS = {"trbm": TRBM, "rtrbm": RTRBM, "lstbm": LSTBMModel}
+OTHERWISE = {  # scale of frames, normalisation, options of the model
+    "": ("amplitude", "standard", {}),
+    "bptt": ("amplitude", "standard", {"truncate": False}),
+    "lstm": ("amplitude", "standard", {"variant": "lstm"}),
+    "centered": ("amplitude", "standard", {"centering_rate": 0.01}),
+    "log": ("log_amplitude", "standard", {}),
+    "gamma": ("amplitude", "scale", {"visibles": "gamma"}),
+}
+
+
+def all_rows():
+    """Names of rows, those that teach most first."""
+    for units in (100, 200, 400):
+        yield from (f"{model}-{units}" for model in ("lstbm", "trbm", "rbm", "rtrbm"))
+        if units == 100:
+            yield "lstbm-100-centered"
+    yield from (f"lstbm-100-{name}" for name in OTHERWISE if name not in ("", "centered"))
+    yield from ("rbm-100-log", "rbm-800", "rbm-1600")
+    yield from (f"lstbm-400-{name}" for name in OTHERWISE if name)
+
+
+def model_of(name, units, options):
+    if name == "rbm":
+        head = ConditionalRBM(BINS, units, 1, seed=SEED, **{"visibles": "gaussian"} | options)
+        return SequenceModel(None, head)
+    return MODELS[name](BINS, units, seed=SEED, **options)
+
+
+def decoded(model, frames):
+    """What is left of each sequence once it is coded and decoded."""
+    longest = -(-max(map(len, frames)) // 64) * 64
+    parts = []
+    for start in range(0, len(frames), 8):
+        some = frames[start : start + 8]
+        x = np.stack([np.pad(f, [(0, longest - len(f)), (0, 0)]) for f in some])
+        mask = np.arange(longest) < np.array([len(f) for f in some])[:, None]
+        y = np.asarray(model.reconstruct(x, mask))
+        parts += [row[: len(f)] for row, f in zip(y, some, strict=True)]
+    return parts
+
+
+def mean_squared_error(x, y):
+    return float(np.square(np.concatenate(x) - np.concatenate(y)).mean())
+
+
+def judged(sentences, transforms, amplitudes):
+    """Means over sentences: log-spectral distortion, and PESQ in both bands."""
+    from pesq import pesq
+
+    figures = []
+    for sentence, X, A in zip(sentences, transforms, amplitudes, strict=True):
+        distortion = spectra.log_spectral_distortion(np.abs(X), A)
+        sound = spectra.inverse_stft(A * np.exp(1j * np.angle(X)), len(sentence.samples))
+        bands = [pesq(sentence.sample_rate, sentence.samples, sound, b) for b in ("nb", "wb")]
+        figures.append([distortion, *bands])
+    return dict(
+        zip(("distortion", "pesq_nb", "pesq_wb"), np.mean(figures, axis=0).tolist(), strict=True)
+    )
+
+
+def run(row, sentences, epochs):
+    started = time.time()
+    name, units, *otherwise = row.split("-")
+    scale, kind, options = OTHERWISE["".join(otherwise)]
+    transforms = [spectra.stft(s.samples) for s in sentences]
+    frames = [spectra.to_frames(X, scale) for X in transforms]
+    normalizer = spectra.Normalizer.fit(frames[:TRAIN], kind)
+    frames = [normalizer.normalize(f) for f in frames]
+
+    keras.utils.set_random_seed(SEED)
+    model = model_of(name, int(units), options)
+    model.compile(keras.optimizers.Adam(RATE))
+    curve = []
+
+    def look(epoch, logs):
+        if (epoch + 1) % 10 == 0 or epoch == 0:
+            some = frames[:10]
+            curve.append((epoch + 1, mean_squared_error(some, decoded(model, some))))
+
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=look)
+    model.fit(
+        frames[:TRAIN],
+        batch_size=BATCH,
+        epochs=epochs,
+        max_steps=PIECE,
+        callbacks=[watch],
+        verbose=0,
+    )
+    seconds = round(time.time() - started)
+
+    results = decoded(model, frames)
+    amplitudes = [spectra.to_amplitude(normalizer.restore(y), scale) for y in results]
+    record = {
+        "seed": SEED,
+        "epochs": epochs,
+        "seconds": seconds,
+        "weights": int(model.count_params()),
+        "bits": int(model.head.hidden_units),
+        "curve": curve,
+    }
+    for split, part in (("train", slice(TRAIN)), ("test", slice(TRAIN, None))):
+        figures = judged(sentences[part], transforms[part], amplitudes[part])
+        error = mean_squared_error(frames[part], results[part])
+        record[split] = {"mse": error, **figures}
+    print(f"  {record['test']}  {seconds} s", flush=True)
+    return record
+
+
+def read():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def print_table(results):
+    print("\nTest sentences; MSE in the units of the row's own frames, distortion in dB")
+    print(
+        "                    bits  PESQ nb  printed  PESQ wb      MSE  distortion  epochs  seconds"
+    )
+    for row in all_rows():
+        if row not in results:
+            continue
+        name, units, *_ = row.split("-")
+        printed = PUBLISHED.get(name, {}).get(int(units)) if row.count("-") == 1 else None
+        r, test = results[row], results[row]["test"]
+        print(
+            f"  {row:18s}{r['bits']:5d}  {test['pesq_nb']:7.3f}  {printed or '':>7}"
+            f"  {test['pesq_wb']:7.3f}  {test['mse']:7.4f}  {test['distortion']:10.2f}"
+            f"  {r['epochs']:6d}  {r['seconds']:7d}"
+        )
+
+
+def main(names, arctic, epochs):
+    sentences = None
+    for row in all_rows():
+        if (row in names or not names) and row not in read():
+            sentences = sentences or speech.load_arctic(arctic)
+            print(row, flush=True)
+            record = run(row, sentences, epochs)
+            results = read() | {row: record}  # read anew: two of us may be at work
+            files.write_atomically(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+    print_table(read())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--rows", nargs="+", choices=[*all_rows()], default=[], help="names of rows; all if none"
+    )
+    parser.add_argument("--arctic", default=ARCTIC, help="the file of 103 sentences")
+    parser.add_argument("--epochs", type=int, default=250)
+    arguments = parser.parse_args()
+    main(arguments.rows, arguments.arctic, arguments.epochs)
