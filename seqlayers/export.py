@@ -6,11 +6,14 @@
     step           frame, state                                     -> next state
     prime          frames, lengths, state                           -> next state
     generate       state, seed, first_step, num_steps, temperature  -> frames, next state
+    encode         frames, lengths                                  -> code
+    decode         code                                             -> frames
 
 A state is `context`, of the next frame, and the memory's `state_0`, `state_1`, ...; the next state
 has the same names behind `next_`. `serve` is the default signature. Without a memory there is no
 state: `serve` gives `reconstruction`, `generate` takes and gives frames only, and `initial_state`,
-`step` and `prime` are left out.
+`step` and `prime` are left out. `encode` is there where the head has hidden units, `decode` where
+they alone say what is expected of a frame.
 
 All inputs and outputs have the batch as their first axis, so that a server may join requests; all
 floats are float32. What comes out for a row depends on that row alone, up to rounding, and its
@@ -98,6 +101,9 @@ class _Endpoints:
             "num_steps": tf.TensorSpec((None,), tf.int32),
             "temperature": tf.TensorSpec((None,), tf.float32),
         }
+        if hasattr(model.head, "encode"):
+            shape = (None, None, model.head.hidden_units)
+            self.specs["code"] = tf.TensorSpec(shape, tf.float32)
         self.state_names = []
         if model.memory is not None:
             self.template = model.initial_state(2)
@@ -118,6 +124,11 @@ class _Endpoints:
             "score": self._concrete(self.score, "frames", "lengths", "seed"),
             "generate": self._concrete(self.generate, *drawn, *self.state_names),
         }
+        head = self.model.head
+        if hasattr(head, "encode"):
+            functions["encode"] = self._concrete(self.encode, "frames", "lengths")
+            if head.decodes_alone:
+                functions["decode"] = self._concrete(self.decode, "code")
         if self.state_names:
             functions |= {
                 "initial_state": self._concrete(self.initial_state, "rows"),
@@ -182,6 +193,13 @@ class _Endpoints:
         _, state, frames = tf.while_loop(lambda t, *_: t < tf.maximum(steps, 1), body, start)
         frames = tf.transpose(frames.stack(), (1, 0, 2))[:, :steps]
         return {"frames": frames} | self._next(state)
+
+    def encode(self, frames, lengths):
+        mask = _mask(frames, lengths)
+        return {"code": _keep(mask, self.model.encode(frames, mask))}
+
+    def decode(self, code):
+        return {"frames": self.model.decode(code)}
 
     def _log_prob(self, frames, context, seed):
         """log p of all frames in one long row, a bounded number at a time."""
@@ -255,12 +273,12 @@ class _Endpoints:
             mask = _mask(tensors["frames"], tensors["lengths"])
             tensors["frames"] = _keep(mask, tensors["frames"])
         for name in {"frame", "frames"} & set(tensors):
-            x = tensors[name]
-            if self.model.head.visibles == "bernoulli":
-                _require(tensors, name, (x >= 0) & (x <= 1), "must lie in [0, 1]")
-            else:
-                _require(tensors, name, tf.math.is_finite(x), "must be finite")
+            kind = self.model.head.visible_kind
+            _require(tensors, name, kind.takes(tensors[name]), kind.WANTED)
             tensors[name] = tf.cast(tensors[name], self.model.head.variable_dtype)
+        if "code" in tensors:
+            x = tensors["code"]
+            _require(tensors, "code", (x >= 0) & (x <= 1), "must lie in [0, 1]")
         if "num_steps" in tensors:
             x = tensors["num_steps"]
             fits = (x >= 0) & (x <= self.max_steps)

@@ -18,7 +18,7 @@ from tensorflow.python.framework import op_def_registry
 from seqlayers import export as exporting
 from seqlayers.energy.sampling import row_seeds, seed_pair
 from seqlayers.heads import BernoulliHead, ConditionalRBM
-from seqlayers.models import RNNRBM, SequenceModel
+from seqlayers.models import RNNRBM, LSTBMModel, SequenceModel
 
 LENGTHS = np.array([7, 3, 0, 5], "int32")  # a row without any frame among them
 SEEDS = np.array([[3, 1], [-4, 1], [2**31 - 1, 5], [9, -2]], "int32")
@@ -40,10 +40,12 @@ MODELS = {
     "gaussian": lambda: SequenceModel(
         keras.layers.GRUCell(6), ConditionalRBM(8, 5, visibles="gaussian", seed=0)
     ),
+    "lstbm": lambda: LSTBMModel(8, 3, seed=0),
     "no_memory": lambda: SequenceModel(None, BernoulliHead(8, seed=0)),
     "no_memory_estimate": lambda: SequenceModel(None, estimating_rbm()),
 }
-WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "gaussian"]
+WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "gaussian", "lstbm"]
+WITH_HIDDEN_UNITS = ["simple_rnn", "lstbm", "no_memory_estimate"]
 
 
 class Exported:
@@ -120,9 +122,6 @@ def streaming(request, exports):
 
 def test_signatures_are_named_and_typed_as_documented(streaming):
     signatures = streaming.loaded.signatures
-    assert set(signatures) == {
-        *("serve", "serving_default", "score", "initial_state", "step", "prime", "generate")
-    }
     parts = len(keras.tree.flatten(streaming.model.initial_state(1)))
     state = {"context", *(f"state_{i}" for i in range(parts - 1))}
     next_state = {f"next_{name}" for name in state}
@@ -135,6 +134,12 @@ def test_signatures_are_named_and_typed_as_documented(streaming):
         "prime": ({"frames", "lengths", *state}, next_state),
         "generate": (drawn | state, {"frames", *next_state}),
     }
+    head = streaming.model.head
+    if isinstance(head, ConditionalRBM):
+        expected["encode"] = {"frames", "lengths"}, {"code"}
+        if head.decodes_alone:
+            expected["decode"] = {"code"}, {"frames"}
+    assert set(signatures) == {"serving_default", *expected}
     for name, (inputs, outputs) in expected.items():
         given = signatures[name].structured_input_signature[1]
         assert (set(given), set(signatures[name].structured_outputs)) == (inputs, outputs)
@@ -147,6 +152,26 @@ def test_without_memory_there_is_no_state(exports):
     assert set(signatures) == {"serve", "serving_default", "score", "generate"}
     assert set(signatures["serve"].structured_outputs) == {"reconstruction"}
     assert set(signatures["generate"].structured_outputs) == {"frames"}
+
+
+@pytest.mark.parametrize("name", WITH_HIDDEN_UNITS)
+def test_encode_and_decode_are_the_models(exports, name):
+    exported = exports(name)
+    model, frames = exported.model, frames_for(exported.model)
+    mask = np.arange(frames.shape[1]) < LENGTHS[:, None]
+    code = exported("encode", frames=np.where(mask[..., None], frames, np.nan), lengths=LENGTHS)
+    assert not code["code"][~mask].any()
+    expected = np.asarray(model.encode(frames, mask))
+    np.testing.assert_allclose(code["code"][mask], expected[mask], atol=1e-6)
+    if not model.head.decodes_alone:
+        with pytest.raises(ValueError, match="`context` must be given"):
+            model.decode(expected)
+        return
+    decoded = exported("decode", **code)["frames"]
+    reconstructed = np.asarray(model.reconstruct(frames, mask))
+    np.testing.assert_allclose(decoded[mask], reconstructed[mask], atol=1e-6)
+    with refused("`code` must lie in \\[0, 1\\]"):
+        exported("decode", code=code["code"] + 1.1)
 
 
 def test_no_two_outputs_are_one_tensor(exported):

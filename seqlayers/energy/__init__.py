@@ -23,8 +23,13 @@ from seqlayers.energy.rbm import (
     without_masked,
 )
 from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
+from seqlayers.energy.visibles import VISIBLES, Bernoulli, Gamma, Gaussian
 
 __all__ = [
+    "VISIBLES",
+    "Bernoulli",
+    "Gamma",
+    "Gaussian",
     "LogPartition",
     "RBMParams",
     "Use",

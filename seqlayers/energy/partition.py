@@ -8,7 +8,7 @@ with it flatter. `reverse_log_partition` anneals back from a given frame; on ave
 much. Between the two lies the truth. All frames of a conditional RBM, each with biases of its
 own, run at once.
 
-The path is linear in the parameters and starts at `independent(params)`: on RBMs trained on music
+The path is linear in the energy and starts at `independent(params)`: on RBMs trained on music
 that base needs thirty times fewer steps than a uniform one.
 References: R. Salakhutdinov and I. Murray, On the Quantitative Analysis of Deep Belief Networks,
 ICML 2008 (AIS); Y. Burda, R. Grosse and R. Salakhutdinov, Accurate and Conservative Estimates of
@@ -25,10 +25,10 @@ from seqlayers.energy.rbm import (
     features,
     hidden_given_visible,
     independent,
-    visible_energy,
     visible_given_input,
 )
 from seqlayers.energy.sampling import bernoulli, fold_in
+from seqlayers.energy.visibles import VISIBLES
 
 MAX_ENUMERATED_UNITS = 20
 _NEAR = 2.0  # of two pre-activations: their ratio is exact to six digits, eight do not overflow
@@ -44,7 +44,7 @@ class LogPartition(NamedTuple):
 
 def can_enumerate(visible_units, hidden_units, visibles="bernoulli"):
     """Whether `log_partition` can sum over all states: one side is small, and it is binary."""
-    binary = [hidden_units] if visibles == "gaussian" else [visible_units, hidden_units]
+    binary = [visible_units, hidden_units] if VISIBLES[visibles].BINARY else [hidden_units]
     return min(binary) <= MAX_ENUMERATED_UNITS
 
 
@@ -61,13 +61,13 @@ def log_partition(params):
         ValueError: if both sides are larger.
     """
     V, H = params.kernel.shape
-    if not can_enumerate(V, H, "bernoulli" if params.log_variance is None else "gaussian"):
+    if not can_enumerate(V, H, params.visibles.NAME):
         raise ValueError(
             f"`log_partition` sums over at most 2**{MAX_ENUMERATED_UNITS} states; use "
             "`ais_log_partition` and `reverse_log_partition` for larger RBMs. "
             f"Received: kernel.shape={(V, H)}."
         )
-    if params.log_variance is None and V < H:  # an RBM read from the other side
+    if params.visibles.BINARY and V < H:  # an RBM read from the other side
         params = RBMParams(ops.transpose(params.kernel), params.hidden_bias, params.visible_bias)
         H = V
     frames = _leading_shape(params)
@@ -137,10 +137,9 @@ def _anneal(params, base, v, seed, num_betas, forward):
     delta = 1.0 / num_betas
 
     def at(beta):
-        mixed = (
-            base_p + beta * (p - base_p) for base_p, p in zip(base[1:3], target[1:3], strict=True)
-        )
-        return RBMParams(W * beta, *mixed, target.log_variance)
+        b = target.visibles.mixed_bias(base, target, beta)
+        c = base.hidden_bias + beta * (target.hidden_bias - base.hidden_bias)
+        return target._replace(kernel=W * beta, visible_bias=b, hidden_bias=c)
 
     def step(k, carry):
         v, log_w = carry
@@ -150,7 +149,7 @@ def _anneal(params, base, v, seed, num_betas, forward):
         p, q = at(here), at(other)
         up = ops.matmul(features(target, v), W)  # the one product both energies share
         x_here = p.hidden_bias + here * up
-        change = visible_energy(q, v) - visible_energy(p, v)  # log f_here / f_other, visible part
+        change = target.visibles.energy_change(p, q, v)  # log f_here / f_other, visible part
         change = change - _softplus_difference(q.hidden_bias + other * up, x_here)
         h = bernoulli(x_here).sample(seed=fold_in(seed, 2 * k))
         down = here * ops.matmul(h, ops.transpose(W))
@@ -185,25 +184,14 @@ def _softplus_difference(x, y):
 
 def _hidden_free_energy(params, h):
     """-log sum_v exp(-E(v, h)) of every state in `h` `(S, H)`, `(..., S)`."""
-    W, b, c, log_variance = params
-    x = ops.matmul(h, ops.transpose(W))  # [S, V]
-    b, c = b[..., None, :], c[..., None, :]
-    if log_variance is None:
-        log_sum = ops.sum(ops.softplus(b + x), axis=-1)
-    else:
-        precision = ops.exp(-log_variance)
-        log_sum = ops.sum((b + 0.5 * x) * x * precision, axis=-1)
-        log_sum = log_sum + 0.5 * ops.sum(math.log(2 * math.pi) + log_variance)
-    return -ops.sum(c * h, axis=-1) - log_sum
+    params = _for_chains(params)  # here an axis for the states
+    log_sum = params.visibles.log_integral(params, ops.matmul(h, ops.transpose(params.kernel)))
+    return -ops.sum(params.hidden_bias * h, axis=-1) - log_sum
 
 
 def _base_log_partition(base):
     """log Z of an RBM whose kernel is 0."""
-    visible = (
-        ops.sum(ops.softplus(base.visible_bias), axis=-1)
-        if base.log_variance is None
-        else 0.5 * ops.sum(math.log(2 * math.pi) + base.log_variance)
-    )
+    visible = base.visibles.log_integral(base, ops.zeros_like(base.visible_bias))
     return visible + ops.sum(ops.softplus(base.hidden_bias), axis=-1)
 
 

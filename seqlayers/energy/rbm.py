@@ -1,12 +1,13 @@
 """The restricted Boltzmann machine, as functions over its parameters.
 
-    E(v, h) = -b.v - c.h - v W h                           Bernoulli visibles
-    E(v, h) = 1/2 |(v - b) / s|^2 - c.h - (v / s^2) W h    Gaussian visibles
-    F(v)    = -log sum_h exp(-E(v, h))                     free energy
+    E(v, h) = U(v) - c.h - f(v) W h                             energy
+    F(v)    = -log sum_h exp(-E(v, h))
+            = U(v) - sum_j softplus(c_j + f(v) W_j)             free energy
 
-W is `kernel`, b `visible_bias`, c `hidden_bias` and log s^2 `log_variance`. In a conditional RBM
-b and c have leading axes, a row for each frame; `v` then has the same leading axes, and the
-chains of all frames run at once. Energies are in nats.
+W is `kernel`, b `visible_bias`, c `hidden_bias`. U and f are those of the visible units: -b.v and v
+of Bernoulli ones, 1/2 |(v - b) / s|^2 and v / s^2 of Gaussian ones; `seqlayers.energy.visibles` has
+all kinds. In a conditional RBM b and c have leading axes, a row for each frame; `v` then has the
+same leading axes, and the chains of all frames run at once. Energies are in nats.
 References: RNN-DBN paper (K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by
 Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014), equations 1-7, for Bernoulli
 visibles; LSTBM paper (T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra
@@ -18,32 +19,22 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from seqlayers.energy.sampling import bernoulli, fold_in, normal
+from seqlayers.energy.sampling import bernoulli, fold_in
+from seqlayers.energy.visibles import Bernoulli
 
 
 class RBMParams(NamedTuple):
-    """Parameters of an RBM, with Gaussian visibles where `log_variance` is given.
-
-    In a conditional RBM `visible_bias` and `hidden_bias` have a row for each frame.
-    """
+    """Parameters of an RBM. In a conditional one both biases have a row for each frame."""
 
     kernel: Any  # W [V, H]
     visible_bias: Any  # b [V] or [..., V]
     hidden_bias: Any  # c [H] or [..., H]
-    log_variance: Any = None  # log s^2 [V]
+    visibles: Any = Bernoulli()  # or `Gaussian(log_variance)`, `Gamma(log_shape)`
 
 
 def features(params, v):
-    """What the hidden units see of the visible ones: v, or v / s^2 with Gaussian visibles."""
-    return v if params.log_variance is None else v * ops.exp(-params.log_variance)
-
-
-def visible_energy(params, v):
-    """The part of the energy that has no hidden unit in it, `(...)`."""
-    b = params.visible_bias
-    if params.log_variance is None:
-        return -ops.sum(b * v, axis=-1)
-    return 0.5 * ops.sum(ops.square(v - b) * ops.exp(-params.log_variance), axis=-1)
+    """f(v), what the hidden units see of the visible ones."""
+    return params.visibles.features(v)
 
 
 def free_energy(params, v):
@@ -57,7 +48,7 @@ def free_energy(params, v):
         A tensor `(...)`.
     """
     x = params.hidden_bias + ops.matmul(features(params, v), params.kernel)
-    return visible_energy(params, v) - ops.sum(ops.softplus(x), axis=-1)
+    return params.visibles.energy(params, v) - ops.sum(ops.softplus(x), axis=-1)
 
 
 def hidden_given_visible(params, v, temperature=1.0):
@@ -73,16 +64,13 @@ def hidden_given_visible(params, v, temperature=1.0):
 
 
 def visible_given_hidden(params, h, temperature=1.0):
-    """p(v | h), a TFP `Bernoulli` or `Normal` over `(..., V)`; arguments as above."""
+    """p(v | h), a TFP `Bernoulli`, `Normal` or `Gamma` over `(..., V)`; arguments as above."""
     return visible_given_input(params, ops.matmul(h, ops.transpose(params.kernel)), temperature)
 
 
 def visible_given_input(params, hidden_input, temperature=1.0):
     """p(v | h) from what the hidden units send down, h W^T `(..., V)`."""
-    x = params.visible_bias + hidden_input
-    if params.log_variance is None:
-        return bernoulli(x / temperature)
-    return normal(x, ops.exp(0.5 * params.log_variance) * temperature**0.5)
+    return params.visibles.given_input(params, hidden_input, temperature)
 
 
 def mean_field(params, v):
@@ -91,21 +79,11 @@ def mean_field(params, v):
 
 
 def independent(params):
-    """The RBM without interactions that stays nearest: every visible as if it were alone.
+    """The RBM without interactions that stays near: `RBMParams` with a kernel of zeros.
 
-    Bernoulli: b_i + sum_j [softplus(c_j + W_ij) - softplus(c_j)], the log-odds of unit i while all
-    others are off. Gaussian: the mean after one pass up and down from b.
-
-    Returns:
-        `RBMParams` with a kernel of zeros and the hidden bias of `params`.
+    Bernoulli: each visible as if it were alone. Gaussian and gamma: as after one pass up and down.
     """
-    W, b, c, log_variance = params
-    if log_variance is None:
-        on = ops.sum(ops.softplus(c[..., None, :] + W), axis=-1)  # [..., V]
-        b = b + on - ops.sum(ops.softplus(c), axis=-1, keepdims=True)
-    else:
-        b = b + ops.matmul(ops.sigmoid(c + ops.matmul(features(params, b), W)), ops.transpose(W))
-    return RBMParams(ops.zeros_like(W), b, c, log_variance)
+    return params.visibles.independent(params)
 
 
 def centered(params, visible_offset, hidden_offset):
@@ -121,11 +99,19 @@ def centered(params, visible_offset, hidden_offset):
         params: `RBMParams` of the centered energy.
         visible_offset: m, `(V,)`.
         hidden_offset: l, `(H,)`.
+
+    Raises:
+        ValueError: if visibles are gamma: v W l would take from rates that must stay above 0.
     """
-    W, b, c, log_variance = params
+    if not params.visibles.CAN_CENTER:
+        raise ValueError(
+            "A centered RBM needs Bernoulli or Gaussian visibles. "
+            f"Received: {params.visibles.NAME} visibles."
+        )
+    W, b, c, _ = params
     b = b - ops.matmul(W, hidden_offset)
     c = c - ops.matmul(features(params, visible_offset), W)
-    return RBMParams(W, b, c, log_variance)
+    return params._replace(visible_bias=b, hidden_bias=c)
 
 
 def gibbs(params, v, steps, seed, temperature=1.0):

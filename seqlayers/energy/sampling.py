@@ -5,13 +5,15 @@ of a batch; `fold_in` makes new seeds of old ones and numbers: the step of train
 use, the number of a Gibbs step. With a pair for each row, what is drawn for a row depends on that
 row's seed and on nothing else: not on the batch it came in and not on the padding behind it.
 
-Draws are made by TensorFlow Probability's distributions. Two of them, `Bernoulli` and `Normal`,
-take their bits from here rather than from TensorFlow: TensorFlow's floats differ between eager
-execution, graphs and XLA, and XLA on a CPU makes them a hundred times slower. Ours are integers
-(the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so the same seed gives
-the same bits in eager execution, in a graph, under XLA and in a served model: a Bernoulli draw is
-the same everywhere, a Normal one up to how `erfinv` is rounded.
-Reference: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`).
+Draws are made by TensorFlow Probability's distributions. Three of them, `Bernoulli`, `Normal` and
+`Gamma`, take their bits from here rather than from TensorFlow: TensorFlow's floats differ between
+eager execution, graphs and XLA, and XLA on a CPU makes them a hundred times slower. Ours are
+integers (the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so the same
+seed gives the same bits in eager execution, in a graph, under XLA and in a served model: a
+Bernoulli draw is the same everywhere, a Normal one up to how `erfinv` is rounded, and so a Gamma
+one, but for the rare draw that rounding turns from accepted to rejected.
+References: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`);
+G. Marsaglia and W. W. Tsang, A Simple Method for Generating Gamma Variables, ACM TOMS 2000.
 """
 
 import enum
@@ -21,6 +23,7 @@ import numpy as np
 from keras import ops
 
 _GOLDEN, _SQRT_2 = 0x9E3779B9, 0x6A09E667  # digits of irrationals: keep a seed's words apart
+_GAMMA_ROUNDS = 10  # each rejects less than 0.05: all of them, less than one draw in 10^13
 
 
 class Use(enum.IntEnum):
@@ -94,6 +97,19 @@ def normal(mean, scale):
     return _distributions().Normal(loc=mean, scale=scale)
 
 
+def gamma(shape, rate):
+    """A TFP `Gamma`, whose `sample(seed=...)` takes the seeds of this module.
+
+    Draws are above 0, have the precision of float32 and carry no gradient.
+    """
+    return _distributions().Gamma(concentration=shape, rate=rate)
+
+
+def log_gamma(x):
+    """log of the gamma function, which `keras.ops` lacks: log p(1) of a Gamma of rate 1 has it."""
+    return -1.0 - gamma(x, ops.ones_like(x)).log_prob(ops.ones_like(x))
+
+
 @functools.cache
 def _distributions():
     """TFP's distributions over our bits; its import takes two seconds, so it waits for use."""
@@ -113,11 +129,57 @@ def _distributions():
                 z = np.sqrt(2.0) * ops.erfinv(2.0 * _uniform_n(n, shape, seed) - 1.0)
                 return self.loc + self.scale * ops.cast(z, self.dtype)
 
+        class Gamma(tfd.Gamma):
+            reparameterization_type = tfd.NOT_REPARAMETERIZED
+
+            def _sample_n(self, n, seed=None):
+                shape = ops.shape(self.concentration + self.rate)
+                g = _standard_gamma(n, ops.cast(self.concentration, "float32"), shape, seed)
+                tiny = np.finfo("float32").tiny  # what a draw below it would round to is 0
+                return ops.stop_gradient(ops.maximum(ops.cast(g, self.dtype) / self.rate, tiny))
+
     return Distributions
+
+
+def _standard_gamma(n, k, shape, seed):
+    """`n` draws of `shape` from Gamma(k, 1), by Marsaglia and Tsang's rejection.
+
+        d (1 + t)^3,  t = x / (3 sqrt(d)),  d = k - 1/3,  x normal
+
+    is accepted where log u < d (3 log(1 + t) - 3 t + 3/2 t^2 - t^3): their bound, without what
+    cancels. Below 1, k + 1 takes the place of k, and u^(1/k) multiplies the draw. What a round
+    accepts is kept, so that it does not depend on how many rounds the others need.
+    """
+    seeds, k = _seeds_n(n, seed), ops.stop_gradient(k)
+    d = ops.where(k < 1, k + 1, k) - 1 / 3
+
+    def draw(number):
+        return uniform((n, *shape), fold_in(seeds, number))
+
+    def propose(i, t, done):
+        new = np.sqrt(2.0) * ops.erfinv(2.0 * draw(2 * i + 1) - 1.0) / (3.0 * ops.sqrt(d))
+        bound = d * (3.0 * ops.log1p(new) + new * (-3.0 + new * (1.5 - new)))  # NaN below -1
+        accepted = ops.log(draw(2 * i + 2)) < bound
+        return i + 1, ops.where(done, t, ops.where(accepted, new, t)), done | accepted
+
+    t = ops.zeros((n, *shape), "float32")
+    _, t, _ = ops.while_loop(
+        lambda i, t, done: ops.logical_not(ops.all(done)),
+        propose,
+        (0, t, ops.zeros((n, *shape), "bool")),
+        maximum_iterations=_GAMMA_ROUNDS,
+    )
+    boost = ops.where(k < 1, ops.exp(ops.log(draw(0)) / k), 1.0)
+    return d * (1.0 + t) ** 3 * boost
 
 
 def _uniform_n(n, shape, seed):
     """`n` draws of `shape`, `(n, *shape)`; draw i is what `fold_in(seed, i)` gives alone."""
+    return uniform((n, *shape), _seeds_n(n, seed))
+
+
+def _seeds_n(n, seed):
+    """The seeds of `n` draws, `(n, 2)` or `(n, rows, 2)`."""
     if seed is None or len(np.shape(seed)) == 0:
         raise ValueError(
             "`seed` must be an int32 pair, such as `seed_pair(0)`, or one pair for each row. "
@@ -125,7 +187,7 @@ def _uniform_n(n, shape, seed):
         )
     seed = ops.convert_to_tensor(seed, "int32")
     numbers = ops.reshape(ops.arange(n, dtype="int32"), (-1,) + (1,) * (len(seed.shape) - 1))
-    return uniform((n, *shape), fold_in(seed[None], numbers))
+    return fold_in(seed[None], numbers)
 
 
 def _bits(shape, seed):

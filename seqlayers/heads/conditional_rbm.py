@@ -5,11 +5,14 @@
     c_t = c + context_t B                                  hidden bias of frame t
 
 W is `kernel`, b `visible_bias`, c `hidden_bias`, A `context_visible_kernel`, B
-`context_hidden_kernel` and, with Gaussian visibles, log s^2 `log_variance`. With u_{t-1} of a
-recurrent layer as context this is the RNN-RBM's frame; without a context it is a plain RBM.
+`context_hidden_kernel`; log s^2 of Gaussian visibles is `log_variance`, log k of gamma ones
+`log_shape`. With u_{t-1} of a recurrent layer as context this is the RNN-RBM's frame; without a
+context it is a plain RBM.
 Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Modeling Temporal
 Dependencies Using a RNN-DBN, ICANN 2014, section 2.
 """
+
+import functools
 
 import keras
 from keras import ops
@@ -18,8 +21,6 @@ from seqlayers import energy
 from seqlayers.checks import check_integer
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.heads.head import FrameLogProb, Head
-
-LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -32,10 +33,11 @@ class ConditionalRBM(Head):
         visible_units: Number V of visible units in a frame.
         hidden_units: Number H of hidden units.
         gibbs_steps: Number k of Gibbs steps in training (CD-k, PCD-k).
-        visibles: `"bernoulli"` or `"gaussian"` (with a learned variance for each unit).
+        visibles: `"bernoulli"`, `"gaussian"` (with a learned variance for each unit) or `"gamma"`
+            (amplitudes, 0 or more, with a learned shape for each unit).
         persistent_chains: Number of persistent chains for PCD; CD from the data if None.
         centering_rate: Rate of the moving averages that center visible and hidden units; not
-            centered if None.
+            centered if None. Gamma visibles cannot be.
         sampling_steps: Number of Gibbs steps when drawing new frames.
         num_betas: Number of annealing steps when estimating likelihoods; without a context, ten
             times as many.
@@ -54,7 +56,7 @@ class ConditionalRBM(Head):
         >>> model.compile("adam")
     """
 
-    VISIBLES = ("bernoulli", "gaussian")
+    VISIBLES = ("bernoulli", "gaussian", "gamma")
 
     def __init__(
         self,
@@ -92,6 +94,11 @@ class ConditionalRBM(Head):
                 "`centering_rate` must lie in (0, 1], or be None for an RBM that is not centered. "
                 f"Received: centering_rate={centering_rate!r}."
             )
+        if centering_rate is not None and not self.visible_kind.CAN_CENTER:
+            raise ValueError(
+                f"`centering_rate` must be None with {visibles} visibles: they cannot be centered. "
+                f"Received: centering_rate={centering_rate!r}."
+            )
         self.hidden_units = hidden_units
         self.gibbs_steps = gibbs_steps
         self.persistent_chains = persistent_chains
@@ -113,38 +120,23 @@ class ConditionalRBM(Head):
     def build(self, input_shape):
         super().build(input_shape)
         V, H, C = self.visible_units, self.hidden_units, self.context_units
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(V, H),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-        )
+        if self.persistent_chains is not None and C is not None:
+            raise ValueError(
+                "`persistent_chains` needs a head without context: where biases move with the "
+                "frame there is no distribution for a chain to stay in. Received: "
+                f"persistent_chains={self.persistent_chains} and a context of {C} units."
+            )
+        self._build_hidden()
         self.visible_bias = self.add_weight(name="visible_bias", shape=(V,), initializer="zeros")
-        self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
-        self.log_variance = None
-        if self.visibles == "gaussian":
-            self.log_variance = self.add_weight(
-                name="log_variance",
+        self.log_variance = self.log_shape = None
+        for name, (low, high) in self.visible_kind.WEIGHT_RANGES.items():
+            weight = self.add_weight(
+                name=name,
                 shape=(V,),
                 initializer="zeros",
-                constraint=_clip_log_variance,
+                constraint=functools.partial(ops.clip, x_min=low, x_max=high),
             )
-        self.context_visible_kernel = self.context_hidden_kernel = None
-        if C is not None:
-            if self.persistent_chains is not None:
-                raise ValueError(
-                    "`persistent_chains` needs a head without context: where biases move with the "
-                    "frame there is no distribution for a chain to stay in. Received: "
-                    f"persistent_chains={self.persistent_chains} and a context of {C} units."
-                )
-            for side, units in (("visible", V), ("hidden", H)):
-                weight = self.add_weight(
-                    name=f"context_{side}_kernel",
-                    shape=(C, units),
-                    initializer=self.context_initializer,
-                    regularizer=self.context_regularizer,
-                )
-                setattr(self, f"context_{side}_kernel", weight)
+            setattr(self, name, weight)
         if self.persistent_chains is not None:
             self.chains = self.add_weight(
                 name="chains",
@@ -159,23 +151,44 @@ class ConditionalRBM(Head):
                 )
                 setattr(self, f"{side}_offset", weight)
 
+    def _build_hidden(self):
+        """W and c, and what the context does: A and B."""
+        V, H, C = self.visible_units, self.hidden_units, self.context_units
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(V, H),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
+        self.context_visible_kernel = self.context_hidden_kernel = None
+        for side, units in () if C is None else (("visible", V), ("hidden", H)):
+            weight = self.add_weight(
+                name=f"context_{side}_kernel",
+                shape=(C, units),
+                initializer=self.context_initializer,
+                regularizer=self.context_regularizer,
+            )
+            setattr(self, f"context_{side}_kernel", weight)
+
     def params(self, context=None):
         """`energy.RBMParams` of the frames with these contexts; of the plain RBM if None."""
         _, context = self._cast(0, context)
+        kind = self.visible_kind
         params = energy.RBMParams(
             ops.convert_to_tensor(self.kernel),
             ops.convert_to_tensor(self.visible_bias),
             ops.convert_to_tensor(self.hidden_bias),
-            None if self.log_variance is None else ops.convert_to_tensor(self.log_variance),
+            kind(*(ops.convert_to_tensor(getattr(self, name)) for name in kind.WEIGHT_RANGES)),
         )
         if self.centering_rate is not None:
             params = energy.centered(params, self.visible_offset, self.hidden_offset)
-        if context is None:
-            return params
-        return params._replace(
-            visible_bias=params.visible_bias + ops.matmul(context, self.context_visible_kernel),
-            hidden_bias=params.hidden_bias + ops.matmul(context, self.context_hidden_kernel),
-        )
+        b, c = params.visible_bias, params.hidden_bias
+        if context is not None:
+            c = c + ops.matmul(context, self.context_hidden_kernel)
+            if self.context_visible_kernel is not None:
+                b = b + ops.matmul(context, self.context_visible_kernel)
+        return params._replace(visible_bias=b, hidden_bias=c)
 
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
         """The scalar of CD-k or PCD-k: a difference of free energies, a monitor of the chains."""
@@ -243,6 +256,37 @@ class ConditionalRBM(Head):
         frames, params = self._frames_and_params(frames, context)
         return energy.mean_field(params, frames)
 
+    def features(self, frames):
+        """What the hidden units see of frames `(..., V)`: f(v), or f(v - m) where centered."""
+        frames, params = self._frames_and_params(frames, None)
+        if self.centering_rate is not None:
+            frames = frames - self.visible_offset
+        return energy.features(params, frames)
+
+    def encode(self, frames, context=None):
+        """E[h | v], the code of frames, `(..., H)`."""
+        frames, params = self._frames_and_params(frames, context)
+        return energy.hidden_given_visible(params, frames).mean()
+
+    def decode(self, code, context=None):
+        """E[v | h] of hidden units `(..., H)`, the frames that a code stands for, `(..., V)`.
+
+        Raises:
+            ValueError: if a context sets the visible biases, and there is none.
+        """
+        code, context = self._cast(code, context)
+        if context is None and not self.decodes_alone:
+            raise ValueError(
+                "`context` must be given: here the biases of the visible units depend on it, and "
+                "a code says only a part of its frame. Received: context=None."
+            )
+        return energy.visible_given_hidden(self.params(context), code).mean()
+
+    @property
+    def decodes_alone(self):
+        """Whether `decode` needs no context."""
+        return self.context_visible_kernel is None
+
     def get_config(self):
         return super().get_config() | {
             "hidden_units": self.hidden_units,
@@ -258,6 +302,9 @@ class ConditionalRBM(Head):
             "context_initializer": keras.initializers.serialize(self.context_initializer),
             "context_regularizer": keras.regularizers.serialize(self.context_regularizer),
         }
+
+    def _shift_hidden_bias(self, shift):
+        self.hidden_bias.assign(self.hidden_bias + shift)
 
     def _frames_and_params(self, frames, context):
         frames, context = self._cast(frames, context)
@@ -281,12 +328,7 @@ class ConditionalRBM(Head):
             offset.assign(offset + change)
             if offset is self.visible_offset:
                 shift = ops.matmul(energy.features(params, change), params.kernel)
-                self.hidden_bias.assign(self.hidden_bias + shift)
+                self._shift_hidden_bias(shift)
             else:
                 shift = ops.matmul(params.kernel, change)
                 self.visible_bias.assign(self.visible_bias + shift)
-
-
-@keras.saving.register_keras_serializable("seqlayers")
-def _clip_log_variance(w):
-    return ops.clip(w, *LOG_VARIANCE_RANGE)

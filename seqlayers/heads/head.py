@@ -9,6 +9,7 @@ from keras import ops
 
 from seqlayers.checks import check_integer
 from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
+from seqlayers.energy.visibles import VISIBLES
 
 
 class FrameLogProb(NamedTuple):
@@ -61,6 +62,11 @@ class Head(keras.layers.Layer):
         self.seed = int(seed)
         self.autocast = False
         self.supports_masking = True
+
+    @property
+    def visible_kind(self):
+        """The class of `seqlayers.energy.visibles` that `visibles` names."""
+        return VISIBLES[self.visibles]
 
     @property
     def kind(self):
@@ -128,13 +134,12 @@ class Head(keras.layers.Layer):
             )
         if not np.isfinite(frames).all():
             raise ValueError(f"`{name}` must be finite. Received: NaN or infinity.")
-        if self.visibles == "bernoulli" and frames.size:
-            low, high = frames.min(), frames.max()
-            if low < 0 or high > 1:
-                raise ValueError(
-                    f"`{name}` must lie in [0, 1] for Bernoulli visibles. "
-                    f"Received: values from {low} to {high}."
-                )
+        kind = self.visible_kind
+        if not kind.takes(frames).all():
+            raise ValueError(
+                f"`{name}` {kind.WANTED} for {kind.__name__} visibles. "
+                f"Received: values from {frames.min()} to {frames.max()}."
+            )
 
     def build(self, input_shape):
         frames_shape, context_shape = split_shape(input_shape)
@@ -185,7 +190,7 @@ class Head(keras.layers.Layer):
     def _for_frames(self, bias, context, num_frames):
         """A bias with a row for each frame to draw."""
         if context is not None:
-            return bias
+            return ops.broadcast_to(bias, (*ops.shape(context)[:-1], self.visible_units))
         if num_frames is None:
             raise ValueError(
                 "`num_frames` must say how many frames to draw where there is no context. "

@@ -63,6 +63,7 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
     jit_compile = jit_compile and not _compiled_whole.get()
     shard = functools.partial(_shard, recurrence, _num_shards() if jit_compile else 1)
     structure = (weights, frames, states)
+    rows = tuple(tf.stop_gradient(x) for x in rows)  # dropout is made of what a tape may watch
 
     @tf.custom_gradient
     def run(*leaves):

@@ -2,5 +2,6 @@
 
 from seqlayers.models.rnn_rbm import RNNRBM
 from seqlayers.models.sequence import SequenceModel, State
+from seqlayers.models.temporal_rbm import RTRBM, TRBM, LSTBMModel
 
-__all__ = ["RNNRBM", "SequenceModel", "State"]
+__all__ = ["RNNRBM", "RTRBM", "TRBM", "LSTBMModel", "SequenceModel", "State"]

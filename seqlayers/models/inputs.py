@@ -61,15 +61,12 @@ def _checked_batch(head, batch, name):
         )
     frames = tf.cast(frames, head.variable_dtype)
     seen = frames if mask is None else tf.where(mask[..., None], frames, 0)
-    tf.debugging.assert_all_finite(seen, f"`{name}` must be finite.")
-    if head.visibles == "bernoulli":
-        message = f"`{name}` must lie in [0, 1] for Bernoulli visibles."
-        checks = [
-            tf.debugging.assert_non_negative(seen, message),
-            tf.debugging.assert_less_equal(seen, tf.ones((), seen.dtype), message),
-        ]
-        with tf.control_dependencies(checks):
-            frames = tf.identity(frames)
+    seen = tf.debugging.assert_all_finite(seen, f"`{name}` must be finite.")
+    kind = head.visible_kind
+    message = f"`{name}` {kind.WANTED} for {kind.__name__} visibles."
+    check = tf.debugging.Assert(tf.reduce_all(kind.takes(seen)), [message])
+    with tf.control_dependencies([check]):
+        frames = tf.identity(frames)
     return frames if mask is None else (frames, mask)
 
 

@@ -33,7 +33,7 @@ class RNNRBM(SequenceModel):
         cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
             `recurrent_units`.
         gibbs_steps: Number k of Gibbs steps in training.
-        visibles: `"bernoulli"` or `"gaussian"`.
+        visibles: `"bernoulli"`, `"gaussian"` or `"gamma"`.
         seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
 
     Example:

@@ -5,7 +5,8 @@
 
 The memory is any Keras recurrent layer, the head any `seqlayers.heads.Head`. u_0 is also what the
 memory starts from: it is the first state of its last cell, which by Keras's convention is that
-cell's output. Without a memory the model is the head alone and every frame stands for itself.
+cell's output. A cell whose output is of another size starts as it would in Keras. Without a memory
+the model is the head alone and every frame stands for itself.
 """
 
 import copy
@@ -99,8 +100,13 @@ class SequenceModel(keras.Model):
         start = self.initial_state(ops.shape(frames)[0])
         if mask is not None:  # what is padded may hold anything, NaN included
             frames = ops.where(mask[..., None], frames, 0)
-        outputs = self.memory(frames, initial_state=start.memory, mask=mask, training=training)
+        inputs = self.memory_input(frames)
+        outputs = self.memory(inputs, initial_state=start.memory, mask=mask, training=training)
         return delay(outputs, start.context, mask)
+
+    def memory_input(self, frames):
+        """What the memory reads of frames `(..., V)`; a subclass may have it read something else."""
+        return frames
 
     # Training.
 
@@ -371,7 +377,7 @@ class SequenceModel(keras.Model):
         """The `State` after one more frame `(batch, V)`."""
         if self.memory is None:
             return state
-        return State(*next_states(self.memory, frame, state.memory))
+        return State(*next_states(self.memory, self.memory_input(frame), state.memory))
 
     def generate(self, num_steps, prime=None, num_sequences=None, temperature=1.0, seed=0):
         """Draws new sequences.
@@ -448,6 +454,23 @@ class SequenceModel(keras.Model):
     def reconstruct(self, frames, mask=None):
         """The frames as the head sees them, `(batch, time, V)` in expectations."""
         return self.head.reconstruct(frames, self.contexts(frames, mask))
+
+    def encode(self, frames, mask=None):
+        """What the hidden units are expected to be, `(batch, time, H)`: for heads that have them.
+
+        Args:
+            frames: `(batch, time, V)`.
+            mask: Which steps are frames, bool `(batch, time)`; all if None.
+        """
+        return self.head.encode(frames, self.contexts(frames, mask))
+
+    def decode(self, code):
+        """The frames `(..., V)` expected of hidden units `(..., H)`: `encode` backwards.
+
+        Raises:
+            ValueError: if frames depend on the ones before beyond what their code says of them.
+        """
+        return self.head.decode(code)
 
     def export(self, path, format="tf_saved_model", max_steps=MAX_STEPS):
         """Writes a SavedModel that is served without this package, see `seqlayers.export`.

@@ -13,11 +13,13 @@ from reference import rbm as reference
 
 from seqlayers import energy
 
-both_visibles = pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
+all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
 
 
 def tensors(rbm, dtype="float32"):
-    return energy.RBMParams(*(None if a is None else tf.constant(a, dtype) for a in rbm))
+    W, b, c = (tf.constant(a, dtype) for a in rbm[:3])
+    name, own = reference.visibles(rbm)
+    return energy.RBMParams(W, b, c, energy.VISIBLES[name](*(tf.constant(a, dtype) for a in own)))
 
 
 @tf.function
@@ -36,10 +38,10 @@ def assert_mean(draws, expected, errors=5):
     assert np.all(np.abs(draws.mean(axis=0) - expected) <= errors * error + 1e-12)
 
 
-@both_visibles
+@all_visibles
 @pytest.mark.parametrize("row_seeds", [False, True], ids=["one seed", "a seed a row"])
-def test_chains_settle_in_the_models_distribution(rng, gaussian, row_seeds):
-    rbm, count = reference.random_rbm(rng, 4, 3, gaussian=gaussian), 30_000
+def test_chains_settle_in_the_models_distribution(rng, visibles, row_seeds):
+    rbm, count = reference.random_rbm(rng, 4, 3, visibles=visibles), 30_000
     params, seed = tensors(rbm), energy.seed_pair(1)
     seed = energy.row_seeds(seed, count) if row_seeds else seed
     v = gibbs(params, tf.zeros((count, 4)), tf.constant(40), seed).numpy()
@@ -49,7 +51,7 @@ def test_chains_settle_in_the_models_distribution(rng, gaussian, row_seeds):
     assert_mean(v[:, :, None] * v[:, None], v2)
     assert_mean(h, h1)
     assert_mean(v[:, :, None] * h[:, None], vh)
-    if not gaussian:
+    if visibles == "bernoulli":
         p = np.exp([reference.log_prob(rbm, state) for state in reference.binary_states(4)])
         states = v @ [8, 4, 2, 1]
         assert_mean(states[:, None] == np.arange(16), p)
@@ -82,9 +84,9 @@ def test_two_steps_move_with_the_square_of_the_transition_matrix(rng):
     assert_mean((v @ [4, 2, 1])[:, :, None] == np.arange(8), matrix @ matrix)
 
 
-@both_visibles
-def test_one_gaussian_or_bernoulli_unit_pair_is_drawn_jointly(rng, gaussian):
-    rbm, count = reference.random_rbm(rng, 1, 1, gaussian=gaussian, scale=2), 100_000
+@all_visibles
+def test_one_pair_of_units_is_drawn_jointly(rng, visibles):
+    rbm, count = reference.random_rbm(rng, 1, 1, visibles=visibles, scale=2), 100_000
     params, seed = tensors(rbm), energy.seed_pair(4)
     v = gibbs(params, tf.zeros((count, 1)), tf.constant(50), seed).numpy()
     h = hidden(params, v, seed).numpy()
@@ -93,18 +95,22 @@ def test_one_gaussian_or_bernoulli_unit_pair_is_drawn_jointly(rng, gaussian):
     for state, p in zip(states, probs, strict=True):
         mean = reference.visible_given_hidden(rbm, state)[0]
         assert_mean((v[:, 0] - mean) * (h[:, 0] == state[0]), 0)
-        variance = mean * (1 - mean) if not gaussian else math.exp(rbm.log_variance[0])
+        variance = reference.visible_variance(rbm, state)[0]
         assert_mean((v[:, 0] - mean) ** 2 * (h[:, 0] == state[0]), p * variance)
 
 
-@both_visibles
-def test_chains_at_a_temperature_settle_in_the_tempered_distribution(rng, gaussian):
+@all_visibles
+def test_chains_at_a_temperature_settle_in_the_tempered_distribution(rng, visibles):
     # E / T is the energy of the RBM with W, b and c over T; of that with variance s^2 T, the same W
-    # and b and c over T, if visibles are Gaussian.
-    rbm, count, T = reference.random_rbm(rng, 4, 3, gaussian=gaussian), 30_000, 2.5
+    # and b and c over T, if visibles are Gaussian; of that with k - 1, W, exp(-b) and c over T, if
+    # they are gamma.
+    rbm, count, T = reference.random_rbm(rng, 4, 3, visibles=visibles), 30_000, 2.5
     divided = rbm._replace(W=rbm.W / T, b=rbm.b / T, c=rbm.c / T)
-    if gaussian:
+    if visibles == "gaussian":
         divided = rbm._replace(c=rbm.c / T, log_variance=rbm.log_variance + math.log(T))
+    if visibles == "gamma":
+        log_shape = np.log((np.exp(rbm.log_shape) - 1) / T + 1)
+        divided = divided._replace(b=rbm.b + math.log(T), log_shape=log_shape)
     params, seed = tensors(rbm), energy.seed_pair(1)
     chain = tf.function(energy.gibbs)
     v = chain(params, tf.zeros((count, 4)), 40, seed, temperature=T).numpy()
@@ -131,7 +137,8 @@ def test_a_chain_in_two_parts_does_not_repeat_itself(rng):
 
 
 def weights(params):
-    return [p for p in params if p is not None]
+    """All tensors of `RBMParams`, or arrays of the reference."""
+    return [w for w in tf.nest.flatten(params) if w is not None]
 
 
 @tf.function
@@ -142,13 +149,10 @@ def cd_gradient(params, v, steps, seed):
     return tape.gradient(loss, weights(params))
 
 
-def some_frames(rng, gaussian, count=8, V=4):
-    return rng.normal(size=(count, V)) if gaussian else rng.integers(0, 2, (count, V)) * 1.0
-
-
-@both_visibles
-def test_long_chains_give_the_exact_gradient(rng, gaussian):
-    rbm, frames = reference.random_rbm(rng, 4, 3, gaussian=gaussian), some_frames(rng, gaussian)
+@all_visibles
+def test_long_chains_give_the_exact_gradient(rng, visibles):
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
+    frames = reference.random_frames(rng, rbm, 8)
     exact = reference.negative_log_prob_gradient(rbm, frames)
     v, seed = tf.constant(np.tile(frames, (50, 1)), "float32"), energy.seed_pair(5)
     draws = [
@@ -161,7 +165,8 @@ def test_long_chains_give_the_exact_gradient(rng, gaussian):
 
 def test_one_step_gives_the_gradient_of_one_transition(rng):
     # The mean over v' of grad F(v) - grad F(v'), v' one Gibbs step from v: not the exact gradient.
-    rbm, frames = reference.random_rbm(rng, 4, 3, scale=2), some_frames(rng, False)
+    rbm = reference.random_rbm(rng, 4, 3, scale=2)
+    frames = reference.random_frames(rng, rbm, 8)
     states = reference.binary_states(4)
     at_states = [reference.free_energy_gradient(rbm, s) for s in states]
     matrix = reference.transition_matrix(rbm)
@@ -188,12 +193,12 @@ def pcd_gradient(params, v, chains, steps, seed):
     return tape.gradient(loss, weights(params)), chains
 
 
-@both_visibles
-def test_persistent_chains_follow_the_exact_gradient_over_a_run_of_updates(rng, gaussian):
+@all_visibles
+def test_persistent_chains_follow_the_exact_gradient_over_a_run_of_updates(rng, visibles):
     # The distance to the exact gradient at the same parameters, averaged over 120 updates. Means of
     # 10 updates are nearly independent of each other: the chains forget within a few.
-    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian, scale=0.7)
-    frames = some_frames(rng, gaussian)
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles, scale=0.7)
+    frames = reference.random_frames(rng, rbm, 8)
     v, chains, seed = tf.constant(frames, "float32"), tf.zeros((2000, 4)), energy.seed_pair(6)
     _, chains = pcd_gradient(tensors(rbm), v, chains, tf.constant(40), seed)
     first, misses = reference.log_prob(rbm, frames[0]), []
@@ -211,8 +216,9 @@ def test_persistent_chains_follow_the_exact_gradient_over_a_run_of_updates(rng, 
 
 
 def test_persistent_chains_go_on_where_they_were(rng):
-    params, seed = tensors(reference.random_rbm(rng, 4, 3)), energy.seed_pair(0)
-    v, chains = tf.constant(some_frames(rng, False), "float32"), tf.ones((6, 4))
+    rbm, seed = reference.random_rbm(rng, 4, 3), energy.seed_pair(0)
+    params, v = tensors(rbm), tf.constant(reference.random_frames(rng, rbm, 8), "float32")
+    chains = tf.ones((6, 4))
     loss, after = energy.persistent_contrastive_divergence(params, v, chains, 3, seed)
     np.testing.assert_array_equal(after, energy.gibbs(params, chains, 3, seed))
     data, model = energy.free_energy(params, v), energy.free_energy(params, after)
@@ -245,11 +251,11 @@ def masked_loss(name, params, v, mask, seed):
     return [loss, *tape.gradient(loss, weights(params))]
 
 
-@both_visibles
+@all_visibles
 @pytest.mark.parametrize("name", ["cd", "pcd"])
-def test_masked_frames_change_neither_loss_nor_gradient(rng, gaussian, name):
-    params = tensors(reference.random_rbm(rng, 4, 3, gaussian=gaussian))
-    v = some_frames(rng, gaussian, 2 * 6).reshape(2, 6, 4).astype("float32")
+def test_masked_frames_change_neither_loss_nor_gradient(rng, visibles, name):
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
+    params, v = tensors(rbm), reference.random_frames(rng, rbm, 2, 6).astype("float32")
     mask, seeds = np.arange(6) < np.array([[4], [4]]), energy.row_seeds([1, 2], 2)
     cut = masked_loss(name, params, tf.constant(v[:, :4]), None, seeds)
     for padding in (v, 1 - v):
@@ -259,11 +265,11 @@ def test_masked_frames_change_neither_loss_nor_gradient(rng, gaussian, name):
             np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@both_visibles
+@all_visibles
 @pytest.mark.parametrize("name", ["cd", "pcd"])
-def test_not_a_number_behind_the_mask_changes_neither_loss_nor_gradient(rng, gaussian, name):
-    params = tensors(reference.random_rbm(rng, 4, 3, gaussian=gaussian))
-    v = some_frames(rng, gaussian, 6).astype("float32")
+def test_not_a_number_behind_the_mask_changes_neither_loss_nor_gradient(rng, visibles, name):
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
+    params, v = tensors(rbm), reference.random_frames(rng, rbm, 6).astype("float32")
     mask, seeds = np.arange(6) < 4, energy.row_seeds([1, 2], 6)
     expected = masked_loss(name, params, tf.constant(v), tf.constant(mask), seeds)
     v[4:] = np.nan
@@ -273,8 +279,8 @@ def test_not_a_number_behind_the_mask_changes_neither_loss_nor_gradient(rng, gau
 
 
 def test_frames_of_unequal_rows_are_pooled(rng):
-    params, seeds = tensors(reference.random_rbm(rng, 4, 3)), energy.row_seeds([1, 2], 2)
-    v = tf.constant(some_frames(rng, False, 2 * 6).reshape(2, 6, 4), "float32")
+    rbm, seeds = reference.random_rbm(rng, 4, 3), energy.row_seeds([1, 2], 2)
+    params, v = tensors(rbm), tf.constant(reference.random_frames(rng, rbm, 2, 6), "float32")
     mask = np.arange(6) < np.array([[2], [5]])
     model = energy.gibbs(params, v, 2, seeds)
     gap = (energy.free_energy(params, v) - energy.free_energy(params, model)).numpy()

@@ -9,21 +9,19 @@ from reference import rbm as reference
 from seqlayers import energy
 
 DTYPES = {"float64": 1e-10, "float32": 2e-5}  # and the tolerance, absolute and relative
-both_visibles = pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
+all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def tensors(rbm, dtype="float64"):
-    return energy.RBMParams(*(None if a is None else tf.constant(a, dtype) for a in rbm))
+    W, b, c = (tf.constant(a, dtype) for a in rbm[:3])
+    name, own = reference.visibles(rbm)
+    return energy.RBMParams(W, b, c, energy.VISIBLES[name](*(tf.constant(a, dtype) for a in own)))
 
 
 def arrays(params):
-    return reference.RBM(*(None if a is None else np.asarray(a, "float64") for a in params))
-
-
-def frames_for(rng, rbm, *shape):
-    shape = (*shape, len(rbm.W))
-    return rng.integers(0, 2, shape) * 1.0 if rbm.log_variance is None else rng.normal(size=shape)
+    own = {name: np.asarray(a, "float64") for name, a in params.visibles._asdict().items()}
+    return reference.RBM(*(np.asarray(a, "float64") for a in params[:3]), **own)
 
 
 def assert_close(actual, expected, dtype="float64"):
@@ -33,19 +31,19 @@ def assert_close(actual, expected, dtype="float64"):
 
 
 @both_dtypes
-@both_visibles
-def test_free_energy_is_minus_the_log_of_the_sum_over_hidden_states(rng, gaussian, dtype):
-    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
-    v = frames_for(rng, rbm, 6)
+@all_visibles
+def test_free_energy_is_minus_the_log_of_the_sum_over_hidden_states(rng, visibles, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, visibles=visibles)
+    v = reference.random_frames(rng, rbm, 6)
     expected = [reference.free_energy(rbm, row) for row in v]
     assert_close(energy.free_energy(tensors(rbm, dtype), tf.constant(v, dtype)), expected, dtype)
 
 
 @both_dtypes
-@both_visibles
-def test_hidden_probabilities_are_ratios_of_sums(rng, gaussian, dtype):
-    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
-    v = frames_for(rng, rbm, 6)
+@all_visibles
+def test_hidden_probabilities_are_ratios_of_sums(rng, visibles, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, visibles=visibles)
+    v = reference.random_frames(rng, rbm, 6)
     expected = [reference.hidden_given_visible(rbm, row) for row in v]
     actual = energy.hidden_given_visible(tensors(rbm, dtype), tf.constant(v, dtype))
     assert_close(actual.mean(), expected, dtype)
@@ -55,22 +53,22 @@ def test_hidden_probabilities_are_ratios_of_sums(rng, gaussian, dtype):
 
 
 @both_dtypes
-@both_visibles
-def test_visible_distribution_has_the_moments_of_the_conditional(rng, gaussian, dtype):
-    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
+@all_visibles
+def test_visible_distribution_has_the_moments_of_the_conditional(rng, visibles, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, visibles=visibles)
     h = rng.integers(0, 2, (6, 4)) * 1.0
     mean = np.array([reference.visible_given_hidden(rbm, row) for row in h])
     actual = energy.visible_given_hidden(tensors(rbm, dtype), tf.constant(h, dtype))
     assert_close(actual.mean(), mean, dtype)
-    variance = mean * (1 - mean) if not gaussian else np.exp(rbm.log_variance) + 0 * mean
+    variance = [reference.visible_variance(rbm, row) for row in h] + 0 * mean
     assert_close(actual.variance(), variance, dtype)
 
 
-@both_visibles
-def test_conditionals_are_the_joint_over_the_marginal(rng, gaussian):
+@all_visibles
+def test_conditionals_are_the_joint_over_the_marginal(rng, visibles):
     # log p(h | v) = F(v) - E(v, h), and log p(v | h) = -E(v, h) - log sum_v' exp(-E(v', h))
-    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
-    v, h = frames_for(rng, rbm, 7), rng.integers(0, 2, (7, 3)) * 1.0
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
+    v, h = reference.random_frames(rng, rbm, 7), rng.integers(0, 2, (7, 3)) * 1.0
     joint = np.array([-reference.energy(rbm, a, b) for a, b in zip(v, h, strict=True)])
     up = joint + [reference.free_energy(rbm, a) for a in v]
     down = joint - [reference.log_weight_of_hidden(rbm, b) for b in h]
@@ -82,59 +80,64 @@ def test_conditionals_are_the_joint_over_the_marginal(rng, gaussian):
 
 
 @both_dtypes
-@both_visibles
-def test_mean_field_goes_up_and_down_in_expectations(rng, gaussian, dtype):
-    rbm = reference.random_rbm(rng, 5, 4, gaussian=gaussian)
-    v = frames_for(rng, rbm, 6)
+@all_visibles
+def test_mean_field_goes_up_and_down_in_expectations(rng, visibles, dtype):
+    rbm = reference.random_rbm(rng, 5, 4, visibles=visibles)
+    v = reference.random_frames(rng, rbm, 6)
     up = [reference.hidden_given_visible(rbm, row) for row in v]
-    # E[v | h] at an h between 0 and 1: b + W h, which Bernoulli units squash.
-    expected = np.array([rbm.b + [sum(rbm.W[i] * h) for i in range(5)] for h in up])
-    if not gaussian:
+    # E[v | h] at an h between 0 and 1: b + W h, which Bernoulli units squash; k / rate(h).
+    if visibles == "gamma":
+        expected = [reference.visible_given_hidden(rbm, h) for h in up]
+    else:
+        expected = np.array([rbm.b + [sum(rbm.W[i] * h) for i in range(5)] for h in up])
+    if visibles == "bernoulli":
         expected = 1 / (1 + np.exp(-expected))
     assert_close(energy.mean_field(tensors(rbm, dtype), tf.constant(v, dtype)), expected, dtype)
 
 
 @both_dtypes
-@both_visibles
-def test_per_frame_biases_equal_a_loop_over_frames(rng, gaussian, dtype):
-    rbm = reference.random_rbm(rng, 4, 3, frames=(2, 3), gaussian=gaussian)
-    v, h = frames_for(rng, rbm, 2, 3), rng.integers(0, 2, (2, 3, 3)) * 1.0
+@all_visibles
+def test_per_frame_biases_equal_a_loop_over_frames(rng, visibles, dtype):
+    rbm = reference.random_rbm(rng, 4, 3, frames=(2, 3), visibles=visibles)
+    v, h = reference.random_frames(rng, rbm, 2, 3), rng.integers(0, 2, (2, 3, 3)) * 1.0
     params = tensors(rbm, dtype)
     actual = {
         "free_energy": energy.free_energy(params, tf.constant(v, dtype)),
         "up": energy.hidden_given_visible(params, tf.constant(v, dtype)).mean(),
         "down": energy.visible_given_hidden(params, tf.constant(h, dtype)).mean(),
         "independent": energy.independent(params).visible_bias,
+        "independent, hidden": energy.independent(params).hidden_bias,
     }
     expected = {name: np.zeros(a.shape) for name, a in actual.items()}
     for index, one, v1, h1 in reference.each_frame(rbm, v, h):
         expected["free_energy"][index] = reference.free_energy(one, v1)
         expected["up"][index] = reference.hidden_given_visible(one, v1)
         expected["down"][index] = reference.visible_given_hidden(one, h1)
-        expected["independent"][index] = reference.independent_bias(one)
+        b, c = reference.independent(one)
+        expected["independent"][index], expected["independent, hidden"][index] = b, c
     for name in actual:
         assert_close(actual[name], expected[name], dtype)
 
 
-@both_visibles
+@all_visibles
 @pytest.mark.parametrize("which", ["visible", "hidden"])
-def test_one_of_the_biases_alone_may_have_leading_axes(rng, gaussian, which):
-    rbm = reference.random_rbm(rng, 4, 3, frames=(5,), gaussian=gaussian)
+def test_one_of_the_biases_alone_may_have_leading_axes(rng, visibles, which):
+    rbm = reference.random_rbm(rng, 4, 3, frames=(5,), visibles=visibles)
     wide = {"visible": rbm._replace(c=rbm.c[0]), "hidden": rbm._replace(b=rbm.b[0])}[which]
     b, c = np.broadcast_to(wide.b, (5, 4)), np.broadcast_to(wide.c, (5, 3))
-    v = frames_for(rng, rbm, 5)
+    v = reference.random_frames(rng, rbm, 5)
     actual = energy.free_energy(tensors(wide), v)
     assert_close(actual, energy.free_energy(tensors(rbm._replace(b=b, c=c)), v))
 
 
 @both_dtypes
-@both_visibles
+@all_visibles
 @pytest.mark.parametrize("temperature", [0.5, 2.0, 3])
-def test_temperature_divides_the_energy(rng, gaussian, dtype, temperature):
+def test_temperature_divides_the_energy(rng, visibles, dtype, temperature):
     # The log-probability of a half-step is -E / T, up to what does not depend on the unit drawn.
-    rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
+    rbm = reference.random_rbm(rng, 3, 2, visibles=visibles)
     params, tolerance = tensors(rbm, dtype), 10 * DTYPES[dtype]
-    v, hidden = frames_for(rng, rbm, 8), np.array(reference.binary_states(2))
+    v, hidden = reference.random_frames(rng, rbm, 8), np.array(reference.binary_states(2))
     tempered = np.array([[-reference.energy(rbm, a, b) / temperature for b in hidden] for a in v])
 
     up = energy.hidden_given_visible(params, tf.constant(v[:, None], dtype), temperature)
@@ -147,10 +150,10 @@ def test_temperature_divides_the_energy(rng, gaussian, dtype, temperature):
     np.testing.assert_allclose(down - down[0], 0 * tempered, atol=tolerance)
 
 
-@both_visibles
-def test_rows_may_have_temperatures_of_their_own(rng, gaussian):
-    rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
-    params, v = tensors(rbm), tf.constant(frames_for(rng, rbm, 4))
+@all_visibles
+def test_rows_may_have_temperatures_of_their_own(rng, visibles):
+    rbm = reference.random_rbm(rng, 3, 2, visibles=visibles)
+    params, v = tensors(rbm), tf.constant(reference.random_frames(rng, rbm, 4))
     h = tf.constant(rng.integers(0, 2, (4, 2)) * 1.0)
     temperatures = tf.constant([[0.5], [1.0], [2.0], [4.0]], "float64")
     up = energy.hidden_given_visible(params, v, temperatures)
@@ -164,14 +167,14 @@ def test_rows_may_have_temperatures_of_their_own(rng, gaussian):
 
 
 @both_dtypes
-@both_visibles
-def test_centered_is_the_centered_energy_up_to_a_constant(rng, gaussian, dtype):
-    rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
+@pytest.mark.parametrize("visibles", ["bernoulli", "gaussian"])
+def test_centered_is_the_centered_energy_up_to_a_constant(rng, visibles, dtype):
+    rbm = reference.random_rbm(rng, 3, 2, visibles=visibles)
     m, l = rng.normal(size=3), rng.uniform(size=2)  # noqa: E741 - the letter of the equation
     params = energy.centered(tensors(rbm, dtype), tf.constant(m, dtype), tf.constant(l, dtype))
     differences = [
         reference.energy(arrays(params), v, h) - reference.centered_energy(rbm, v, h, m, l)
-        for v in frames_for(rng, rbm, 8)
+        for v in reference.random_frames(rng, rbm, 8)
         for h in reference.binary_states(2)
     ]
     np.testing.assert_allclose(differences - differences[0], 0, atol=10 * DTYPES[dtype])
@@ -188,23 +191,26 @@ def test_centered_takes_biases_with_a_row_for_each_frame(rng):
 
 
 @both_dtypes
-@both_visibles
-def test_independent_keeps_each_visible_as_if_it_were_alone(rng, gaussian, dtype):
-    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
+@all_visibles
+def test_independent_keeps_each_visible_as_if_it_were_alone(rng, visibles, dtype):
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
     base = energy.independent(tensors(rbm, dtype))
-    assert_close(base.visible_bias, reference.independent_bias(rbm), dtype)
+    b, c = reference.independent(rbm)
+    assert_close(base.visible_bias, b, dtype)
     assert_close(base.kernel, np.zeros((4, 3)), dtype)
-    assert_close(base.hidden_bias, rbm.c, dtype)
-    assert (base.log_variance is not None) == gaussian
+    assert_close(base.hidden_bias, c, dtype)
+    assert type(base.visibles) is energy.VISIBLES[visibles]
 
 
-@both_visibles
-def test_gradient_of_free_energy_is_that_of_finite_differences(rng, gaussian):
-    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
-    v = frames_for(rng, rbm, 3) + 0.25  # between 0 and 1 it is a polynomial in v as well
+@all_visibles
+def test_gradient_of_free_energy_is_that_of_finite_differences(rng, visibles):
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
+    v = (
+        reference.random_frames(rng, rbm, 3) + 0.25
+    )  # between 0 and 1 it is a polynomial in v as well
     params, v_tensor = tensors(rbm), tf.constant(v)
     with tf.GradientTape() as tape:
-        sources = [p for p in params if p is not None] + [v_tensor]
+        sources = [*tf.nest.flatten(params), v_tensor]
         tape.watch(sources)
         value = tf.reduce_sum(energy.free_energy(params, v_tensor))
     gradients = tape.gradient(value, sources)
@@ -215,10 +221,10 @@ def test_gradient_of_free_energy_is_that_of_finite_differences(rng, gaussian):
     assert_slopes(loss, [a for a in rbm if a is not None] + [v], gradients)
 
 
-@both_visibles
-def test_gradient_of_contrastive_divergence_holds_the_samples(rng, gaussian):
-    rbm = reference.random_rbm(rng, 4, 3, gaussian=gaussian)
-    v, seed = frames_for(rng, rbm, 5), energy.seed_pair(7)
+@all_visibles
+def test_gradient_of_contrastive_divergence_holds_the_samples(rng, visibles):
+    rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
+    v, seed = reference.random_frames(rng, rbm, 5), energy.seed_pair(7)
     params = tensors(rbm)
     v_model = energy.gibbs(params, tf.constant(v), 3, seed).numpy()
     assert np.any(v_model != v)
@@ -231,7 +237,7 @@ def test_gradient_of_contrastive_divergence_holds_the_samples(rng, gaussian):
         return np.mean(gaps)
 
     with tf.GradientTape() as tape:
-        sources = [p for p in params if p is not None]
+        sources = tf.nest.flatten(params)
         tape.watch(sources)
         value = energy.contrastive_divergence(params, tf.constant(v), 3, seed)
     np.testing.assert_allclose(value, loss(), atol=1e-10)
@@ -240,7 +246,7 @@ def test_gradient_of_contrastive_divergence_holds_the_samples(rng, gaussian):
 
 def test_gradient_reaches_what_made_the_biases(rng):
     rbm = reference.random_rbm(rng, 4, 3, frames=(5,))
-    v, seed = frames_for(rng, rbm, 5), energy.seed_pair(7)
+    v, seed = reference.random_frames(rng, rbm, 5), energy.seed_pair(7)
     context, A = tf.constant(rng.normal(size=(5, 2))), rng.normal(size=(2, 4))
     with tf.GradientTape() as tape:
         tape.watch(context)
@@ -266,13 +272,13 @@ def assert_slopes(loss, arrays_in_place, gradients, eps=1e-5):
         np.testing.assert_allclose(gradient, expected, atol=1e-7)
 
 
-@both_visibles
-def test_nothing_that_is_given_is_changed(rng, gaussian):
-    params = tensors(reference.random_rbm(rng, 4, 3, gaussian=gaussian), "float32")
-    before = [None if p is None else p.numpy().copy() for p in params]
+@all_visibles
+def test_nothing_that_is_given_is_changed(rng, visibles):
+    params = tensors(reference.random_rbm(rng, 4, 3, visibles=visibles), "float32")
+    before = [p.numpy().copy() for p in tf.nest.flatten(params)]
     v = np.ones((2, 4), "float32")
     energy.contrastive_divergence(params, v, 2, energy.seed_pair(0))
     energy.independent(params)
     np.testing.assert_array_equal(v, 1)
-    for p, old in zip(params, before, strict=True):
-        assert (p is None and old is None) or np.array_equal(p, old)
+    for p, old in zip(tf.nest.flatten(params), before, strict=True):
+        np.testing.assert_array_equal(p, old)

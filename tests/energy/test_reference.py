@@ -23,14 +23,14 @@ def integrate(function, rbm, points=401):
 
 @pytest.mark.parametrize("V", [1, 2])
 def test_gaussian_partition_function_is_the_integral_over_the_visibles(rng, V):
-    rbm = reference.random_rbm(rng, V, 2, gaussian=True)
+    rbm = reference.random_rbm(rng, V, 2, visibles="gaussian")
     integral = integrate(lambda v: np.exp(-reference.free_energy(rbm, v)), rbm)
     np.testing.assert_allclose(np.log(integral), reference.log_partition(rbm), atol=1e-8)
 
 
 @pytest.mark.parametrize("V", [1, 2])
 def test_gaussian_moments_are_the_integrals_over_the_visibles(rng, V):
-    rbm = reference.random_rbm(rng, V, 2, gaussian=True)
+    rbm = reference.random_rbm(rng, V, 2, visibles="gaussian")
     log_z = reference.log_partition(rbm)
 
     def weighted(v):
@@ -43,7 +43,7 @@ def test_gaussian_moments_are_the_integrals_over_the_visibles(rng, V):
 
 
 def test_gaussian_conditional_mean_is_the_integral_over_one_visible(rng):
-    rbm = reference.random_rbm(rng, 1, 3, gaussian=True)
+    rbm = reference.random_rbm(rng, 1, 3, visibles="gaussian")
     for h in reference.binary_states(3):
         mass = integrate(lambda v, h=h: np.exp(-reference.energy(rbm, v, h)), rbm)
         first = integrate(lambda v, h=h: v[0] * np.exp(-reference.energy(rbm, v, h)), rbm)
@@ -68,10 +68,10 @@ def test_one_gibbs_step_leaves_the_distribution_as_it_is(rng):
     np.testing.assert_allclose(p @ matrix, p, atol=1e-12)
 
 
-@pytest.mark.parametrize("gaussian", [False, True])
-def test_exact_gradient_is_that_of_finite_differences(rng, gaussian):
-    rbm = reference.random_rbm(rng, 3, 2, gaussian=gaussian)
-    frames = rng.normal(size=(4, 3)) if gaussian else rng.integers(0, 2, (4, 3)).astype("float64")
+@pytest.mark.parametrize("visibles", ["bernoulli", "gaussian", "gamma"])
+def test_exact_gradient_is_that_of_finite_differences(rng, visibles):
+    rbm = reference.random_rbm(rng, 3, 2, visibles=visibles)
+    frames = reference.random_frames(rng, rbm, 4)
 
     def loss():
         return -np.mean([reference.log_prob(rbm, v) for v in frames])

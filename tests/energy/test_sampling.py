@@ -97,11 +97,11 @@ def test_gibbs_chains_are_alike_in_eager_graph_and_xla(rng):
 
 
 def test_gaussian_gibbs_chains_are_alike_in_eager_graph_and_xla(rng):
-    rbm = reference.random_rbm(rng, 6, 5, frames=(4,), gaussian=True)
-    params = [tf.constant(a, "float32") for a in rbm]
+    rbm = reference.random_rbm(rng, 6, 5, frames=(4,), visibles="gaussian")
+    params = [tf.constant(a, "float32") for a in rbm[:4]]
 
     def chain(W, b, c, log_variance, seed):
-        params = energy.RBMParams(W, b, c, log_variance)
+        params = energy.RBMParams(W, b, c, energy.Gaussian(log_variance))
         return energy.gibbs(params, tf.zeros((4, 6)), 15, seed)
 
     eager, graph, xla = everywhere(chain, *params, sampling.seed_pair(8))
@@ -231,14 +231,15 @@ def test_a_rows_draw_does_not_depend_on_the_padding_behind_it(rng):
     )  # erfinv rounds the last few otherwise
 
 
-@pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
-def test_gibbs_chains_depend_on_neither_batch_nor_padding(rng, gaussian):
-    rbm = reference.random_rbm(rng, 6, 5, frames=(4, 7), gaussian=gaussian)
-    W, b, c, log_variance = (None if a is None else tf.constant(a, "float64") for a in rbm)
+@pytest.mark.parametrize("visibles", energy.VISIBLES)
+def test_gibbs_chains_depend_on_neither_batch_nor_padding(rng, visibles):
+    rbm = reference.random_rbm(rng, 6, 5, frames=(4, 7), visibles=visibles)
+    W, b, c = (tf.constant(a, "float64") for a in rbm[:3])
+    own = energy.VISIBLES[visibles](*reference.visibles(rbm)[1])
     seeds = sampling.row_seeds(sampling.seed_pair(1), 4)
     v = tf.zeros((4, 7, 6), "float64")
-    whole = energy.gibbs(energy.RBMParams(W, b, c, log_variance), v, 10, seeds).numpy()
-    part = energy.RBMParams(W, b[2:3, :5], c[2:3, :5], log_variance)
+    whole = energy.gibbs(energy.RBMParams(W, b, c, own), v, 10, seeds).numpy()
+    part = energy.RBMParams(W, b[2:3, :5], c[2:3, :5], own)
     alone = energy.gibbs(part, v[2:3, :5], 10, seeds[2:3]).numpy()
     np.testing.assert_allclose(alone[0], whole[2, :5], atol=1e-12)
 
@@ -519,10 +520,11 @@ def test_normal_log_prob_and_mean_are_those_of_its_parameters(rng):
 
 
 @pytest.mark.parametrize("size", [1e4, -1e4])
-@pytest.mark.parametrize("gaussian", [False, True], ids=["bernoulli", "gaussian"])
-def test_unbounded_logits_never_give_nan(size, gaussian):
+@pytest.mark.parametrize("visibles", energy.VISIBLES)
+def test_unbounded_logits_never_give_nan(size, visibles):
     full = [tf.fill(shape, tf.constant(size)) for shape in ((4, 3), (2, 4), (2, 3))]
-    params = energy.RBMParams(*full, tf.zeros(4) if gaussian else None)
+    kind = energy.VISIBLES[visibles]
+    params = energy.RBMParams(*full, kind(*(tf.zeros(4) for _ in kind.WEIGHT_RANGES)))
     v, seed = tf.ones((2, 4)), sampling.seed_pair(0)
     with tf.GradientTape() as tape:
         tape.watch(full)

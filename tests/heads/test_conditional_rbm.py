@@ -8,10 +8,9 @@ from reference import rbm as reference
 
 from seqlayers import energy
 from seqlayers.heads import ConditionalRBM
-from seqlayers.heads.conditional_rbm import LOG_VARIANCE_RANGE
 
 V, H, C = 5, 4, 3
-both_visibles = pytest.mark.parametrize("visibles", ["bernoulli", "gaussian"])
+all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
 
 
 def made(rng, V=V, H=H, context=True, scale=0.7, **kwargs):
@@ -27,9 +26,7 @@ def frame_rbm(head, context=None):
     W, b, c = (
         w.numpy().astype("float64") for w in (head.kernel, head.visible_bias, head.hidden_bias)
     )
-    log_variance = (
-        None if head.log_variance is None else head.log_variance.numpy().astype("float64")
-    )
+    own = {name: getattr(head, name).numpy() for name in head.visible_kind.WEIGHT_RANGES}
     if context is not None:
         b = b + sum(
             u * row for u, row in zip(context, head.context_visible_kernel.numpy(), strict=True)
@@ -37,16 +34,14 @@ def frame_rbm(head, context=None):
         c = c + sum(
             u * row for u, row in zip(context, head.context_hidden_kernel.numpy(), strict=True)
         )
-    return reference.RBM(W, b, c, log_variance)
+    return reference.RBM(W, b, c, **{k: a.astype("float64") for k, a in own.items()})
 
 
 def frames_for(rng, head, *shape):
-    shape = (*shape, head.visible_units)
-    draw = rng.normal(size=shape) if head.visibles == "gaussian" else rng.integers(0, 2, shape)
-    return draw.astype("float32")
+    return reference.random_frames(rng, frame_rbm(head), *shape).astype("float32")
 
 
-@both_visibles
+@all_visibles
 def test_each_frame_is_an_rbm_whose_biases_the_context_moves(rng, visibles):
     head = made(rng, visibles=visibles)
     frames, context = frames_for(rng, head, 2, 3), rng.normal(size=(2, 3, C)).astype("float32")
@@ -70,18 +65,24 @@ def test_the_density_of_gaussian_visibles_integrates_to_one(rng, visible_units):
     np.testing.assert_allclose(density.sum() * (axis[1] - axis[0]) ** visible_units, 1, atol=1e-3)
 
 
-@both_visibles
+@all_visibles
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_draws_are_those_of_the_energy_over_the_temperature(rng, visibles, temperature):
     head, count = made(rng, visibles=visibles, scale=0.5, sampling_steps=40), 20_000
+    if visibles == "gamma":  # at half the temperature k must be above 1/2
+        head.log_shape.assign(np.abs(head.log_shape))
     u = rng.normal(size=C).astype("float32")
     hot = frame_rbm(head, u)
     if visibles == "bernoulli":  # E / T is the energy of an RBM with W / T, b / T, c / T
         hot = reference.RBM(hot.W / temperature, hot.b / temperature, hot.c / temperature)
-    else:  # (v - b)^2 / (2 s^2 T): the variance is s^2 T, and v / (s^2 T) W leaves W as it is
+    elif visibles == "gaussian":  # (v - b)^2 / (2 s^2 T): s^2 T, and v / (s^2 T) W leaves W alone
         hot = hot._replace(
             c=hot.c / temperature, log_variance=hot.log_variance + np.log(temperature)
         )
+    else:  # rates over T are those with W / T and exp(-b) / T
+        log_shape = np.log((np.exp(hot.log_shape) - 1) / temperature + 1)
+        b = hot.b + np.log(temperature)
+        hot = reference.RBM(hot.W / temperature, b, hot.c / temperature, log_shape=log_shape)
     mean, square, *_ = reference.moments(hot)
     draws = head.sample(np.tile(u, (count, 1)), energy.seed_pair(4), temperature).numpy()
     products = draws[:, :, None] * draws[:, None]
@@ -107,7 +108,7 @@ def gradients(head, frames, context=None, rows=1):
 
 
 @pytest.mark.slow
-@both_visibles
+@all_visibles
 def test_with_many_steps_cd_is_the_gradient_of_the_likelihood(rng, visibles):
     head = made(rng, visibles=visibles, gibbs_steps=60)
     frames, context = frames_for(rng, head, 3), rng.normal(size=(3, C)).astype("float32")
@@ -187,7 +188,7 @@ def test_persistent_chains_refuse_a_context():
         head.build([(None, None, V), (None, None, C)])
 
 
-@both_visibles
+@pytest.mark.parametrize("visibles", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("with_context", [True, False], ids=["context", "alone"])
 def test_moving_the_offsets_does_not_move_the_distribution(rng, visibles, with_context):
     head = made(rng, visibles=visibles, context=with_context, centering_rate=0.5)
@@ -225,6 +226,8 @@ def test_offsets_are_moving_averages_of_the_frames_that_count(rng):
         (21, 21, "bernoulli", "estimate"),
         (20, 21, "gaussian", "estimate"),
         (88, 20, "gaussian", "exact"),
+        (20, 21, "gamma", "estimate"),
+        (88, 20, "gamma", "exact"),
     ],
 )
 def test_a_likelihood_is_exact_while_a_side_can_be_enumerated(
@@ -248,21 +251,20 @@ def with_idle_units(rng, visibles="bernoulli", with_context=True):
     context = rng.normal(size=(12, C)).astype("float32") if with_context else None
     expected = []
     for n, v in enumerate(frames.astype("float64")):
-        W, b, c, log_variance = frame_rbm(head, None if context is None else context[n])
-        few = None if log_variance is None else log_variance[:4]
-        nats = reference.log_prob(reference.RBM(W[:4, :3], b[:4], c[:3], few), v[:4])
-        for i in range(4, 21):
-            if log_variance is None:
-                nats += v[i] * b[i] - np.log1p(np.exp(b[i]))
-            else:
-                s2 = np.exp(log_variance[i])
-                nats -= 0.5 * (v[i] - b[i]) ** 2 / s2 + 0.5 * np.log(2 * np.pi * s2)
+        rbm = frame_rbm(head, None if context is None else context[n])
+        parts = [slice(4)] + [slice(i, i + 1) for i in range(4, 21)]
+        nats = 0.0
+        for i, part in enumerate(parts):
+            W, b, *own = (None if a is None else a[part] for a in (rbm.W, rbm.b, *rbm[3:]))
+            hidden = slice(3 if i == 0 else 0)
+            one = reference.RBM(W[:, hidden], b, rbm.c[hidden], *own)
+            nats += reference.log_prob(one, v[part])
         expected.append(nats)
     return head, frames, context, np.array(expected)
 
 
 @pytest.mark.slow
-@both_visibles
+@all_visibles
 @pytest.mark.parametrize("with_context", [True, False], ids=["context", "alone"])
 def test_the_two_estimates_lie_on_either_side_of_a_known_likelihood(rng, visibles, with_context):
     head, frames, context, expected = with_idle_units(rng, visibles, with_context)
@@ -298,21 +300,22 @@ def test_an_estimate_has_a_seed_and_its_rows_do_not_depend_on_the_others(rng):
     assert np.any(estimate(frames, context, seed + 1) != whole)
 
 
-def test_the_log_variance_stays_in_its_range(rng):
-    head = ConditionalRBM(2, 3, gibbs_steps=1, visibles="gaussian", seed=0)
+@pytest.mark.parametrize("visibles", ["gaussian", "gamma"])
+def test_the_weights_that_are_the_visibles_own_stay_in_their_range(rng, visibles):
+    head = ConditionalRBM(2, 3, gibbs_steps=1, visibles=visibles, seed=0)
     model = keras.Sequential([keras.Input((2,)), head])
     model.compile(keras.optimizers.SGD(1e4))
-    model.fit(100.0 * rng.normal(size=(8, 2)), batch_size=4, verbose=0)
-    low, high = LOG_VARIANCE_RANGE
-    log_variance = head.log_variance.numpy()
-    assert np.all((low <= log_variance) & (log_variance <= high))
-    assert np.any((log_variance == low) | (log_variance == high))
+    model.fit(np.abs(100.0 * rng.normal(size=(8, 2))), batch_size=4, verbose=0)
+    ((name, (low, high)),) = head.visible_kind.WEIGHT_RANGES.items()
+    values = getattr(head, name).numpy()
+    assert np.all((low <= values) & (values <= high))
+    assert np.any((values == low) | (values == high))
 
 
 def test_a_reconstruction_is_one_pass_in_expectations(rng):
     head = made(rng)
     v, u = frames_for(rng, head, 1)[0], rng.normal(size=C).astype("float32")
-    W, b, c, _ = frame_rbm(head, u)
+    W, b, c, *_ = frame_rbm(head, u)
     h = 1 / (1 + np.exp(-(c + v @ W)))
     expected = 1 / (1 + np.exp(-(b + W @ h)))
     np.testing.assert_allclose(head.reconstruct(v[None], u[None])[0], expected, atol=1e-5)
@@ -324,7 +327,8 @@ def test_a_centering_rate_lies_above_zero_and_not_above_one(rate):
         ConditionalRBM(V, H, centering_rate=rate)
 
 
-@pytest.mark.parametrize("visibles", ["gamma", None, "Bernoulli"])
+@pytest.mark.parametrize("visibles", ["poisson", None, "Bernoulli"])
 def test_unknown_visibles_are_refused_and_the_known_ones_named(visibles):
-    with pytest.raises(ValueError, match=f"one of bernoulli, gaussian. Received.*{visibles!r}"):
+    match = f"one of bernoulli, gaussian, gamma. Received.*{visibles!r}"
+    with pytest.raises(ValueError, match=match):
         ConditionalRBM(V, H, visibles=visibles)

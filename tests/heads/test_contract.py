@@ -23,6 +23,7 @@ HEADS = {
     "bernoulli": lambda **kwargs: BernoulliHead(V, **kwargs),
     "rbm": lambda **kwargs: ConditionalRBM(V, H, **FEW, **kwargs),
     "gaussian rbm": lambda **kwargs: ConditionalRBM(V, H, visibles="gaussian", **FEW, **kwargs),
+    "gamma rbm": lambda **kwargs: ConditionalRBM(V, H, visibles="gamma", **FEW, **kwargs),
     "centered rbm": lambda **kwargs: ConditionalRBM(V, H, centering_rate=0.1, **FEW, **kwargs),
     "persistent rbm": lambda **kwargs: ConditionalRBM(V, H, persistent_chains=5, **FEW, **kwargs),
 }
@@ -51,7 +52,8 @@ def made(name, with_context=True, **kwargs):
 def data(head, with_context=True, seed=2):
     rng = np.random.default_rng(seed)
     frames = rng.random((B, T, V))
-    frames = 3 * frames - 1 if head.visibles == "gaussian" else frames < 0.5
+    real = {"gaussian": 3 * frames - 1, "gamma": 3 * frames}
+    frames = real.get(head.visibles, frames < 0.5)
     context = rng.normal(size=(B, T, C)).astype("float32") if with_context else None
     return frames.astype("float32"), context
 
@@ -368,6 +370,7 @@ def test_reconstructions_have_the_shape_and_range_of_frames(name, with_context):
     v = head.reconstruct(frames, context).numpy()
     assert v.shape == frames.shape
     assert np.all(np.isfinite(v))
+    assert np.all(head.visible_kind.takes(v))
     if head.visibles == "bernoulli":
         assert 0 < v.min() < v.max() < 1
 
@@ -436,7 +439,9 @@ def test_drawing_without_context_asks_for_the_number_of_frames(name):
 def test_frames_that_are_none_are_named(name, change, message):
     head = HEADS[name]()
     frames = change(np.arange(2 * V).reshape(2, V) % 2.0)
-    if head.visibles != "bernoulli" and "lie in" in message:
+    if head.visibles == "gamma" and frames.min() == -0.5:
+        message = "`x` must be at least 0 and finite for Gamma.*Received: values from -0.5 to 0.5"
+    elif head.visibles != "bernoulli" and "lie in" in message:
         head.check_frames(frames, "x")
         return
     with pytest.raises(ValueError, match=message):

@@ -14,11 +14,15 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from seqlayers.layers import (
+    LSTBM,
     SFM,
     AdaptiveSFM,
     AdaptiveSFMCell,
+    BoltzmannCell,
+    BoltzmannRNN,
     ConvLSTMPatch,
     ConvLSTMPatchCell,
+    LSTBMCell,
     PeepholeLSTM,
     PeepholeLSTMCell,
     SFMCell,
@@ -36,9 +40,18 @@ LAYERS = {
     "adaptive accumulated": (AdaptiveSFM, AdaptiveSFMCell, SMALL | {"phase": "accumulated"}),
     "peephole lstm": (PeepholeLSTM, PeepholeLSTMCell, {"units": 4, "projection_units": 3}),
     "patches": (ConvLSTMPatch, ConvLSTMPatchCell, PATCHES),
+    "lstbm": (LSTBM, LSTBMCell, {"units": 4}),
+    "lstbm lstm": (LSTBM, LSTBMCell, {"units": 4, "variant": "lstm"}),
+    "boltzmann": (BoltzmannRNN, BoltzmannCell, {"units": 4}),
 }
 COUNTS = {"clock"}  # states that count have no gradient
 SHARED = {"patches"}  # weights that read several parts of a frame
+ACTIVATIONS = {"activation", "recurrent_activation"}
+FIXED = {  # arguments of an LSTM that the model leaves no choice in
+    "lstbm": ACTIVATIONS,
+    "lstbm lstm": ACTIVATIONS,
+    "boltzmann": ACTIVATIONS | {"unit_forget_bias"},
+}
 OVERFLOW = {"adaptive"}  # the angle w t: its slope grows with t at every frame
 
 
@@ -64,6 +77,10 @@ def mask_of(name):
 
 def arguments_of(cls):
     return {k: p for k, p in inspect.signature(cls).parameters.items() if p.kind != p.VAR_KEYWORD}
+
+
+def without_fixed(name, arguments):
+    return {k: v for k, v in arguments.items() if k not in FIXED.get(name, ())}
 
 
 def new(name, **kwargs):
@@ -158,9 +175,10 @@ def test_arguments_are_those_of_keras_lstm_with_their_defaults_and_more(name, pa
     keras_has = arguments_of([keras.layers.LSTM, keras.layers.LSTMCell][number])
     if part == "layer":
         keras_has = arguments_of(keras.layers.RNN) | keras_has
-    for argument in set(keras_has) - LSTM_ALONE - {"cell"}:
+    for argument in set(without_fixed(name, keras_has)) - LSTM_ALONE - {"cell"}:
         assert ours[argument].default == keras_has[argument].default, argument
     assert next(iter(ours)) == "units"
+    assert not FIXED.get(name, set()) & set(ours)
 
 
 @each_class
@@ -215,7 +233,8 @@ OTHER_VALUES_OF_LAYERS = OTHER_VALUES | {
 @pytest.mark.parametrize("part", ["layer", "cell"])
 def test_config_makes_the_same_again_and_keeps_every_argument(name, part):
     number = ["layer", "cell"].index(part)
-    cls, others = LAYERS[name][number], [OTHER_VALUES_OF_LAYERS, OTHER_VALUES][number]
+    cls = LAYERS[name][number]
+    others = without_fixed(name, [OTHER_VALUES_OF_LAYERS, OTHER_VALUES][number])
     plain = cls(**LAYERS[name][2]).get_config()
     one = cls(**LAYERS[name][2] | others)
     config = one.get_config()
@@ -231,9 +250,10 @@ def test_config_makes_the_same_again_and_keeps_every_argument(name, part):
 
 @each_class
 def test_every_argument_can_be_read_from_the_layer_as_from_keras_lstm(name):
-    layer = LAYERS[name][0](**LAYERS[name][2], **OTHER_VALUES_OF_LAYERS)
-    lstm = keras.layers.LSTM(layer.units, **OTHER_VALUES_OF_LAYERS)
-    for argument in set(arguments_of(type(lstm))) - LSTM_ALONE - {"seed"}:
+    others = without_fixed(name, OTHER_VALUES_OF_LAYERS)
+    layer = LAYERS[name][0](**LAYERS[name][2], **others)
+    lstm = keras.layers.LSTM(layer.units, **others)
+    for argument in set(without_fixed(name, arguments_of(type(lstm)))) - LSTM_ALONE - {"seed"}:
         value, keras_has = getattr(layer, argument), getattr(lstm, argument)
         if isinstance(keras_has, str | float | int):
             assert value == keras_has
@@ -894,7 +914,8 @@ def test_initializers_are_used(name):
     def cell(*values):
         names = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
         constants = dict(zip(names, map(keras.initializers.Constant, values), strict=True))
-        return built(new(name, unit_forget_bias=False, **constants)).cell
+        closed = without_fixed(name, {"unit_forget_bias": False})
+        return built(new(name, **closed, **constants)).cell
 
     one, other = cell(0.25, 0.5, 0.75), cell(1.25, 1.5, 1.75)
     np.testing.assert_array_equal(one.kernel, np.full(one.kernel.shape, 0.25))
@@ -953,7 +974,9 @@ def test_first_states_that_are_none_are_refused_and_told_what_is_wanted(name):
     layer = made(name)
     good = some_states(layer)
     wide = [np.concatenate([s, s], axis=1) for s in good]
-    for states in (good[:-1], [*good, good[0]], good[0], wide, []):
+    wrong = [good[:-1], [*good, good[0]], wide, []]
+    wrong += [good[0]] if len(good) > 1 else []  # Keras takes the one state without a list as well
+    for states in wrong:
         with pytest.raises(ValueError, match="`initial_state`.*Received") as error:
             layer(frames(), initial_state=states)
         for size in layer.cell.state_size:

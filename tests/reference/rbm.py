@@ -2,12 +2,16 @@
 
     Bernoulli  E(v, h) = - sum_i b_i v_i - sum_j c_j h_j - sum_ij v_i W_ij h_j
     Gaussian   E(v, h) = sum_i (v_i - b_i)^2 / 2 s_i^2 - sum_j c_j h_j - sum_ij v_i / s_i^2 W_ij h_j
-    both       p(v, h) = exp(-E(v, h)) / Z
+    gamma      E(v, h) = sum_i [rate_i(h) v_i - (k_i - 1) log v_i] - sum_j c_j h_j
+               rate_i(h) = exp(-b_i) + sum_j [max(W_ij, 0) - W_ij h_j]
+    all        p(v, h) = exp(-E(v, h)) / Z
 
 Gaussian visibles are integrated in closed form for each h. With a_i = sum_j W_ij h_j, completing
 the square gives
 
     E(v, h) = sum_i [(v_i - b_i - a_i)^2 / 2 - a_i b_i - a_i^2 / 2] / s_i^2 - sum_j c_j h_j
+
+Gamma ones are as well: the integral of v^(k - 1) exp(-rate v) is Gamma(k) / rate^k.
 """
 
 import itertools
@@ -18,25 +22,46 @@ import numpy as np
 
 
 class RBM(NamedTuple):
-    """Bernoulli visibles if `log_variance` is None; biases may have a row for each frame."""
+    """Gaussian visibles if `log_variance` is given, gamma ones if `log_shape` is, else Bernoulli;
+    biases may have a row for each frame."""
 
     W: np.ndarray
     b: np.ndarray
     c: np.ndarray
     log_variance: np.ndarray | None = None
+    log_shape: np.ndarray | None = None
 
 
-def random_rbm(rng, V, H, frames=(), gaussian=False, scale=1.0):
+def random_rbm(rng, V, H, frames=(), visibles="bernoulli", scale=1.0):
     """An RBM with normal weights of standard deviation `scale`."""
     W = scale * rng.normal(size=(V, H))
     b, c = rng.normal(size=(*frames, V)), rng.normal(size=(*frames, H))
-    return RBM(W, b, c, 0.5 * rng.normal(size=V) if gaussian else None)
+    if visibles == "gaussian":
+        return RBM(W, b, c, log_variance=0.5 * rng.normal(size=V))
+    return RBM(W, b, c, log_shape=1 + 0.5 * rng.normal(size=V) if visibles == "gamma" else None)
+
+
+def visibles(rbm):
+    """The name of its visibles, and the weights that are theirs alone."""
+    if rbm.log_variance is not None:
+        return "gaussian", [rbm.log_variance]
+    return ("gamma", [rbm.log_shape]) if rbm.log_shape is not None else ("bernoulli", [])
+
+
+def random_frames(rng, rbm, *shape):
+    """Frames such as its visibles may have, `(*shape, V)`."""
+    shape = (*shape, len(rbm.W))
+    if rbm.log_variance is not None:
+        return rng.normal(size=shape)
+    return (
+        rng.gamma(2.0, size=shape) if rbm.log_shape is not None else rng.integers(0, 2, shape) * 1.0
+    )
 
 
 def each_frame(rbm, *arrays):
     """Yields index, RBM and rows of `arrays` for every frame of a conditional RBM."""
     for index in np.ndindex(rbm.b.shape[:-1]):
-        one = RBM(rbm.W, rbm.b[index], rbm.c[index], rbm.log_variance)
+        one = rbm._replace(b=rbm.b[index], c=rbm.c[index])
         yield (index, one, *(a[index] for a in arrays))
 
 
@@ -44,8 +69,22 @@ def binary_states(units):
     return [np.array(state, "float64") for state in itertools.product((0, 1), repeat=units)]
 
 
+def gamma_rates(rbm, h):
+    rates = np.zeros(len(rbm.b))
+    for i in range(len(rates)):
+        rates[i] = math.exp(-rbm.b[i])
+        for j in range(len(h)):
+            rates[i] += max(rbm.W[i, j], 0.0) - rbm.W[i, j] * h[j]
+    return rates
+
+
 def energy(rbm, v, h):
-    W, b, c, log_variance = rbm
+    W, b, c, log_variance, log_shape = rbm
+    if log_shape is not None:
+        total = -sum(c[j] * h[j] for j in range(len(h)))
+        for i, rate in enumerate(gamma_rates(rbm, h)):
+            total += rate * v[i] - (math.exp(log_shape[i]) - 1) * math.log(v[i])
+        return total
     total = 0.0
     for i in range(len(v)):
         s2 = 1.0 if log_variance is None else math.exp(log_variance[i])
@@ -59,7 +98,7 @@ def energy(rbm, v, h):
 
 def centered_energy(rbm, v, h, visible_offset, hidden_offset):
     """The energy in v - m and h - l; a Gaussian visible keeps its (v - b)^2."""
-    W, b, c, log_variance = rbm
+    W, b, c, log_variance, _ = rbm
     total = 0.0
     for i in range(len(v)):
         s2 = 1.0 if log_variance is None else math.exp(log_variance[i])
@@ -90,7 +129,9 @@ def hidden_given_visible(rbm, v):
 
 
 def visible_given_hidden(rbm, h):
-    """E[v_i | h]: for Bernoulli units as a ratio of sums, for Gaussian ones b + W h."""
+    """E[v_i | h]: a ratio of sums for Bernoulli units, b + W h for Gaussian, k / rate for gamma."""
+    if rbm.log_shape is not None:
+        return np.exp(rbm.log_shape) / gamma_rates(rbm, h)
     if rbm.log_variance is not None:
         return np.array([rbm.b[i] + sum(rbm.W[i] * h) for i in range(len(rbm.b))])
     states = binary_states(len(rbm.b))
@@ -99,9 +140,23 @@ def visible_given_hidden(rbm, h):
     return sum(math.exp(w - log_sum) * v for w, v in zip(log_weights, states, strict=True))
 
 
+def visible_variance(rbm, h):
+    """Var[v_i | h]."""
+    mean = visible_given_hidden(rbm, h)
+    if rbm.log_shape is not None:
+        return mean**2 / np.exp(rbm.log_shape)
+    return mean * (1 - mean) if rbm.log_variance is None else np.exp(rbm.log_variance)
+
+
 def log_weight_of_hidden(rbm, h):
     """log of exp(-E(v, h)) summed, or integrated, over all v."""
-    W, b, c, log_variance = rbm
+    W, b, c, log_variance, log_shape = rbm
+    if log_shape is not None:
+        total = sum(c[j] * h[j] for j in range(len(h)))
+        for i, rate in enumerate(gamma_rates(rbm, h)):
+            k = math.exp(log_shape[i])
+            total += math.lgamma(k) - k * math.log(rate)
+        return total
     if log_variance is None:
         return log_sum_exp([-energy(rbm, v, h) for v in binary_states(len(b))])
     total = 0.0
@@ -142,7 +197,7 @@ def moments(rbm):
     v1, v2, h1, vh = np.zeros(V), np.zeros((V, V)), np.zeros(H), np.zeros((V, H))
     for h, p in zip(*hidden_probs(rbm), strict=True):
         mean = visible_given_hidden(rbm, h)
-        variance = mean * (1 - mean) if rbm.log_variance is None else np.exp(rbm.log_variance)
+        variance = visible_variance(rbm, h)
         v1 += p * mean
         v2 += p * (np.outer(mean, mean) + np.diag(variance))
         h1 += p * h
@@ -164,14 +219,21 @@ def transition_matrix(rbm):
     return matrix
 
 
-def energy_gradient(rbm, v, v_squared, h):
-    """The derivatives of E by W, b, c and log s^2. They are linear in v_i, v_i^2 (given apart, so
-    that both may be expectations given h) and in products with h."""
-    W, b, _, log_variance = rbm
-    if log_variance is None:
+def energy_gradient(rbm, h, v, v_squared, log_v):
+    """The derivatives of E by W, b, c and what the visibles have of their own, log s^2 or log k.
+
+    They are linear in v_i, v_i^2, log v_i (given apart, so that all may be expectations given h)
+    and in products with h."""
+    W, b, _, log_variance, log_shape = rbm
+    if log_variance is None and log_shape is None:
         return [-np.outer(v, h), -v, -h]
     dW, db, ds = np.zeros_like(W), np.zeros_like(b), np.zeros_like(b)
     for i in range(len(b)):
+        if log_shape is not None:
+            dW[i] = v[i] * ((W[i] > 0) - h)
+            db[i] = -math.exp(-b[i]) * v[i]
+            ds[i] = -math.exp(log_shape[i]) * log_v[i]
+            continue
         s2 = math.exp(log_variance[i])
         a = sum(W[i] * h)
         dW[i] = -v[i] / s2 * h
@@ -192,7 +254,16 @@ def free_energy_gradient(rbm, v):
     states = binary_states(len(rbm.c))
     F = free_energy(rbm, v)
     weights = [math.exp(-energy(rbm, v, h) + F) for h in states]
-    return _weighted_sum(weights, [energy_gradient(rbm, v, v**2, h) for h in states])
+    log_v = None if rbm.log_shape is None else np.log(v)
+    return _weighted_sum(weights, [energy_gradient(rbm, h, v, v**2, log_v) for h in states])
+
+
+def digamma(x):
+    """The derivative of log Gamma(x): 1/x less at x + 1, and Stirling's series far out."""
+    low = 0.0
+    while x < 20:
+        low, x = low - 1 / x, x + 1
+    return low + math.log(x) - 1 / (2 * x) - 1 / (12 * x**2) + 1 / (120 * x**4) - 1 / (252 * x**6)
 
 
 def log_partition_gradient(rbm):
@@ -201,26 +272,33 @@ def log_partition_gradient(rbm):
     gradients = []
     for h in states:
         mean = visible_given_hidden(rbm, h)
-        square = mean if rbm.log_variance is None else mean**2 + np.exp(rbm.log_variance)
-        gradients.append(energy_gradient(rbm, mean, square, h))
+        square, log_v = mean**2 + visible_variance(rbm, h), None
+        if rbm.log_shape is not None:  # E[log v] = digamma(k) - log rate
+            log_v = [digamma(math.exp(k)) for k in rbm.log_shape] - np.log(gamma_rates(rbm, h))
+        gradients.append(energy_gradient(rbm, h, mean, square, log_v))
     return [-g for g in _weighted_sum(probs, gradients)]
 
 
 def negative_log_prob_gradient(rbm, frames):
-    """The derivatives of the mean of -log p(v) over `frames`, by W, b, c (and log s^2)."""
+    """The derivatives of the mean of -log p(v) over `frames`, by W, b, c (and log s^2 or log k)."""
     data = _weighted_sum(
         [1 / len(frames)] * len(frames), [free_energy_gradient(rbm, v) for v in frames]
     )
     return [d + z for d, z in zip(data, log_partition_gradient(rbm), strict=True)]
 
 
-def independent_bias(rbm):
-    """Visible bias of the RBM without interactions.
+def independent(rbm):
+    """Biases of visible and hidden units of the RBM without interactions.
 
-    Bernoulli: F(all off) - F(only unit i on). Gaussian: b + W sigmoid(c + (b / s^2) W), in loops.
+    Bernoulli: F(all off) - F(only unit i on), and c. Gaussian: b + W sigmoid(c + (b / s^2) W), and
+    c. Gamma: with v = k / rate(1/2), minus the log of rate(sigmoid(c + v W)), and c + v W.
     """
-    W, b, c, log_variance = rbm
+    W, b, c, log_variance, log_shape = rbm
     V, H = W.shape
+    if log_shape is not None:
+        v = np.exp(log_shape) / gamma_rates(rbm, np.full(H, 0.5))
+        x = np.array([c[j] + sum(v[i] * W[i, j] for i in range(V)) for j in range(H)])
+        return -np.log(gamma_rates(rbm, 1 / (1 + np.exp(-x)))), x
     bias = np.zeros(V)
     if log_variance is None:
         nothing = np.zeros(V)
@@ -228,10 +306,10 @@ def independent_bias(rbm):
             alone = np.zeros(V)
             alone[i] = 1.0
             bias[i] = free_energy(rbm, nothing) - free_energy(rbm, alone)
-        return bias
+        return bias, c
     for i in range(V):
         bias[i] = b[i]
         for j in range(H):
             x = c[j] + sum(b[k] / math.exp(log_variance[k]) * W[k, j] for k in range(V))
             bias[i] += W[i, j] / (1 + math.exp(-x))
-    return bias
+    return bias, c

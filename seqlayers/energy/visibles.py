@@ -1,0 +1,228 @@
+"""What a visible unit may be: all that an RBM must know of its kind, in one object each.
+
+    E(v, h) = -b.v - c.h - v W h                                             Bernoulli, v 0 or 1
+    E(v, h) = 1/2 |(v - b) / s|^2 - c.h - (v / s^2) W h                      Gaussian, v real
+    E(v, h) = sum_i [rate_i(h) v_i - (k_i - 1) log v_i] - c.h                gamma, v > 0
+    rate_i(h) = exp(-b_i) + sum_j [max(W_ij, 0) - W_ij h_j]
+
+Each is `U(v) - c.h - f(v) W h`: U is `energy`, f `features`. A kind holds the weights that are its
+own, log s^2 or log k; W, b and c it takes from the `RBMParams` it is part of. Biases may have
+leading axes, and `hidden_input` is what the hidden units send down, h W^T `(..., V)`.
+
+Gamma visibles are for amplitudes and powers. Given h they are Gamma(k_i, rate_i(h)): the noise
+multiplies, its spread is 1 / sqrt(k) of the mean. The rate is above 0 whatever W is; a hidden
+unit that is on makes louder what it has a W > 0 to. exp(b) is the mean over k where all hidden
+units with W > 0 are on and the others off: the loudest there is.
+"""
+
+import math
+from collections import namedtuple
+
+from keras import ops
+
+from seqlayers.energy.sampling import bernoulli, gamma, log_gamma, normal
+
+LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
+LOG_SHAPE_RANGE = (-3.0, 6.0)  # k from 0.05 to 403: a spread of four and a half times to 5 %
+# Smaller amplitudes count as this one. It is a thirtieth of the last of 16 bits of a sound in
+# [-1, 1], which is all but silence, and its log of -14 no outlier.
+AMPLITUDE_FLOOR = 1e-6
+_BIAS_RANGE = (-30.0, 30.0)  # of gamma visibles: means of 1e-13 to 1e13, whose squares are finite
+
+
+class Visibles:
+    """The contract of a kind of visible unit.
+
+    A kind is also a named tuple of its weights `(V,)`, so that it can go where tensors can.
+    """
+
+    NAME: str
+    WANTED: str  # what values may stand in a frame, in words
+    BINARY = False  # whether states can be enumerated, and the RBM turned around
+    CAN_CENTER = True
+    WEIGHT_RANGES: dict[str, tuple[float, float]] = {}
+
+    @staticmethod
+    def takes(v):
+        """Which values may stand in a frame, bool as the array or tensor `v`."""
+        raise NotImplementedError
+
+    def features(self, v):
+        """What the hidden units see of the visible ones, `(..., V)`."""
+        raise NotImplementedError
+
+    def energy(self, params, v):
+        """The part of the energy that has no hidden unit in it, `(...)`."""
+        raise NotImplementedError
+
+    def energy_change(self, old, new, v):
+        """`energy` with the parameters `new`, less that with `old`; what is in both cancels."""
+        raise NotImplementedError
+
+    def given_input(self, params, hidden_input, temperature=1.0):
+        """p(v | h), a TFP distribution over `(..., V)`."""
+        raise NotImplementedError
+
+    def log_integral(self, params, hidden_input):
+        """log of the sum, or the integral, of exp(-U(v) + f(v) W h) over v, `(...)`."""
+        raise NotImplementedError
+
+    def independent(self, params):
+        """The RBM without interactions that stays near, for annealing and chains to start at."""
+        raise NotImplementedError
+
+    def mixed_bias(self, base, params, beta):
+        """The bias of the RBM on the way, whose energy is 1 - beta of one and beta of the other."""
+        return _between(base.visible_bias, params.visible_bias, beta)
+
+
+class Bernoulli(namedtuple("Bernoulli", ()), Visibles):
+    """Units that are 0 or 1."""
+
+    NAME = "bernoulli"
+    WANTED = "must lie in [0, 1]"
+    BINARY = True
+
+    @staticmethod
+    def takes(v):
+        return (v >= 0) & (v <= 1)
+
+    def features(self, v):
+        return v
+
+    def energy(self, params, v):
+        return -ops.sum(params.visible_bias * v, axis=-1)
+
+    def energy_change(self, old, new, v):
+        return ops.sum((old.visible_bias - new.visible_bias) * v, axis=-1)
+
+    def given_input(self, params, hidden_input, temperature=1.0):
+        return bernoulli((params.visible_bias + hidden_input) / temperature)
+
+    def log_integral(self, params, hidden_input):
+        return ops.sum(ops.softplus(params.visible_bias + hidden_input), axis=-1)
+
+    def independent(self, params):
+        """b_i + sum_j [softplus(c_j + W_ij) - softplus(c_j)]: the log-odds while others are off."""
+        W, b, c, _ = params
+        on = ops.sum(ops.softplus(c[..., None, :] + W), axis=-1)  # [..., V]
+        b = b + on - ops.sum(ops.softplus(c), axis=-1, keepdims=True)
+        return params._replace(kernel=ops.zeros_like(W), visible_bias=b)
+
+
+class Gaussian(namedtuple("Gaussian", "log_variance"), Visibles):
+    """Real units with variances of their own, log s^2."""
+
+    NAME = "gaussian"
+    WEIGHT_RANGES = {"log_variance": LOG_VARIANCE_RANGE}
+    WANTED = "must be finite"
+
+    @staticmethod
+    def takes(v):
+        return abs(v) < math.inf
+
+    def features(self, v):
+        return v * ops.exp(-self.log_variance)
+
+    def energy(self, params, v):
+        return 0.5 * ops.sum(self.features(ops.square(v - params.visible_bias)), axis=-1)
+
+    def energy_change(self, old, new, v):
+        b, b_new = old.visible_bias, new.visible_bias
+        return ops.sum((b - b_new) * self.features(v - 0.5 * (b + b_new)), axis=-1)
+
+    def given_input(self, params, hidden_input, temperature=1.0):
+        scale = ops.exp(0.5 * self.log_variance) * temperature**0.5
+        return normal(params.visible_bias + hidden_input, scale)
+
+    def log_integral(self, params, hidden_input):
+        x = hidden_input
+        nats = ops.sum((params.visible_bias + 0.5 * x) * self.features(x), axis=-1)
+        return nats + 0.5 * ops.sum(math.log(2 * math.pi) + self.log_variance)
+
+    def independent(self, params):
+        """Its mean is the one after one pass up and down from b."""
+        W, b, c, _ = params
+        h = ops.sigmoid(c + ops.matmul(self.features(b), W))
+        b = b + ops.matmul(h, ops.transpose(W))
+        return params._replace(kernel=ops.zeros_like(W), visible_bias=b)
+
+
+class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
+    """Amplitudes with shapes of their own, log k.
+
+    An amplitude below `AMPLITUDE_FLOOR`, as in digital silence, has the energy of one at the floor:
+    there log v and its slope would have no bound. `log_prob` is then the density at the floor.
+    """
+
+    NAME = "gamma"
+    CAN_CENTER = False  # v W l would go to the rates, which need not stay above 0
+    WEIGHT_RANGES = {"log_shape": LOG_SHAPE_RANGE}
+    WANTED = "must be at least 0 and finite"
+
+    @staticmethod
+    def takes(v):
+        return (v >= 0) & (v < math.inf)
+
+    def features(self, v):
+        return ops.maximum(v, AMPLITUDE_FLOOR)
+
+    def energy(self, params, v):
+        v = self.features(v)
+        log_v = (ops.exp(self.log_shape) - 1.0) * ops.log(v)
+        return ops.sum(_silent_rate(params) * v - log_v, axis=-1)
+
+    def energy_change(self, old, new, v):
+        return ops.sum((_silent_rate(new) - _silent_rate(old)) * self.features(v), axis=-1)
+
+    def given_input(self, params, hidden_input, temperature=1.0):
+        """exp(-E / T) is a Gamma of shape (k - 1) / T + 1 and rate over T.
+
+        A k below 1 has none at a T of 1 - k and below, where all weight would go to silence; the
+        smallest k that is learned takes its place.
+        """
+        shape = (ops.exp(self.log_shape) - 1.0) / temperature + 1.0
+        shape = ops.maximum(shape, math.exp(LOG_SHAPE_RANGE[0]))
+        return gamma(shape, _rate(params, hidden_input) / temperature)
+
+    def log_integral(self, params, hidden_input):
+        k = ops.exp(self.log_shape)
+        return ops.sum(log_gamma(k) - k * ops.log(_rate(params, hidden_input)), axis=-1)
+
+    def independent(self, params):
+        """Its rates and hidden biases are those after one pass up and down.
+
+        With h halfway, v is the mean; from it come h = sigmoid(c + v W), the rates at this h, and
+        c + v W. Mixed with it, an RBM is one whose v W h is turned on around these v and h.
+        """
+        W, _, c, _ = params
+        half = 0.5 * ops.sum(W, axis=-1)
+        v = ops.exp(self.log_shape) / _rate(params, half)
+        c = c + ops.matmul(v, W)
+        rate = _rate(params, ops.matmul(ops.sigmoid(c), ops.transpose(W)))
+        return params._replace(kernel=ops.zeros_like(W), visible_bias=-ops.log(rate), hidden_bias=c)
+
+    def mixed_bias(self, base, params, beta):
+        return -ops.log(_between(_loudest_rate(base), _loudest_rate(params), beta))
+
+
+VISIBLES = {kind.NAME: kind for kind in (Bernoulli, Gaussian, Gamma)}
+
+
+def _between(a, b, share):
+    return a + share * (b - a)
+
+
+def _loudest_rate(params):
+    return ops.exp(-ops.clip(params.visible_bias, *_BIAS_RANGE))
+
+
+def _silent_rate(params):
+    """The rates of gamma visibles with all hidden units off, `(..., V)`."""
+    return _loudest_rate(params) + ops.sum(ops.relu(params.kernel), axis=-1)
+
+
+def _rate(params, hidden_input):
+    """The rates given h. max(W, 0) - W h is not below 0 but for rounding, which must not count."""
+    quiet = ops.sum(ops.relu(params.kernel), axis=-1) - hidden_input
+    return _loudest_rate(params) + ops.relu(quiet)

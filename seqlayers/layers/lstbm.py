@@ -1,0 +1,423 @@
+"""Long short-term Boltzmann memory (LSTBM), and the hidden units of TRBM and RTRBM, as layers.
+
+    f, i, o, g = sigmoid(x W + h' U + b)    (18)-(21)  expected hidden units  [B, J] each
+    c = c' * f + g * i                      (10)       memory cells           [B, J]
+    h = sigmoid(c * o)                      (11)       output                 [B, J]
+
+Numbers are the paper's. A prime marks the step before; h and c start at 0. W, U and b are `kernel`,
+`recurrent_kernel` and `bias`, with columns in the order f, i, o, g. The hidden units are those of
+an RBM whose hidden biases are b + h' U; x is what they see of the visible ones: v where those are
+binary, v / s^2 where they are Gaussian (15).
+
+The paper says that its equations are those of an LSTM, but prints g as a unit of 0 and 1, and no
+tanh. `variant="lstm"` makes them so. How is our choice: g is a unit of -1 and 1, of logit 2 y where
+the others have y, and the output is that of an LSTM:
+
+    g = tanh(x W_g + h' U_g + b_g)
+    h = o * tanh(c)
+
+Temporal RBMs have no memory cells. Their hidden units are their output, drawn in a TRBM and
+expected in an RTRBM:
+
+    h = sigmoid(x W + h' U + b)             of (7)(8)                         [B, J]
+
+A unit that is drawn passes gradients on as its expectation would.
+
+Reference: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
+Boltzmann Machine with Long Short-Term Memory, Interspeech 2018.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqlayers.checks import check_choice, check_integer
+from seqlayers.energy.sampling import row_seeds, uniform
+from seqlayers.layers.gated import GatedCell, GatedRNN
+from seqlayers.layers.scan import scan
+
+
+class HiddenUnitsCell(GatedCell):
+    """What `LSTBMCell` and `BoltzmannCell` share: all but what becomes of the hidden units.
+
+    A subclass has `num_kinds` kinds of `units` hidden units and a `recurrence`. The arguments in
+    `fixed` are not for the caller to choose: what is a unit of 0 and 1 has a sigmoid.
+    """
+
+    num_kinds = 1
+    fixed: tuple[str, ...] = ("activation", "recurrent_activation")
+
+    def __init__(self, units, mode="mean", **kwargs):
+        for name in self.fixed:
+            if name in kwargs:
+                raise ValueError(
+                    f"`{name}` is no argument of `{type(self).__name__}`: the hidden units of a "
+                    f"Boltzmann machine leave no choice. Received: {name}={kwargs[name]!r}."
+                )
+        super().__init__(check_integer("units", units), **kwargs)
+        self.mode = check_choice("mode", mode, ("mean", "sample"))
+        self.state_size = [self.units] * len(self.state_names)
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        parameters = cls.__signature__.parameters.values()
+        cls.__signature__ = cls.__signature__.replace(
+            parameters=[p for p in parameters if p.name not in cls.fixed]
+        )
+
+    def build(self, input_shape):
+        columns = self.num_kinds * self.units
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], columns),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel",
+            shape=(self.units, columns),
+            initializer=self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(columns,),
+                initializer=self._initial_bias,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def _initial_bias(self, shape, dtype=None):
+        return self.bias_initializer(shape, dtype=dtype)
+
+    @property
+    def memory_dtype(self):
+        """At least float32: bfloat16 rounds uniform numbers to 1 and stops counting at 256."""
+        return "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
+
+    def project(self, inputs):
+        """x W + b, `(batch, columns)`."""
+        x = ops.matmul(inputs, self.kernel)
+        return ops.cast(x if self.bias is None else x + self.bias, self.memory_dtype)
+
+    def call(self, inputs, states, training=False):
+        if training and self.dropout:
+            inputs = inputs * self.get_dropout_mask(inputs)
+        frames = self._with_draws(self.project(inputs)[None], training)
+        after, _ = self.recurrence.step(
+            self._weights(),
+            self._rows(states, training),
+            tuple(x[0] for x in frames),
+            tuple(ops.cast(s, self.memory_dtype) for s in states),
+        )
+        after = [ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)]
+        return ops.cast(after[0], self.compute_dtype), after
+
+    def _weights(self):
+        return (ops.cast(self.recurrent_kernel, self.memory_dtype),)
+
+    def _rows(self, states, training):
+        """The dropout of h', if any."""
+        if not (training and self.recurrent_dropout):
+            return ()
+        return (ops.cast(self.get_recurrent_dropout_mask(states[0]), self.memory_dtype),)
+
+    def _with_draws(self, x, training):
+        """x W + b `(time, batch, columns)`, and as many uniform numbers where units are drawn.
+
+        What is drawn for a frame does not depend on frames or rows behind it, padded ones included.
+        """
+        if not (training and self.mode == "sample"):
+            return (x,)
+        seed = ops.cast(self.seed_generator.next(), "int32")
+        u = uniform(ops.shape(x), row_seeds(seed, ops.shape(x)[0]))
+        return x, ops.cast(u, x.dtype)
+
+    # All frames at once.
+
+    def can_scan(self):
+        return True
+
+    def scan(self, sequences, states, mask, training, jit_compile):
+        if training and self.dropout:
+            sequences = sequences * self.get_dropout_mask(sequences[0])
+        time, _, features = ops.shape(sequences)
+        x = self.project(ops.reshape(sequences, (-1, features)))
+        x = ops.reshape(x, (time, -1, self.num_kinds * self.units))
+        outputs, states = scan(
+            self.recurrence,
+            self._weights(),
+            self._rows(states, training),
+            self._with_draws(x, training),
+            tuple(ops.cast(s, self.memory_dtype) for s in states),
+            mask,
+            training,
+            jit_compile,
+        )
+        return outputs, list(states)
+
+    def get_config(self):
+        config = super().get_config() | {"mode": self.mode}
+        return {name: value for name, value in config.items() if name not in self.fixed}
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class LSTBMCell(HiddenUnitsCell):
+    """One step of the long short-term Boltzmann memory.
+
+    Args:
+        units: Number J of memory cells, and of hidden units of each kind.
+        variant: `"paper"`, or `"lstm"`, the equations of `keras.layers.LSTM`.
+        mode: `"mean"`, expected hidden units, or `"sample"`: in training they are drawn, from
+            `seed` as dropout is. Keras's loop over a cell draws others than the layer.
+        **kwargs: Those of `keras.layers.LSTMCell` but for the activations, which the model fixes.
+            Biases of forget units start at 1, unless with `unit_forget_bias=False`.
+
+    Call arguments:
+        inputs: x, `(batch, features)`.
+        states: h and c, `(batch, J)` each.
+
+    Returns:
+        h and the list of the states after the frame.
+
+    Raises:
+        ValueError: naming the argument that is wrong.
+
+    Example:
+        >>> keras.layers.RNN(LSTBMCell(8))(np.zeros((2, 10, 3))).shape
+        TensorShape([2, 8])
+    """
+
+    state_names = ("h", "c")
+    num_kinds = 4
+
+    def __init__(self, units, variant="paper", mode="mean", **kwargs):
+        super().__init__(units, mode, **kwargs)
+        self.variant = check_choice("variant", variant, ("paper", "lstm"))
+        self.recurrence = LSTBMRecurrence(self.units, self.variant)
+
+    def _initial_bias(self, shape, dtype=None):
+        bias = self.bias_initializer(shape, dtype=dtype)
+        if not self.unit_forget_bias:
+            return bias
+        return ops.concatenate([ops.ones((self.units,), dtype=dtype), bias[self.units :]])
+
+    def get_config(self):
+        return super().get_config() | {"variant": self.variant}
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class BoltzmannCell(HiddenUnitsCell):
+    """One step of the hidden units of a temporal RBM: a simple recurrent network with a sigmoid.
+
+    Args:
+        units: Number J of hidden units.
+        mode: `"mean"`, expected hidden units, those of an RTRBM; or `"sample"`, those of a TRBM: in
+            training they are drawn, from `seed` as dropout is. Keras's loop over a cell draws
+            others than the layer.
+        **kwargs: Those of `keras.layers.SimpleRNNCell` but for the activation, which the model
+            fixes.
+
+    Call arguments:
+        inputs: x, `(batch, features)`.
+        states: h, `(batch, J)`.
+
+    Returns:
+        h and the list of the state after the frame.
+
+    Raises:
+        ValueError: naming the argument that is wrong.
+
+    Example:
+        >>> keras.layers.RNN(BoltzmannCell(8))(np.zeros((2, 10, 3))).shape
+        TensorShape([2, 8])
+    """
+
+    state_names = ("h",)
+    fixed = (*HiddenUnitsCell.fixed, "unit_forget_bias")
+
+    def __init__(self, units, mode="mean", **kwargs):
+        super().__init__(units, mode, **kwargs)
+        self.recurrence = BoltzmannRecurrence(self.units)
+
+
+def drawn(means, u, lowest=0):
+    """Units of `lowest` and 1 with these means: 1 where u is below the probability of it.
+
+    Their gradient is that of the means; what is added for it is 0.
+    """
+    ones = ops.cast(u < (means - lowest) / (1 - lowest), means.dtype)
+    return lowest + (1 - lowest) * ones + (means - ops.stop_gradient(means))
+
+
+@dataclass(frozen=True)
+class BoltzmannRecurrence:
+    """The step of `BoltzmannCell`, in `scan` too.
+
+    Frames are x W + b and, where units are drawn, uniform numbers. Rows are the dropout of h', if
+    any.
+    """
+
+    units: int
+
+    state_row_axes: ClassVar[tuple[int, ...]] = (0,)
+    num_kept: ClassVar = 1  # the mean of h
+    num_extra: ClassVar = 0
+
+    def step(self, weights, rows, frame, before):
+        mean = ops.sigmoid(self.logits(weights, rows, frame, before))  # of (7)(8)
+        h = drawn(mean, frame[1]) if len(frame) > 1 else mean
+        return (h,), (mean,)
+
+    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+        d_y = d_after[0] * kept[0] * (1 - kept[0])
+        return self.d_frame(d_y, frame), (self.d_output(d_y, weights, rows),), ()
+
+    @staticmethod
+    def logits(weights, rows, frame, before):
+        """x W + h' U + b."""
+        h = before[0] * rows[0] if rows else before[0]
+        return frame[0] + ops.matmul(h, weights[0])
+
+    @staticmethod
+    def d_frame(d_y, frame):
+        """Gradients of a frame from that of the logits: none of the numbers to draw from."""
+        return (d_y, *(ops.zeros_like(u) for u in frame[1:]))
+
+    @staticmethod
+    def d_output(d_y, weights, rows):
+        """The gradient of h' from that of the logits."""
+        d_h = ops.matmul(d_y, ops.transpose(weights[0]))
+        return d_h * rows[0] if rows else d_h
+
+    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+        h = before[0] * rows[0] if rows else before[0]
+        h = ops.reshape(h, (-1, self.units))
+        d_y = ops.reshape(d_frames[0], (-1, d_frames[0].shape[-1]))
+        return (ops.matmul(ops.transpose(h), d_y),)
+
+
+@dataclass(frozen=True)
+class LSTBMRecurrence(BoltzmannRecurrence):
+    """The step of `LSTBMCell`, in `scan` too. Frames and rows are as above."""
+
+    variant: str
+
+    state_row_axes: ClassVar[tuple[int, ...]] = (0, 0)
+
+    @property
+    def num_kept(self):  # the means of f, i, o and g, and tanh(c)
+        return 5 if self.variant == "lstm" else 4
+
+    def step(self, weights, rows, frame, before):
+        c = before[1]
+        f, i, o, g = ops.split(self.logits(weights, rows, frame, before), 4, axis=-1)
+        g = ops.tanh(g) if self.variant == "lstm" else ops.sigmoid(g)
+        means = (ops.sigmoid(f), ops.sigmoid(i), ops.sigmoid(o), g)  # (18)-(21)
+        f, i, o, g = self.hidden_units(means, frame)
+        c = c * f + g * i  # (10)
+        if self.variant == "paper":
+            return (ops.sigmoid(c * o), c), means  # (11)
+        tanh_c = ops.tanh(c)
+        return (o * tanh_c, c), (*means, tanh_c)
+
+    def hidden_units(self, means, frame):
+        """f, i, o and g: their means, or drawn where a frame brings numbers to draw from."""
+        if len(frame) == 1:
+            return means
+        u = ops.split(frame[1], 4, axis=-1)
+        lowest = (0, 0, 0, -1 if self.variant == "lstm" else 0)
+        return tuple(map(drawn, means, u, lowest))
+
+    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+        (h, c), (dh, dc), means = after, d_after, kept[:4]
+        f, i, o, g = self.hidden_units(means, frame)
+        if self.variant == "paper":
+            d_c_o = dh * h * (1 - h)
+            d_o = d_c_o * c
+            dc = dc + d_c_o * o
+        else:
+            tanh_c = kept[4]
+            d_o = dh * tanh_c
+            dc = dc + dh * o * (1 - tanh_c * tanh_c)
+        slopes = [p * (1 - p) for p in means]
+        if self.variant == "lstm":
+            slopes[3] = 1 - means[3] * means[3]
+        d_units = (dc * before[1], dc * g, d_o, dc * i)
+        d_y = ops.concatenate([d * s for d, s in zip(d_units, slopes, strict=True)], axis=-1)
+        return self.d_frame(d_y, frame), (self.d_output(d_y, weights, rows), dc * f), ()
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class LSTBM(GatedRNN, cell=LSTBMCell):
+    """Long short-term Boltzmann memory, in all else like `keras.layers.LSTM`.
+
+    Example:
+        >>> LSTBM(8, return_sequences=True)(np.zeros((2, 10, 3))).shape
+        TensorShape([2, 10, 8])
+    """
+
+    def to_lstm(self, input_scale=None, **kwargs):
+        """Makes a `keras.layers.LSTM` that gives what this layer gives where no unit is drawn.
+
+        Args:
+            input_scale: Array `(features,)` that the inputs of this layer were multiplied by, such
+                as 1 / s^2 of Gaussian visibles. The LSTM has it in its weights.
+            **kwargs: Arguments of `keras.layers.LSTM`, instead of those of this layer.
+
+        Returns:
+            A built `keras.layers.LSTM`.
+
+        Raises:
+            ValueError: if the equations are not those of an LSTM, if there are no weights yet, or
+                if `input_scale` does not fit.
+        """
+        if self.variant != "lstm":
+            raise ValueError(
+                '`to_lstm` needs `variant="lstm"`. Printed, the equations of the LSTBM are not '
+                "those of an LSTM: its g is sigmoid(y), never negative, for tanh(y), and its "
+                "output is sigmoid(c * o), 1/2 where o is 0, for o * tanh(c). "
+                f"Received: variant={self.variant!r}."
+            )
+        if not self.built:
+            raise ValueError(
+                "`to_lstm` hands on weights: call or build the layer first. Received: a layer "
+                "that is not built."
+            )
+        kernel, *others = (w.numpy() for w in self.weights)
+        if input_scale is not None:
+            input_scale = np.asarray(input_scale, "float64")
+            if input_scale.shape != kernel.shape[:1] or not np.all(np.isfinite(input_scale)):
+                raise ValueError(
+                    f"`input_scale` must be {len(kernel)} finite numbers, one for each feature. "
+                    f"Received: input_scale={input_scale}."
+                )
+            kernel = kernel * input_scale[:, None]
+        config = self.get_config()
+        for name in ("name", "variant", "mode", "jit_compile"):
+            del config[name]
+        lstm = keras.layers.LSTM(**config | kwargs)
+        lstm.build((self.states[0].shape[0] if self.stateful else None, None, len(kernel)))
+        weights = []
+        for weight in (kernel, *others):
+            f, i, o, g = np.split(weight, 4, axis=-1)
+            weights.append(np.concatenate([i, f, g, o], axis=-1))  # in the order of Keras
+        lstm.set_weights(weights)
+        return lstm
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class BoltzmannRNN(GatedRNN, cell=BoltzmannCell):
+    """The hidden units of a temporal RBM, in all else like `keras.layers.SimpleRNN`.
+
+    Example:
+        >>> BoltzmannRNN(8, return_sequences=True)(np.zeros((2, 10, 3))).shape
+        TensorShape([2, 10, 8])
+    """

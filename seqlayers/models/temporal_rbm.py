@@ -1,0 +1,229 @@
+"""RBMs whose hidden units are their own memory: TRBM, RTRBM and the LSTBM.
+
+    E(v_t, s_t | h_{t-1}) = U(v_t) - b.s_t - h_{t-1} U s_t - f(v_t) W s_t      (8), (15)
+    s_t   the hidden units; of the LSTBM f, i, o and g, joined
+    h_t   what the next frame sees of them, h_0 = 0:
+            TRBM    s_t, drawn in training                                     (6)
+            RTRBM   E[s_t]
+            LSTBM   sigmoid(c_t * o_t),  c_t = c_{t-1} * f_t + g_t * i_t       (10)(11)
+
+Numbers are those of the LSTBM paper. U(v) and f(v) are the kind of the visible units, see
+`seqlayers.energy.visibles`; for Gaussian ones f(v) = v / s^2. W, U and b are one with those of the
+memory, a recurrent layer that reads f(v): they are its `kernel`, `recurrent_kernel` and `bias`.
+
+The paper holds h_{t-1} for a constant when it follows the gradient of frame t. With
+`truncate=False` the error goes back through time, as in the RTRBM.
+
+References: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
+Boltzmann Machine with Long Short-Term Memory, Interspeech 2018; I. Sutskever, G. Hinton and
+G. Taylor, The Recurrent Temporal Restricted Boltzmann Machine, NIPS 2008.
+"""
+
+import copy
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqlayers.heads import ConditionalRBM
+from seqlayers.layers import LSTBM, BoltzmannRNN
+from seqlayers.models.sequence import SequenceModel
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class TiedRBM(ConditionalRBM):
+    """The RBM of a frame, whose hidden units are those of a recurrent cell.
+
+    Args:
+        cell: A `BoltzmannCell` or an `LSTBMCell`. W, U and b are its weights, which it initializes,
+            regularizes and constrains.
+        visible_units: Number V of visible units in a frame.
+        **kwargs: Those of `ConditionalRBM` that say nothing of W, U and b.
+    """
+
+    def __init__(self, cell, visible_units, **kwargs):
+        super().__init__(visible_units, cell.num_kinds * cell.units, **kwargs)
+        self._logit_scale = 1.0
+        if getattr(cell, "variant", None) == "lstm":  # g is -1 or 1: at y as one of 0 and 1 at 2 y
+            self._logit_scale = np.repeat([1.0, 1.0, 1.0, 2.0], cell.units)
+        self.cell = cell
+
+    def _build_hidden(self):
+        if not self.cell.built:
+            self.cell.build((None, self.visible_units))
+        self.context_visible_kernel = None
+
+    @property
+    def kernel(self):
+        return self._scaled(self.cell.kernel)
+
+    @property
+    def hidden_bias(self):
+        return self._scaled(self.cell.bias)
+
+    @property
+    def context_hidden_kernel(self):
+        return self._scaled(self.cell.recurrent_kernel)
+
+    def _scaled(self, weight):
+        return weight * ops.cast(self._logit_scale, weight.dtype)
+
+    def _shift_hidden_bias(self, shift):
+        bias = self.cell.bias
+        bias.assign(bias + shift / ops.cast(self._logit_scale, bias.dtype))
+
+    def get_config(self):
+        config = super().get_config()
+        of_cell = ("hidden_units", *_ABOUT_WEIGHTS)
+        config = {name: value for name, value in config.items() if name not in of_cell}
+        return config | {"cell": keras.saving.serialize_keras_object(self.cell)}
+
+    @classmethod
+    def from_config(cls, config):
+        cell = keras.saving.deserialize_keras_object(config["cell"])
+        return cls(**config | {"cell": cell})
+
+
+_ABOUT_WEIGHTS = tuple(
+    f"{what}_{kind}" for what in ("kernel", "context") for kind in ("initializer", "regularizer")
+)
+
+
+class TemporalRBM(SequenceModel):
+    """What `TRBM`, `RTRBM` and `LSTBMModel` share: a memory and a head with one set of weights.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number J of hidden units; of the LSTBM, of those of each kind.
+        visibles: `"gaussian"`, `"gamma"` or `"bernoulli"`.
+        gibbs_steps: Number k of Gibbs steps in training.
+        truncate: Whether h_{t-1} is a constant in the gradient of frame t.
+        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+        **options: Other arguments of `ConditionalRBM` (`centering_rate`, `sampling_steps`,
+            `num_betas`, `num_chains`), of the memory (initializers, regularizers, dropout, ...) and
+            of `keras.Model`.
+    """
+
+    memory_class: type
+    memory_defaults: dict[str, str] = {}
+    truncates = True
+
+    def __init__(
+        self,
+        visible_units,
+        hidden_units,
+        visibles="gaussian",
+        gibbs_steps=1,
+        truncate=None,
+        seed=None,
+        name=None,
+        dtype=None,
+        **options,
+    ):
+        self._options = tuple(options)
+        self.truncate = self.truncates if truncate is None else bool(truncate)
+        of_head = {k: options.pop(k) for k in _HEAD_OPTIONS & options.keys()}
+        of_memory = self.memory_defaults | {"seed": seed} | options
+        memory = self.memory_class(hidden_units, return_sequences=True, dtype=dtype, **of_memory)
+        of_head |= {"visibles": visibles, "gibbs_steps": gibbs_steps, "seed": seed, "dtype": dtype}
+        super().__init__(memory, TiedRBM(memory.cell, visible_units, **of_head), name=name)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.initial_context.trainable = False  # h_0 = 0
+
+    def memory_input(self, frames):
+        return self.head.features(frames)
+
+    def contexts(self, frames, mask=None, training=False):
+        context = super().contexts(frames, mask, training)
+        return ops.stop_gradient(context) if self.truncate else context
+
+    def hidden_states(self, frames, mask=None):
+        """h_t of frames `(batch, time, V)`, `(batch, time, J)`: what a model above it reads."""
+        if mask is not None:
+            frames = ops.where(mask[..., None], frames, 0)
+        return self.memory(self.memory_input(frames), mask=mask)
+
+    def get_config(self):
+        head, memory = self.head.get_config(), self.memory.get_config()
+        given = {name: {**memory, **head}[name] for name in self._options}
+        return given | {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "visible_units": head["visible_units"],
+            "hidden_units": memory["units"],
+            "visibles": head["visibles"],
+            "gibbs_steps": head["gibbs_steps"],
+            "truncate": self.truncate,
+            "seed": head["seed"],
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        dtype = keras.saving.deserialize_keras_object(copy.deepcopy(config["dtype"]))
+        return cls(**config | {"dtype": dtype})
+
+
+_HEAD_OPTIONS = {"centering_rate", "sampling_steps", "num_betas", "num_chains"}
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class TRBM(TemporalRBM):
+    """The temporal RBM: s_{t-1} sets the biases of s_t. In training it is drawn, else expected.
+
+    Arguments are those of `TemporalRBM`.
+
+    Example:
+        >>> model = TRBM(129, 100, seed=0)
+        >>> model.generate(num_steps=8).shape
+        (1, 8, 129)
+    """
+
+    memory_class = BoltzmannRNN
+    memory_defaults = {"mode": "sample"}
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class RTRBM(TemporalRBM):
+    """The recurrent temporal RBM: E[s_{t-1}] sets the biases of s_t, and learns from frame t.
+
+    Arguments are those of `TemporalRBM`; `truncate` is False if not given.
+
+    Example:
+        >>> model = RTRBM(88, 150, "bernoulli", gibbs_steps=15, seed=0)
+        >>> model.fit(piano_roll.load("jsb_chorales").train)
+    """
+
+    memory_class = BoltzmannRNN
+    truncates = False
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class LSTBMModel(TemporalRBM):
+    """The long short-term Boltzmann memory: an RBM whose hidden units are the gates of an LSTM.
+
+    Arguments are those of `TemporalRBM` and, as options, `variant` and `mode` of
+    `seqlayers.layers.LSTBM`. With `variant="lstm"`, what it has learned without labels goes into
+    Keras's LSTM, and models may be stacked to train a deep one layer by layer:
+
+        >>> first = LSTBMModel(129, 200, variant="lstm")
+        >>> first.fit(frames)
+        >>> second = LSTBMModel(200, 100, variant="lstm")
+        >>> second.fit(first.hidden_states(frames))
+        >>> deep = keras.Sequential([first.to_lstm(), second.to_lstm(), keras.layers.Dense(61)])
+    """
+
+    memory_class = LSTBM
+
+    def to_lstm(self, **kwargs):
+        """A `keras.layers.LSTM` that says h_t of frames v_t, with the weights of this model.
+
+        Args:
+            **kwargs: Arguments of `keras.layers.LSTM`; `return_sequences` is True if not given.
+
+        Raises:
+            ValueError: If `variant` is not `"lstm"`.
+        """
+        scale = self.head.features(ops.ones((self.head.visible_units,)))
+        return self.memory.to_lstm(scale, **kwargs)
