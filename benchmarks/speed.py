@@ -351,6 +351,34 @@ def patch_contenders(batch, steps):
     return {label: partial(of_patches, name, **size) for label, name in names.items()}
 
 
+# Spectra of speech, 129 bins, coded by 200 units.
+
+BINS, UNITS = 129, 200
+
+
+def of_spectra(name, batch=10, steps=100, xla="auto", **kwargs):
+    """`train_on_batch` of a model that codes and decodes frames."""
+    import keras
+    import numpy as np
+
+    from seqlayers import heads, models
+
+    v = np.random.default_rng(0).normal(size=(batch, steps, BINS)).astype("float32")
+    if name == "lstm":
+        frames = keras.Input((None, BINS))
+        code = keras.layers.LSTM(UNITS, return_sequences=True)(frames)
+        model = keras.Model(frames, keras.layers.Dense(BINS)(code))
+        model.compile("adam", "mse", jit_compile=xla)
+        return lambda: model.train_on_batch(v, v)
+    if name == "rbm":
+        head = heads.ConditionalRBM(BINS, UNITS, 1, visibles="gaussian", seed=0)
+        model = models.SequenceModel(None, head)
+    else:
+        model = {"lstbm": models.LSTBMModel, "trbm": models.TRBM}[name](BINS, UNITS, **kwargs)
+    model.compile("adam", jit_compile=xla)
+    return lambda: model.train_on_batch(v)
+
+
 def machine():
     with open("/proc/cpuinfo") as info:
         return next((line.split(":")[1].strip() for line in info if "model name" in line), "?")
@@ -433,6 +461,20 @@ TABLES = {
     "patches_chunks": (
         "The same in chunks of 15 frames, 20 at a time",
         patch_contenders(20, 15),
+        None,
+    ),
+    "lstbm": (
+        f"LSTBM train step, CD-1, {BINS} bins, {UNITS} units of each gate, 10 x 100 frames",
+        {
+            "LSTBMModel": partial(of_spectra, "lstbm"),
+            "LSTBMModel, truncate=False": partial(of_spectra, "lstbm", truncate=False),
+            'LSTBMModel, mode="sample"': partial(of_spectra, "lstbm", mode="sample"),
+            "LSTBMModel without XLA": partial(of_spectra, "lstbm", xla=False),
+            "TRBM": partial(of_spectra, "trbm"),
+            "RBM": partial(of_spectra, "rbm"),
+            "keras.layers.LSTM, Dense": partial(of_spectra, "lstm"),
+            "keras.layers.LSTM, Dense, XLA": partial(of_spectra, "lstm", xla=True),
+        },
         None,
     ),
     "sfm_steps": (

@@ -65,3 +65,16 @@ def test_phones_are_heard_frame_by_frame_as_in_the_whole_sentence(tmp_path):
     assert "none.npz: 4 sentences of ARCTIC to learn" in result.stdout
     assert "The same as for the whole sentence at once" in result.stdout
     assert (tmp_path / "phones" / "confusion.png").exists()
+
+
+@pytest.mark.slow
+def test_speech_is_coded_and_decoded_and_its_spectra_drawn(tmp_path):
+    result = run("speech_lstbm.py", "--quick", "--out", tmp_path / "speech")
+    assert result.returncode == 0, result.stderr
+    for name in ("RBM", "TRBM", "LSTBM"):
+        assert re.search(rf"^{name} +\d+ units: mean squared error \d", result.stdout, re.M)
+    made = {path.name for path in (tmp_path / "speech").iterdir()}
+    assert made == {
+        *("original.wav", "decoded.wav", "spectrograms.png", "errors.png"),
+        *("lstbm.keras", "normalizer.json"),
+    }

@@ -53,12 +53,14 @@ OTHERWISE = {  # scale of frames, normalisation, options of the model
 def all_rows():
     """Names of rows, those that teach most first."""
     for units in (100, 200, 400):
-        yield from (f"{model}-{units}" for model in ("lstbm", "trbm", "rbm", "rtrbm"))
-        if units == 100:
-            yield "lstbm-100-centered"
-    yield from (f"lstbm-100-{name}" for name in OTHERWISE if name not in ("", "centered"))
-    yield from ("rbm-100-log", "rbm-800", "rbm-1600")
-    yield from (f"lstbm-400-{name}" for name in OTHERWISE if name)
+        yield from (f"{model}-{units}" for model in ("lstbm", "trbm"))
+        yield from (
+            f"rbm-{number}" for number in (units, 4 * units) if number != 400 or units < 400
+        )
+        yield f"rtrbm-{units}"
+    for units in (100, 400):
+        yield from (f"lstbm-{units}-{name}" for name in OTHERWISE if name)
+    yield "rbm-100-log"
 
 
 def model_of(name, units, options):
