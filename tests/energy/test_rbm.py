@@ -7,6 +7,7 @@ import tensorflow as tf
 from reference import rbm as reference
 
 from seqlayers import energy
+from seqlayers.energy.visibles import AMPLITUDE_FLOOR
 
 DTYPES = {"float64": 1e-10, "float32": 2e-5}  # and the tolerance, absolute and relative
 all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
@@ -180,6 +181,12 @@ def test_centered_is_the_centered_energy_up_to_a_constant(rng, visibles, dtype):
     np.testing.assert_allclose(differences - differences[0], 0, atol=10 * DTYPES[dtype])
 
 
+def test_gamma_visibles_are_not_centered(rng):
+    params = tensors(reference.random_rbm(rng, 3, 2, visibles="gamma"))
+    with pytest.raises(ValueError, match="needs Bernoulli or Gaussian visibles. Received: gamma"):
+        energy.centered(params, tf.zeros(3), tf.zeros(2))
+
+
 def test_centered_takes_biases_with_a_row_for_each_frame(rng):
     rbm = reference.random_rbm(rng, 3, 2, frames=(4,))
     m, l = rng.normal(size=3), rng.uniform(size=2)  # noqa: E741
@@ -282,3 +289,40 @@ def test_nothing_that_is_given_is_changed(rng, visibles):
     np.testing.assert_array_equal(v, 1)
     for p, old in zip(tf.nest.flatten(params), before, strict=True):
         np.testing.assert_array_equal(p, old)
+
+
+# Gamma visibles.
+
+
+def test_silence_is_heard_as_the_floor_and_has_finite_slopes(rng):
+    params = tensors(reference.random_rbm(rng, 4, 3, visibles="gamma"), "float32")
+    floor = tf.fill((2, 4), AMPLITUDE_FLOOR)
+    for v in (tf.zeros((2, 4)), tf.fill((2, 4), 1e-30), floor):
+        with tf.GradientTape() as tape:
+            sources = [*tf.nest.flatten(params), v]
+            tape.watch(sources)
+            loss = energy.contrastive_divergence(params, v, 1, energy.seed_pair(0))
+        for value in (loss, *tape.gradient(loss, sources)):
+            assert np.all(np.isfinite(value))
+        np.testing.assert_array_equal(
+            energy.free_energy(params, v), energy.free_energy(params, floor)
+        )
+
+
+def test_gamma_rates_are_above_zero_whatever_the_weights(rng):
+    # max(W, 0) - W h of all units on is 0, but for rounding, and exp(-b) is nearly nothing.
+    W = tf.constant(1e3 * np.abs(rng.normal(size=(4, 300))), "float32")
+    visibles = energy.Gamma(tf.zeros(4))
+    params = energy.RBMParams(W, tf.fill(4, 20.0), tf.zeros(300), visibles)
+    rate = energy.visible_given_hidden(params, tf.ones((1, 300))).rate
+    np.testing.assert_array_less(0, rate)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 0.9])
+def test_a_shape_that_a_low_temperature_leaves_none_is_the_smallest_learned(temperature):
+    # k = 0.1: (k - 1) / T + 1 is above 0 only for T > 0.9.
+    visibles = energy.Gamma(tf.fill(2, np.log(np.float32(0.1))))
+    params = energy.RBMParams(tf.zeros((2, 1)), tf.zeros(2), tf.zeros(1), visibles)
+    down = energy.visible_given_hidden(params, tf.zeros((1, 1)), temperature)
+    np.testing.assert_allclose(down.concentration, np.exp(-3.0) * np.ones(2), rtol=1e-6)
+    assert np.all(np.isfinite(down.sample(seed=energy.seed_pair(0))))

@@ -52,6 +52,34 @@ def test_gaussian_conditional_mean_is_the_integral_over_one_visible(rng):
         np.testing.assert_allclose(first / mass, mean, atol=1e-8)
 
 
+def integrate_gamma(function, rbm):
+    """The integral over v of one or two gamma units, on a grid in log v."""
+    axis = np.linspace(-16, 7, 1401 if len(rbm.b) == 1 else 231)
+    step = (axis[1] - axis[0]) ** len(rbm.b)
+    grid = np.stack(np.meshgrid(*[axis] * len(rbm.b), indexing="ij"), axis=-1)
+    return step * sum(function(np.exp(x)) * np.exp(x.sum()) for x in grid.reshape(-1, len(rbm.b)))
+
+
+@pytest.mark.parametrize("V", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_gamma_partition_function_is_the_integral_over_the_visibles(rng, V):
+    rbm = reference.random_rbm(rng, V, 2, visibles="gamma")
+    integral = integrate_gamma(lambda v: np.exp(-reference.free_energy(rbm, v)), rbm)
+    np.testing.assert_allclose(np.log(integral), reference.log_partition(rbm), atol=1e-6)
+
+
+def test_gamma_moments_are_the_integrals_over_one_visible(rng):
+    rbm = reference.random_rbm(rng, 1, 2, visibles="gamma")
+    log_z = reference.log_partition(rbm)
+
+    def weighted(v):
+        p = np.exp(-reference.free_energy(rbm, v) - log_z)
+        h = reference.hidden_given_visible(rbm, v)
+        return p * np.concatenate([v, v**2, h, v * h])
+
+    expected = np.concatenate([m.ravel() for m in reference.moments(rbm)])
+    np.testing.assert_allclose(integrate_gamma(weighted, rbm), expected, atol=1e-6)
+
+
 def test_bernoulli_probabilities_sum_to_one_from_either_side(rng):
     rbm = reference.random_rbm(rng, 4, 3)
     total = sum(np.exp(reference.log_prob(rbm, v)) for v in reference.binary_states(4))

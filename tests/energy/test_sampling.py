@@ -84,6 +84,19 @@ def test_normal_draws_are_alike_in_eager_graph_and_xla(rng, rows):
     np.testing.assert_allclose(xla, eager, atol=1e-4)
 
 
+def test_gamma_draws_are_alike_in_eager_graph_and_xla(rng):
+    # Rounding may turn an accepted proposal to a rejected one: of these 20,000, one at most.
+    seed = sampling.row_seeds(sampling.seed_pair(4), 20)
+    shape = np.exp(rng.uniform(-3, 6, size=(20, 1000))).astype("float32")
+
+    def draw(shape, seed):
+        return sampling.gamma(shape, 2.0 * tf.ones_like(shape)).sample(seed=seed)
+
+    eager, graph, xla = everywhere(draw, shape, seed)
+    for other in (graph, xla):
+        assert np.sum(~np.isclose(other, eager, rtol=1e-4, atol=1e-30)) <= 1
+
+
 def test_gibbs_chains_are_alike_in_eager_graph_and_xla(rng):
     rbm = reference.random_rbm(rng, 12, 9, frames=(5,))
     params = [tf.constant(a, "float32") for a in rbm[:3]]
@@ -134,6 +147,8 @@ def test_draws_have_the_type_of_their_parameters(dtype):
     seed = sampling.seed_pair(0)
     assert sampling.bernoulli(tf.zeros(4, dtype)).sample(seed=seed).dtype == dtype
     draw = sampling.normal(tf.zeros(4, dtype), tf.ones(4, dtype)).sample(seed=seed)
+    assert draw.dtype == dtype
+    draw = sampling.gamma(tf.ones(4, dtype), tf.ones(4, dtype)).sample(seed=seed)
     assert draw.dtype == dtype
 
 
@@ -229,6 +244,15 @@ def test_a_rows_draw_does_not_depend_on_the_padding_behind_it(rng):
     np.testing.assert_allclose(
         padded[:, :7], cut, atol=2e-6
     )  # erfinv rounds the last few otherwise
+
+
+def test_a_rows_gamma_draw_depends_on_neither_batch_nor_padding(rng):
+    # Other rows may need more rounds of rejection.
+    shape = tf.constant(np.exp(rng.uniform(-2, 2, size=(9, 40, 6))), "float32")
+    seeds = sampling.row_seeds(sampling.seed_pair(1), 9)
+    whole = sampling.gamma(shape, 1.0).sample(seed=seeds)
+    alone = sampling.gamma(shape[2:3, :5], 1.0).sample(seed=seeds[2:3])
+    np.testing.assert_allclose(alone[0], whole[2, :5], rtol=1e-5)
 
 
 @pytest.mark.parametrize("visibles", energy.VISIBLES)
@@ -340,7 +364,14 @@ def test_seed_pair_refuses_what_is_no_whole_number(seed):
         sampling.seed_pair(seed)
 
 
-@pytest.mark.parametrize("make", [sampling.bernoulli, lambda x: sampling.normal(x, 1.0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        sampling.bernoulli,
+        lambda x: sampling.normal(x, 1.0),
+        lambda x: sampling.gamma(x + 1.0, 1.0),
+    ],
+)
 def test_sampling_without_a_seed_raises(make):
     with pytest.raises(ValueError, match="`seed` must be an int32 pair"):
         make(tf.zeros(3)).sample()
@@ -496,7 +527,83 @@ def test_normal_draws_are_shifted_and_scaled(rng):
     np.testing.assert_allclose(draws, mean + scale * z, atol=1e-5)
 
 
+def gamma_sample(k, count, seed=0):
+    shape = tf.fill((count,), tf.constant(k, "float32"))
+    draws = sampling.gamma(shape, tf.constant(2.0)).sample(seed=sampling.seed_pair(seed))
+    return 2.0 * draws.numpy().astype("float64")
+
+
+@pytest.mark.parametrize("k", [0.3, 1.0, 7.5, 100.0])
+def test_gamma_draws_have_the_moments_of_the_gamma(k):
+    g = gamma_sample(k, 2**20)
+    assert np.all(g > 0)
+    for values, mean, variance in [
+        (g, k, k),
+        ((g - k) ** 2, k, k**2 * (2 + 6 / k)),
+        (np.log(g), reference.digamma(k), trigamma(k)),
+    ]:
+        assert abs(np.mean(values) - mean) < 5 * math.sqrt(variance / len(g))
+
+
+def trigamma(k):
+    return (reference.digamma(k + 1e-4) - reference.digamma(k - 1e-4)) / 2e-4
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 20])
+def test_gamma_draws_fill_the_quantiles_of_the_gamma(k):
+    # For a whole k, P(g < x) is a sum of k terms.
+    g, edges = gamma_sample(float(k), 2**18), np.linspace(0.02, 3, 60) * k
+    below = [
+        1 - sum(math.exp(i * math.log(x) - x - math.lgamma(i + 1)) for i in range(k)) for x in edges
+    ]
+    counts = np.bincount(np.searchsorted(edges, g), minlength=61)
+    expected = len(g) * np.diff([0.0, *below, 1.0])
+    kept = expected > 5
+    assert_chi_square(counts[kept], expected[kept])
+    empirical = np.searchsorted(np.sort(g), edges) / len(g)  # Kolmogorov and Smirnov
+    assert np.abs(empirical - below).max() < 2.5 / math.sqrt(len(g))  # overstepped once in 100,000
+
+
+def test_gamma_draws_below_one_fill_the_quantiles():
+    # With k = 1/2 the draw is half the square of a normal.
+    g, edges = gamma_sample(0.5, 2**18), np.linspace(0.01, 4, 60)
+    below = [math.erf(math.sqrt(x)) for x in edges]
+    empirical = np.searchsorted(np.sort(g), edges) / len(g)
+    assert np.abs(empirical - below).max() < 2.5 / math.sqrt(len(g))
+
+
+@pytest.mark.parametrize("seed", [895324, 8979988, 24037494])
+@pytest.mark.parametrize("k", [0.05, 1.0, 403.0])
+def test_gamma_draws_are_above_zero_and_finite(seed, k):
+    draws = gamma_sample(k, 1000, seed)
+    assert np.all(draws > 0) and np.all(np.isfinite(draws))
+
+
+def test_gamma_draws_carry_no_gradient():
+    shape = tf.constant([0.5, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(shape)
+        draw = sampling.gamma(shape, shape).sample(seed=sampling.seed_pair(0))
+    assert tape.gradient(draw, shape) is None
+
+
 # What is handed out is TFP's, and right.
+
+
+def test_log_gamma_is_the_log_of_the_gamma_function():
+    x = np.array([0.05, 0.5, 1, 1.5, 2, 10, 403.0])
+    np.testing.assert_allclose(
+        sampling.log_gamma(tf.constant(x)), [math.lgamma(v) for v in x], rtol=1e-12, atol=1e-12
+    )
+
+
+def test_gamma_log_prob_and_mean_are_those_of_its_parameters(rng):
+    k, rate, x = rng.uniform(0.1, 9, 4), rng.uniform(0.1, 3, 4), rng.gamma(2.0, size=(6, 4))
+    unit = sampling.gamma(tf.constant(k), tf.constant(rate))
+    np.testing.assert_allclose(unit.mean(), k / rate)
+    np.testing.assert_allclose(unit.variance(), k / rate**2)
+    log_z = [math.lgamma(a) for a in k] - k * np.log(rate)
+    np.testing.assert_allclose(unit.log_prob(x), (k - 1) * np.log(x) - rate * x - log_z)
 
 
 def test_bernoulli_log_prob_and_mean_are_those_of_the_logits():

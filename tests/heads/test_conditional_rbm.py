@@ -170,6 +170,26 @@ def test_training_finds_what_there_is_to_know(rng, options):
     assert abs(after - truth) < 0.15
 
 
+def test_training_on_amplitudes_raises_their_likelihood(rng):
+    # Loud frames and quiet ones, each with multiplicative noise.
+    loud = np.array([[4, 4, 1, 1, 0.2], [0.2, 1, 1, 4, 4]])[rng.integers(0, 2, 200)]
+    frames = (loud * rng.gamma(9.0, 1 / 9.0, size=loud.shape)).astype("float32")
+    head = made(rng, context=False, scale=0.05, gibbs_steps=1, visibles="gamma")
+    before, after = trained(head, frames, learning_rate=0.03)
+    # No independent gamma units, fitted to the moments, come as near.
+    k = frames.mean(axis=0) ** 2 / frames.var(axis=0)
+    alone = reference.RBM(np.zeros((V, 1)), np.log(frames.mean(axis=0) / k), np.zeros(1))
+    alone = alone._replace(log_shape=np.log(k))
+    independent = np.mean([reference.log_prob(alone, v) for v in frames])
+    assert before < independent < after - 0.5
+
+
+@pytest.mark.parametrize("rate", [0.05, 1])
+def test_gamma_visibles_refuse_centering(rate):
+    with pytest.raises(ValueError, match="`centering_rate` must be None with gamma.*Received"):
+        ConditionalRBM(V, H, visibles="gamma", centering_rate=rate)
+
+
 def test_persistent_chains_go_on_where_they_were_and_only_in_training(rng):
     head = made(rng, context=False, persistent_chains=6, gibbs_steps=1)
     frames, seed = noisy_pairs()[0], energy.seed_pair(3)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from reference.rbm import binary_states
 
 from seqlayers import energy
-from seqlayers.heads import BernoulliHead, ConditionalRBM
+from seqlayers.heads import NADE, BernoulliHead, ConditionalRBM
 
 V, H, C, B, T = 5, 4, 3, 4, 6
 STATES = np.array(binary_states(V), "float32")
@@ -26,6 +26,8 @@ HEADS = {
     "gamma rbm": lambda **kwargs: ConditionalRBM(V, H, visibles="gamma", **FEW, **kwargs),
     "centered rbm": lambda **kwargs: ConditionalRBM(V, H, centering_rate=0.1, **FEW, **kwargs),
     "persistent rbm": lambda **kwargs: ConditionalRBM(V, H, persistent_chains=5, **FEW, **kwargs),
+    "nade": lambda **kwargs: NADE(V, H, **kwargs),
+    "orderless nade": lambda **kwargs: NADE(V, H, orderless=True, num_orders=3, **kwargs),
 }
 WITHOUT_CONTEXT_ONLY = ["persistent rbm"]
 WITH_CONTEXT = [name for name in HEADS if name not in WITHOUT_CONTEXT_ONLY]

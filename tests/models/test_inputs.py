@@ -29,6 +29,13 @@ def gaussian():
     return model
 
 
+@pytest.fixture(scope="module")
+def gamma():
+    model = SequenceModel(keras.layers.SimpleRNNCell(D), ConditionalRBM(V, 3, 1, "gamma", seed=0))
+    model.compile(run_eagerly=True)
+    return model
+
+
 X = frames_for(3, 4)
 HOLE = np.where(np.arange(5) == 2, np.nan, X)
 BAD_FRAMES = {
@@ -145,6 +152,26 @@ def test_a_row_of_a_dataset_outside_zero_and_one_names_the_cause(model, value):
 
 def test_gaussian_frames_may_be_of_any_size(gaussian):
     assert np.isfinite(gaussian.score(3 * X - 7).nats)
+
+
+def test_amplitudes_below_zero_are_refused_and_silence_is_not(gamma, tmp_path):
+    loud = np.abs(X) * 100
+    bad = np.where(np.arange(V) == 2, -0.5, loud)
+    message = r"`x` must be at least 0 and finite for Gamma visibles"
+    for call in (gamma.fit, gamma.score):
+        with pytest.raises(ValueError, match=f"{message}. Received: values from -0.5 to 100.0"):
+            call(bad)
+        with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match=message):
+            call(dataset(bad))
+    with pytest.raises(ValueError, match="`prime` must be at least 0"):
+        gamma.generate(2, prime=bad)
+    gamma.fit(loud, verbose=0)
+    assert np.isfinite(gamma.score(np.zeros((2, 3, V))).nats)
+    served = tf.saved_model.load(gamma.export(tmp_path / "1")).signatures["serve"]
+    lengths = tf.constant([4, 4, 4])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`frames` must be at least 0"):
+        served(frames=tf.constant(bad, "float32"), lengths=lengths)
+    served(frames=tf.constant(loud, "float32"), lengths=lengths)
 
 
 def test_a_dataset_without_a_frame_has_no_score(model):

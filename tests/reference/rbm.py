@@ -291,14 +291,18 @@ def independent(rbm):
     """Biases of visible and hidden units of the RBM without interactions.
 
     Bernoulli: F(all off) - F(only unit i on), and c. Gaussian: b + W sigmoid(c + (b / s^2) W), and
-    c. Gamma: with v = k / rate(1/2), minus the log of rate(sigmoid(c + v W)), and c + v W.
+    c. Gamma: five times v = k / rate(h), x = c + v W and h = sigmoid(x), from h = 1/2 on; then
+    halfway from -log rate(h) to b, and x.
     """
     W, b, c, log_variance, log_shape = rbm
     V, H = W.shape
     if log_shape is not None:
-        v = np.exp(log_shape) / gamma_rates(rbm, np.full(H, 0.5))
-        x = np.array([c[j] + sum(v[i] * W[i, j] for i in range(V)) for j in range(H)])
-        return -np.log(gamma_rates(rbm, 1 / (1 + np.exp(-x)))), x
+        h = np.full(H, 0.5)
+        for _ in range(5):
+            v = np.exp(log_shape) / gamma_rates(rbm, h)
+            x = np.array([c[j] + sum(v[i] * W[i, j] for i in range(V)) for j in range(H)])
+            h = 1 / (1 + np.exp(-x))
+        return (b - np.log(gamma_rates(rbm, h))) / 2, x
     bias = np.zeros(V)
     if log_variance is None:
         nothing = np.zeros(V)
