@@ -27,6 +27,7 @@ import numpy as np  # noqa: E402
 
 from seqlayers import files  # noqa: E402
 from seqlayers.datasets import spectra, speech  # noqa: E402
+from seqlayers.datasets.normalizer import Normalizer  # noqa: E402
 from seqlayers.heads import ConditionalRBM  # noqa: E402
 from seqlayers.models import RTRBM, TRBM, LSTBMModel, SequenceModel  # noqa: E402
 
@@ -108,7 +109,7 @@ def run(row, sentences, epochs):
     scale, kind, options = OTHERWISE["".join(otherwise)]
     transforms = [spectra.stft(s.samples) for s in sentences]
     frames = [spectra.to_frames(X, scale) for X in transforms]
-    normalizer = spectra.Normalizer.fit(frames[:TRAIN], kind)
+    normalizer = Normalizer.fit(frames[:TRAIN], kind)
     frames = [normalizer.normalize(f) for f in frames]
 
     keras.utils.set_random_seed(SEED)

@@ -48,6 +48,7 @@ __all__ = [
     "read",
     "resample",
     "stft",
+    "window_weights",
     "with_deltas",
     "write",
 ]
@@ -102,7 +103,7 @@ def stft(samples, frame_length, hop_length, fft_length=None, window="hann"):
         frame_length, hop_length: In samples.
         fft_length: Samples that a frame is filled up to with zeros; the next power of two that is
             not below `frame_length` if None.
-        window: `"hann"`, `"hamming"` or `"rectangular"`; of one period, w_L would be w_0 again.
+        window: As in `window_weights`.
 
     Returns:
         complex64 array `(T, fft_length // 2 + 1)`. Column k is of frequency
@@ -116,8 +117,34 @@ def stft(samples, frame_length, hop_length, fft_length=None, window="hann"):
         (98, 257)
     """
     frames = _frames(samples, frame_length, hop_length)
-    fft_length = _fft_length(frame_length, fft_length)
-    return np.fft.rfft(frames * _window(window, frame_length), fft_length).astype("complex64")
+    w = window_weights(window, frame_length)
+    return np.fft.rfft(frames * w, _fft_length(frame_length, fft_length)).astype("complex64")
+
+
+def window_weights(window, length):
+    """The window w that a frame is seen through.
+
+    Args:
+        window: `"hann"`, `"hamming"` or `"rectangular"`; of one period, w_L would be w_0 again.
+        length: Samples L of the frame.
+
+    Returns:
+        float32 array `(length,)`.
+
+    Raises:
+        ValueError: If `window` is not as above.
+
+    Example:
+        >>> window_weights("hann", 4)
+        array([0. , 0.5, 1. , 0.5], dtype=float32)
+    """
+    heights = {"hann": 0.5, "hamming": 0.54, "rectangular": 1.0}
+    if not isinstance(window, str) or window not in heights:
+        raise ValueError(
+            f"`window` must be one of {', '.join(heights)}. Received: window={window!r}."
+        )
+    a = heights[window]
+    return (a - (1 - a) * np.cos(2 * np.pi * np.arange(length) / length)).astype("float32")
 
 
 def mel_filterbank(sample_rate, fft_length, num_bands=40, low=20.0, high=None):
@@ -361,16 +388,6 @@ def _frames(samples, frame_length, hop_length):
     hop_length = check_integer("hop_length", hop_length)
     samples = check_samples(samples, least=frame_length)
     return np.lib.stride_tricks.sliding_window_view(samples, frame_length)[::hop_length]
-
-
-def _window(name, length):
-    heights = {"hann": 0.5, "hamming": 0.54, "rectangular": 1.0}
-    if not isinstance(name, str) or name not in heights:
-        raise ValueError(
-            f"`window` must be one of {', '.join(heights)}. Received: window={name!r}."
-        )
-    a = heights[name]
-    return (a - (1 - a) * np.cos(2 * np.pi * np.arange(length) / length)).astype("float32")
 
 
 def _fft_length(frame_length, fft_length=None):

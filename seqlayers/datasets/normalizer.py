@@ -1,0 +1,160 @@
+"""Frames brought to a common size, and back."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqlayers.checks import check_choice
+from seqlayers.datasets import batching
+from seqlayers.datasets.spectra import as_float32, check_finite
+from seqlayers.files import write_atomically
+
+DIVISOR_FLOOR = 1e-7  # of a bin's divisor, in parts of that of all bins: the rounding of float32
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Normalizer:
+    """Brings frames to a common size, (frames - shift) / divisor, and back again.
+
+    In a graph, `keras.layers.Normalization(mean=shift, variance=divisor**2)` does the same, as long
+    as no divisor is below Keras's epsilon, 1e-7.
+
+    Args:
+        shift: Floats `(F,)` that are taken away, one for each bin.
+        divisor: Floats `(F,)`, all positive.
+
+    Raises:
+        ValueError: If an argument is not as above.
+
+    Example:
+        >>> normalizer = Normalizer.fit([np.array([[1.0, 7.0], [3.0, 7.0]])])
+        >>> normalizer.normalize([[4.0, 7.0]])
+        array([[2., 0.]], dtype=float32)
+    """
+
+    shift: Any
+    divisor: Any
+
+    def __post_init__(self):
+        shape = np.shape(self.shift)
+        for name in ("shift", "divisor"):
+            values = check_finite(name, getattr(self, name)).astype("float64")
+            if values.ndim != 1 or not len(values) or values.shape != shape:
+                raise ValueError(
+                    "`shift` and `divisor` must each be an array `(F,)`. "
+                    f"Received: shapes {shape} and {np.shape(self.divisor)}."
+                )
+            object.__setattr__(self, name, values)
+        if self.divisor.astype("float32").min() <= 0:
+            raise ValueError(
+                "`divisor` must be positive in float32. "
+                f"Received: {self.divisor.min():g} in bin {self.divisor.argmin()}."
+            )
+
+    @classmethod
+    def fit(cls, frames, kind="standard", per_bin=True):
+        """Finds shift and divisor, in one pass and memory that does not grow with it.
+
+            divisor^2 = mean of (frames - shift)^2
+
+        No bin's divisor is below `DIVISOR_FLOOR` times the root mean square of them all. So a bin
+        that never moves becomes constant, and neither a recording in which it does nor the noise
+        of a model makes it loud. If no bin moves, divisors are 1.
+
+        Args:
+            frames: Arrays `(T, F)`, as a list, a generator or a `tf.data.Dataset` of them.
+            kind: `"standard"` to make the mean 0 and the variance 1; `"scale"` to make the mean
+                square 1 without a shift, so that amplitudes stay positive, as gamma units
+                want them.
+            per_bin: Whether each bin has numbers of its own; otherwise all have the same.
+
+        Returns:
+            `Normalizer`.
+
+        Raises:
+            ValueError: If an argument is not as above, or there are no frames.
+        """
+        check_choice("kind", kind, ("standard", "scale"))
+        count, mean, squares = 0, np.zeros(()), np.zeros(())
+        for n, block in enumerate(frames):
+            features = mean.shape[0] if count else None
+            block = batching.check_sequence(block, features, f"frames[{n}]").astype("float64")
+            own, total = block.mean(axis=0), count + len(block)
+            # `squares` are sums of (frames - mean)^2, which lose no digits to a large mean.
+            squares = squares + np.square(block - own).sum(axis=0)
+            squares = squares + np.square(own - mean) * (count * len(block) / total)
+            mean = mean + (own - mean) * (len(block) / total)
+            count = total
+        if not count:
+            raise ValueError("`frames` must hold at least one array. Received: none.")
+        shift = np.zeros_like(mean)
+        if kind == "standard":
+            shift = mean if per_bin else np.full_like(mean, mean.mean())
+        square = squares / count + np.square(mean - shift)  # mean of (frames - shift)^2
+        overall = np.sqrt(square.mean())
+        # Rounding may leave constants some deviation, which is no reason to blow them up.
+        if overall <= 1e-7 * np.abs(mean).max():
+            return cls(shift, np.ones_like(mean))
+        own = np.sqrt(square) if per_bin else np.full_like(mean, overall)
+        return cls(shift, np.maximum(own, DIVISOR_FLOOR * overall))
+
+    def normalize(self, frames):
+        """(frames - shift) / divisor.
+
+        Args:
+            frames: Floats `(..., F)`.
+
+        Returns:
+            float32 array `(..., F)`.
+
+        Raises:
+            ValueError: If the argument is not as above.
+        """
+        return self._moved(frames, lambda x: (x - self.shift) / self.divisor)
+
+    def restore(self, frames):
+        """frames * divisor + shift: `normalize` backwards, but for rounding."""
+        return self._moved(frames, lambda x: x * self.divisor + self.shift)
+
+    def get_config(self):
+        """Lists of floats, for JSON."""
+        return {"shift": self.shift.tolist(), "divisor": self.divisor.tolist()}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def save(self, path):
+        """Writes a JSON file that `load` reads, all of it or nothing.
+
+        Raises:
+            OSError: If the file cannot be written; an older one is untouched then.
+        """
+        write_atomically(path, json.dumps(self.get_config()).encode())
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save` wrote, bit for bit.
+
+        Raises:
+            ValueError: If the file is damaged or holds something else. Names the file.
+            OSError: If there is no such file or it may not be read.
+        """
+        try:
+            return cls.from_config(json.loads(Path(path).read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{os.fspath(path)}: not a file of a Normalizer, or a damaged one: {error}"
+            ) from error
+
+    def _moved(self, frames, move):
+        frames = check_finite("frames", frames)
+        if frames.shape[-1] != len(self.shift):
+            raise ValueError(
+                f"`frames` must have {len(self.shift)} bins. Received: shape {frames.shape}."
+            )
+        return as_float32("frames", move(frames))

@@ -1,0 +1,132 @@
+"""Normalised frames are of a common size, and come back."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from seqlayers.datasets import audio, spectra
+from seqlayers.datasets.normalizer import Normalizer
+
+
+def test_normalised_frames_have_mean_0_and_variance_1(rng):
+    frames = [rng.gamma(2, np.arange(1, 6), (n, 5)) for n in (30, 1, 200)]
+    normalizer = Normalizer.fit(frames)
+    after = np.concatenate([normalizer.normalize(block) for block in frames])
+    assert after.dtype == "float32"
+    np.testing.assert_allclose(after.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(after.std(axis=0), 1, atol=1e-6)
+    mean, deviation = audio.mean_and_deviation(frames)
+    np.testing.assert_allclose(normalizer.shift, mean)
+    np.testing.assert_allclose(normalizer.divisor, deviation)
+
+
+def test_scaled_frames_stay_positive_and_have_mean_square_1(rng):
+    frames = [rng.gamma(2, np.arange(1, 6), (100, 5))]
+    after = Normalizer.fit(frames, kind="scale").normalize(frames[0])
+    assert after.min() > 0
+    np.testing.assert_allclose(np.square(after).mean(axis=0), 1, rtol=1e-6)
+
+
+def test_all_bins_may_share_their_numbers(rng):
+    frames = rng.gamma(2, np.arange(1, 6), (100, 5))
+    standard = Normalizer.fit([frames], per_bin=False)
+    np.testing.assert_allclose(standard.shift, np.full(5, frames.mean()))
+    np.testing.assert_allclose(standard.divisor, np.full(5, frames.std()))
+    scale = Normalizer.fit([frames], "scale", per_bin=False)
+    np.testing.assert_allclose(scale.divisor, np.full(5, np.sqrt(np.square(frames).mean())))
+
+
+@pytest.mark.parametrize("kind", ["standard", "scale"])
+def test_a_normalizer_is_fitted_in_one_pass(rng, kind):
+    frames = 1e4 + rng.normal(size=(1000, 3))  # a mean that would swallow the digits
+    whole = Normalizer.fit([frames], kind)
+    blocks = Normalizer.fit((frames[n : n + 7] for n in range(0, 1000, 7)), kind)
+    np.testing.assert_allclose(blocks.shift, whole.shift, rtol=1e-12)
+    np.testing.assert_allclose(blocks.divisor, whole.divisor, rtol=1e-9)
+    if kind == "standard":
+        np.testing.assert_allclose(whole.divisor, frames.std(axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["standard", "scale"])
+@pytest.mark.parametrize("scale", spectra.SCALES)
+def test_restoring_undoes_normalising(sentence, kind, scale):
+    frames = spectra.to_frames(spectra.stft(sentence), scale)
+    normalizer = Normalizer.fit([frames], kind)
+    restored = normalizer.restore(normalizer.normalize(frames))
+    size = np.abs(frames) + np.abs(normalizer.shift) + normalizer.divisor
+    np.testing.assert_allclose(restored / size, frames / size, rtol=0, atol=1e-6)
+
+
+def test_a_bin_that_never_moves_stays_quiet(rng):
+    frames = rng.normal(2, 1, (50, 3)).astype("float32")
+    frames[:, 1] = 0.1
+    frames[:, 2] = 0
+    normalizer = Normalizer.fit([frames])
+    after = normalizer.normalize(frames)
+    np.testing.assert_allclose(after[:, 1:], 0, atol=1e-2)
+    np.testing.assert_allclose(normalizer.restore(after), frames, atol=1e-6)
+    np.testing.assert_allclose(  # a model that draws noise there is not heard
+        normalizer.restore(rng.normal(size=(50, 3)))[:, 1:], frames[:, 1:], atol=1e-6
+    )
+    assert np.isfinite(normalizer.normalize(frames + 1)).all()
+    scale = Normalizer.fit([frames], "scale")
+    np.testing.assert_allclose(scale.normalize(frames)[:, 1:], [[1, 0]] * 50, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["standard", "scale"])
+def test_silence_alone_is_no_reason_to_divide_by_0(kind):
+    for value in (0.0, -11.512925):
+        silence = np.full((20, 4), value, "float32")
+        normalizer = Normalizer.fit([silence[:3], silence[3:]], kind)
+        after = normalizer.normalize(silence)
+        np.testing.assert_allclose(after, np.sign(value) if kind == "scale" else 0, atol=1e-6)
+        np.testing.assert_array_equal(normalizer.restore(after), silence)
+
+
+def test_a_normalizer_is_saved_with_all_its_bits(tmp_path, rng):
+    normalizer = Normalizer.fit([rng.normal(size=(50, 129))])
+    normalizer.save(tmp_path / "normalizer.json")
+    config = json.loads(json.dumps(normalizer.get_config()))
+    for other in (Normalizer.load(tmp_path / "normalizer.json"), Normalizer.from_config(config)):
+        np.testing.assert_array_equal(other.shift, normalizer.shift)
+        np.testing.assert_array_equal(other.divisor, normalizer.divisor)
+    assert os.listdir(tmp_path) == ["normalizer.json"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "{}", '{"shift": [0], "divisor": [0]}', '{"shift": [[1], 2]}', "\xff"]
+)
+def test_a_damaged_normalizer_is_refused_by_name(tmp_path, text):
+    path = tmp_path / "normalizer.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=f"{path}: not a file of a Normalizer"):
+        Normalizer.load(path)
+
+
+def test_keras_normalises_alike(rng):
+    import keras
+
+    frames = rng.gamma(2, 1, (10, 5)).astype("float32")
+    normalizer = Normalizer.fit([frames])
+    layer = keras.layers.Normalization(mean=normalizer.shift, variance=normalizer.divisor**2)
+    np.testing.assert_allclose(layer(frames), normalizer.normalize(frames), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "call, reason",
+    [
+        (lambda x: Normalizer.fit([]), "`frames` must hold at least one array.*none"),
+        (lambda x: Normalizer.fit(x), r"`frames\[0\]` must be an array.*\(129,\)"),
+        (lambda x: Normalizer.fit([x, x[:, 1:]]), r"`frames\[1\]` must have 129.*128"),
+        (lambda x: Normalizer.fit([x], "mean"), '`kind`.*"scale".*mean'),
+        (lambda x: Normalizer([0, 0], [1]), r"`shift` and `divisor`.*\(2,\) and \(1,\)"),
+        (lambda x: Normalizer([0, 0], [1, -1]), "`divisor` must be positive.*-1 in bin 1"),
+        (lambda x: Normalizer([0, 0], [1, np.nan]), "`divisor` must be finite.*nan"),
+        (lambda x: Normalizer([0], [1]).normalize(x), r"`frames` must have 1 bins.*129"),
+    ],
+)
+def test_arguments_are_checked(call, reason):
+    with pytest.raises(ValueError, match=reason):
+        call(np.ones((10, 129), "float32"))
