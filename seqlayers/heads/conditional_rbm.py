@@ -272,9 +272,15 @@ class ConditionalRBM(Head):
         """E[v | h] of hidden units `(..., H)`, the frames that a code stands for, `(..., V)`.
 
         Raises:
-            ValueError: if a context sets the visible biases, and there is none.
+            ValueError: if a context sets the visible biases, and there is none, or if a code is of
+                another size.
         """
         code, context = self._cast(code, context)
+        if code.shape[-1] != self.hidden_units:
+            raise ValueError(
+                f"`code` must have {self.hidden_units} values a frame, one for each hidden unit. "
+                f"Received: shape {tuple(code.shape)}."
+            )
         if context is None and not self.decodes_alone:
             raise ValueError(
                 "`context` must be given: here the biases of the visible units depend on it, and "

@@ -63,6 +63,10 @@ class Head(keras.layers.Layer):
         self.autocast = False
         self.supports_masking = True
 
+    def add_weight(self, *args, **kwargs):
+        # Keras would cast weights where a model of half precision is called, autocast or not.
+        return super().add_weight(*args, autocast=False, **kwargs)
+
     @property
     def visible_kind(self):
         """The class of `seqlayers.energy.visibles` that `visibles` names."""

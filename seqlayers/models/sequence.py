@@ -66,10 +66,13 @@ class SequenceModel(keras.Model):
         >>> print(model.score(rolls.test))
     """
 
+    learns_initial_context = True  # of a subclass that says False, u_0 is 0
+
     def __init__(self, memory, head, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(head, Head):
             raise ValueError(f"`head` must be a `seqlayers.heads.Head`. Received: head={head!r}.")
+        self.autocast = False  # memory and head each know what to compute in
         self.memory = as_memory(memory)
         self.head = head
         self._loss = keras.metrics.Mean(name="loss")
@@ -85,7 +88,10 @@ class SequenceModel(keras.Model):
         context_shape = self.memory.compute_output_shape(input_shape)
         self._build_head([input_shape, context_shape])
         self.initial_context = self.add_weight(
-            name="initial_context", shape=(context_shape[-1],), initializer="zeros"
+            name="initial_context",
+            shape=(context_shape[-1],),
+            initializer="zeros",
+            trainable=self.learns_initial_context,
         )
 
     def call(self, frames, mask=None, training=False):
@@ -105,7 +111,7 @@ class SequenceModel(keras.Model):
         return delay(outputs, start.context, mask)
 
     def memory_input(self, frames):
-        """What the memory reads of frames `(..., V)`; a subclass may have it read something else."""
+        """What the memory reads of frames `(..., V)`: themselves, unless a subclass says else."""
         return frames
 
     # Training.
@@ -461,15 +467,21 @@ class SequenceModel(keras.Model):
         Args:
             frames: `(batch, time, V)`.
             mask: Which steps are frames, bool `(batch, time)`; all if None.
+
+        Raises:
+            ValueError: if the head has no hidden units.
         """
+        self._check_code()
         return self.head.encode(frames, self.contexts(frames, mask))
 
     def decode(self, code):
         """The frames `(..., V)` expected of hidden units `(..., H)`: `encode` backwards.
 
         Raises:
-            ValueError: if frames depend on the ones before beyond what their code says of them.
+            ValueError: if frames depend on the ones before beyond what their code says of them, or
+                if the head has no hidden units.
         """
+        self._check_code()
         return self.head.decode(code)
 
     def export(self, path, format="tf_saved_model", max_steps=MAX_STEPS):
@@ -493,6 +505,13 @@ class SequenceModel(keras.Model):
                 f"which the other formats of Keras cannot hold. Received: format={format!r}."
             )
         return export(self, path, max_steps)
+
+    def _check_code(self):
+        if not hasattr(self.head, "encode"):
+            raise ValueError(
+                "`head` must have hidden units for frames to have a code. "
+                f"Received: head={self.head!r}."
+            )
 
     # What it is made of.
 

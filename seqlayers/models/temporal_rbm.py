@@ -1,18 +1,26 @@
 """RBMs whose hidden units are their own memory: TRBM, RTRBM and the LSTBM.
 
-    E(v_t, s_t | h_{t-1}) = U(v_t) - b.s_t - h_{t-1} U s_t - f(v_t) W s_t      (8), (15)
+    E(v_t, s_t | h_{t-1}) = E_v(v_t) - b.s_t - h_{t-1} U s_t - f(v_t) W s_t    (8), (15)
     s_t   the hidden units; of the LSTBM f, i, o and g, joined
     h_t   what the next frame sees of them, h_0 = 0:
             TRBM    s_t, drawn in training                                     (6)
             RTRBM   E[s_t]
             LSTBM   sigmoid(c_t * o_t),  c_t = c_{t-1} * f_t + g_t * i_t       (10)(11)
 
-Numbers are those of the LSTBM paper. U(v) and f(v) are the kind of the visible units, see
-`seqlayers.energy.visibles`; for Gaussian ones f(v) = v / s^2. W, U and b are one with those of the
-memory, a recurrent layer that reads f(v): they are its `kernel`, `recurrent_kernel` and `bias`.
+Numbers are those of the LSTBM paper. E_v(v) and f(v) are `energy` and `features` of the visible
+units, see `seqlayers.energy.visibles`; for Gaussian ones f(v) = v / s^2. W, U and b are one with
+those of the memory, a recurrent layer that reads f(v): they are its `kernel`, `recurrent_kernel`
+and `bias`.
 
 The paper holds h_{t-1} for a constant when it follows the gradient of frame t. With
 `truncate=False` the error goes back through time, as in the RTRBM.
+
+Outside training h_{t-1} is what is expected of it after the frames before, in a TRBM and in an
+LSTBM, too. That makes p(v_t | v_1 .. v_{t-1}) the one of an RBM, which can be computed; (6) and
+(13) would have the sum over all that s_1 .. s_{t-1} may be.
+
+With `variant="lstm"` g is a unit of -1 and 1, and what visible units see of it is g + 1. To the
+head it is then a unit of 0 and 1 at twice the weights: `encode` gives P(g = 1).
 
 References: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
 Boltzmann Machine with Long Short-Term Memory, Interspeech 2018; I. Sutskever, G. Hinton and
@@ -20,11 +28,15 @@ G. Taylor, The Recurrent Temporal Restricted Boltzmann Machine, NIPS 2008.
 """
 
 import copy
+import inspect
 
 import keras
 import numpy as np
 from keras import ops
 
+from seqlayers import energy
+from seqlayers.checks import check_integer
+from seqlayers.energy.sampling import seed_pair
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import LSTBM, BoltzmannRNN
 from seqlayers.models.sequence import SequenceModel
@@ -39,9 +51,22 @@ class TiedRBM(ConditionalRBM):
             regularizes and constrains.
         visible_units: Number V of visible units in a frame.
         **kwargs: Those of `ConditionalRBM` that say nothing of W, U and b.
+
+    Raises:
+        ValueError: naming the argument that is wrong.
     """
 
     def __init__(self, cell, visible_units, **kwargs):
+        for name in _OF_CELL & kwargs.keys():
+            raise ValueError(
+                f"`{name}` is for the cell to say, whose weights these are. "
+                f"Received: {name}={kwargs[name]!r}."
+            )
+        if not cell.use_bias:
+            raise ValueError(
+                "`cell` must have a bias: an RBM has biases of its hidden units. "
+                "Received: a cell with use_bias=False."
+            )
         super().__init__(visible_units, cell.num_kinds * cell.units, **kwargs)
         self._logit_scale = 1.0
         if getattr(cell, "variant", None) == "lstm":  # g is -1 or 1: at y as one of 0 and 1 at 2 y
@@ -66,16 +91,20 @@ class TiedRBM(ConditionalRBM):
         return self._scaled(self.cell.recurrent_kernel)
 
     def _scaled(self, weight):
-        return weight * ops.cast(self._logit_scale, weight.dtype)
+        weight = ops.cast(weight, self.variable_dtype)
+        return weight * ops.cast(self._logit_scale, self.variable_dtype)
+
+    def without_context(self, **changes):
+        head = super().without_context(**changes)
+        head.cell.recurrent_kernel.trainable = False  # nor is it regularized where it has no part
+        return head
 
     def _shift_hidden_bias(self, shift):
-        bias = self.cell.bias
-        bias.assign(bias + shift / ops.cast(self._logit_scale, bias.dtype))
+        self.cell.bias.assign_add(shift / ops.cast(self._logit_scale, shift.dtype))
 
     def get_config(self):
         config = super().get_config()
-        of_cell = ("hidden_units", *_ABOUT_WEIGHTS)
-        config = {name: value for name, value in config.items() if name not in of_cell}
+        config = {name: value for name, value in config.items() if name not in _OF_CELL}
         return config | {"cell": keras.saving.serialize_keras_object(self.cell)}
 
     @classmethod
@@ -84,9 +113,8 @@ class TiedRBM(ConditionalRBM):
         return cls(**config | {"cell": cell})
 
 
-_ABOUT_WEIGHTS = tuple(
-    f"{what}_{kind}" for what in ("kernel", "context") for kind in ("initializer", "regularizer")
-)
+_OF_CELL = {"hidden_units", "kernel_initializer", "kernel_regularizer"}
+_OF_CELL |= {"context_initializer", "context_regularizer"}
 
 
 class TemporalRBM(SequenceModel):
@@ -100,13 +128,17 @@ class TemporalRBM(SequenceModel):
         truncate: Whether h_{t-1} is a constant in the gradient of frame t.
         seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
         **options: Other arguments of `ConditionalRBM` (`centering_rate`, `sampling_steps`,
-            `num_betas`, `num_chains`), of the memory (initializers, regularizers, dropout, ...) and
-            of `keras.Model`.
+            `num_betas`, `num_chains`) and of the memory: initializers, regularizers and
+            constraints of its weights, `dropout`, `recurrent_dropout` and so on.
+
+    Raises:
+        ValueError: naming the argument that is wrong.
     """
 
     memory_class: type
-    memory_defaults: dict[str, str] = {}
+    memory_options: dict[str, str] = {}  # what makes this model this model
     truncates = True
+    learns_initial_context = False  # h_0 = 0
 
     def __init__(
         self,
@@ -120,17 +152,35 @@ class TemporalRBM(SequenceModel):
         dtype=None,
         **options,
     ):
-        self._options = tuple(options)
-        self.truncate = self.truncates if truncate is None else bool(truncate)
-        of_head = {k: options.pop(k) for k in _HEAD_OPTIONS & options.keys()}
-        of_memory = self.memory_defaults | {"seed": seed} | options
-        memory = self.memory_class(hidden_units, return_sequences=True, dtype=dtype, **of_memory)
+        check_integer("hidden_units", hidden_units)
+        if truncate not in (None, True, False):
+            raise ValueError(
+                "`truncate` must be True, False or None, which leaves it to the model. "
+                f"Received: truncate={truncate!r}."
+            )
+        if seed is not None:
+            seed_pair(seed)  # refuses what is no seed
+            seed = int(seed)
+        self._check_options(options)
+        of_head = {k: v for k, v in options.items() if k in _HEAD_OPTIONS}
+        of_memory = {k: v for k, v in options.items() if k not in _HEAD_OPTIONS}
+        of_memory |= self.memory_options | {"seed": seed, "dtype": dtype}
+        memory = self.memory_class(hidden_units, return_sequences=True, **of_memory)
         of_head |= {"visibles": visibles, "gibbs_steps": gibbs_steps, "seed": seed, "dtype": dtype}
-        super().__init__(memory, TiedRBM(memory.cell, visible_units, **of_head), name=name)
+        head = TiedRBM(memory.cell, visible_units, **of_head)
+        super().__init__(memory, head, name=name, dtype=dtype)
+        self.truncate = self.truncates if truncate is None else bool(truncate)
+        self._options = tuple(options)
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.initial_context.trainable = False  # h_0 = 0
+    @classmethod
+    def _check_options(cls, options):
+        known = inspect.signature(cls.memory_class.cell_class).parameters.keys()
+        known = (known | _HEAD_OPTIONS | _LAYER_OPTIONS) - _NO_OPTIONS - cls.memory_options.keys()
+        for name in options.keys() - known:
+            raise ValueError(
+                f"`{name}` is no argument of `{cls.__name__}`. Its options are "
+                f"{', '.join(sorted(known))}. Received: {name}={options[name]!r}."
+            )
 
     def memory_input(self, frames):
         return self.head.features(frames)
@@ -144,6 +194,18 @@ class TemporalRBM(SequenceModel):
         if mask is not None:
             frames = ops.where(mask[..., None], frames, 0)
         return self.memory(self.memory_input(frames), mask=mask)
+
+    def pretrain_memory(self, x, *args, **kwargs):
+        """Refuses: the weights of this memory are those of the RBM.
+
+        Raises:
+            ValueError: always. `pretrain_head` trains them on frames without time.
+        """
+        raise ValueError(
+            f"The memory of a `{type(self).__name__}` has the weights of its RBM: trained to "
+            "predict frames they would say nothing of the frame they see. `pretrain_head` trains "
+            "them on frames without time."
+        )
 
     def get_config(self):
         head, memory = self.head.get_config(), self.memory.get_config()
@@ -166,6 +228,8 @@ class TemporalRBM(SequenceModel):
 
 
 _HEAD_OPTIONS = {"centering_rate", "sampling_steps", "num_betas", "num_chains"}
+_LAYER_OPTIONS = {"activity_regularizer", "jit_compile", "unroll"}
+_NO_OPTIONS = {"units", "use_bias", "seed", "kwargs"}  # of the cell: told otherwise, or fixed
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -181,7 +245,7 @@ class TRBM(TemporalRBM):
     """
 
     memory_class = BoltzmannRNN
-    memory_defaults = {"mode": "sample"}
+    memory_options = {"mode": "sample"}
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -196,6 +260,7 @@ class RTRBM(TemporalRBM):
     """
 
     memory_class = BoltzmannRNN
+    memory_options = {"mode": "mean"}
     truncates = False
 
 
@@ -225,5 +290,11 @@ class LSTBMModel(TemporalRBM):
         Raises:
             ValueError: If `variant` is not `"lstm"`.
         """
-        scale = self.head.features(ops.ones((self.head.visible_units,)))
-        return self.memory.to_lstm(scale, **kwargs)
+        head = self.head
+        scale = energy.features(head.params(), ops.ones(head.visible_units, head.variable_dtype))
+        lstm = self.memory.to_lstm(scale, **kwargs)
+        if head.centering_rate is not None:  # the memory reads f(v - m)
+            kernel, recurrent_kernel, bias = lstm.get_weights()
+            bias = bias - ops.convert_to_numpy(head.visible_offset) @ kernel
+            lstm.set_weights([kernel, recurrent_kernel, bias])
+        return lstm
