@@ -17,10 +17,11 @@ from seqlayers.datasets import audio, normalizer, spectra, speech
 from seqlayers.heads import ConditionalRBM
 from seqlayers.models import TRBM, LSTBMModel, SequenceModel
 
-BINS, PIECE, BATCH = spectra.DEFAULT.num_bins, 100, 5  # frames of a piece; pieces of a batch
+BINS, SCALE = spectra.DEFAULT.num_bins, "root_amplitude"
+PIECE, BATCH = 100, 2  # frames of a piece; pieces of a batch
 
 
-def main(arctic=None, units=100, epochs=40, out="runs/speech_lstbm", quick=False):
+def main(arctic=None, units=100, epochs=60, out="runs/speech_lstbm", quick=False):
     """About two minutes on two cores; with `quick` a test of some seconds."""
     keras.utils.set_random_seed(0)
     if arctic:
@@ -29,11 +30,11 @@ def main(arctic=None, units=100, epochs=40, out="runs/speech_lstbm", quick=False
     else:
         *train, test = speech.load_examples()
     units, epochs = (4, 2) if quick else (units, epochs)
-    frames = [spectra.to_frames(spectra.stft(sentence.samples)) for sentence in train]
+    frames = [spectra.to_frames(spectra.stft(sentence.samples), SCALE) for sentence in train]
     scale = normalizer.Normalizer.fit(frames)  # mean 0 and variance 1 in each bin
     frames = [scale.normalize(x) for x in frames]
     spectrum = spectra.stft(test.samples)
-    unheard = scale.normalize(spectra.to_frames(spectrum))
+    unheard = scale.normalize(spectra.to_frames(spectrum, SCALE))
     print(f"{sum(map(len, frames))} frames to learn; to be coded: {test.text!r}, {len(unheard)}")
 
     rbm = ConditionalRBM(BINS, units, gibbs_steps=1, visibles="gaussian", seed=0)
@@ -55,7 +56,7 @@ def main(arctic=None, units=100, epochs=40, out="runs/speech_lstbm", quick=False
 
     lstbm, out = models["LSTBM"], Path(out)
     code = lstbm.encode(unheard[None])
-    amplitude = spectra.to_amplitude(scale.restore(lstbm.decode(code)[0]))
+    amplitude = spectra.to_amplitude(scale.restore(lstbm.decode(code)[0]), SCALE)
     phase = np.exp(1j * np.angle(spectrum))
     decoded = spectra.inverse_stft(amplitude * phase, len(test.samples))
 
@@ -90,7 +91,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arctic", help="103 sentences of CMU ARCTIC slt instead of those shipped")
     parser.add_argument("--units", type=int, default=100, help="hidden units, of each gate")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", default="runs/speech_lstbm", help="folder to write to")
     parser.add_argument("--quick", action="store_true", help="a few seconds on few units")
     arguments = parser.parse_args()

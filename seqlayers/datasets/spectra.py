@@ -33,7 +33,8 @@ from seqlayers.checks import check_choice, check_integer
 from seqlayers.datasets import audio
 from seqlayers.datasets.sound_file import check_samples
 
-SCALES = ("amplitude", "log_amplitude", "power")
+EXPONENTS = {"amplitude": 1.0, "root_amplitude": 0.5, "power": 2.0}  # of |X|
+SCALES = (*EXPONENTS, "log_amplitude")
 AMPLITUDE_FLOOR = audio.FLOOR**0.5  # of what a logarithm is taken of: 1e-5
 
 
@@ -237,8 +238,9 @@ def to_frames(spectrum, scale="amplitude"):
 
     Args:
         spectrum: Complex array `(..., num_bins)`, or amplitudes, floats that are not negative.
-        scale: `"amplitude"`, |X|; `"log_amplitude"`, the natural logarithm of |X|, of nothing
-            below `AMPLITUDE_FLOOR`, which is less than the noise of 16 bits; or `"power"`, |X|^2.
+        scale: `"amplitude"`, |X|; `"root_amplitude"`, the square root of |X|, between what is loud
+            and what is heard; `"power"`, |X|^2; or `"log_amplitude"`, the natural logarithm of |X|,
+            of nothing below `AMPLITUDE_FLOOR`, which is less than the noise of 16 bits.
 
     Returns:
         float32 array `(..., num_bins)`.
@@ -258,15 +260,15 @@ def to_frames(spectrum, scale="amplitude"):
     if scale == "log_amplitude":
         return np.log(np.maximum(A, np.float32(AMPLITUDE_FLOOR)))
     with np.errstate(over="ignore"):
-        return A.copy() if scale == "amplitude" else as_float32("spectrum", A**2)
+        return as_float32("spectrum", A ** np.float32(EXPONENTS[scale]))
 
 
 def to_amplitude(frames, scale="amplitude"):
     """Amplitudes of frames, whether they were recorded or made by a model: `to_frames` backwards.
 
     Args:
-        frames: Floats `(..., num_bins)`. Amplitudes and powers below 0, which a model may draw,
-            are taken for 0.
+        frames: Floats `(..., num_bins)`. Where they are not logarithms, those below 0, which a
+            model may draw, are taken for 0.
         scale: That of the frames, as in `to_frames`.
 
     Returns:
@@ -285,7 +287,8 @@ def to_amplitude(frames, scale="amplitude"):
         with np.errstate(over="ignore"):
             return as_float32("frames", np.exp(frames))
     A = np.maximum(frames, 0)
-    return as_float32("frames", A if scale == "amplitude" else np.sqrt(A))
+    with np.errstate(over="ignore"):
+        return as_float32("frames", A ** np.float32(1 / EXPONENTS[scale]))
 
 
 def log_spectral_distortion(reference_amplitude, other_amplitude):

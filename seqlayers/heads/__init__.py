@@ -3,5 +3,6 @@
 from seqlayers.heads.bernoulli import BernoulliHead
 from seqlayers.heads.conditional_rbm import ConditionalRBM
 from seqlayers.heads.head import FrameLogProb, Head
+from seqlayers.heads.nade import NADE
 
-__all__ = ["BernoulliHead", "ConditionalRBM", "FrameLogProb", "Head"]
+__all__ = ["NADE", "BernoulliHead", "ConditionalRBM", "FrameLogProb", "Head"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqlayers.heads import BernoulliHead, ConditionalRBM
+from seqlayers.heads import NADE, BernoulliHead, ConditionalRBM
 from seqlayers.layers import SFM, ConvLSTMPatch
 from seqlayers.models import SequenceModel
 
@@ -33,6 +33,7 @@ HEADS = {
     "gaussian rbm": lambda: ConditionalRBM(V, H, visibles="gaussian", **FEW),
     "centered rbm": lambda: ConditionalRBM(V, H, centering_rate=0.1, **FEW),
     "persistent rbm": lambda: ConditionalRBM(V, H, persistent_chains=5, **FEW),
+    "nade": lambda: NADE(V, H, seed=0),
 }
 WITHOUT_CONTEXT_ONLY = ["persistent rbm"]
 

@@ -1,0 +1,77 @@
+"""The RNN-NADE.
+
+    u_t = tanh(u_{t-1} W_uu + v_t W_vu + b_u)        u_0 learned
+    b_t = b + u_{t-1} W_uv,  c_t = c + u_{t-1} W_uh
+    p(v_t | v_1 .. v_{t-1}) is a NADE with kernels W and U and biases b_t, c_t
+
+W_vu, W_uu and b_u are the memory's `kernel`, `recurrent_kernel` and `bias`, u_0 is
+`initial_context`, W_uv and W_uh are the head's `context_visible_kernel` and
+`context_hidden_kernel`.
+Reference: N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal Dependencies in
+High-Dimensional Sequences, ICML 2012, section 5.
+"""
+
+import copy
+
+import keras
+
+from seqlayers.heads import NADE
+from seqlayers.models.sequence import SequenceModel
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class RNNNADE(SequenceModel):
+    """A recurrent layer that sets the biases of a NADE for each frame: exact likelihoods and draws.
+
+    For a head with other options, give `SequenceModel` a memory and a `NADE`.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number of hidden units of the NADE.
+        recurrent_units: Number of recurrent units.
+        cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
+            `recurrent_units`.
+        orderless: Whether to train for all orders of the units.
+        num_orders: Orderless, the number of orders whose mean is the probability of a frame.
+        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+
+    Example:
+        >>> model = RNNNADE(88, 150, 100, seed=0)
+        >>> model.generate(num_steps=8).shape
+        (1, 8, 88)
+    """
+
+    def __init__(
+        self,
+        visible_units,
+        hidden_units=150,
+        recurrent_units=150,
+        cell=None,
+        orderless=False,
+        num_orders=1,
+        seed=None,
+        **kwargs,
+    ):
+        dtype = kwargs.get("dtype")
+        head = NADE(visible_units, hidden_units, orderless, num_orders, seed=seed, dtype=dtype)
+        if cell is None:
+            cell = keras.layers.SimpleRNNCell(recurrent_units, dtype=dtype)
+        super().__init__(cell, head, **kwargs)
+        self.recurrent_units = recurrent_units
+
+    def get_config(self):
+        head = self.head.get_config()
+        arguments = ("visible_units", "hidden_units", "orderless", "num_orders", "seed")
+        config = super().get_config()
+        return {name: config[name] for name in ("name", "dtype")} | {
+            "recurrent_units": self.recurrent_units,
+            "cell": keras.saving.serialize_keras_object(self.memory.cell),
+            **{name: head[name] for name in arguments},
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = copy.deepcopy(config)  # Keras takes parts out of it
+        for part in ("cell", "dtype"):
+            config[part] = keras.saving.deserialize_keras_object(config[part])
+        return cls(**config)
