@@ -9,7 +9,8 @@ in each bin; they have Gaussian visibles with learned variances and are trained 
 
 A row is a model, its number of hidden units J, which the LSTBM has four times, and a recipe:
 `paper` is that of the paper, amplitudes, a rate of 1e-3 and 250 epochs; `root` is square roots of
-amplitudes, a rate of 5e-3 falling to 5 % of it and 30 epochs. What follows is what else is done
+amplitudes, a rate of 5e-3 falling to 5 % of it and 30 epochs; where there are more than 400 hidden
+units, whose steps add up, the rate is as much less. What follows is what else is done
 otherwise. RBMs of 4J units have a code as long as that of an LSTBM.
 
 PESQ is that of the package `pesq` (`pip install seqlayers[tables]`), in narrow band and wide band.
@@ -120,6 +121,7 @@ def run(row, sentences):
     if recipe == "root":
         pieces = sum(-(-len(f) // PIECE) for f in frames[:TRAIN])
         steps = epochs * -(-pieces // BATCH)
+        rate *= min(1, 400 / model.head.hidden_units)
         rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.05)
     model.compile(keras.optimizers.Adam(rate))
     curve = []
