@@ -256,6 +256,7 @@ class RTRBM(TemporalRBM):
 
     Example:
         >>> model = RTRBM(88, 150, "bernoulli", gibbs_steps=15, seed=0)
+        >>> model.compile("adam")
         >>> model.fit(piano_roll.load("jsb_chorales").train)
     """
 
@@ -273,8 +274,10 @@ class LSTBMModel(TemporalRBM):
     Keras's LSTM, and models may be stacked to train a deep one layer by layer:
 
         >>> first = LSTBMModel(129, 200, variant="lstm")
+        >>> first.compile("adam")
         >>> first.fit(frames)
         >>> second = LSTBMModel(200, 100, variant="lstm")
+        >>> second.compile("adam")
         >>> second.fit(first.hidden_states(frames))
         >>> deep = keras.Sequential([first.to_lstm(), second.to_lstm(), keras.layers.Dense(61)])
     """
