@@ -66,9 +66,7 @@ def main(arctic=None, units=100, epochs=60, out="runs/speech_lstbm", quick=False
     both = {"original": np.abs(spectrum), "coded and decoded by the LSTBM": amplitude}
     figure = plotting.spectrograms(both, test.sample_rate, spectra.DEFAULT.hop_length)
     plotting.save(figure, out / "spectrograms.png")
-    figure = plotting.learning_curve(
-        range(1, epochs + 1), errors, ylabel="mean squared error of a sentence not learned from"
-    )
+    figure = plotting.learning_curve(range(1, epochs + 1), errors, ylabel="mean squared error")
     plotting.save(figure, out / "errors.png")
     lstbm.save(out / "lstbm.keras")
     scale.save(out / "normalizer.json")
