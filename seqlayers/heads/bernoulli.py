@@ -70,7 +70,7 @@ class BernoulliHead(Head):
         return FrameLogProb(nats, ops.zeros_like(nats))
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
-        _, context = self._cast(0, context)
+        _, context = self._cast(None, context)
         x = self._for_frames(self._logits(context), context, num_frames)
         return bernoulli(x / self._row_temperature(temperature, x)).sample(
             seed=self._row_seeds(seed, x)

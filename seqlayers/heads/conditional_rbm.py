@@ -173,7 +173,7 @@ class ConditionalRBM(Head):
 
     def params(self, context=None):
         """`energy.RBMParams` of the frames with these contexts; of the plain RBM if None."""
-        _, context = self._cast(0, context)
+        _, context = self._cast(None, context)
         kind = self.visible_kind
         params = energy.RBMParams(
             ops.convert_to_tensor(self.kernel),
@@ -275,7 +275,8 @@ class ConditionalRBM(Head):
             ValueError: if a context sets the visible biases, and there is none, or if a code is of
                 another size.
         """
-        code, context = self._cast(code, context)
+        _, context = self._cast(None, context)
+        code = ops.cast(code, self.variable_dtype)
         if code.shape[-1] != self.hidden_units:
             raise ValueError(
                 f"`code` must have {self.hidden_units} values a frame, one for each hidden unit. "

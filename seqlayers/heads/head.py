@@ -181,15 +181,22 @@ class Head(keras.layers.Layer):
         }
 
     def _cast(self, frames, context):
-        """Both in the dtype of the weights; refuses a context that there are no weights for."""
-        if context is None:
-            return ops.cast(frames, self.variable_dtype), None
-        if self.context_units is None:
-            raise ValueError(
-                f"This `{type(self).__name__}` was built without a context. "
-                f"Received: a context of shape {tuple(context.shape)}."
-            )
-        return ops.cast(frames, self.variable_dtype), ops.cast(context, self.variable_dtype)
+        """Both in the dtype of the weights; refuses what there are no weights for."""
+        if frames is not None:
+            frames = ops.cast(frames, self.variable_dtype)
+            if frames.shape[-1] not in (None, self.visible_units):  # it might broadcast
+                raise ValueError(
+                    f"`frames` must have {self.visible_units} values a frame. "
+                    f"Received: shape {tuple(frames.shape)}."
+                )
+        if context is not None:
+            if self.context_units is None:
+                raise ValueError(
+                    f"This `{type(self).__name__}` was built without a context. "
+                    f"Received: a context of shape {tuple(context.shape)}."
+                )
+            context = ops.cast(context, self.variable_dtype)
+        return frames, context
 
     def _for_frames(self, bias, context, num_frames):
         """A bias with a row for each frame to draw."""

@@ -176,7 +176,7 @@ class NADE(Head):
         Returns:
             Frames, `(..., V)`.
         """
-        _, context = self._cast(0, context)
+        _, context = self._cast(None, context)
         b, c = self._biases(context)
         b = self._for_frames(b, context, num_frames)
         seed = self._row_seeds(seed, b)

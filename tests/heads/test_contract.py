@@ -407,6 +407,14 @@ def test_a_wrong_number_of_features_is_refused_when_building(name):
 
 
 @all_heads
+def test_frames_of_another_size_are_refused_where_they_could_broadcast(name):
+    head = made(name, with_context=False)
+    for call in (head.loss, head.log_prob, head.reconstruct):
+        with pytest.raises(ValueError, match=f"`frames` must have {V} values.*Received.*1"):
+            call(np.zeros((2, 1), "float32"))
+
+
+@all_heads
 def test_a_context_is_refused_by_a_head_built_without_one(name):
     head = made(name, with_context=False)
     frames, context = data(head)
