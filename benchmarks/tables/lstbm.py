@@ -10,8 +10,9 @@ in each bin; they have Gaussian visibles with learned variances and are trained 
 A row is a model, its number of hidden units J, which the LSTBM has four times, and a recipe:
 `paper` is that of the paper, amplitudes, a rate of 1e-3 and 250 epochs; `root` is square roots of
 amplitudes, a rate of 5e-3 falling to 5 % of it and 30 epochs; where there are more than 400 hidden
-units, whose steps add up, the rate is as much less; `long` and `full` are the same with
-100 and 250 epochs. What follows is what else is done otherwise. RBMs of 4J units have a code as long as that of an LSTBM.
+units, whose steps add up, the rate is as much less; `long` and `full` are the same with 100 and 250
+epochs. What follows is what else is done otherwise. RBMs of 4J units have a code as long as that of
+an LSTBM.
 
 PESQ is that of the package `pesq` (`pip install seqlayers[tables]`), in narrow band and wide band.
 Results go to `benchmarks/results/lstbm.json`, a row as soon as it is done, and rows that are there
