@@ -73,6 +73,14 @@ def weights(file):
     return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """What a shell starts in the background, these tests included, does not hear Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def music(tmp_path_factory):
     """Six small MIDI files, and two that cannot be read."""

@@ -41,7 +41,6 @@ LAYERS = {
     "peephole lstm": (PeepholeLSTM, PeepholeLSTMCell, {"units": 4, "projection_units": 3}),
     "patches": (ConvLSTMPatch, ConvLSTMPatchCell, PATCHES),
     "lstbm": (LSTBM, LSTBMCell, {"units": 4}),
-    "lstbm lstm": (LSTBM, LSTBMCell, {"units": 4, "variant": "lstm"}),
     "boltzmann": (BoltzmannRNN, BoltzmannCell, {"units": 4}),
 }
 COUNTS = {"clock"}  # states that count have no gradient
@@ -49,7 +48,6 @@ SHARED = {"patches"}  # weights that read several parts of a frame
 ACTIVATIONS = {"activation", "recurrent_activation"}
 FIXED = {  # arguments of an LSTM that the model leaves no choice in
     "lstbm": ACTIVATIONS,
-    "lstbm lstm": ACTIVATIONS,
     "boltzmann": ACTIVATIONS | {"unit_forget_bias"},
 }
 OVERFLOW = {"adaptive"}  # the angle w t: its slope grows with t at every frame

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from seqlayers.heads import NADE, BernoulliHead, ConditionalRBM
-from seqlayers.layers import SFM, ConvLSTMPatch
+from seqlayers.layers import SFM
 from seqlayers.models import SequenceModel
 
 V, H, D = 5, 4, 4
@@ -22,7 +22,6 @@ MEMORIES = {
     "gru": lambda: keras.layers.GRU(D, return_sequences=True),
     "lstm": lambda: keras.layers.LSTM(D, return_sequences=True),
     "sfm": lambda: SFM(D, num_frequencies=3, memory_units=2, return_sequences=True),
-    "patches": lambda: ConvLSTMPatch(1, 2, 1, 1, flatten=True, return_sequences=True),
     "stack": lambda: [keras.layers.GRUCell(3), keras.layers.LSTMCell(D)],
     "dropout": lambda: keras.layers.SimpleRNNCell(D, dropout=0.3, recurrent_dropout=0.3),
 }
