@@ -49,14 +49,7 @@ class BernoulliHead(Head):
         self.visible_bias = self.add_weight(
             name="visible_bias", shape=(self.visible_units,), initializer="zeros"
         )
-        self.context_visible_kernel = None
-        if self.context_units is not None:
-            self.context_visible_kernel = self.add_weight(
-                name="context_visible_kernel",
-                shape=(self.context_units, self.visible_units),
-                initializer=self.context_initializer,
-                regularizer=self.context_regularizer,
-            )
+        self.context_visible_kernel = self._add_context_kernel("visible", self.visible_units)
 
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
         """Mean of -log p(v | context) over the frames that `mask` keeps, in nats."""

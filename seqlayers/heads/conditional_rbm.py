@@ -153,7 +153,7 @@ class ConditionalRBM(Head):
 
     def _build_hidden(self):
         """W and c, and what the context does: A and B."""
-        V, H, C = self.visible_units, self.hidden_units, self.context_units
+        V, H = self.visible_units, self.hidden_units
         self.kernel = self.add_weight(
             name="kernel",
             shape=(V, H),
@@ -161,15 +161,8 @@ class ConditionalRBM(Head):
             regularizer=self.kernel_regularizer,
         )
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
-        self.context_visible_kernel = self.context_hidden_kernel = None
-        for side, units in () if C is None else (("visible", V), ("hidden", H)):
-            weight = self.add_weight(
-                name=f"context_{side}_kernel",
-                shape=(C, units),
-                initializer=self.context_initializer,
-                regularizer=self.context_regularizer,
-            )
-            setattr(self, f"context_{side}_kernel", weight)
+        self.context_visible_kernel = self._add_context_kernel("visible", V)
+        self.context_hidden_kernel = self._add_context_kernel("hidden", H)
 
     def params(self, context=None):
         """`energy.RBMParams` of the frames with these contexts; of the plain RBM if None."""

@@ -180,6 +180,17 @@ class Head(keras.layers.Layer):
             "seed": self.seed,
         }
 
+    def _add_context_kernel(self, side, units):
+        """The weights from the context to the biases of one side; None without a context."""
+        if self.context_units is None:
+            return None
+        return self.add_weight(
+            name=f"context_{side}_kernel",
+            shape=(self.context_units, units),
+            initializer=self.context_initializer,
+            regularizer=self.context_regularizer,
+        )
+
     def _cast(self, frames, context):
         """Both in the dtype of the weights; refuses what there are no weights for."""
         if frames is not None:

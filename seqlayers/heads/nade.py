@@ -106,7 +106,7 @@ class NADE(Head):
 
     def build(self, input_shape):
         super().build(input_shape)
-        V, H, C = self.visible_units, self.hidden_units, self.context_units
+        V, H = self.visible_units, self.hidden_units
         initializers = {"kernel": self.kernel_initializer}
         initializers |= {"decoder_kernel": self.decoder_initializer}
         self.mask_kernel = None
@@ -122,15 +122,8 @@ class NADE(Head):
             setattr(self, name, weight)
         self.visible_bias = self.add_weight(name="visible_bias", shape=(V,), initializer="zeros")
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
-        self.context_visible_kernel = self.context_hidden_kernel = None
-        for side, units in () if C is None else (("visible", V), ("hidden", H)):
-            weight = self.add_weight(
-                name=f"context_{side}_kernel",
-                shape=(C, units),
-                initializer=self.context_initializer,
-                regularizer=self.context_regularizer,
-            )
-            setattr(self, f"context_{side}_kernel", weight)
+        self.context_visible_kernel = self._add_context_kernel("visible", V)
+        self.context_hidden_kernel = self._add_context_kernel("hidden", H)
 
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
         """Mean of -log p(v | context) over the frames that `mask` keeps, in nats.

@@ -95,16 +95,6 @@ class HiddenUnitsCell(GatedCell):
     def _initial_bias(self, shape, dtype=None):
         return self.bias_initializer(shape, dtype=dtype)
 
-    @property
-    def memory_dtype(self):
-        """At least float32: bfloat16 rounds uniform numbers to 1 and stops counting at 256."""
-        return "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
-
-    def project(self, inputs):
-        """x W + b, `(batch, columns)`."""
-        x = ops.matmul(inputs, self.kernel)
-        return ops.cast(x if self.bias is None else x + self.bias, self.memory_dtype)
-
     def call(self, inputs, states, training=False):
         if training and self.dropout:
             inputs = inputs * self.get_dropout_mask(inputs)

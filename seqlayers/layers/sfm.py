@@ -129,16 +129,6 @@ class StateFrequencyCell(GatedCell):
             omega = omega + ops.cast(np.log(turns / (1 - turns)), bias.dtype)
         return ops.concatenate([forget, inputs, omega, outputs])
 
-    @property
-    def memory_dtype(self):
-        """At least float32: in half precision the squares in |S| vanish below 2e-4."""
-        return "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
-
-    def project(self, inputs):
-        """x V + b, `(..., columns)`."""
-        x = ops.matmul(inputs, self.kernel)
-        return ops.cast(x if self.bias is None else x + self.bias, self.memory_dtype)
-
     def call(self, inputs, states, training=False):
         K, D = self.num_frequencies, self.memory_units
         z, S_re, S_im, clock_or_phase, *terms = [ops.cast(s, self.memory_dtype) for s in states]

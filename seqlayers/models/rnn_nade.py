@@ -11,16 +11,14 @@ Reference: N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal
 High-Dimensional Sequences, ICML 2012, section 5.
 """
 
-import copy
-
 import keras
 
 from seqlayers.heads import NADE
-from seqlayers.models.sequence import SequenceModel
+from seqlayers.models.recurrent import RecurrentModel
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class RNNNADE(SequenceModel):
+class RNNNADE(RecurrentModel):
     """A recurrent layer that sets the biases of a NADE for each frame: exact likelihoods and draws.
 
     For a head with other options, give `SequenceModel` a memory and a `NADE`.
@@ -41,6 +39,8 @@ class RNNNADE(SequenceModel):
         (1, 8, 88)
     """
 
+    head_arguments = ("visible_units", "hidden_units", "orderless", "num_orders", "seed")
+
     def __init__(
         self,
         visible_units,
@@ -54,24 +54,4 @@ class RNNNADE(SequenceModel):
     ):
         dtype = kwargs.get("dtype")
         head = NADE(visible_units, hidden_units, orderless, num_orders, seed=seed, dtype=dtype)
-        if cell is None:
-            cell = keras.layers.SimpleRNNCell(recurrent_units, dtype=dtype)
-        super().__init__(cell, head, **kwargs)
-        self.recurrent_units = recurrent_units
-
-    def get_config(self):
-        head = self.head.get_config()
-        arguments = ("visible_units", "hidden_units", "orderless", "num_orders", "seed")
-        config = super().get_config()
-        return {name: config[name] for name in ("name", "dtype")} | {
-            "recurrent_units": self.recurrent_units,
-            "cell": keras.saving.serialize_keras_object(self.memory.cell),
-            **{name: head[name] for name in arguments},
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = copy.deepcopy(config)  # Keras takes parts out of it
-        for part in ("cell", "dtype"):
-            config[part] = keras.saving.deserialize_keras_object(config[part])
-        return cls(**config)
+        super().__init__(head, recurrent_units, cell, **kwargs)

@@ -12,16 +12,14 @@ High-Dimensional Sequences, ICML 2012; K. Goel, R. Vohra and J. K. Sahoo, Polyph
 Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014, section 2.3.
 """
 
-import copy
-
 import keras
 
 from seqlayers.heads import ConditionalRBM
-from seqlayers.models.sequence import SequenceModel
+from seqlayers.models.recurrent import RecurrentModel
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class RNNRBM(SequenceModel):
+class RNNRBM(RecurrentModel):
     """A recurrent layer that sets the biases of an RBM for each frame.
 
     For a head with other options, give `SequenceModel` a memory and a `ConditionalRBM`.
@@ -42,6 +40,8 @@ class RNNRBM(SequenceModel):
         (1, 8, 88)
     """
 
+    head_arguments = ("visible_units", "hidden_units", "gibbs_steps", "visibles", "seed")
+
     def __init__(
         self,
         visible_units,
@@ -57,24 +57,4 @@ class RNNRBM(SequenceModel):
         head = ConditionalRBM(
             visible_units, hidden_units, gibbs_steps, visibles, seed=seed, dtype=dtype
         )
-        if cell is None:
-            cell = keras.layers.SimpleRNNCell(recurrent_units, dtype=dtype)
-        super().__init__(cell, head, **kwargs)
-        self.recurrent_units = recurrent_units
-
-    def get_config(self):
-        head = self.head.get_config()
-        arguments = ("visible_units", "hidden_units", "gibbs_steps", "visibles", "seed")
-        config = super().get_config()
-        return {name: config[name] for name in ("name", "dtype")} | {
-            "recurrent_units": self.recurrent_units,
-            "cell": keras.saving.serialize_keras_object(self.memory.cell),
-            **{name: head[name] for name in arguments},
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = copy.deepcopy(config)  # Keras takes parts out of it
-        for part in ("cell", "dtype"):
-            config[part] = keras.saving.deserialize_keras_object(config[part])
-        return cls(**config)
+        super().__init__(head, recurrent_units, cell, **kwargs)

@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqlayers.checks import check_integer
+from seqlayers.energy.rbm import without_masked
 from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead, Head
@@ -104,9 +105,7 @@ class SequenceModel(keras.Model):
         if self.memory is None:
             return None
         start = self.initial_state(ops.shape(frames)[0])
-        if mask is not None:  # what is padded may hold anything, NaN included
-            frames = ops.where(mask[..., None], frames, 0)
-        inputs = self.memory_input(frames)
+        inputs = self.memory_input(without_masked(frames, mask))
         outputs = self.memory(inputs, initial_state=start.memory, mask=mask, training=training)
         return delay(outputs, start.context, mask)
 

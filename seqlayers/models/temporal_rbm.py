@@ -36,6 +36,7 @@ from keras import ops
 
 from seqlayers import energy
 from seqlayers.checks import check_integer
+from seqlayers.energy.rbm import without_masked
 from seqlayers.energy.sampling import seed_pair
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import LSTBM, BoltzmannRNN
@@ -191,8 +192,7 @@ class TemporalRBM(SequenceModel):
 
     def hidden_states(self, frames, mask=None):
         """h_t of frames `(batch, time, V)`, `(batch, time, J)`: what a model above it reads."""
-        if mask is not None:
-            frames = ops.where(mask[..., None], frames, 0)
+        frames = without_masked(frames, mask)
         return self.memory(self.memory_input(frames), mask=mask)
 
     def pretrain_memory(self, x, *args, **kwargs):

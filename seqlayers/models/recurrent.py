@@ -1,0 +1,45 @@
+"""What the models share that are named after a head: a recurrent layer, that head, one config."""
+
+import copy
+
+import keras
+
+from seqlayers.models.sequence import SequenceModel
+
+
+class RecurrentModel(SequenceModel):
+    """A `SequenceModel` that is made of the arguments of its head, not of the head.
+
+    A subclass makes the head and names in `head_arguments` those of its own arguments that go
+    there.
+
+    Args:
+        head: A `seqlayers.heads.Head`.
+        recurrent_units: Number of recurrent units.
+        cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
+            `recurrent_units`.
+        **kwargs: Those of `keras.Model`.
+    """
+
+    head_arguments: tuple[str, ...] = ()
+
+    def __init__(self, head, recurrent_units, cell, **kwargs):
+        if cell is None:
+            cell = keras.layers.SimpleRNNCell(recurrent_units, dtype=kwargs.get("dtype"))
+        super().__init__(cell, head, **kwargs)
+        self.recurrent_units = recurrent_units
+
+    def get_config(self):
+        config, head = super().get_config(), self.head.get_config()
+        return {name: config[name] for name in ("name", "dtype")} | {
+            "recurrent_units": self.recurrent_units,
+            "cell": keras.saving.serialize_keras_object(self.memory.cell),
+            **{name: head[name] for name in self.head_arguments},
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = copy.deepcopy(config)  # Keras takes parts out of it
+        for part in ("cell", "dtype"):
+            config[part] = keras.saving.deserialize_keras_object(config[part])
+        return cls(**config)
