@@ -6,107 +6,33 @@ need it.
 """
 
 import contextlib
-import errno
 import io
 import json
-import math
 import os
 import shlex
-import signal
 import sys
-import threading
-import traceback
 from pathlib import Path
 
 import click
 
-from seqlayers import __version__
+from seqlayers import __version__, recipes
+from seqlayers.cli import HINT, Commands, Positive, Share, debug, naming, option, writing
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
+from seqlayers.options import (
+    CELLS,
+    DEFAULTS,
+    MODELS,
+    OPTIMIZERS,
+    SCHEDULES,
+    complete,
+    flag,
+    unused,
+)
 
-_DEBUG, _HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`
 _SHOWN = 10  # of the files that could not be read
 _MAY_CHANGE = ("epochs", "patience", "validate_every")  # of the options of a run, on resuming
 _MAX_STEPS = 100_000  # of a generated sequence: as many as `midi.read` takes
-
-
-class _Failure(click.ClickException):
-    def __init__(self, message, exit_code):
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which lets go of everything just as Ctrl-C does."""
-
-
-class _Commands(click.Group):
-    """Turns what a command raises into a message and an exit status."""
-
-    def invoke(self, ctx):
-        try:
-            with _sigterm_raises():
-                return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            terminated = isinstance(stop, _Terminated)
-            click.echo(f"\nStopped{' by SIGTERM' if terminated else ''}.", err=True)
-            if ctx.meta.get(_HINT):
-                click.echo(ctx.meta[_HINT], err=True)
-            ctx.exit(143 if terminated else 130)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # `seqlayers data | head`; click knows what to do
-            if ctx.meta.get(_DEBUG):
-                traceback.print_exc()
-            message, code = _explain(error)
-            raise _Failure("\n".join(filter(None, [message, ctx.meta.get(_HINT)])), code) from error
-
-
-def _explain(error):
-    """What to say of an exception, and the exit status."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}.", 2
-    if isinstance(error, ValueError | OSError):
-        return str(error), 2
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return "There is not enough memory. Smaller sizes, or fewer at once, would do.", 2
-    return (
-        f"{type(error).__name__}: {error}\nThis should not happen; --debug shows where it did.",
-        1,
-    )
-
-
-@contextlib.contextmanager
-def _sigterm_raises():
-    def stop(*_):
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-class _Positive(click.ParamType):
-    """A number above 0, which neither NaN nor infinity is."""
-
-    name = "number"
-
-    def convert(self, value, param, ctx):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 < number < math.inf:
-            self.fail(f"{value!r} is not a number above 0.", param, ctx)
-        return number
-
 
 _COUNT, _SIZE = click.IntRange(1), click.IntRange(1, 10_000)
 _SEED, _SHIFT = click.IntRange(0, 2**31 - 1), click.IntRange(-88, 88)
@@ -115,36 +41,15 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 _SOURCE = click.argument("source", type=click.Path(exists=True, path_type=Path))
 
 
-def _option(*names, **settings):
-    """`click.option` that tells its default, with N for a whole number."""
-    settings.setdefault("show_default", settings.get("default") is not None)
-    if isinstance(settings["type"], click.IntRange):
-        settings.setdefault("metavar", "N")
-    return click.option(*names, **settings)
-
-
-_STEP = _option(
-    "--step-in-beats", type=_Positive(), help="Time step of MIDI files: 0.5 is an eighth note."
+_STEP = option(
+    "--step-in-beats", type=Positive(), help="Time step of MIDI files: 0.5 is an eighth note."
 )
-_TRANSPOSE = _option(
+_TRANSPOSE = option(
     "--transpose", type=_SHIFT, default=0, help="Semitones to add to each note of MIDI files."
 )
 
 
-def _set_debug(ctx, _, value):
-    ctx.meta[_DEBUG] = value
-
-
-_debug = click.option(
-    "--debug",
-    is_flag=True,
-    expose_value=False,
-    callback=_set_debug,
-    help="Show the traceback of an error.",
-)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli():
     """Train, score and play recurrent models of polyphonic music.
@@ -161,37 +66,53 @@ def cli():
 
 
 @cli.command()
-@_option("--dataset", type=_DATASET, help="A set that ships with seqlayers; see `seqlayers data`.")
-@_option(
+@option("--recipe", type=click.Choice(recipes.names()), help="Options by name: `seqlayers recipes`.")
+@option("--dataset", type=_DATASET, help="A set that ships with seqlayers; see `seqlayers data`.")
+@option(
     "--midi",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of MIDI files, by path: the first 80% train, 10% validate, 10% test.",
 )
 @_STEP
 @_TRANSPOSE
-@_option("--model", type=click.Choice(["rnn-rbm", "rbm", "rnn-bernoulli"]), default="rnn-rbm")
-@_option("--hidden-units", type=_SIZE, default=150, help="Hidden units of the RBM.")
-@_option("--recurrent-units", type=_SIZE, default=150, help="Units of the recurrent layer.")
-@_option("--cell", type=click.Choice(["tanh", "gru", "lstm"]), default="tanh")
-@_option("--gibbs-steps", type=_SIZE, default=15, help="k of CD-k.")
-@_option("--epochs", type=_COUNT, default=100, help="Number of the last epoch.")
-@_option("--batch-size", type=_SIZE, default=16, help="Sequences in a batch.")
-@_option("--learning-rate", type=_Positive(), default=1e-3, help="Step size of Adam.")
-@_option(
+@option("--model", type=click.Choice(list(MODELS)), help="See below.")
+@option("--hidden-units", type=_SIZE, help="Hidden units of RBM, NADE, or of each layer of a DBN.")
+@option("--hidden-layers", type=click.IntRange(1, 20), help="Hidden layers of a DBN.")
+@option("--gibbs-steps", type=_SIZE, help="k of CD-k.")
+@option("--persistent-chains", type=_SIZE, help="Chains of PCD, for an RBM without time.")
+@option("--centering-rate", type=Share(), help="Center the units of an RBM, by moving averages.")
+@option("--num-betas", type=_SIZE, help="Annealing steps when likelihoods are estimated.")
+@option("--cell", type=click.Choice(CELLS), help="Cell of the recurrent layer.")
+@option("--recurrent-units", type=_SIZE, help="Units of each recurrent layer.")
+@option("--recurrent-layers", type=click.IntRange(1, 20), help="Recurrent layers.")
+@option("--num-frequencies", type=_SIZE, help="Frequencies of the cell sfm.")
+@option("--dropout", type=Share(), help="Of what a recurrent layer reads.")
+@option("--recurrent-dropout", type=Share(), help="Of the recurrent state.")
+@option("--context-dropout", type=Share(), help="Of what the recurrent layers say to the head.")
+@option("--pretrain-head", type=_COUNT, help="Epochs on shuffled frames before all else.")
+@option("--pretrain-memory", type=_COUNT, help="Epochs by cross-entropy, after those.")
+@option("--epochs", type=_COUNT, help="Number of the last epoch.")
+@option("--batch-size", type=_SIZE, help="Sequences in a batch.")
+@option("--optimizer", type=click.Choice(OPTIMIZERS), help="How gradients become steps.")
+@option("--learning-rate", type=Positive(), help="Step size of the optimizer.")
+@option("--schedule", type=click.Choice(SCHEDULES), help="How that falls over the epochs.")
+@option("--momentum", type=Share(), help="Of nesterov.")
+@option("--clip-norm", type=Positive(), help="Longest gradient of all weights together.")
+@option(
     "--augment",
     type=_SHIFT,
     nargs=2,
     metavar="LOW HIGH",
     help="Shift each piece by so many semitones, drawn anew each epoch.",
 )
-@_option("--max-steps", type=_COUNT, help="Cut sequences in pieces of this many steps.")
-@_option("--patience", type=_COUNT, help="Stop after this many epochs that were no better.")
-@_option("--validate-every", type=_COUNT, default=5, help="Epochs from one validation to the next.")
-@_option("--seed", type=_SEED, default=0, help="What all draws start from.")
+@option("--max-steps", type=_COUNT, help="Cut sequences in pieces of this many steps.")
+@option("--patience", type=_COUNT, help="Stop after this many epochs that were no better.")
+@option("--validate-every", type=_COUNT, help="Epochs from one validation to the next.")
+@option("--seed", type=_SEED, help="What all draws start from.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it was stopped.")
 @click.option("--overwrite", is_flag=True, help="Delete the run in --out first.")
-@_debug
+@debug
 @click.pass_context
 def train(ctx, out, resume, overwrite, **options):
     """Train a model and write it, its metrics and its configuration to a folder.
@@ -200,12 +121,19 @@ def train(ctx, out, resume, overwrite, **options):
     and best.keras, the best on the validation split. A run that was stopped, by Ctrl-C, `kill -9`
     or a full disk, goes on with --resume from its last whole epoch and ends as if it had not been
     stopped. --resume needs no other option but --out; --epochs, --patience and --validate-every
-    may be given new values.
+    may be given new values, --epochs where the learning rate does not fall with them.
+
+    A recipe is a set of options, of which each may be told otherwise.
+
+    Models of single frames: rbm, nade, dbn. After a recurrent layer: rnn-bernoulli, rnn-rbm,
+    rnn-nade, rnn-dbn; with --cell lstm and so on that layer is another one. rtrbm: an RBM whose
+    hidden units remember.
 
     \b
     Examples:
       seqlayers train --dataset jsb_chorales --out runs/jsb
       seqlayers train --out runs/jsb --resume --epochs 150
+      seqlayers train --recipe lstm-nade-jsb --out runs/lstm_nade
       seqlayers train --dataset nottingham --model rnn-bernoulli --cell lstm \\
           --augment -5 6 --patience 20 --out runs/folk
       seqlayers train --midi music --step-in-beats 0.25 --out runs/music
@@ -216,13 +144,13 @@ def train(ctx, out, resume, overwrite, **options):
     if "midi" in given:
         given["midi"] = options["midi"] = str(options["midi"].resolve())
     if not resume:
-        options = _checked_options(options, given)
+        options = _new_options(given)
 
     runs = _import_runs()
     command = shlex.join(["seqlayers", "train", "--out", str(out), "--resume"])
     hint = f"Finished epochs are kept. Go on with: {command}"
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_writing(out))
+        stack.enter_context(writing(out))
         if resume:
             stack.enter_context(runs.claim(out, resume=True))
             config = runs.read_config(out)
@@ -235,14 +163,14 @@ def train(ctx, out, resume, overwrite, **options):
             )
         if resume:
             _compare(runs, config, data)
-            ctx.meta[_HINT] = hint
+            ctx.meta[HINT] = hint
         else:
             stack.enter_context(runs.claim(out, overwrite=overwrite))
             runs.clear(out)
         if not resume or options != config["options"]:
             runs.write_config(out, options, data)
-        ctx.meta[_HINT] = hint
-        model, history = runs.last_model(out, options)
+        ctx.meta[HINT] = hint
+        model, history = runs.last_model(out, options, data)
         click.echo(
             f"{options['model']} with {model.count_params():,} weights, "
             + (f"{len(history)} epochs done" if history else "new")
@@ -254,15 +182,15 @@ def train(ctx, out, resume, overwrite, **options):
 
 @cli.command()
 @_SOURCE
-@_option("--dataset", type=_DATASET, help="A set that ships with seqlayers.")
-@_option("--split", type=click.Choice(piano_roll.SPLITS), default="test")
-@_option("--midi", type=click.Path(exists=True, path_type=Path), help="A MIDI file or a folder.")
+@option("--dataset", type=_DATASET, help="A set that ships with seqlayers.")
+@option("--split", type=click.Choice(piano_roll.SPLITS), default="test")
+@option("--midi", type=click.Path(exists=True, path_type=Path), help="A MIDI file or a folder.")
 @_STEP
 @_TRANSPOSE
 @click.option("--bracket", is_flag=True, help="Estimate from the other side, too: RBMs.")
-@_option("--seed", type=_SEED, default=0, help="What the draws of an estimate start from.")
+@option("--seed", type=_SEED, default=0, help="What the draws of an estimate start from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_debug
+@debug
 @click.pass_context
 def score(ctx, source, dataset, split, midi, step_in_beats, transpose, bracket, seed, as_json):
     """Print the log-likelihood of data under a model, in nats per frame.
@@ -291,7 +219,7 @@ def score(ctx, source, dataset, split, midi, step_in_beats, transpose, bracket, 
     config = runs.read_config(source) if source.is_dir() else None
     if midi:
         step, name = _step(runs, config, step_in_beats), str(midi)
-        with _naming("--midi"):
+        with naming("--midi"):
             if midi.is_dir():
                 _, rolls, skipped = midi_files.read_folder(midi, step, transpose)
                 _tell_skipped(skipped, len(rolls))
@@ -321,16 +249,16 @@ def score(ctx, source, dataset, split, midi, step_in_beats, transpose, bracket, 
 @cli.command()
 @_SOURCE
 @click.option("--out", type=_FOLDER, required=True, help="Folder for the MIDI files.")
-@_option("--num", type=_SIZE, default=4, help="Number of sequences.")
-@_option("--steps", type=click.IntRange(1, _MAX_STEPS), default=64, help="Time steps of each.")
-@_option("--temperature", type=_Positive(), default=1.0, help="Above 1 bolder, below 1 safer.")
-@_option("--seed", type=_SEED, default=0, help="Sequence n of a seed is the same whatever --num.")
-@_option(
+@option("--num", type=_SIZE, default=4, help="Number of sequences.")
+@option("--steps", type=click.IntRange(1, _MAX_STEPS), default=64, help="Time steps of each.")
+@option("--temperature", type=Positive(), default=1.0, help="Above 1 bolder, below 1 safer.")
+@option("--seed", type=_SEED, default=0, help="Sequence n of a seed is the same whatever --num.")
+@option(
     "--prime", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Begin after it."
 )
 @_STEP
 @click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
-@_debug
+@debug
 def generate(source, out, num, steps, temperature, seed, prime, step_in_beats, overwrite):
     """Draw new music and write it as MIDI files, without what --prime plays.
 
@@ -353,7 +281,7 @@ def generate(source, out, num, steps, temperature, seed, prime, step_in_beats, o
     runs = _import_runs()
     config = runs.read_config(source) if source.is_dir() else None
     step = _step(runs, config, step_in_beats)
-    with _naming("--prime"):
+    with naming("--prime"):
         roll = None if prime is None else midi_files.read(prime, step)
     model, _ = runs.load_model(source)
     if model.head.visible_units != piano_roll.NUM_KEYS or model.head.visibles != "bernoulli":
@@ -362,7 +290,7 @@ def generate(source, out, num, steps, temperature, seed, prime, step_in_beats, o
             f"Received: {source}, with {model.head.visible_units} {model.head.visibles} ones."
         )
     rolls = model.generate(steps, roll, num, temperature, seed)
-    with _writing(out):
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         for name, roll in zip(names, rolls, strict=True):
             midi_files.write(out / name, roll, step)
@@ -372,7 +300,7 @@ def generate(source, out, num, steps, temperature, seed, prime, step_in_beats, o
 @cli.command()
 @_SOURCE
 @click.argument("path", type=click.Path(path_type=Path))
-@_debug
+@debug
 def export(source, path):
     """Write a model as a SavedModel, to be served without seqlayers.
 
@@ -387,14 +315,14 @@ def export(source, path):
 
     runs = _import_runs()
     model, _ = runs.load_model(source)
-    with _writing(path):
+    with writing(path):
         model.export(path)
     click.echo(str(path))
 
 
 @cli.command()
 @click.argument("name", type=_DATASET, required=False)
-@_debug
+@debug
 def data(name):
     """List the sets that ship with seqlayers, or tell all about one.
 
@@ -422,6 +350,48 @@ def data(name):
         click.echo(click.wrap_text(about.terms, 100, " " * 16, " " * 16))
 
 
+@cli.command("recipes")
+@click.argument("name", required=False)
+@debug
+def list_recipes(name):
+    """List the recipes that ship with seqlayers, or tell all about one.
+
+    The list has what each reached on the test split, in nats per frame, and what is printed of
+    such a model: benchmarks/tables/music.py of the source trains and measures them.
+
+    \b
+    Examples:
+      seqlayers recipes
+      seqlayers recipes rnn-rbm-jsb
+    """
+    if name:
+        recipe = recipes.read(name)
+        click.echo(f"{name}: {recipe.title}\n")
+        for option_name, value in recipe.options.items():
+            if value is not None and option_name != "recipe":
+                value = " ".join(map(str, value)) if isinstance(value, list) else value
+                click.echo(f"  {flag(option_name):20} {value}")
+        click.echo(f"\n  printed  {_nats(recipe.published)}\n  ours     {_score(recipe)}")
+        return
+    click.echo(f"{'name':26}{'printed':>8}{'ours':>9}")
+    for name in recipes.names():
+        recipe = recipes.read(name)
+        click.echo(f"{name:26}{_nats(recipe.published):>8}{_score(recipe)}")
+
+
+def _nats(nats):
+    return "-" if nats is None else f"{nats:.2f}"
+
+
+def _score(recipe):
+    ours = recipe.measured
+    if ours is None:
+        return "  not run"
+    nats, other = ours["nats"], ours.get("reverse_nats")
+    bracket = f" ({other:.3f} from the other side)" if other is not None else ""
+    return f"{nats:9.3f}  {ours['kind']}{bracket}, {ours['epochs']} epochs, {ours['seconds']:,} s"
+
+
 def _import_runs():
     """The module of that name, without what TensorFlow says about the machine on being imported."""
     python_stderr, kept = sys.stderr, os.dup(2)
@@ -441,25 +411,23 @@ def _was_given(ctx, name):
     return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
 
 
-def _checked_options(options, given):
-    """The options of a new run, None where they have no part in it."""
-    if bool(options["dataset"]) == bool(options["midi"]):
-        came = "both" if options["dataset"] else "neither"
+def _new_options(given):
+    """All options of a new run: those given, those of a recipe, and the rest."""
+    told = dict(given)
+    if "recipe" in given:
+        told = {k: v for k, v in recipes.read(given["recipe"]).options.items() if v is not None}
+        if "midi" in given:
+            del told["dataset"]
+        told |= given
+        without = unused(DEFAULTS | told)
+        told = {k: v for k, v in told.items() if k in given or k not in without}
+    if ("dataset" in told) == ("midi" in told):
+        came = "both" if "midi" in told else "neither"
         raise click.UsageError(f"Give --dataset or --midi, one of them. Received: {came}.")
-    without = {"rnn-bernoulli": ("hidden_units", "gibbs_steps"), "rbm": ("recurrent_units", "cell")}
-    unused = dict.fromkeys(without.get(options["model"], ()), f"--model {options['model']}")
-    if options["dataset"]:
-        unused |= dict.fromkeys(("step_in_beats", "transpose"), "--dataset")
-    for name, reason in unused.items():
-        if name in given:
-            raise click.UsageError(f"{_flag(name)} has no part in {reason}; leave it out.")
-    if options["augment"] and options["augment"][0] > options["augment"][1]:
-        low, high = options["augment"]
+    if told.get("augment") and told["augment"][0] > told["augment"][1]:
+        low, high = told["augment"]
         raise click.UsageError(f"--augment wants LOW before HIGH. Received: {low} {high}.")
-    if options["midi"] and not options["step_in_beats"]:
-        options["step_in_beats"] = 0.5
-    options = {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}
-    return options | dict.fromkeys(unused)
+    return complete(told)
 
 
 def _resumed_options(config, given):
@@ -467,42 +435,18 @@ def _resumed_options(config, given):
     options = dict(config["options"])
     for name, value in given.items():
         value = list(value) if isinstance(value, tuple) else value
-        if name in _MAY_CHANGE:
+        if name in _MAY_CHANGE and (name != "epochs" or options["schedule"] == "constant"):
             options[name] = value
         elif options.get(name) != value:
             raise click.UsageError(
-                f"{_flag(name)} cannot change in a run; leave it out, or begin another in a new "
+                f"{flag(name)} cannot change in a run; leave it out, or begin another in a new "
                 f"--out. Received: {value}, and the run has {options.get(name)}."
             )
     return options
 
 
-@contextlib.contextmanager
-def _naming(flag):
-    """Says which option a file came by that cannot be read."""
-    try:
-        yield
-    except midi_files.MidiError as error:
-        raise click.BadParameter(str(error), param_hint=flag) from error
-
-
-@contextlib.contextmanager
-def _writing(path):
-    """Says where a disk is full: a failed write, unlike a failed opening, does not."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
-        raise
-
-
-def _flag(name):
-    return "--" + name.replace("_", "-")
-
-
 def _read_data(runs, options):
-    with _naming("--midi"):
+    with naming("--midi"):
         data = runs.read_data(options)
     counts = ", ".join(f"{len(getattr(data, s))} {s}" for s in piano_roll.SPLITS)
     _tell_skipped(data.skipped, sum(map(len, data[:3])))

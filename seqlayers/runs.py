@@ -31,8 +31,10 @@ import numpy as np
 
 from seqlayers import __version__, files
 from seqlayers.datasets import midi, piano_roll
-from seqlayers.heads import BernoulliHead, ConditionalRBM
-from seqlayers.models import RNNRBM, SequenceModel
+from seqlayers import heads
+from seqlayers.layers import SFM, SFMCell
+from seqlayers.models import RTRBM, SequenceModel
+from seqlayers.options import DEFAULTS, MODELS, complete
 
 CONFIG, LAST, BEST, TABLE, CURVES = (
     "config.json",
@@ -42,12 +44,6 @@ CONFIG, LAST, BEST, TABLE, CURVES = (
     "tensorboard",
 )
 MONITOR = "val_log_likelihood"
-OPTIONS = (
-    *("dataset", "midi", "step_in_beats", "transpose"),
-    *("model", "hidden_units", "recurrent_units", "cell", "gibbs_steps"),
-    *("epochs", "batch_size", "learning_rate", "augment", "max_steps"),
-    *("patience", "validate_every", "seed"),
-)
 COLUMNS = ("epoch", "loss", "skipped_steps", MONITOR)
 _HISTORY = "seqlayers_history.json"  # a member of `last.keras`, which Keras does not look at
 _LOCK = ".lock"
@@ -56,6 +52,7 @@ _CELLS = {
     "gru": keras.layers.GRUCell,
     "lstm": keras.layers.LSTMCell,
 }
+_COSINE_END = 0.02  # of the first learning rate
 _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
 
 
@@ -107,23 +104,83 @@ def read_data(options):
     return Data(*(rolls[part] for part in parts), by_split, skipped)
 
 
-def build_model(options):
-    """A new compiled model. With one seed its weights are the same each time."""
+def batches(options, rolls, first_epoch=0):
+    """The rolls that a run trains on, in batches, from the epoch of that number on."""
+    return piano_roll.batches(
+        rolls,
+        options["batch_size"],
+        max_steps=options["max_steps"],
+        seed=options["seed"],
+        first_epoch=first_epoch,
+        transpose=options["augment"],
+    )
+
+
+def build_model(options, num_steps):
+    """A new compiled model. With one seed its weights are the same each time.
+
+    Args:
+        options: All options of the run.
+        num_steps: Number of training steps of the whole run, over which a schedule falls.
+    """
     keras.utils.set_random_seed(options["seed"])
-    seed, cell, units = options["seed"], None, options["recurrent_units"]
-    if options["model"] != "rbm":
-        cell = _CELLS[options["cell"]](units)
-    if options["model"] == "rnn-bernoulli":
-        model = SequenceModel(cell, BernoulliHead(piano_roll.NUM_KEYS, seed=seed))
+    if options["model"] == "rtrbm":
+        model = RTRBM(piano_roll.NUM_KEYS, visibles="bernoulli", **_head_options(options))
     else:
-        rbm = (options["hidden_units"], options["gibbs_steps"])
-        if options["model"] == "rnn-rbm":
-            hidden, steps = rbm
-            model = RNNRBM(piano_roll.NUM_KEYS, hidden, units, cell, steps, seed=seed)
-        else:
-            model = SequenceModel(None, ConditionalRBM(piano_roll.NUM_KEYS, *rbm, seed=seed))
-    model.compile(keras.optimizers.Adam(options["learning_rate"], global_clipnorm=1.0))
+        dropout = options["context_dropout"] or 0.0
+        model = SequenceModel(_memory(options), _head(options), dropout)
+    model.compile(_optimizer(options, num_steps))
     return model
+
+
+def _head_options(options):
+    names = ("hidden_units", "gibbs_steps", "num_betas", "centering_rate", "seed")
+    return {name: options[name] for name in names if options[name] is not None}
+
+
+def _head(options):
+    kind, seed = MODELS[options["model"]].head, options["seed"]
+    if kind == "bernoulli":
+        return heads.BernoulliHead(piano_roll.NUM_KEYS, seed=seed)
+    if kind == "nade":
+        return heads.NADE(piano_roll.NUM_KEYS, options["hidden_units"], seed=seed)
+    given = _head_options(options)
+    if kind == "dbn":
+        given["hidden_units"] = (options["hidden_units"],) * options["hidden_layers"]
+        return heads.ConditionalDBN(piano_roll.NUM_KEYS, **given)
+    chains = options["persistent_chains"]
+    return heads.ConditionalRBM(piano_roll.NUM_KEYS, persistent_chains=chains, **given)
+
+
+def _memory(options):
+    """A recurrent layer, a cell, a list of cells to stack, or None."""
+    if not MODELS[options["model"]].memory:
+        return None
+    units, count = options["recurrent_units"], options["recurrent_layers"]
+    given = {name: options[name] for name in ("dropout", "recurrent_dropout")}
+    if options["cell"] == "sfm":
+        K = options["num_frequencies"]
+        if count == 1:  # the layer, whose loop over time is faster than Keras's
+            return SFM(units, K, return_sequences=True, **given)
+        return [SFMCell(units, K, **given) for _ in range(count)]
+    cells = [_CELLS[options["cell"]](units, **given) for _ in range(count)]
+    return cells if count > 1 else cells[0]
+
+
+def _optimizer(options, num_steps):
+    rate, schedules = options["learning_rate"], keras.optimizers.schedules
+    if options["schedule"] == "linear":
+        rate = schedules.PolynomialDecay(rate, num_steps, end_learning_rate=0.0)
+    elif options["schedule"] == "cosine":
+        rate = schedules.CosineDecay(rate, num_steps, alpha=_COSINE_END)
+    clip = {"global_clipnorm": options["clip_norm"]}
+    if options["optimizer"] == "adam":
+        return keras.optimizers.Adam(rate, **clip)
+    if options["optimizer"] == "rmsprop":
+        return keras.optimizers.RMSprop(rate, **clip)
+    nesterov = options["optimizer"] == "nesterov"
+    momentum = options["momentum"] if nesterov else 0.0
+    return keras.optimizers.SGD(rate, momentum, nesterov, **clip)
 
 
 def load_model(source):
@@ -169,18 +226,23 @@ def load_model(source):
 
 
 def read_config(folder):
-    """The `config.json` of a run, checked; None if there is none."""
+    """The `config.json` of a run, checked; None if there is none.
+
+    Options that the version of then did not have are what they are if nothing is said.
+    """
     path = Path(folder) / CONFIG
     if not path.exists():
         return None
     try:
         config = json.loads(path.read_text("utf-8"))
         options, sha256 = config["options"], config["data"]["sha256"]
-        if not isinstance(options, dict) or set(options) != set(OPTIONS) or not sha256:
+        if not isinstance(options, dict) or "model" not in options or not sha256:
             raise KeyError("options")
+        config["options"] = complete(options)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{CONFIG} must be as `seqlayers train` wrote it. Received: {path}, which is damaged."
+            f"{CONFIG} must be as `seqlayers train` wrote it. Received: {path}, which is damaged "
+            f"or of a later version ({type(error).__name__}: {error})."
         ) from error
     return config
 
@@ -195,7 +257,7 @@ def write_config(folder, options, data):
     }
     if data.files is not None:
         about |= {"files": data.files, "files_skipped": len(data.skipped)}
-    config = {"options": {k: options[k] for k in OPTIONS}, "data": about, "versions": versions()}
+    config = {"options": {k: options[k] for k in DEFAULTS}, "data": about, "versions": versions()}
     text = json.dumps(config, indent=1) + "\n"
     files.write_atomically(Path(folder) / CONFIG, text.encode())
 
@@ -272,7 +334,7 @@ def clear(folder):
     _remove_curves(folder)
 
 
-def last_model(folder, options):
+def last_model(folder, options, data):
     """The model and the history that a run has come to: those of a new run if it has no epoch."""
     path = Path(folder) / LAST
     if not path.exists():
@@ -281,7 +343,8 @@ def last_model(folder, options):
                 f"A run that has finished epochs needs {LAST} to go on; put it back, or begin anew "
                 f"with --overwrite. Received: {folder}, where it is missing."
             )
-        return build_model(options), []
+        steps = options["epochs"] * int(batches(options, data.train).cardinality())
+        return build_model(options, steps), []
     try:
         model, _ = load_model(path)
         with zipfile.ZipFile(path) as archive:
@@ -310,14 +373,9 @@ def fit(folder, model, history, options, data, verbose="auto"):
     _write_table(folder, history)
     if finished(history, options):
         return
-    dataset = piano_roll.batches(
-        data.train,
-        options["batch_size"],
-        max_steps=options["max_steps"],
-        seed=options["seed"],
-        first_epoch=len(history),
-        transpose=options["augment"],
-    )
+    if not history:
+        _pretrain(model, options, data)
+    dataset = batches(options, data.train, first_epoch=len(history))
     _remove_curves(folder)
     every, epochs = options["validate_every"], options["epochs"]
     model.fit(
@@ -329,6 +387,18 @@ def fit(folder, model, history, options, data, verbose="auto"):
         callbacks=[_Saver(folder, history, options), _Curves(folder, history)],
         verbose=verbose,
     )
+
+
+def _pretrain(model, options, data):
+    """Head and memory each by itself, as published. A run killed meanwhile does it again."""
+    rate = options["learning_rate"]
+    if options["pretrain_head"]:
+        adam = keras.optimizers.Adam(rate)
+        model.pretrain_head(data.train, options["pretrain_head"], optimizer=adam, verbose=0)
+    if options["pretrain_memory"]:
+        adam = keras.optimizers.Adam(rate, global_clipnorm=options["clip_norm"])
+        dataset = batches(options, data.train)
+        model.pretrain_memory(dataset, options["pretrain_memory"], adam, verbose=0)
 
 
 def best_row(history):

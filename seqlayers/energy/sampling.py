@@ -29,7 +29,7 @@ _GAMMA_ROUNDS = 10  # each rejects less than 0.05: all of them, less than one dr
 class Use(enum.IntEnum):
     """What a draw is for: folded into a seed first, so that no two uses draw the same."""
 
-    TRAINING, DROPOUT, PRETRAINING, CALL, SCORE, REVERSE, GENERATE = range(7)
+    TRAINING, DROPOUT, PRETRAINING, CALL, SCORE, REVERSE, GENERATE, CONTEXT = range(8)
 
 
 def seed_pair(seed):

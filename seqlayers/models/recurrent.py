@@ -18,7 +18,7 @@ class RecurrentModel(SequenceModel):
         recurrent_units: Number of recurrent units.
         cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
             `recurrent_units`.
-        **kwargs: Those of `keras.Model`.
+        **kwargs: `context_dropout`, as in `SequenceModel`, and those of `keras.Model`.
     """
 
     head_arguments: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class RecurrentModel(SequenceModel):
 
     def get_config(self):
         config, head = super().get_config(), self.head.get_config()
-        return {name: config[name] for name in ("name", "dtype")} | {
+        return {name: config[name] for name in ("name", "dtype", "context_dropout")} | {
             "recurrent_units": self.recurrent_units,
             "cell": keras.saving.serialize_keras_object(self.memory.cell),
             **{name: head[name] for name in self.head_arguments},

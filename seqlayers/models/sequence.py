@@ -19,7 +19,7 @@ from keras import ops
 
 from seqlayers.checks import check_integer
 from seqlayers.energy.rbm import without_masked
-from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
+from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair, uniform
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead, Head
 from seqlayers.layers.delay import delay
@@ -50,6 +50,8 @@ class SequenceModel(keras.Model):
         memory: A `keras.layers.RNN` (or `LSTM`, `GRU`, ...) with `return_sequences=True`, a cell, a
             list of cells to stack, or None for the head alone.
         head: A `seqlayers.heads.Head`.
+        context_dropout: Share of the contexts' values that training sets to 0, the others scaled
+            up, anew for each frame.
 
     Call arguments:
         frames: `(batch, time, V)`.
@@ -69,10 +71,17 @@ class SequenceModel(keras.Model):
 
     learns_initial_context = True  # of a subclass that says False, u_0 is 0
 
-    def __init__(self, memory, head, **kwargs):
+    def __init__(self, memory, head, context_dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(head, Head):
             raise ValueError(f"`head` must be a `seqlayers.heads.Head`. Received: head={head!r}.")
+        number = isinstance(context_dropout, float | int) and not isinstance(context_dropout, bool)
+        if not number or not 0 <= context_dropout < 1 or (context_dropout and memory is None):
+            raise ValueError(
+                "`context_dropout` must lie in [0, 1), and be 0 without a memory. "
+                f"Received: context_dropout={context_dropout!r}."
+            )
+        self.context_dropout = context_dropout
         self.autocast = False  # memory and head each know what to compute in
         self.memory = as_memory(memory)
         self.head = head
@@ -219,7 +228,7 @@ class SequenceModel(keras.Model):
         rows = row_seeds(self._step_seed(Use.TRAINING), ops.shape(frames)[0])
         before = [tf.identity(ops.convert_to_tensor(w)) for w in self.head.weights]  # values
         with tf.GradientTape() as tape, compiled_whole(bool(self.jit_compile)):
-            context = self.contexts(frames, mask, training=True)
+            context = self._drop(self.contexts(frames, mask, training=True))
             loss = self.head.loss(frames, context, mask, rows, training=True)
             total = ops.sum([loss, *self.losses])
             total = self.optimizer.scale_loss(total)
@@ -521,6 +530,7 @@ class SequenceModel(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "memory": None if self.memory is None else serialize(self.memory),
             "head": serialize(self.head),
+            "context_dropout": self.context_dropout,
         }
 
     @classmethod
@@ -563,6 +573,15 @@ class SequenceModel(keras.Model):
 
     def _step_seed(self, use):
         return fold_in(fold_in(seed_pair(self.head.seed), use), self.optimizer.iterations)
+
+    def _drop(self, context):
+        """Contexts as a training step sees them, with `context_dropout`."""
+        if not self.context_dropout:
+            return context
+        seeds = row_seeds(self._step_seed(Use.CONTEXT), ops.shape(context)[0])
+        u = uniform(ops.shape(context), seeds)
+        keep = 1.0 - self.context_dropout
+        return ops.where(u < keep, context / ops.cast(keep, context.dtype), 0)
 
     def _seed_dropout(self, seed):
         """Makes dropout a function of the step: `.keras` files do not keep Keras's own counters."""

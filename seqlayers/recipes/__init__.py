@@ -1,0 +1,79 @@
+"""Recipes: what to train on which set, and how, as data files; and what came of it.
+
+A file `<model>.toml` has a title, the options that all sets share, and a table for each set with
+those of its own. The name of a recipe is that of the file and of the set: `rnn-dbn-jsb`.
+
+What was measured is in `measured.json`, which `benchmarks/tables/music.py` writes.
+"""
+
+import json
+import tomllib
+from importlib import resources
+from typing import Any, NamedTuple
+
+from seqlayers.options import complete
+
+SETS = {
+    "jsb": "jsb_chorales",
+    "musedata": "musedata",
+    "nottingham": "nottingham",
+    "piano-midi": "piano_midi",
+}
+MEASURED = "measured.json"
+
+
+class Recipe(NamedTuple):
+    """What to train, and how."""
+
+    name: str
+    title: str
+    options: Any  # all options of the run, by name
+    published: Any  # nats per frame on the test split, as printed; None if nothing is
+    measured: Any  # what our own training reached; None if it was not run
+
+
+def names():
+    """Names of all recipes: model after model, each on the sets it is for."""
+    return [f"{model}-{each}" for model, file in _files().items() for each in SETS if each in file]
+
+
+def read(name):
+    """Reads a recipe.
+
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        ValueError: If there is no such recipe.
+
+    Example:
+        >>> read("lstm-nade-jsb").options["cell"]
+        'lstm'
+    """
+    if name not in names():
+        raise ValueError(f"A recipe must be one of {', '.join(names())}. Received: {name!r}.")
+    each = next(each for each in SETS if name.endswith(f"-{each}"))
+    file = _files()[name.removesuffix(f"-{each}")]
+    options = {"recipe": name, "dataset": SETS[each]} | file["options"] | file[each]
+    published = options.pop("published", None)
+    return Recipe(name, file["title"], complete(options), published, measured().get(name))
+
+
+def measured():
+    """What was measured, by the name of the recipe."""
+    path = resources.files("seqlayers.recipes") / MEASURED
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _files():
+    """What the data files say, by model; in the order of their `row`."""
+    folder = resources.files("seqlayers.recipes")
+    files = {
+        path.name.removesuffix(".toml"): tomllib.loads(path.read_text("utf-8"))
+        for path in folder.iterdir()
+        if path.name.endswith(".toml")
+    }
+    return dict(sorted(files.items(), key=lambda item: item[1]["row"]))
