@@ -66,7 +66,9 @@ def cli():
 
 
 @cli.command()
-@option("--recipe", type=click.Choice(recipes.names()), help="Options by name: `seqlayers recipes`.")
+@option(
+    "--recipe", type=click.Choice(recipes.names()), help="Options by name: `seqlayers recipes`."
+)
 @option("--dataset", type=_DATASET, help="A set that ships with seqlayers; see `seqlayers data`.")
 @option(
     "--midi",

@@ -151,5 +151,3 @@ debug = click.option(
     callback=_set_debug,
     help="Show the traceback of an error.",
 )
-
-

@@ -1,4 +1,4 @@
-"""What a run can be told: its options, what they are if nothing is said, and where they have a part.
+"""What a run can be told: options, what they are if nothing is said, and where they have a part.
 
 The command line, recipes and runs share this page. It imports no TensorFlow.
 """

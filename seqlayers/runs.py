@@ -29,9 +29,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from seqlayers import __version__, files
+from seqlayers import __version__, files, heads
 from seqlayers.datasets import midi, piano_roll
-from seqlayers import heads
 from seqlayers.layers import SFM, SFMCell
 from seqlayers.models import RTRBM, SequenceModel
 from seqlayers.options import DEFAULTS, MODELS, complete
@@ -357,7 +356,7 @@ def last_model(folder, options, data):
     return model, history
 
 
-def fit(folder, model, history, options, data, verbose="auto"):
+def fit(folder, model, history, options, data, verbose="auto", callbacks=()):
     """Trains from where `history` ends to `options["epochs"]`, saving each epoch.
 
     Args:
@@ -366,6 +365,7 @@ def fit(folder, model, history, options, data, verbose="auto"):
         options: All options of the run.
         data: A `Data`.
         verbose: As in `keras.Model.fit`.
+        callbacks: More Keras callbacks, called after an epoch is saved.
 
     Raises:
         OSError: If the disk is full. What the epochs before have left is untouched.
@@ -384,7 +384,7 @@ def fit(folder, model, history, options, data, verbose="auto"):
         initial_epoch=len(history),
         validation_data=data.valid or None,
         validation_freq=[*range(every, epochs, every), epochs],
-        callbacks=[_Saver(folder, history, options), _Curves(folder, history)],
+        callbacks=[_Saver(folder, history, options), _Curves(folder, history), *callbacks],
         verbose=verbose,
     )
 

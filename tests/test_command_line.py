@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from seqlayers import runs
+from seqlayers import recipes, runs
 from seqlayers.__main__ import cli
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.models import SequenceModel
+from seqlayers.options import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 16
@@ -116,7 +117,7 @@ def test_a_run_holds_configuration_metrics_and_models(trained):
         *("config.json", "metrics.csv", "tensorboard", "last.keras", "best.keras", ".lock")
     }
     config = json.loads((run / "config.json").read_text())
-    assert set(config["options"]) == set(runs.OPTIONS)
+    assert set(config["options"]) == set(DEFAULTS)
     assert config["options"]["hidden_units"] == 4
     assert config["versions"]["keras"] == keras.__version__
     assert config["data"]["sequences"] == {"train": 4, "valid": 1, "test": 1}
@@ -166,6 +167,36 @@ def test_a_recurrent_model_of_independent_keys_trains(music, tmp_path):
     said = succeeds("train", "--midi", music, *options, "--epochs", 1, "--out", tmp_path / "run")
     assert "nats per frame (exact" in said and "from the other side" not in said
     assert runs.load_model(tmp_path / "run")[0].memory.cell.units == 3
+
+
+def test_a_recipe_trains_with_what_is_told_otherwise(music, tmp_path):
+    run = tmp_path / "run"
+    tiny = "--hidden-units 4 --recurrent-units 3 --epochs 2 --batch-size 2 --pretrain-head 1"
+    tiny = [*tiny.split(), "--pretrain-memory", 1, "--optimizer", "nesterov", "--max-steps", 8]
+    said = succeeds("train", "--recipe", "sfm-nade-jsb", "--midi", music, *tiny, "--out", run)
+    assert "rnn-nade with" in said and "(exact;" in said
+    options = json.loads((run / "config.json").read_text())["options"]
+    assert options["recipe"] == "sfm-nade-jsb" and options["dataset"] is None
+    assert options["cell"] == "sfm" and options["schedule"] == "linear"  # of the recipe
+    assert options["recurrent_units"] == 3 and options["optimizer"] == "nesterov"  # as told
+    said = refused("train", "--out", run, "--resume", "--epochs", 3)
+    assert "--epochs cannot change" in said  # the learning rate has fallen to 0
+
+
+def test_recipes_are_listed_with_what_they_reached():
+    said = succeeds("recipes")
+    assert [name for name in recipes.names() if name not in said] == []
+    said = succeeds("recipes", "rnn-rbm-jsb")
+    assert "--gibbs-steps" in said and "-6.27" in said and "--cell" in said
+    assert "must be one of" in refused("recipes", "rnn-rbm-bach")
+
+
+def test_a_run_of_before_there_were_recipes_goes_on(run):
+    config = json.loads((run / "config.json").read_text())
+    for name in ("recipe", "optimizer", "schedule", "dropout"):
+        del config["options"][name]
+    (run / "config.json").write_text(json.dumps(config))
+    assert "epochs done" in succeeds("train", "--out", run, "--resume")
 
 
 def test_score_says_what_kind_of_number_it_is(run, music):
@@ -349,7 +380,7 @@ def test_signals_end_with_their_status_and_how_to_go_on(number, status, run, mon
 
 def test_a_full_disk_leaves_the_last_model_and_table(run):
     config = json.loads((run / "config.json").read_text())
-    model, history = runs.last_model(run, config["options"])
+    model, history = runs.last_model(run, config["options"], None)
     before = {name: (run / name).read_bytes() for name in ("last.keras", "metrics.csv")}
     saver = runs._Saver(run, history, config["options"] | {"epochs": 100})
     saver.set_model(model)
@@ -363,7 +394,7 @@ def test_a_full_disk_leaves_the_last_model_and_table(run):
     assert before == {name: (run / name).read_bytes() for name in before}
     assert not list(run.glob(".tmp-*"))
     saver.on_epoch_end(EPOCHS, {"loss": 0.0})  # and there is room again
-    assert len(runs.last_model(run, config["options"])[1]) == EPOCHS + 2
+    assert len(runs.last_model(run, config["options"], None)[1]) == EPOCHS + 2
 
 
 @pytest.mark.parametrize("function", ["fit", "write_config"])
@@ -460,6 +491,11 @@ def test_many_files_go_by_tenths(monkeypatch):
             ["--dataset", "nottingham", "--model", "rbm", "--cell", "gru"],
             ["--cell", "no part", "--model rbm"],
         ),
+        (["--dataset", "nottingham", "--num-frequencies", 3], ["no part", "--cell tanh"]),
+        (["--dataset", "nottingham", "--momentum", 0.5], ["no part", "--optimizer adam"]),
+        (["--dropout", 1], ["--dropout", "'1'", "1 left out"]),
+        (["--recipe", "rnn-dbn-bach"], ["--recipe", "rnn-dbn-bach", "rnn-dbn-jsb"]),
+        (["--recipe", "nade-jsb", "--cell", "gru"], ["--cell", "no part", "--model nade"]),
         (["--sizes", 3], ["--sizes", "No such option"]),
         (["--resume"], ["--resume", "config.json", "leave it out"]),
     ],

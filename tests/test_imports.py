@@ -25,8 +25,11 @@ ALLOWED = {
     "heads": {"energy"},
     "export": {"energy"},
     "models": BELOW_MODELS,
-    "runs": ALL | {""},
-    "__main__": ALL | {"runs", ""},
+    "options": set(),
+    "recipes": {"options"},
+    "runs": ALL | {"options", ""},
+    "cli": {"options", "datasets"},
+    "__main__": ALL | {"cli", "options", "recipes", "runs", ""},
     "": ALL,
 }
 TENSORFLOW = ("models/", "datasets/", "export.py", "metrics.py", "layers/scan.py")
