@@ -82,7 +82,8 @@ def test_an_rbm_is_told_how_to_train():
 
 
 def test_a_deep_network_has_the_layers_asked_for():
-    assert build(model="rnn-dbn", hidden_layers=3).head.hidden_units == (5, 5, 5)
+    head = build(model="rnn-dbn", hidden_layers=3).head
+    assert head.layer_units == (5, 5, 5)
 
 
 def test_weights_start_from_the_seed():

@@ -20,7 +20,6 @@ program's.
 """
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -30,8 +29,9 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import store  # noqa: E402
 
-from seqlayers import files, layers  # noqa: E402
+from seqlayers import layers  # noqa: E402
 from seqlayers.datasets import audio, chunking, speech  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results" / "clstm.json"
@@ -235,10 +235,6 @@ def run(row, utterances):
 # Results.
 
 
-def read():
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-
-
 def print_table(results, table, against):
     """Errors over folds; changes are relative and paired, fold by fold."""
     print(f"\n{table}: frame error on test speakers, mean and deviation over 5 folds")
@@ -265,15 +261,13 @@ def print_table(results, table, against):
 def main(beginnings, timit):
     utterances = None
     for row in NETWORKS:
-        if row.startswith(beginnings) and row not in read():
+        if row.startswith(beginnings) and row not in store.read(RESULTS):
             utterances = utterances or speech.load_timit(timit)
             print(row, flush=True)
-            record = run(row, utterances)
-            results = read() | {row: record}  # read anew: two of us may be at work
-            files.write_atomically(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+            store.keep(RESULTS, row, run(row, utterances))
     lstms = ("heads-lstm", "heads-lstmp", "heads-lstm+relu", "heads-lstmp+relu")
-    print_table(read(), "heads", lstms)
-    print_table(read(), "cells", ("cells-lstm",))
+    print_table(store.read(RESULTS), "heads", lstms)
+    print_table(store.read(RESULTS), "cells", ("cells-lstm",))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ are kept.
 """
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -30,8 +29,8 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import store  # noqa: E402
 
-from seqlayers import files  # noqa: E402
 from seqlayers.datasets import spectra, speech  # noqa: E402
 from seqlayers.datasets.normalizer import Normalizer  # noqa: E402
 from seqlayers.heads import ConditionalRBM  # noqa: E402
@@ -166,10 +165,6 @@ def run(row, sentences):
     return record
 
 
-def read():
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-
-
 def print_table(results):
     print("\nTest sentences; MSE in the units of the row's own frames, distortion in dB")
     heads = "bits  PESQ nb  printed  PESQ wb      MSE  distortion  epochs  seconds"
@@ -190,13 +185,11 @@ def print_table(results):
 def main(names, arctic):
     sentences = None
     for row in all_rows():
-        if (row in names or not names) and row not in read():
+        if (row in names or not names) and row not in store.read(RESULTS):
             sentences = sentences or speech.load_arctic(arctic)
             print(row, flush=True)
-            record = run(row, sentences)
-            results = read() | {row: record}  # read anew: two of us may be at work
-            files.write_atomically(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
-    print_table(read())
+            store.keep(RESULTS, row, run(row, sentences))
+    print_table(store.read(RESULTS))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
 
 import keras  # noqa: E402
+import store  # noqa: E402
 
 from seqlayers import files, recipes, runs  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
@@ -103,8 +104,7 @@ def main(rows, folder, minutes, again):
         if result is None:
             print(f"{name}: time is up, to be continued", flush=True)
             continue
-        text = json.dumps(recipes.measured() | {name: result}, indent=1, sort_keys=True) + "\n"
-        files.write_atomically(MEASURED, text.encode())
+        store.keep(MEASURED, name, result)
     print("\ntest split, nats per frame; printed in brackets; < lower bound, ~ estimate")
     models = list(dict.fromkeys(n.removesuffix(f"-{s}") for n, s in map(parts, recipes.names())))
     print(f"{'':16}" + "".join(f"{each:>20}" for each in recipes.SETS))

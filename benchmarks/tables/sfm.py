@@ -17,7 +17,6 @@ epoch is chosen on validation data, and the test data are looked at once. Result
 """
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -27,8 +26,9 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import store  # noqa: E402
 
-from seqlayers import files, layers  # noqa: E402
+from seqlayers import layers  # noqa: E402
 from seqlayers.datasets import piano_roll, waves  # noqa: E402
 from seqlayers.heads import BernoulliHead  # noqa: E402
 from seqlayers.metrics import softmax_ceiling, softmax_score  # noqa: E402
@@ -261,17 +261,16 @@ def print_tables(results):
 
 
 def main(beginnings, minutes):
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results["ceilings"] = {
+    ceilings = {
         name: float(softmax_ceiling(np.concatenate(piano_roll.load(name).test)).mean())
         for name in PUBLISHED
     }
+    store.keep(RESULTS, "ceilings", ceilings)
     for row in all_rows():
-        if row.startswith(beginnings) and row not in results:
+        if row.startswith(beginnings) and row not in store.read(RESULTS):
             print(row, flush=True)
-            results[row] = run(row, minutes)
-            files.write_atomically(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
-    print_tables(results)
+            store.keep(RESULTS, row, run(row, minutes))
+    print_tables(store.read(RESULTS))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,16 @@
+"""The results of a table: a JSON file, a row of it written as soon as it is done."""
+
+import json
+
+from seqlayers import files
+
+
+def read(path):
+    """The rows that are done, by name."""
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def keep(path, name, row):
+    """Adds a row, or replaces it. The others are read anew: two of us may be at work."""
+    text = json.dumps(read(path) | {name: row}, indent=1) + "\n"
+    files.write_atomically(path, text.encode())
