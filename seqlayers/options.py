@@ -126,6 +126,15 @@ def complete(options):
     return whole | dict.fromkeys(without)
 
 
+def completed(options):
+    """The options of a run of an earlier version, with those that it did not have yet."""
+    for name in options.keys() - DEFAULTS.keys():
+        raise ValueError(f"There is no option {name}.")
+    whole = DEFAULTS | options
+    missing = unused(whole).keys() - options.keys()
+    return whole | dict.fromkeys(missing)
+
+
 def flag(name):
     """How an option is written on the command line."""
     return "--" + name.replace("_", "-")

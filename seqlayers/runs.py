@@ -33,7 +33,7 @@ from seqlayers import __version__, files, heads
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.layers import SFM, SFMCell
 from seqlayers.models import RTRBM, SequenceModel
-from seqlayers.options import DEFAULTS, MODELS, complete
+from seqlayers.options import DEFAULTS, MODELS, completed
 
 CONFIG, LAST, BEST, TABLE, CURVES = (
     "config.json",
@@ -237,7 +237,7 @@ def read_config(folder):
         options, sha256 = config["options"], config["data"]["sha256"]
         if not isinstance(options, dict) or "model" not in options or not sha256:
             raise KeyError("options")
-        config["options"] = complete(options)
+        config["options"] = completed(options)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{CONFIG} must be as `seqlayers train` wrote it. Received: {path}, which is damaged "
