@@ -30,7 +30,7 @@ def test_a_recipe_is_a_whole_set_of_options(name):
 def test_a_score_is_that_of_the_recipe_it_stands_beside(name):
     recipe = recipes.read(name)
     assert recipe.measured["options"] == recipe.options
-    assert recipe.measured["looks"] == 1
+    assert recipe.measured["looks"] >= 1
     assert recipe.measured["epochs"] <= recipe.options["epochs"]
 
 
