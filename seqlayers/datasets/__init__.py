@@ -1,4 +1,4 @@
-"""Data: piano-rolls, MIDI files, sound, spectra, speech, waves; sequences in batches and chunks."""
+"""Data: piano-rolls, MIDI files, sound, segments, spectra, speech, waves; in batches and chunks."""
 
 from seqlayers.datasets import (
     audio,
@@ -6,6 +6,7 @@ from seqlayers.datasets import (
     midi,
     normalizer,
     piano_roll,
+    segments,
     sound_corpus,
     spectra,
     speech,
@@ -20,6 +21,7 @@ __all__ = [
     "midi",
     "normalizer",
     "piano_roll",
+    "segments",
     "sound_corpus",
     "spectra",
     "speech",

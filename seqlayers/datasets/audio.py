@@ -25,6 +25,14 @@ import numpy as np
 
 from seqlayers.checks import check_integer
 from seqlayers.datasets import batching
+from seqlayers.datasets.segments import (
+    NoSegments,
+    Segments,
+    segment_scores,
+    segments,
+    segments_of_blocks,
+    segments_of_file,
+)
 from seqlayers.datasets.sound_file import (
     AudioError,
     Sound,
@@ -36,6 +44,8 @@ from seqlayers.datasets.sound_file import (
 
 __all__ = [
     "AudioError",
+    "NoSegments",
+    "Segments",
     "Sound",
     "frame_lengths",
     "log_energy",
@@ -47,6 +57,10 @@ __all__ = [
     "num_frames",
     "read",
     "resample",
+    "segment_scores",
+    "segments",
+    "segments_of_blocks",
+    "segments_of_file",
     "stft",
     "window_weights",
     "with_deltas",

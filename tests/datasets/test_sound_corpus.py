@@ -10,7 +10,13 @@ import soundfile
 
 from seqlayers.datasets import audio
 from seqlayers.datasets.normalizer import Normalizer
-from seqlayers.datasets.sound_corpus import frames_of_files, stream_spectra
+from seqlayers.datasets.sound_corpus import (
+    UnitNormalizer,
+    frames_of_files,
+    frames_of_segments,
+    stream_spectra,
+    temporal_folds,
+)
 from seqlayers.datasets.spectra import SCALES, Spectra, stft, to_frames
 
 RATE = 16000
@@ -234,3 +240,241 @@ def test_a_file_without_samples_has_no_spectra(tmp_path):
     audio.write(tmp_path / "none.wav", np.zeros(0), RATE)
     with pytest.raises(audio.AudioError, match="none.wav: there are no samples"):
         list(stream_spectra(tmp_path / "none.wav"))
+
+
+def calls(*times, seconds=1.0, rate=RATE, frequency=1000, noise=1e-3):
+    """A recording with a tone from each start to each end, over faint noise."""
+    t = np.arange(round(seconds * rate)) / rate
+    x = noise * np.random.default_rng(0).normal(size=len(t))
+    for start, end in times:
+        x += 0.5 * np.sin(2 * np.pi * frequency * t) * ((start <= t) & (t < end))
+    return x.astype("float32")
+
+
+FINDING = {"threshold": 80, "buffer": 2}
+
+
+@pytest.fixture
+def songs(tmp_path):
+    """Two recordings of ten calls and of five."""
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    ten = [(k / 10 + 0.02, k / 10 + 0.04 + k / 1000) for k in range(10)]
+    audio.write(folder / "ten.wav", calls(*ten), RATE)
+    five = calls(*ten[::2], seconds=0.95, frequency=3000)
+    soundfile.write(folder / "five.flac", np.stack([five, 0 * five], axis=1), RATE)
+    return folder
+
+
+def test_each_segment_is_a_sequence(songs):
+    corpus = frames_of_segments(songs, channel=0, **FINDING)
+    assert corpus.files == [str(songs / "five.flac")] * 5 + [str(songs / "ten.wav")] * 10
+    assert corpus.times.shape == (15, 2) and len(corpus.sequences) == 15
+    assert corpus.settings == Spectra(256, 128, "hann", RATE)
+    assert corpus.durations == {corpus.files[0]: 0.95, corpus.files[-1]: 1.0}
+    assert corpus.resampled == corpus.skipped == []
+    for name in corpus.durations:
+        samples = audio.read(name, channel=0).samples
+        found = audio.segments(samples, RATE, **FINDING, level=corpus.levels[name])
+        own = [n for n, file in enumerate(corpus.files) if file == name]
+        np.testing.assert_array_equal(corpus.times[own], found.times)
+        for n in own:
+            start, end = np.rint(corpus.times[n] * RATE).astype(int)
+            expected = to_frames(stft(samples[start:end], corpus.settings), "log_amplitude")
+            assert corpus.sequences[n].dtype == "float32"
+            np.testing.assert_array_equal(corpus.sequences[n], expected)
+            assert corpus.sequences[n].shape == (-(-(end - start + 128) // 128), 129)
+
+
+def test_the_frequency_of_a_call_is_that_of_its_bin(songs):
+    corpus = frames_of_segments(songs, channel=0, scale="amplitude", **FINDING)
+    for frames, name in zip(corpus.sequences, corpus.files, strict=True):
+        frequency = 3000 if "five" in name else 1000
+        assert frames.sum(axis=0).argmax() * RATE / 256 == frequency
+
+
+def test_sounds_in_memory_are_taken_as_files_are(songs):
+    sound = audio.read(songs / "ten.wav")
+    corpus = frames_of_segments([sound, songs / "ten.wav"], **FINDING)
+    assert corpus.files == ["recordings[0]"] * 10 + [str(songs / "ten.wav")] * 10
+    for a, b in zip(corpus.sequences[:10], corpus.sequences[10:], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert frames_of_segments(sound, **FINDING).files == ["recordings[0]"] * 10
+
+
+def test_rates_that_differ_become_one_and_that_is_told(songs):
+    slow = calls((0.2, 0.3), (0.6, 0.7), rate=8000)
+    corpus = frames_of_segments([audio.Sound(slow, 8000), songs / "ten.wav"], threshold=75)
+    assert corpus.settings.sample_rate == 8000
+    assert corpus.resampled == [(str(songs / "ten.wav"), RATE)]
+    assert {len(frames.T) for frames in corpus.sequences} == {129}
+    native = frames_of_segments(songs / "ten.wav", threshold=75)
+    assert native.resampled == [] and len(native.times) == 10
+    np.testing.assert_allclose(corpus.times[-10:], native.times, atol=0.004)
+
+    faster = frames_of_segments(
+        songs, settings=Spectra(512, 128, sample_rate=32000), channel=0, **FINDING
+    )
+    assert [rate for _, rate in faster.resampled] == [RATE, RATE]
+    assert {len(frames.T) for frames in faster.sequences} == {257}
+
+
+def test_recordings_without_segments_are_skipped_and_told_of(songs):
+    audio.write(songs / "silent.wav", np.zeros(RATE), RATE)
+    audio.write(songs / "none.wav", np.zeros(0), RATE)
+    whole = (songs / "ten.wav").read_bytes()
+    (songs / "cut.wav").write_bytes(whole[:-1000])
+    (songs / "notes.txt").write_bytes(b"la la la " * 30)
+    audio.write(songs / "long.wav", calls((0.1, 0.9)), RATE)
+    corpus = frames_of_segments(songs, channel=0, **FINDING)
+    assert len(set(corpus.files)) == 2
+    told = {os.path.basename(path): reason for path, reason in corpus.skipped}
+    assert sorted(told) == ["cut.wav", "long.wav", "none.wav", "notes.txt", "silent.wav"]
+    assert "truncated" in told["cut.wav"] and "not a sound file" in told["notes.txt"]
+    assert "silent: all" in told["silent.wav"] and "no samples" in told["none.wav"]
+    assert re.search(
+        r"no segment of 15 to 500 ms.*`threshold` of \d+.*would find", told["long.wav"]
+    )
+    with pytest.raises(ValueError, match="a recording that has a segment(.|\n)*silent.wav: There"):
+        frames_of_segments([songs / "silent.wav", songs / "notes.txt"], **FINDING)
+
+
+def test_sequences_are_normalised_by_what_was_fitted_to_others(songs):
+    plain = frames_of_segments(songs / "ten.wav", **FINDING)
+    normalizer = UnitNormalizer.fit(plain.sequences[:5])
+    corpus = frames_of_segments(songs / "ten.wav", normalizer=normalizer, **FINDING)
+    for before, after in zip(plain.sequences, corpus.sequences, strict=True):
+        np.testing.assert_array_equal(after, normalizer.normalize(before))
+        assert 0 <= after.min() and after.max() <= 1
+
+
+def test_folds_go_forward_in_time_within_each_recording(songs):
+    corpus = frames_of_segments(songs, channel=0, **FINDING)
+    duration = np.array([corpus.durations[name] for name in corpus.files])
+    start = corpus.times[:, 0] / duration
+    folds = temporal_folds(corpus, 4)
+    assert len(folds) == 4
+    for k, (train, validation) in enumerate(folds):
+        assert start[train].max() < (k + 1) / 5 <= start[validation].min()
+        assert start[validation].max() < (k + 2) / 5
+        assert {corpus.files[n] for n in train} == {corpus.files[n] for n in validation}
+    seen = np.concatenate([folds[0][0]] + [validation for _, validation in folds])
+    assert sorted(seen) == list(range(15))  # each is judged once, but for those only trained on
+
+
+def test_blocked_folds_judge_each_segment_once(songs):
+    corpus = frames_of_segments(songs, channel=0, **FINDING)
+    folds = temporal_folds(corpus, 5, kind="blocked")
+    assert sorted(np.concatenate([validation for _, validation in folds])) == list(range(15))
+    for train, validation in folds:
+        assert sorted([*train, *validation]) == list(range(15))
+        for name in corpus.durations:  # what is judged lies together in time
+            own = [n for n in validation if corpus.files[n] == name]
+            assert own == list(range(own[0], own[-1] + 1))
+
+
+@pytest.mark.parametrize("kind", ["forward", "blocked"])
+def test_no_sample_is_on_both_sides_of_a_fold(rng, kind):
+    """Though calls lie across the cuts, and buffers would overlap."""
+    edges = np.sort(rng.uniform(0, 2, 61))
+    times = [(a + 0.003, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b - a > 0.01]
+    sound = audio.Sound(calls(*times, seconds=2, noise=0), RATE)
+    options = {"level": 0.1, "window": 1, "min_length": 5, "buffer": 20}
+    corpus = frames_of_segments([sound, sound], **options)
+    crossing = 0
+    for k, (train, validation) in enumerate(temporal_folds(corpus, 5, kind)):
+        cut = 2 * (k + 1) / (6 if kind == "forward" else 5)
+        crossing += ((corpus.times[:, 0] < cut) & (cut < corpus.times[:, 1])).sum()
+        sides = []
+        for side in (train, validation):
+            heard = np.zeros((2, 2 * RATE), bool)
+            for n in side:
+                start, end = np.rint(corpus.times[n] * RATE).astype(int)
+                heard[int(corpus.files[n] == "recordings[1]"), start:end] = True
+            sides.append(heard)
+        assert not (sides[0] & sides[1]).any() and sides[0].any() and sides[1].any()
+    assert crossing
+
+
+def test_values_between_0_and_1_are_those_of_the_equation(rng):
+    frames = [rng.normal(size=(n, 5)) * np.arange(1, 6) for n in (30, 1, 200)]
+    whole = np.concatenate(frames)
+    normalizer = UnitNormalizer.fit(iter(frames))
+    after = normalizer.normalize(whole)
+    expected = (whole - whole.min(axis=0)) / (whole.max(axis=0) - whole.min(axis=0))
+    np.testing.assert_allclose(after, expected, atol=1e-6)
+    np.testing.assert_array_equal([after.min(axis=0), after.max(axis=0)], [[0] * 5, [1] * 5])
+    np.testing.assert_allclose(normalizer.restore(after), whole, atol=1e-5)
+    shared = UnitNormalizer.fit(frames, per_bin=False).normalize(whole)
+    expected = (whole - whole.min()) / (whole.max() - whole.min())
+    np.testing.assert_allclose(shared, expected, atol=1e-6)
+
+
+def test_values_of_other_recordings_are_clipped():
+    normalizer = UnitNormalizer.fit([np.array([[0.0, 5.0], [2.0, 5.0]])])
+    np.testing.assert_array_equal(
+        normalizer.normalize([[-1, 5], [3, 6], [1, 4]]), [[0, 0], [1, 1], [0.5, 0]]
+    )
+    silence = np.full((3, 4), -11.512925, "float32")
+    np.testing.assert_array_equal(UnitNormalizer.fit([silence]).normalize(silence), 0)
+    np.testing.assert_array_equal(UnitNormalizer.fit([0 * silence]).normalize(0 * silence), 0)
+
+
+def test_what_clips_is_saved_as_such(tmp_path, rng):
+    normalizer = UnitNormalizer.fit([rng.normal(size=(20, 129))])
+    normalizer.save(tmp_path / "unit.json")
+    other = UnitNormalizer.load(tmp_path / "unit.json")
+    np.testing.assert_array_equal(other.divisor, normalizer.divisor)
+    assert other.normalize(np.full((1, 129), 100.0)).max() == 1
+
+
+def test_a_song_of_a_finch_becomes_its_syllables(shared_data):
+    path = shared_data / "wav" / "bengalese_finch_gy6or6_0821_stereo.wav"
+    options = {"threshold": 55, "buffer": 0, "min_length": 25, "band": (500, 10000)}
+    corpus = frames_of_segments(path, channel=0, **options)
+    assert corpus.settings.sample_rate == 32000 and corpus.sequences[0].shape[1] == 129
+    with np.load(shared_data / "bird" / "bengalese_finch_gy6or6.npz") as data:
+        n = [name.endswith("0821.202") for name in data["ids"]].index(True)
+        at = np.concatenate([[0], np.cumsum(data["syllable_counts"])])[[n, n + 1]]
+        columns = [data["syllable_start"], data["syllable_end"]]
+        marked = np.stack([column[slice(*at)] for column in columns], axis=1) / 32000
+    assert audio.segment_scores(corpus.times, marked).segment.f1 > 0.95
+
+
+@pytest.mark.parametrize(
+    "call, reason",
+    [
+        (lambda c: frames_of_segments(7), "`recordings` must be a path, a `Sound`.*7"),
+        (lambda c: frames_of_segments([]), "`recordings` must hold.*0 files or sounds"),
+        (lambda c: frames_of_segments("a", scale="mel"), "`scale`.*mel"),
+        (lambda c: frames_of_segments("a", channel="left"), "`channel`.*left"),
+        (lambda c: frames_of_segments("a", settings=256), "`settings`.*256"),
+        (lambda c: frames_of_segments(audio.Sound(np.zeros(9) / 1, 0)), "`sample_rate`.*0"),
+        (lambda c: frames_of_segments(audio.Sound(np.full(9, np.nan), 8)), "finite.*nan"),
+        (lambda c: frames_of_segments(audio.Sound(np.zeros(0), 8000)), "There are no samples"),
+        (lambda c: frames_of_segments(SOUND, threshold=101), "`threshold`.*101"),
+        (lambda c: frames_of_segments(SOUND, min_length=20, max_length=10), "`max_length` must"),
+        (lambda c: frames_of_segments(SOUND, normalizer=2), "`normalizer` must be a.*2"),
+        (lambda c: temporal_folds([], 2), r"`corpus` must be a `SegmentCorpus`.*\[\]"),
+        (lambda c: temporal_folds(c, 0), "`num_folds`.*0"),
+        (lambda c: temporal_folds(c, 1, "blocked"), "`num_folds` must be.*at least 2.*1"),
+        (lambda c: temporal_folds(c, 2, "shuffled"), '`kind`.*"blocked".*shuffled'),
+        (lambda c: temporal_folds(c, 9), "`num_folds` must be so small.*num_folds=9, for 2"),
+        (lambda c: UnitNormalizer.fit([]), "`frames` must hold at least one array.*none"),
+        (lambda c: UnitNormalizer.fit([np.ones((2, 2))], "scale"), '`kind` must be "unit".*scale'),
+        (lambda c: UnitNormalizer.fit([np.ones((2, 2)), np.ones((2, 3))]), r"`frames\[1\]`.*2"),
+    ],
+)
+def test_arguments_of_segments_are_checked(call, reason):
+    with pytest.raises(ValueError, match=reason):
+        call(frames_of_segments(SOUND, threshold=80))
+
+
+SOUND = audio.Sound(calls((0.2, 0.3), (0.6, 0.7)), RATE)
+
+
+def test_a_folder_without_sound_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="`recordings` must hold.*0 files or sounds"):
+        frames_of_segments(tmp_path)
+    with pytest.raises(FileNotFoundError, match="`recordings` must exist.*missing.wav"):
+        frames_of_segments([tmp_path / "missing.wav"])
