@@ -14,12 +14,10 @@ Runs of loud samples become segments in this order:
     the others are padded by `buffer` on both sides, as far as the recording goes.
 
 Names and numbers are those of the RNN-RBM paper on spectrograms, with its `window_length` called
-`window`. It prints an outline of its code; where that leaves something open we follow the code
-itself: all lengths, the buffer too, are milliseconds; lengths are judged before the padding; what
-is too long is left out. We differ in three things. The code smooths backwards, so that segments
-come half a window late; here a_n lies around n. There a run of exactly the least or the largest
-length is left out. And there padded neighbours may overlap; here they meet in the middle of their
-gap, so that no sample is in two segments.
+`window`. It prints an outline of its code. What that leaves open is here so: all lengths, the
+buffer too, are milliseconds; lengths are judged before the padding, the limits included; what is
+too long is left out; a_n lies around n, since smoothing backwards would have segments come half a
+window late; padded neighbours meet in the middle of their gap, so that no sample is in two.
 
 `band` is ours. A microphone hears wind and hum as well, and may have an offset, all of which count
 as loud. What lies from `low` to `high` is let through by
