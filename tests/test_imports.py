@@ -13,7 +13,7 @@ PACKAGE = ROOT / "seqlayers"
 # A room, and the rooms it may import besides itself, `files` and `checks`.
 # "" is `seqlayers/__init__.py`.
 BELOW_MODELS = {"energy", "layers", "heads", "datasets", "metrics", "export"}
-ALL = BELOW_MODELS | {"models", "plotting"}
+ALL = BELOW_MODELS | {"models", "monitors", "plotting"}
 ALLOWED = {
     "files": set(),
     "checks": set(),
@@ -25,11 +25,14 @@ ALLOWED = {
     "heads": {"energy"},
     "export": {"energy"},
     "models": BELOW_MODELS,
+    "monitors": {"energy", "heads", "metrics", "models"},
     "options": set(),
     "recipes": {"options"},
-    "runs": ALL | {"options", ""},
-    "cli": {"options", "datasets"},
-    "__main__": ALL | {"cli", "options", "recipes", "runs", ""},
+    "recordings": {"datasets", "options"},
+    "runs": ALL | {"options", "recordings", ""},
+    "cli": {"options", "datasets", "runs"},
+    "commands": {"cli", "datasets", "options", "plotting", "recipes", "recordings", ""},
+    "__main__": {"cli", "commands", ""},
     "": ALL,
 }
 TENSORFLOW = ("models/", "datasets/", "export.py", "metrics.py", "layers/scan.py")
@@ -102,6 +105,8 @@ def test_imports_point_one_way():
         ("heads/nade.py", "from tensorflow.python import ops"),
         ("heads/bernoulli.py", "def f():\n    import tensorflow_probability as tfp"),
         ("trainers/cd.py", "import keras"),
+        ("commands/train.py", "from seqlayers import runs"),
+        ("__main__.py", "from seqlayers.models import SequenceModel"),
     ],
 )
 def test_a_wrong_import_is_seen(path, source):
@@ -117,7 +122,8 @@ def test_a_wrong_import_is_seen(path, source):
         ("models/sequence.py", "import tensorflow as tf\nfrom seqlayers import files, heads"),
         ("models/rnn_rbm.py", "from seqlayers.datasets import piano_roll"),
         ("datasets/midi.py", "import tensorflow as tf\nfrom seqlayers import files"),
-        ("__main__.py", "from seqlayers import __version__, export, plotting"),
+        ("runs.py", "from seqlayers import __version__, export, plotting"),
+        ("commands/train.py", "from seqlayers.cli import import_runs"),
         ("layers/sfm.py", "import tensorflowish"),
     ],
 )

@@ -5,6 +5,7 @@ from seqlayers.layers.delay import Delay, delay
 from seqlayers.layers.lstbm import LSTBM, BoltzmannCell, BoltzmannRNN, LSTBMCell
 from seqlayers.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from seqlayers.layers.sfm import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell
+from seqlayers.layers.tanh_gated import TanhGated, TanhGatedCell
 
 __all__ = [
     "LSTBM",
@@ -20,5 +21,7 @@ __all__ = [
     "PeepholeLSTM",
     "PeepholeLSTMCell",
     "SFMCell",
+    "TanhGated",
+    "TanhGatedCell",
     "delay",
 ]

@@ -14,7 +14,8 @@ class GatedCell(keras.layers.SimpleRNNCell):
     """A recurrent cell with gates.
 
     A subclass sets `state_size` in `__init__` and names its states in `state_names`, the output
-    first. With `can_scan` and `scan` it may run faster than step by step.
+    first. With `can_scan` and `scan` it may run faster than step by step. Arguments in `fixed` are
+    not its caller's to choose: they are neither in its signature nor in its config.
 
     Args:
         units: Size of the output.
@@ -24,6 +25,8 @@ class GatedCell(keras.layers.SimpleRNNCell):
             regularizers and constraints, `dropout`, `recurrent_dropout` and their `seed`.
     """
 
+    fixed: tuple[str, ...] = ()
+
     def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
         super().__init__(units, **kwargs)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
@@ -32,7 +35,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         inits = [c.__init__ for c in cls.__mro__ if issubclass(c, keras.layers.SimpleRNNCell)]
-        cls.__signature__ = _signature(inits)
+        cls.__signature__ = _signature(inits, without=cls.fixed)
 
     def get_initial_state(self, batch_size=None):
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
@@ -64,18 +67,82 @@ class GatedCell(keras.layers.SimpleRNNCell):
     def get_config(self):
         config = super().get_config()
         config["recurrent_activation"] = keras.activations.serialize(self.recurrent_activation)
-        return config | {"unit_forget_bias": self.unit_forget_bias}
+        config["unit_forget_bias"] = self.unit_forget_bias
+        return {name: value for name, value in config.items() if name not in self.fixed}
 
 
-class GatedRNN(keras.layers.RNN):
-    """A recurrent layer of one cell: `class SFM(GatedRNN, cell=SFMCell)`.
+@keras.saving.register_keras_serializable("seqlayers")
+class ScannedRNN(keras.layers.RNN):
+    """`keras.layers.RNN` that lets gated cells run over all frames at once.
+
+    Of cells that are stacked each reads the whole sequence before the next one begins. What comes
+    out is the same, and so is the order of weights and states. Where a cell is not gated, or cannot
+    `scan`, it is Keras's loop.
 
     Args:
-        *args, **kwargs: Those of the cell and of `keras.layers.RNN`.
+        cell: A cell, or a list of cells to stack.
         jit_compile: Whether XLA compiles the loop over time even where it does not compile the
             model, as on a CPU, where Keras leaves it out. `"auto"` is True in training and False
             otherwise, so that exported models hold plain TensorFlow; with True they need a server
             that has XLA.
+        **kwargs: Those of `keras.layers.RNN`.
+    """
+
+    def __init__(self, cell, jit_compile="auto", **kwargs):
+        if jit_compile not in ("auto", True, False):
+            raise ValueError(
+                '`jit_compile` must be "auto", True or False. '
+                f"Received: jit_compile={jit_compile!r}."
+            )
+        super().__init__(cell, **kwargs)
+        self.jit_compile = jit_compile
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        if mask is not None:  # what is masked may hold anything, NaN included
+            mask = ops.cast(keras.tree.flatten(mask)[0], "bool")
+            sequences = ops.where(mask[..., None], sequences, 0)
+        stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
+        cells = self.cell.cells if stacked else [self.cell]
+        can_scan = all(isinstance(cell, GatedCell) and cell.can_scan() for cell in cells)
+        if self.unroll or not can_scan or keras.backend.backend() != "tensorflow":
+            return super().inner_loop(sequences, initial_state, mask, training)
+        outputs = ops.swapaxes(sequences, 0, 1)
+        mask = None if mask is None else ops.swapaxes(mask, 0, 1)
+        if self.go_backwards:
+            outputs = ops.flip(outputs, axis=0)
+            mask = None if mask is None else ops.flip(mask, axis=0)
+        states = []
+        for cell, before in zip(cells, initial_state if stacked else [initial_state], strict=True):
+            outputs, after = cell.scan(outputs, before, mask, training, self.jit_compile)
+            outputs = ops.cast(outputs, cell.compute_dtype)
+            states.append(after)
+        if mask is not None:  # Keras says 0 as long as there was no frame, whatever the state
+            seen = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), 0) > 0
+            outputs = ops.where(seen[..., None], outputs, 0)
+        last = outputs[-1]
+        outputs = ops.swapaxes(outputs, 0, 1) if self.return_sequences else last[:, None]
+        return last, outputs, states if stacked else states[0]
+
+    def get_config(self):
+        return super().get_config() | {"jit_compile": self.jit_compile}
+
+
+def scanned(cell):
+    """A `ScannedRNN` of a cell, or of cells to stack, if all are gated; else `cell` as it is."""
+    cells = cell if isinstance(cell, list | tuple) else getattr(cell, "cells", [cell])
+    if not cells or not all(isinstance(part, GatedCell) for part in cells):
+        return cell
+    policy = cells[0].dtype_policy
+    if isinstance(cell, list | tuple):
+        cell = keras.layers.StackedRNNCells(cell, dtype=policy)  # else it casts to Keras's default
+    return ScannedRNN(cell, return_sequences=True, dtype=policy)
+
+
+class GatedRNN(ScannedRNN):
+    """A recurrent layer of one cell: `class SFM(GatedRNN, cell=SFMCell)`.
+
+    Args:
+        *args, **kwargs: Those of the cell and of `ScannedRNN`.
     """
 
     def __init_subclass__(cls, cell=None, **kwargs):
@@ -83,17 +150,13 @@ class GatedRNN(keras.layers.RNN):
         if cell is None:
             return
         cls.cell_class = cell
-        cls.__signature__ = _signature([cell, keras.layers.RNN.__init__, GatedRNN.__init__])
+        inits = [keras.layers.RNN.__init__, GatedRNN.__init__, ScannedRNN.__init__]
+        cls.__signature__ = _signature([cell, *inits])
         for name in inspect.signature(cell).parameters:
             if not hasattr(cls, name):
                 setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
 
-    def __init__(self, *args, activity_regularizer=None, jit_compile="auto", **kwargs):
-        if jit_compile not in ("auto", True, False):
-            raise ValueError(
-                '`jit_compile` must be "auto", True or False. '
-                f"Received: jit_compile={jit_compile!r}."
-            )
+    def __init__(self, *args, activity_regularizer=None, **kwargs):
         for_cell = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
         for name in inspect.signature(self.cell_class).parameters:
             if name in kwargs:
@@ -101,7 +164,6 @@ class GatedRNN(keras.layers.RNN):
         cell = self.cell_class(*args, **for_cell)
         super().__init__(cell, activity_regularizer=activity_regularizer, **kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=3)
-        self.jit_compile = jit_compile
 
     def build(self, sequences_shape, initial_state_shape=None):
         if sequences_shape[-1] is None:
@@ -115,25 +177,6 @@ class GatedRNN(keras.layers.RNN):
         if initial_state is not None:
             self._check_states(initial_state)
         return super().call(sequences, initial_state, mask, training)
-
-    def inner_loop(self, sequences, initial_state, mask, training=False):
-        if mask is not None:  # what is masked may hold anything, NaN included
-            mask = ops.cast(keras.tree.flatten(mask)[0], "bool")
-            sequences = ops.where(mask[..., None], sequences, 0)
-        if self.unroll or not self.cell.can_scan() or keras.backend.backend() != "tensorflow":
-            return super().inner_loop(sequences, initial_state, mask, training)
-        sequences = ops.swapaxes(sequences, 0, 1)
-        mask = None if mask is None else ops.swapaxes(mask, 0, 1)
-        if self.go_backwards:
-            sequences = ops.flip(sequences, axis=0)
-            mask = None if mask is None else ops.flip(mask, axis=0)
-        outputs, states = self.cell.scan(sequences, initial_state, mask, training, self.jit_compile)
-        if mask is not None:  # Keras says 0 as long as there was no frame, whatever the state
-            seen = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), 0) > 0
-            outputs = ops.where(seen[..., None], outputs, 0)
-        last = outputs[-1]
-        outputs = ops.swapaxes(outputs, 0, 1) if self.return_sequences else last[:, None]
-        return last, outputs, states
 
     def _check_states(self, states):
         wanted = ", ".join(
@@ -152,22 +195,21 @@ class GatedRNN(keras.layers.RNN):
         for name in ("name", "trainable", "dtype"):
             of_cell.pop(name, None)
         activity_regularizer = keras.regularizers.serialize(self.activity_regularizer)
-        ours = {"activity_regularizer": activity_regularizer, "jit_compile": self.jit_compile}
-        return of_cell | config | ours
+        return of_cell | config | {"activity_regularizer": activity_regularizer}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
 
 
-def _signature(functions):
+def _signature(functions, without=()):
     """The parameters of the first, and those of the others as keywords."""
     parameters = {}
     for number, function in enumerate(functions):
         for name, parameter in inspect.signature(function).parameters.items():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 continue
-            if name not in {"self", "cell", *parameters}:
+            if name not in {"self", "cell", *without, *parameters}:
                 kind = parameter.KEYWORD_ONLY if number else parameter.kind
                 parameters[name] = parameter.replace(kind=kind)
     rest = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)

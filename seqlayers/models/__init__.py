@@ -1,8 +1,9 @@
 """Models of sequences: Keras models that fit, score, generate, step and export."""
 
+from seqlayers.models.rnn_dbn import RNNDBN
 from seqlayers.models.rnn_nade import RNNNADE
 from seqlayers.models.rnn_rbm import RNNRBM
 from seqlayers.models.sequence import SequenceModel, State
 from seqlayers.models.temporal_rbm import RTRBM, TRBM, LSTBMModel
 
-__all__ = ["RNNNADE", "RNNRBM", "RTRBM", "TRBM", "LSTBMModel", "SequenceModel", "State"]
+__all__ = ["RNNDBN", "RNNNADE", "RNNRBM", "RTRBM", "TRBM", "LSTBMModel", "SequenceModel", "State"]

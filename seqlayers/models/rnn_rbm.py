@@ -7,15 +7,23 @@
 W_vu, W_uu and b_u are the memory's `kernel`, `recurrent_kernel` and `bias`, u_0 is
 `initial_context`, W_uv and W_uh are the head's `context_visible_kernel` and
 `context_hidden_kernel`.
+`RNNRBM.for_spectrograms` is the model of spectrograms, with three layers of tanh-gated units in the
+place of u_t.
 References: N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal Dependencies in
 High-Dimensional Sequences, ICML 2012; K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music
-Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014, section 2.3.
+Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014, section 2.3;
+S. A. Razzaq, an RNN-RBM for the unsupervised modelling of audio spectrograms.
 """
 
 import keras
 
+from seqlayers.checks import check_integer
 from seqlayers.heads import ConditionalRBM
+from seqlayers.layers import TanhGatedCell
+from seqlayers.layers.gated import scanned
 from seqlayers.models.recurrent import RecurrentModel
+
+SPECTROGRAM_LEARNING_RATES = (3e-4, 1e-4, 5e-5, 3e-5, 1e-5)
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -33,6 +41,9 @@ class RNNRBM(RecurrentModel):
         gibbs_steps: Number k of Gibbs steps in training.
         visibles: `"bernoulli"`, `"gaussian"` or `"gamma"`.
         seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+        sampling_steps: Number of Gibbs steps when drawing new frames.
+        kernel_regularizer: Regularizer of W.
+        **kwargs: Those of `SequenceModel` that are not `memory` and `head`.
 
     Example:
         >>> model = RNNRBM(88, 150, 100, seed=0)
@@ -40,7 +51,10 @@ class RNNRBM(RecurrentModel):
         (1, 8, 88)
     """
 
-    head_arguments = ("visible_units", "hidden_units", "gibbs_steps", "visibles", "seed")
+    head_arguments = (
+        *("visible_units", "hidden_units", "gibbs_steps", "visibles", "seed"),
+        *("sampling_steps", "kernel_regularizer"),
+    )
 
     def __init__(
         self,
@@ -51,10 +65,106 @@ class RNNRBM(RecurrentModel):
         gibbs_steps=15,
         visibles="bernoulli",
         seed=None,
+        sampling_steps=25,
+        kernel_regularizer=None,
         **kwargs,
     ):
-        dtype = kwargs.get("dtype")
         head = ConditionalRBM(
-            visible_units, hidden_units, gibbs_steps, visibles, seed=seed, dtype=dtype
+            visible_units,
+            hidden_units,
+            gibbs_steps,
+            visibles,
+            sampling_steps=sampling_steps,
+            kernel_regularizer=kernel_regularizer,
+            seed=seed,
+            dtype=kwargs.get("dtype"),
         )
-        super().__init__(head, recurrent_units, cell, **kwargs)
+        super().__init__(head, recurrent_units, scanned(cell), **kwargs)
+
+    @classmethod
+    def for_spectrograms(
+        cls,
+        visible_units=129,
+        hidden_units=None,
+        recurrent_units=None,
+        num_layers=3,
+        gate_activation="tanh",
+        visibles="gaussian",
+        seed=None,
+        **kwargs,
+    ):
+        """The RNN-RBM on spectrograms: three layers of gated units set the biases of the RBM.
+
+        As published: CD-15 in training and 20 Gibbs steps in generation, and an L1 of 1e-4, which
+        we put on W alone, since it is to make features sparse and the paper does not say of which
+        weights it is. Each of these is an argument, too: `gibbs_steps`, `sampling_steps` and
+        `kernel_regularizer`. It was trained in batches of 20 with `optimizer_for_spectrograms` and
+        `compile(..., nonfinite="shrink")`.
+
+        Args:
+            visible_units: Number V of bins of a frame; 129 are those of a 256-point FFT.
+            hidden_units: Number of hidden units of the RBM; 1.7 V, rounded down, if None.
+            recurrent_units: Number of units of each layer; 1.3 V, rounded down, if None.
+            num_layers: Number of layers.
+            gate_activation: `"tanh"` as published; with `"sigmoid"` memories cannot grow.
+            visibles: `"gaussian"`, `"gamma"` or `"bernoulli"`.
+            seed: Seed of all draws.
+            **kwargs: The other arguments of `RNNRBM` but for `cell`.
+
+        Returns:
+            An `RNNRBM`.
+
+        Raises:
+            ValueError: naming the argument that is wrong.
+
+        Example:
+            >>> model = RNNRBM.for_spectrograms(seed=0)
+            >>> optimizer = RNNRBM.optimizer_for_spectrograms(steps_per_phase=2000)
+            >>> model.compile(optimizer, nonfinite="shrink")
+            >>> model.fit(frames, batch_size=20, epochs=100)
+        """
+        V = check_integer("visible_units", visible_units)
+        hidden_units = max(1, 17 * V // 10) if hidden_units is None else hidden_units
+        recurrent_units = max(1, 13 * V // 10) if recurrent_units is None else recurrent_units
+        num_layers = check_integer("num_layers", num_layers)
+        check_integer("recurrent_units", recurrent_units)
+        dtype = kwargs.get("dtype")
+        cells = [
+            TanhGatedCell(recurrent_units, gate_activation, dtype=dtype) for _ in range(num_layers)
+        ]
+        options = {"sampling_steps": 20, "kernel_regularizer": keras.regularizers.L1(1e-4)}
+        options |= {"visibles": visibles, "seed": seed} | kwargs
+        return cls(V, hidden_units, recurrent_units, cells, **options)
+
+    @staticmethod
+    def optimizer_for_spectrograms(steps_per_phase, learning_rates=SPECTROGRAM_LEARNING_RATES):
+        """The optimizer of `for_spectrograms`: RMSProp, whose learning rate falls phase by phase.
+
+            a = 0.9 a' + 0.1 g^2,  step = rate * g / sqrt(a + 1e-6)
+
+        Args:
+            steps_per_phase: Number of training steps in each phase: epochs times batches. The
+                paper does not give it. The last phase lasts as long as training does.
+            learning_rates: The rate of each phase, numbers above 0.
+
+        Returns:
+            A `keras.optimizers.RMSprop`.
+
+        Raises:
+            ValueError: naming the argument that is wrong.
+        """
+        steps = check_integer("steps_per_phase", steps_per_phase)
+        rates = list(learning_rates) if isinstance(learning_rates, list | tuple) else []
+        if not rates or not all(
+            isinstance(rate, float | int) and 0 < rate < float("inf") for rate in rates
+        ):
+            raise ValueError(
+                "`learning_rates` must be a list of numbers above 0, one for each phase. "
+                f"Received: learning_rates={learning_rates!r}."
+            )
+        # Steps are counted from 0, and a phase of Keras's holds its boundary.
+        boundaries = [phase * steps - 1 for phase in range(1, len(rates))]
+        rate = rates[0]
+        if boundaries:
+            rate = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+        return keras.optimizers.RMSprop(rate, rho=0.9, epsilon=1e-6)

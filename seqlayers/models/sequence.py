@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_choice, check_integer
 from seqlayers.energy.rbm import without_masked
 from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair, uniform
 from seqlayers.export import MAX_STEPS, export
@@ -33,6 +33,8 @@ from seqlayers.models.inputs import (
 )
 from seqlayers.models.likelihood import pooled_likelihood
 from seqlayers.models.memory import as_memory, first_states, next_states
+
+NONFINITE = {"skip": "skipped_steps", "shrink": "shrunk_steps"}  # rules, and what counts them
 
 
 class State(NamedTuple):
@@ -70,6 +72,7 @@ class SequenceModel(keras.Model):
     """
 
     learns_initial_context = True  # of a subclass that says False, u_0 is 0
+    nonfinite = "skip"  # `compile` says it anew
 
     def __init__(self, memory, head, context_dropout=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -86,7 +89,9 @@ class SequenceModel(keras.Model):
         self.memory = as_memory(memory)
         self.head = head
         self._loss = keras.metrics.Mean(name="loss")
-        self._skipped_steps = keras.metrics.Sum(name="skipped_steps")
+        self._nonfinite_steps = {
+            rule: keras.metrics.Sum(name=name) for rule, name in NONFINITE.items()
+        }
         self.build((None, None, head.visible_units))
 
     def build(self, input_shape):
@@ -124,7 +129,14 @@ class SequenceModel(keras.Model):
 
     # Training.
 
-    def compile(self, optimizer="adam", jit_compile="auto", run_eagerly=False, **kwargs):
+    def compile(
+        self,
+        optimizer="adam",
+        jit_compile="auto",
+        run_eagerly=False,
+        nonfinite="skip",
+        **kwargs,
+    ):
         """Configures training, as `keras.Model.compile`; the loss is the head's.
 
         Args:
@@ -133,11 +145,20 @@ class SequenceModel(keras.Model):
                 Keras would not: Gibbs sampling runs twice as fast or better. Only a memory that
                 XLA cannot compile, such as cuDNN's LSTM, makes it False.
             run_eagerly: Whether to run steps without compiling them, to look inside.
+            nonfinite: What a step does whose gradient is not finite. `"skip"` leaves all weights as
+                they are and counts it in `skipped_steps`. `"shrink"`, the rule of the spectrogram
+                RNN-RBM, puts a tenth of the weight in the place of each number of the gradient
+                that is not finite, which draws that weight toward 0, and counts the step in
+                `shrunk_steps`. A number whose square is not finite is dealt with likewise: after
+                it RMSProp would never move that weight again. In neither case does the loss of the
+                step count.
             **kwargs: The rest of `keras.Model.compile`.
 
         Raises:
-            ValueError: if a `loss` or metrics are given.
+            ValueError: if a `loss` or metrics are given, if `nonfinite` is no such rule, or if the
+                loss is scaled and it is `"shrink"`: a scale is found by skipping.
         """
+        check_choice("nonfinite", nonfinite, tuple(NONFINITE))
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
                 raise ValueError(
@@ -149,14 +170,27 @@ class SequenceModel(keras.Model):
         super().compile(
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
         )
+        if nonfinite == "shrink" and isinstance(
+            self.optimizer, keras.optimizers.LossScaleOptimizer
+        ):
+            raise ValueError(
+                '`nonfinite` must be "skip" where the loss is scaled, as with a policy of '
+                "mixed_float16: the scale is found by skipping what overflows. "
+                'Received: nonfinite="shrink".'
+            )
+        self.nonfinite = nonfinite
         self.optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return config | {"nonfinite": self.nonfinite} if config else config
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property
     def metrics(self):
-        return [self._loss, self._skipped_steps]
+        return [self._loss, self._nonfinite_steps[self.nonfinite]]
 
     def fit(
         self,
@@ -236,7 +270,7 @@ class SequenceModel(keras.Model):
         finite = self._apply_if_finite(gradients, before)
         weight = tf.size(frames[..., 0]) if mask is None else ops.sum(ops.cast(mask, "int32"))
         self._loss.update_state(ops.where(finite, loss, 0), ops.where(finite, weight, 0))
-        self._skipped_steps.update_state(1 - ops.cast(finite, "int32"))
+        self._nonfinite_steps[self.nonfinite].update_state(1 - ops.cast(finite, "int32"))
         return self.get_metrics_result()
 
     def evaluate(self, x, mask=None, batch_size=32, steps=None, return_dict=False, **kwargs):
@@ -286,38 +320,49 @@ class SequenceModel(keras.Model):
     ):
         """Trains the head without context on shuffled frames, before `fit`.
 
+        A head of several layers is trained layer after layer.
+
         Args:
             x: Sequences: an array `(N, T, V)` or a list of arrays `(T, V)`.
-            epochs: Number of epochs.
+            epochs: Number of epochs, of each layer.
             batch_size: Number of frames in a batch; what is left over waits for another epoch.
-            optimizer: A Keras optimizer or its name.
+            optimizer: A Keras optimizer or its name; a copy of it trains each layer.
             verbose: Whether to show a progress bar over the epochs.
             first_epoch: Number of epochs that an earlier call has done, so that this one goes on
                 with other orders and draws.
 
         Returns:
-            A list of the loss of each epoch.
+            A list of the loss of each epoch, of the lowest layer first.
         """
         frames = np.concatenate(checked_sequences(self.head, x)).astype(self.head.variable_dtype)
         batch_size = min(batch_size, len(frames))
         for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
             check_integer(name, value)
+        steps = len(frames) // batch_size
+
+        def train(head, frames):
+            model, frames, losses = SequenceModel(None, head), tf.constant(frames), []
+            config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+            model.compile(keras.optimizers.deserialize(config), jit_compile=self._use_xla())
+            train_epoch = model.epoch_function()
+            model.optimizer.iterations.assign(first_epoch * steps)
+            bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=int(bool(verbose)))
+            for epoch in range(epochs):
+                rng = np.random.default_rng((head.seed, first_epoch + epoch))
+                order = rng.permutation(len(frames))[: steps * batch_size]
+                order = order.reshape(steps, batch_size).astype("int32")
+                losses.append(float(train_epoch(frames, order)))
+                bar.update(epoch + 1, [("loss", losses[-1])])
+            return losses
+
         seed = fold_in(seed_pair(self.head.seed), Use.PRETRAINING)
         seed = int(np.asarray(seed).view("uint64")[0])  # else `fit` would draw the same again
-        model = SequenceModel(None, self.head.without_context(seed=seed))
-        _copy_weights(self.head, model.head)
-        model.compile(optimizer, jit_compile=self._use_xla())
-        train_epoch = model.epoch_function()
-        steps = len(frames) // batch_size
-        model.optimizer.iterations.assign(first_epoch * steps)
-        frames, losses = tf.constant(frames), []
-        bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=int(bool(verbose)))
-        for epoch in range(epochs):
-            rng = np.random.default_rng((model.head.seed, first_epoch + epoch))
-            order = rng.permutation(len(frames))[: steps * batch_size].reshape(steps, batch_size)
-            losses.append(float(train_epoch(frames, order.astype("int32"))))
-            bar.update(epoch + 1, [("loss", losses[-1])])
-        _copy_weights(model.head, self.head)
+        if hasattr(self.head, "pretrain_layers"):
+            return self.head.pretrain_layers(frames, train, seed, restart=first_epoch == 0)
+        head = self.head.without_context(seed=seed)
+        _copy_weights(self.head, head)
+        losses = train(head, frames)
+        _copy_weights(head, self.head)
         return losses
 
     def pretrain_memory(self, x, epochs=10, optimizer="adam", **kwargs):
@@ -545,30 +590,45 @@ class SequenceModel(keras.Model):
             self.head.build(input_shape)
 
     def _apply_if_finite(self, gradients, before):
-        """Applies the gradients; if one is not finite, all weights stay or are put back.
+        """Applies the gradients if all are finite, and else does as `nonfinite` says.
 
-        The loss may have moved weights of the head, such as offsets; `before` is what they were.
+        The loss may have moved weights of the head, such as offsets; `before` is what they were and
+        what they are put back to if a gradient is not finite.
         """
         pairs = [
             (gradient, weight)
             for gradient, weight in zip(gradients, self.trainable_variables, strict=True)
             if gradient is not None  # a weight that the loss does not reach
         ]
-        finite = ops.all(ops.stack([ops.all(ops.isfinite(gradient)) for gradient, _ in pairs]))
+
+        def known(gradient):
+            return ops.isfinite(ops.square(gradient) if self.nonfinite == "shrink" else gradient)
+
+        finite = ops.all(ops.stack([ops.all(known(gradient)) for gradient, _ in pairs]))
 
         def apply():
             self.optimizer.apply_gradients(pairs)
             return 0
 
-        def skip():
+        def put_back():
             for weight, value in zip(self.head.weights, before, strict=True):
                 weight.assign(value)
+
+        def skip():
+            put_back()
             if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
                 apply()  # it sees what we see, touches no weight and lowers its scale
             self.optimizer.iterations.assign_add(1)  # the next step must not draw the same again
             return 0
 
-        tf.cond(finite, apply, skip)
+        def shrink():
+            put_back()
+            self.optimizer.apply_gradients(
+                [(ops.where(known(g), g, 0.1 * ops.cast(w, g.dtype)), w) for g, w in pairs]
+            )
+            return 0
+
+        tf.cond(finite, apply, {"skip": skip, "shrink": shrink}[self.nonfinite])
         return finite
 
     def _step_seed(self, use):

@@ -26,6 +26,8 @@ from seqlayers.layers import (
     PeepholeLSTM,
     PeepholeLSTMCell,
     SFMCell,
+    TanhGated,
+    TanhGatedCell,
 )
 
 N, B, T = 3, 3, 5
@@ -42,6 +44,8 @@ LAYERS = {
     "patches": (ConvLSTMPatch, ConvLSTMPatchCell, PATCHES),
     "lstbm": (LSTBM, LSTBMCell, {"units": 4}),
     "boltzmann": (BoltzmannRNN, BoltzmannCell, {"units": 4}),
+    "tanh gated": (TanhGated, TanhGatedCell, {"units": 4, "gate_activation": "tanh"}),
+    "sigmoid gated": (TanhGated, TanhGatedCell, {"units": 4, "gate_activation": "sigmoid"}),
 }
 COUNTS = {"clock"}  # states that count have no gradient
 SHARED = {"patches"}  # weights that read several parts of a frame
@@ -49,6 +53,8 @@ ACTIVATIONS = {"activation", "recurrent_activation"}
 FIXED = {  # arguments of an LSTM that the model leaves no choice in
     "lstbm": ACTIVATIONS,
     "boltzmann": ACTIVATIONS | {"unit_forget_bias"},
+    "tanh gated": {"recurrent_activation", "unit_forget_bias"},
+    "sigmoid gated": {"recurrent_activation", "unit_forget_bias"},
 }
 OVERFLOW = {"adaptive"}  # the angle w t: its slope grows with t at every frame
 

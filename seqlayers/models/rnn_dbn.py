@@ -1,0 +1,87 @@
+"""The RNN-DBN.
+
+    u_t = tanh(u_{t-1} W_uu + v_t W_vu + b_u)                                    u_0 learned
+    b_t = b + u_{t-1} W_uv                                                       (14)
+    b_1,t = b_1 + u_{t-1} W_uh1,  b_2,t = b_2 + u_{t-1} W_uh2                    (13), (16)
+    p(v_t | v_1 .. v_{t-1}) is a DBN with kernels W_1, W_2 and biases b_t, b_1,t and b_2,t
+
+Numbers are the paper's; its (17) has a sigmoid for tanh. W_vu, W_uu and b_u are the memory's
+`kernel`, `recurrent_kernel` and `bias`, u_0 is `initial_context`, W_uv, W_uh1 and W_uh2 are the
+head's `context_visible_kernel`, `context_hidden_1_kernel` and `context_hidden_2_kernel`.
+Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Modeling Temporal
+Dependencies Using a RNN-DBN, ICANN 2014, section 3.
+"""
+
+import keras
+
+from seqlayers.heads import ConditionalDBN
+from seqlayers.models.recurrent import RecurrentModel
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class RNNDBN(RecurrentModel):
+    """A recurrent layer that sets the biases of a deep belief network for each frame.
+
+    For a head with other options, give `SequenceModel` a memory and a `ConditionalDBN`.
+
+    It can be trained in one go, after `pretrain_head` has trained layer after layer on shuffled
+    frames, or layer after layer together with the memory: `deeper` makes a model with one layer
+    more that is as good as the one it is made of, and can only learn from there.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number of units of each hidden layer, from the lowest up.
+        recurrent_units: Number of recurrent units.
+        cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
+            `recurrent_units`.
+        gibbs_steps: Number k of Gibbs steps in training.
+        objective: `"variational"` or `"contrastive"`, see `ConditionalDBN`.
+        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+
+    Example:
+        >>> model = RNNDBN(88, (150,), seed=0)
+        >>> model.compile(keras.optimizers.Adam(3e-3))
+        >>> model.fit(rolls.train, epochs=100)
+        >>> model = model.deeper(150)
+        >>> model.compile(keras.optimizers.Adam(3e-3))
+        >>> model.fit(rolls.train, epochs=100)
+    """
+
+    head_arguments = ("visible_units", "hidden_units", "gibbs_steps", "objective", "seed")
+
+    def __init__(
+        self,
+        visible_units,
+        hidden_units=(150, 150),
+        recurrent_units=150,
+        cell=None,
+        gibbs_steps=15,
+        objective="variational",
+        seed=None,
+        **kwargs,
+    ):
+        dtype = kwargs.get("dtype")
+        head = ConditionalDBN(
+            visible_units, hidden_units, gibbs_steps, objective, seed=seed, dtype=dtype
+        )
+        super().__init__(head, recurrent_units, cell, **kwargs)
+
+    def deeper(self, units):
+        """A model with one hidden layer more, of `units` units, that says the same of any frames.
+
+        With fewer units than the layer two below has it says about the same, see
+        `ConditionalDBN.stack_on`. The model is to be compiled anew.
+
+        Args:
+            units: Number of units of the new top layer.
+
+        Returns:
+            An `RNNDBN`. This model stays as it is.
+        """
+        config = self.get_config()
+        hidden_units = [*config["hidden_units"], units]
+        model = type(self).from_config(config | {"hidden_units": hidden_units})
+        model.memory.set_weights(self.memory.get_weights())
+        model.initial_context.assign(self.initial_context)
+        model.head.stack_on(self.head)
+        return model

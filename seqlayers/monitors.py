@@ -1,0 +1,270 @@
+"""Keras callbacks that watch what a loss does not say, and write it into the logs of an epoch.
+
+Each looks every `every` epochs, after the epoch, and adds numbers to `logs`: they reach `History`,
+the progress bar, and callbacks that come after it in the list given to `fit`. All need a
+`SequenceModel`, most of them one with an RBM head.
+
+    model.fit(x, callbacks=[
+        monitors.FreeEnergyGap(x[:100], x_valid),
+        monitors.HiddenActivity(x_valid),
+        monitors.GeneratedSpectra(x_valid, every=10, to_amplitudes=restore),
+    ])
+"""
+
+import keras
+import numpy as np
+
+from seqlayers import energy
+from seqlayers.checks import check_integer
+from seqlayers.heads import ConditionalRBM, Head
+from seqlayers.metrics import (
+    hidden_activity,
+    log_spectral_distance,
+    long_term_spectrum,
+    modulation_spectrum,
+    precision_recall,
+    segments,
+)
+from seqlayers.models import SequenceModel
+from seqlayers.models.inputs import as_dataset, as_pair
+
+
+class Monitor(keras.callbacks.Callback):
+    """What all monitors share: when they look, and where they write what they see.
+
+    A subclass gives `look`, and may check the model in `check_model`.
+
+    Args:
+        every: Number of epochs from one look to the next. Epochs are numbered from 1, also where a
+            run is resumed, and number `every` is the first to be looked at.
+    """
+
+    def __init__(self, every=1):
+        super().__init__()
+        self.every = check_integer("every", every)
+
+    def look(self):
+        """A dictionary of numbers for the logs."""
+        raise NotImplementedError
+
+    def check_model(self):
+        """Raises a ValueError if this monitor is not for such a model."""
+
+    def on_train_begin(self, logs=None):
+        if not isinstance(self.model, SequenceModel):
+            raise ValueError(
+                f"`{type(self).__name__}` watches a `SequenceModel`. Received: a model of class "
+                f"{type(self.model).__name__}."
+            )
+        self.check_model()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0 and logs is not None:
+            logs.update(self.look())
+
+    def _check_head(self, wanted, of_head):
+        if not of_head:
+            raise ValueError(
+                f"`{type(self).__name__}` needs a head with {wanted}. "
+                f"Received: a model with head={self.model.head!r}."
+            )
+
+
+class LikelihoodBracket(Monitor):
+    """The log-likelihood in nats per frame from both sides, the truth between.
+
+    Adds `log_likelihood_above`, by annealing, which flatters, and `log_likelihood_below`, by
+    reverse annealing, which is cautious. Where the head is exact the two are equal.
+
+    Args:
+        x: Sequences, as in `fit`.
+        every: Number of epochs from one look to the next. Annealing costs more than an epoch.
+        batch_size: Number of sequences in a batch.
+        seed: Whole number that the draws start from, the same at each look.
+    """
+
+    def __init__(self, x, every=10, batch_size=32, seed=0):
+        super().__init__(every)
+        self.x, self.batch_size, self.seed = x, batch_size, seed
+
+    def check_model(self):
+        head = self.model.head
+        has_reverse = type(head).reverse_log_prob is not Head.reverse_log_prob
+        self._check_head(
+            "an exact likelihood or estimates of it from both sides",
+            head.kind == "exact" or has_reverse,
+        )
+
+    def look(self):
+        score = self.model.score(self.x, batch_size=self.batch_size, seed=self.seed, bracket=True)
+        below = score.nats if score.reverse_nats is None else score.reverse_nats
+        return {"log_likelihood_above": score.nats, "log_likelihood_below": below}
+
+
+class FreeEnergyGap(Monitor):
+    """Mean free energy per frame of held-out frames, less that of frames trained on.
+
+    Adds `free_energy_gap`. It stays near 0 as long as the model finds both alike, and grows as it
+    learns the training frames by heart. Of an RBM without context it is the gap in log-likelihood,
+    since log Z cancels. With a context each frame has a Z of its own, and the gap holds the
+    difference of their means, too: watch how it moves, not where it is.
+
+    Args:
+        train: Some of the sequences trained on, as many frames as are held out.
+        held_out: Sequences not trained on.
+        every: Number of epochs from one look to the next.
+        batch_size: Number of sequences in a batch.
+
+    Reference: G. Hinton, A Practical Guide to Training Restricted Boltzmann Machines, 2010,
+    section 6.
+    """
+
+    def __init__(self, train, held_out, every=1, batch_size=32):
+        super().__init__(every)
+        self.train, self.held_out, self.batch_size = train, held_out, batch_size
+
+    def check_model(self):
+        self._check_head("a free energy", isinstance(self.model.head, ConditionalRBM))
+
+    def look(self):
+        held_out, train = (
+            mean_free_energy(self.model, x, self.batch_size) for x in (self.held_out, self.train)
+        )
+        return {"free_energy_gap": held_out - train}
+
+
+class HiddenActivity(Monitor):
+    """How active the hidden units of the RBM are on some sequences, and how many are silent.
+
+    Adds `hidden_activity`, the mean of E[h | v, context], and `hidden_sparsity`, the share of units
+    whose own mean is below `level`, see `seqlayers.metrics.hidden_activity`.
+
+    Args:
+        x: Sequences, as in `fit`.
+        level: A unit whose mean is below it counts as silent.
+        every: Number of epochs from one look to the next.
+        batch_size: Number of sequences in a batch.
+    """
+
+    def __init__(self, x, level=0.05, every=1, batch_size=32):
+        super().__init__(every)
+        hidden_activity([[0.5]], level)  # refuses what is no level
+        self.x, self.level, self.batch_size = x, level, batch_size
+
+    def check_model(self):
+        self._check_head("hidden units", hasattr(self.model.head, "encode"))
+
+    def look(self):
+        frames = _of_frames(self.model, "encode", self.model.encode, self.x, self.batch_size)
+        activity, sparsity = hidden_activity(frames, self.level)
+        return {"hidden_activity": activity, "hidden_sparsity": sparsity}
+
+
+class GeneratedSpectra(Monitor):
+    """Sequences that the model draws beside real ones: their spectra, and the modes they cover.
+
+    Adds `spectral_distance` in dB, that of the long-term spectra; `modulation_distance` in dB, that
+    of the modulation spectra, averaged over the bins, which says whether frames move as fast as
+    real ones; and `precision` and `recall` of segments of `num_frames` frames as the model sees
+    them, not as amplitudes. All are functions of `seqlayers.metrics`.
+
+    Args:
+        real: Real sequences, as an array `(N, T, V)` or a list of arrays `(T, V)`.
+        num_sequences: Number of sequences to draw.
+        num_steps: Number of frames of each.
+        to_amplitudes: Function from frames to amplitudes `(..., F)`, such as
+            `lambda x: to_amplitude(normalizer.restore(x))` with those of `datasets.audio`. None if
+            frames are amplitudes, as those of gamma visibles.
+        num_frames: Number of frames of a segment.
+        neighbours: k of precision and recall.
+        max_segments: Most real segments that are compared, drawn once from `seed`.
+        temperature: That of `generate`.
+        every: Number of epochs from one look to the next.
+        seed: Whole number that draws start from, the same at each look.
+    """
+
+    def __init__(
+        self,
+        real,
+        num_sequences=16,
+        num_steps=128,
+        to_amplitudes=None,
+        num_frames=16,
+        neighbours=3,
+        max_segments=1000,
+        temperature=1.0,
+        every=10,
+        seed=0,
+    ):
+        super().__init__(every)
+        sizes = {"num_sequences": num_sequences, "num_steps": num_steps, "num_frames": num_frames}
+        for name, value in (sizes | {"max_segments": max_segments}).items():
+            check_integer(name, value)
+        if num_steps < num_frames or num_frames < 4:
+            raise ValueError(
+                "`num_frames` must be from 4 to `num_steps`, the number of frames of a sequence. "
+                f"Received: num_frames={num_frames}, num_steps={num_steps}."
+            )
+        self.to_amplitudes = to_amplitudes or (lambda frames: frames)
+        self.num_sequences, self.num_steps = num_sequences, num_steps
+        self.num_frames, self.neighbours = num_frames, neighbours
+        self.temperature, self.seed = temperature, seed
+        real = [np.asarray(x) for x in real]
+        found = segments(real, num_frames)
+        kept = np.random.default_rng(seed).permutation(len(found))[:max_segments]
+        self.real_segments = found[kept]
+        self.real_spectra = self._spectra([self.to_amplitudes(x) for x in real])
+
+    def look(self):
+        drawn = self.model.generate(
+            self.num_steps,
+            num_sequences=self.num_sequences,
+            temperature=self.temperature,
+            seed=self.seed,
+        )
+        spectra = zip(self._spectra(self.to_amplitudes(drawn)), self.real_spectra, strict=True)
+        spectral, modulation = (log_spectral_distance(*pair) for pair in spectra)
+        found = precision_recall(
+            segments(drawn, self.num_frames), self.real_segments, self.neighbours
+        )
+        return {
+            "spectral_distance": spectral,
+            "modulation_distance": modulation,
+            "precision": found.precision,
+            "recall": found.recall,
+        }
+
+    def _spectra(self, amplitudes):
+        modulation = modulation_spectrum(amplitudes, self.num_frames).mean(axis=1)
+        return long_term_spectrum(amplitudes), modulation
+
+
+def mean_free_energy(model, x, batch_size=32):
+    """Mean of F(v_t | context_t) over all frames of sequences, in nats.
+
+    Args:
+        model: A `SequenceModel` with an RBM head.
+        x: Sequences, as in `fit`.
+        batch_size: Number of sequences in a batch.
+
+    Returns:
+        A float. log Z is missing from it: compare means of one model only.
+    """
+
+    def free_energy(frames, mask):
+        params = model.head.params(model.contexts(frames, mask))
+        return energy.free_energy(params, frames)
+
+    return float(_of_frames(model, "free_energy", free_energy, x, batch_size).mean())
+
+
+def _of_frames(model, name, function, x, batch_size):
+    """`function(frames, mask)` of all frames of sequences that are not masked, float64."""
+    found = []
+    compiled = model.compiled_function(name, function, xla=False, reduce_retracing=True)
+    for batch in as_dataset(model.head, x, None, batch_size):
+        frames, mask = as_pair(batch)
+        frames = frames.numpy().astype(model.head.variable_dtype)
+        keep = np.ones(frames.shape[:2], bool) if mask is None else mask.numpy()
+        found.append(compiled(frames, keep).numpy().astype("float64")[keep])
+    return np.concatenate(found)

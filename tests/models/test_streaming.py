@@ -1,0 +1,61 @@
+"""A stream of frames is what `generate` draws, one at a time."""
+
+from itertools import islice
+
+import keras
+import numpy as np
+import pytest
+
+from seqlayers.datasets.spectra import Spectra, griffin_lim
+from seqlayers.datasets.streaming_sound import SoundStream
+from seqlayers.heads import BernoulliHead
+from seqlayers.models import RNNRBM, SequenceModel
+from seqlayers.models.streaming import stream_frames
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return RNNRBM.for_spectrograms(9, 6, 4, num_layers=2, sampling_steps=3, seed=0)
+
+
+def taken(stream, count):
+    return np.stack([*islice(stream, count)])
+
+
+def test_a_stream_is_what_generate_draws(model, rng):
+    prime = rng.normal(size=(5, 9)).astype("float32")
+    for options in ({"seed": 3}, {"seed": -1, "temperature": 0.5, "prime": prime}):
+        frames = taken(stream_frames(model, **options), 12)
+        assert frames.dtype == "float32"
+        expected = model.generate(12, **options)[0]
+        np.testing.assert_allclose(frames, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_without_memory_streams_too():
+    model = SequenceModel(None, BernoulliHead(5, seed=0))
+    frames = taken(stream_frames(model, seed=1), 20)
+    np.testing.assert_array_equal(frames, model.generate(20, seed=1)[0])
+    assert 0 < frames.mean() < 1 and len(np.unique(frames, axis=0)) > 1
+
+
+def test_a_stream_of_frames_becomes_a_stream_of_sound(model):
+    settings = Spectra(frame_length=16, hop_length=4)
+    sound = SoundStream(settings)
+    frames = taken(stream_frames(model, seed=0), 40)
+    samples = np.concatenate([*map(sound.push, np.abs(frames)), sound.finish()])
+    assert samples.shape == griffin_lim(np.abs(frames), settings=settings).shape
+    assert np.isfinite(samples).all() and samples.std() > 0.01
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ({"temperature": 0}, "`temperature` must be a number above 0.*0"),
+        ({"seed": 0.5}, "`seed` must be a whole number.*0.5"),
+        ({"prime": np.zeros((3, 8))}, r"`prime\[0\]` must have 9.*\(3, 8\)"),
+    ],
+)
+def test_what_is_wrong_is_told_before_the_first_frame(model, options, reason):
+    with pytest.raises(ValueError, match=reason):
+        stream_frames(model, **options)
