@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_
     assert "the scores agree" in result.stdout
     made = {path.name for path in (tmp_path / "demo").iterdir()}
     assert {f"generated_{number}.mid" for number in (1, 2, 3, 4)} <= made
-    assert {"piano_rolls.png", "learning_curve.png", "model.keras", "saved_models"} <= made
+    pictures = ("piano_rolls", "hidden_activity", "receptive_fields", "learning_curve")
+    assert {*(f"{name}.png" for name in pictures), "model.keras", "saved_models"} <= made
     scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
     assert abs(scores["served"] - scores["RNN-RBM"]) < 0.05
 
@@ -57,6 +59,20 @@ def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(tmp_path)
 
 
 @pytest.mark.slow
+def test_heads_are_compared_on_one_memory_and_what_they_play_is_drawn(tmp_path):
+    result = run("music_compare.py", "--quick", "--out", tmp_path / "heads")
+    assert result.returncode == 0, result.stderr
+    heads = {"each key for itself": "exact", "an RBM over all keys": "estimate"}
+    heads |= {"key after key (NADE)": "exact"}
+    for name, kind in heads.items():
+        row = rf"^{re.escape(name)} +-\d+\.\d{{3}} +{kind} +\d+\.\d\d$"
+        assert re.search(row, result.stdout, re.M)
+    assert re.search(r"^real music, test split +\d\.\d\d$", result.stdout, re.M)
+    made = {path.name for path in (tmp_path / "heads").iterdir()}
+    assert made == {f"rolls_{number}.png" for number in (1, 2, 3)}
+
+
+@pytest.mark.slow
 def test_phones_are_heard_frame_by_frame_as_in_the_whole_sentence(tmp_path):
     result = run(
         "phones_conv_lstm_patch.py", tmp_path / "none.npz", "--quick", "--out", tmp_path / "phones"
@@ -78,3 +94,24 @@ def test_speech_is_coded_and_decoded_and_its_spectra_drawn(tmp_path):
         *("original.wav", "decoded.wav", "spectrograms.png", "errors.png"),
         *("lstbm.keras", "normalizer.json"),
     }
+
+
+@pytest.mark.slow
+def test_calls_are_sorted_without_labels():
+    result = run("calls_cluster.py", "--quick")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^\d+ segments to learn from; 80 calls of 5 kinds$", result.stdout, re.M)
+    rows = re.findall(r"^(\w.*?) +(-?\d\.\d{3}) +0\.000$", result.stdout, re.M)
+    scores = {name: float(score) for name, score in rows}
+    assert scores["RNN-RBM"] > 0.5 and abs(scores["chance"]) < 0.1
+
+
+@pytest.mark.slow
+def test_sound_is_made_up_and_heard_frame_by_frame(tmp_path):
+    result = run("sound_rnn_rbm.py", "--quick", "--out", tmp_path / "new" / "sound.wav")
+    assert result.returncode == 0, result.stderr
+    assert re.search(
+        r"^\d+\.\d ms a frame, which lasts 8\.0: \d+\.\d\d of it$", result.stdout, re.M
+    )
+    with wave.open(str(tmp_path / "new" / "sound.wav")) as file:
+        assert file.getframerate() == 16000 and file.getnframes() == 26 * 128 - 128

@@ -1,0 +1,26 @@
+"""Pictures. Each function returns a Matplotlib figure; `save` writes one whole or not at all.
+
+Matplotlib comes with `pip install seqlayers[plot]` and is imported when a picture is made.
+"""
+
+from seqlayers.plotting.figures import save
+from seqlayers.plotting.memory import memory_spectrogram, state_frequency
+from seqlayers.plotting.rolls import piano_rolls
+from seqlayers.plotting.scores import confusion_matrix, learning_curve, monitor_curves
+from seqlayers.plotting.sound import segments, spectrograms, spectrum_comparison
+from seqlayers.plotting.units import hidden_activity, receptive_fields
+
+__all__ = [
+    "confusion_matrix",
+    "hidden_activity",
+    "learning_curve",
+    "memory_spectrogram",
+    "monitor_curves",
+    "piano_rolls",
+    "receptive_fields",
+    "save",
+    "segments",
+    "spectrograms",
+    "spectrum_comparison",
+    "state_frequency",
+]

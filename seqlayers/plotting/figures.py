@@ -1,0 +1,94 @@
+"""What all pictures share: a figure, a heat map, colors, checks of what is drawn."""
+
+import numpy as np
+
+from seqlayers.files import replacing
+
+# The ink of what is real, what a model makes of it and what a model makes up.
+REAL, RECONSTRUCTED, GENERATED = "#222222", "#b4541a", "#1f5fa8"
+
+
+def save(figure, path, dpi=110):
+    """Writes a figure as the kind of file that the end of `path` names, whole or not at all.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+        path: The file; its folder must exist. What was there stays if writing fails.
+        dpi: Dots an inch.
+    """
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)
+
+
+def new_figure(rows, height, columns=1, sharex=True, **options):
+    """A figure of `rows` panels, each `height` inches high, one below the other."""
+    # Without pyplot no window system is asked for and no figure is kept alive.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 0.5 + height * rows), layout="constrained")
+    figure.subplots(rows, columns, sharex=sharex, **options)
+    return figure
+
+
+def shades(*colors):
+    """A colormap that runs evenly from color to color."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("shades", colors)
+
+
+def diverging():
+    """A colormap with zero white, for values from -limit to limit."""
+    return shades(GENERATED, "white", RECONSTRUCTED)
+
+
+def image(axes, values, extent, **options):
+    """Draws `values`, row 0 at the bottom, over `extent` `(left, right, bottom, top)`."""
+    return axes.imshow(
+        values, origin="lower", aspect="auto", interpolation="nearest", extent=extent, **options
+    )
+
+
+def heat_map(axes, values, first=0, vmin=0, **options):
+    """Draws `values`, each over a whole number: columns from `first`, rows from 0."""
+    axes.locator_params(integer=True)
+    rows, columns = values.shape
+    extent = (first - 0.5, first + columns - 0.5, -0.5, rows - 0.5)
+    return image(axes, values, extent, vmin=vmin, **options)
+
+
+def check_numbers(name, values, shape, low=-np.inf, high=np.inf):
+    """Returns `values` as an array of a shape such as `"(time, bins)"`, with none of its sizes 0.
+
+    Raises:
+        ValueError: unless there are as many axes, and all values are finite, from `low` to `high`.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of several lengths
+        array = np.empty(0, object)
+    problem = None
+    if array.dtype.kind not in "biuf":
+        problem = f"{type(values).__name__} that is no array of real numbers"
+    elif array.ndim != len(shape.rstrip(",)").split(",")) or not array.size:
+        problem = f"shape {array.shape}"
+    elif not np.isfinite(array).all():
+        problem = f"not finite: {np.count_nonzero(~np.isfinite(array))} of {array.size} values"
+    elif array.min() < low or array.max() > high:
+        problem = f"values from {array.min():g} to {array.max():g}"
+    if problem:
+        limits = [f"{limit:g} or {word}" for limit, word in ((low, "above"), (high, "below"))]
+        limits = [text for text in limits if "inf" not in text]
+        raise ValueError(
+            f"`{name}` must be finite numbers `{shape}`{''.join(', ' + text for text in limits)}. "
+            f"Received: {problem}."
+        )
+    return array
+
+
+def check_positive(**values):
+    """Raises a ValueError unless each of `values` is a finite number above 0."""
+    for name, value in values.items():
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 < value < np.inf:
+            raise ValueError(f"`{name}` must be a number above 0. Received: {name}={value!r}.")

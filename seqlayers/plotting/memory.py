@@ -1,0 +1,81 @@
+"""What a memory split by frequency holds."""
+
+from seqlayers.plotting.figures import check_numbers, heat_map, new_figure
+
+_SHAPE = "(time, memory states, frequencies)"  # of one sequence
+
+
+def state_frequency(spectra, fractions=(0.25, 0.5, 0.75, 1.0)):
+    """Draws how strong each frequency is in each memory state, at a few times of a sequence.
+
+    Figure 5 of the SFM paper: a row of panels for each spectrum, a panel for each time; in a panel,
+    row k is frequency component k and a column is a memory state.
+
+    Args:
+        spectra: Dict of a name and amplitudes `(T, D, K)` of D memory states at K frequencies, as a
+            row of `SFM.spectrum` is. Panels of a name share their colors, from 0 to its largest
+            amplitude.
+        fractions: Times to look at, as parts of T, above 0 and up to 1.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there are no spectra or no fractions, or one is not as above.
+    """
+    spectra = {
+        name: check_numbers(f"spectra[{name!r}]", a, _SHAPE, low=0) for name, a in spectra.items()
+    }
+    if not spectra or not len(fractions) or not all(0 < part <= 1 for part in fractions):
+        raise ValueError(
+            "`spectra` and `fractions` must not be empty, and fractions lie above 0 and up to 1. "
+            f"Received: {len(spectra)} spectra and fractions={fractions!r}."
+        )
+    figure = new_figure(len(spectra), 1.7, columns=len(fractions), sharex=False)
+    axes = iter(figure.axes[:])
+    for name, amplitudes in spectra.items():
+        row = [next(axes) for _ in fractions]
+        for part, panel in zip(fractions, row, strict=True):
+            t = max(1, round(part * len(amplitudes)))  # the first frame is t = 1
+            image = heat_map(panel, amplitudes[t - 1].T, vmax=amplitudes.max())
+            panel.set_title(f"{name}, t = {t}", loc="left", fontsize=9)
+            panel.set_xlabel("memory state")
+        row[0].set_ylabel("frequency component")
+        figure.colorbar(image, ax=row, label="amplitude")
+    return figure
+
+
+def memory_spectrogram(amplitudes, title="", frequencies=None):
+    """Draws how strong each frequency is in the memory over time, averaged over memory states.
+
+    Args:
+        amplitudes: Amplitudes `(T, D, K)` of D memory states at K frequencies, as a row of
+            `SFM.spectrum` is.
+        title: What is drawn.
+        frequencies: The K frequencies, in radians a step, to write beside the components.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if an argument is not as above.
+    """
+    amplitudes = check_numbers("amplitudes", amplitudes, _SHAPE, low=0)
+    K = amplitudes.shape[2]
+    figure = new_figure(1, height=2.5)
+    (axes,) = figure.axes
+    image = heat_map(axes, amplitudes.mean(axis=1).T, first=1)
+    axes.set_title(title, loc="left", fontsize=9)
+    axes.set_xlabel("time step")
+    axes.set_ylabel("frequency component")
+    if frequencies is not None:
+        frequencies = check_numbers("frequencies", frequencies, "(frequencies,)")
+        if len(frequencies) != K:
+            raise ValueError(
+                f"`frequencies` must hold {K} numbers, one for each component. "
+                f"Received: {len(frequencies)}."
+            )
+        axes.set_yticks(range(K), [f"{frequency:.2f}" for frequency in frequencies])
+        axes.set_ylabel("radians a step")
+    figure.colorbar(image, ax=axes, label="mean amplitude")
+    return figure

@@ -1,0 +1,146 @@
+"""How well a model does, and how it came there."""
+
+import numpy as np
+
+from seqlayers.plotting.figures import check_numbers, new_figure
+
+
+def learning_curve(epochs, scores, references=None, ylabel="nats per frame"):
+    """Draws scores over epochs, with horizontal lines to compare them to.
+
+    Args:
+        epochs: Number of the epoch of each score.
+        scores: Dict of a name and a list of scores, one for each of `epochs`.
+        references: Dict of a name and a number, drawn as a line across.
+        ylabel: What a score is.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there are no scores, or not one for each epoch.
+    """
+    if not scores:
+        raise ValueError("`scores` must hold at least one list. Received: none.")
+    figure = new_figure(1, height=3.5)
+    (axes,) = figure.axes
+    for name, values in scores.items():
+        _curve(axes, name, epochs, values, f"scores[{name!r}]")
+    for style, (name, value) in zip(
+        ("--", ":", "-.") * len(references or ()), (references or {}).items(), strict=False
+    ):
+        axes.axhline(value, linestyle=style, color="#777777", label=f"{name} {value:.2f}")
+    _finish_curves(axes, ylabel)
+    axes.set_xlabel("epoch")
+    return figure
+
+
+def monitor_curves(history, groups=None):
+    """Draws what was watched in training, a panel for each group of curves of one scale.
+
+    `learning_curve` compares models by one score; this shows one model by many.
+
+    Args:
+        history: Dict of a name and values, one for each epoch from the first, as
+            `keras.callbacks.History.history` is; or a pair `(epochs, values)` for a curve that was
+            measured in some epochs only. A value that is not finite leaves a gap and is counted in
+            the legend.
+        groups: Dict of what an axis says and a list of names of `history`; if None, each curve has
+            a panel of its own.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there is nothing to draw, a name is not in `history`, or values are not as
+            above.
+
+    Example:
+        >>> history = model.fit(x, validation_data=y, validation_freq=5, epochs=50).history
+        >>> history["val_log_likelihood"] = range(5, 51, 5), history["val_log_likelihood"]
+        >>> figure = monitor_curves(history)
+    """
+    if groups is None:
+        groups = {name: [name] for name in history}
+    if not groups or not all(len(names) for names in groups.values()):
+        raise ValueError(
+            "`history` and `groups` must name at least one curve for each panel. "
+            f"Received: {list(history)} and groups={groups!r}."
+        )
+    unknown = [name for names in groups.values() for name in names if name not in history]
+    if unknown:
+        raise ValueError(f"`groups` must name curves of `history`. Received: {unknown}.")
+    lengths = {name: len(v) for name, v in history.items() if not isinstance(v, tuple)}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            "`history` must have a value for each epoch, or pairs `(epochs, values)`. "
+            f"Received: numbers of values {lengths}."
+        )
+    figure = new_figure(len(groups), height=1.8)
+    for axes, (ylabel, names) in zip(figure.axes[:], groups.items(), strict=True):
+        for name in names:
+            values = history[name]
+            epochs, values = (
+                values if isinstance(values, tuple) else (range(1, len(values) + 1), values)
+            )
+            _curve(axes, name, epochs, values, f"history[{name!r}]")
+        _finish_curves(axes, ylabel)
+    axes.set_xlabel("epoch")
+    return figure
+
+
+def confusion_matrix(matrix, labels, title=""):
+    """Draws what is taken for what: in the row of a class, which share of it is given which name.
+
+    Args:
+        matrix: Counts `(classes, classes)`, as `tf.math.confusion_matrix` and scikit-learn make
+            them: a row for each true class, a column for each predicted one.
+        labels: Names of the classes.
+        title: What is drawn.
+
+    Returns:
+        A `matplotlib.figure.Figure`. The row of a class that never occurs is white.
+
+    Raises:
+        ValueError: if `matrix` is not as above, or there is another number of labels.
+    """
+    matrix = check_numbers("matrix", matrix, "(classes, classes)", low=0)
+    if matrix.shape != (len(labels),) * 2:
+        raise ValueError(
+            "`matrix` must hold a row and a column of counts for each of `labels`. "
+            f"Received: shape {matrix.shape} for {len(labels)} labels."
+        )
+    totals = matrix.sum(axis=1, keepdims=True)
+    figure = new_figure(1, height=7)
+    (axes,) = figure.axes
+    image = axes.imshow(matrix / np.maximum(totals, 1), cmap="Blues", vmin=0, vmax=1)
+    size = min(9, 350 / len(labels))
+    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(labels)), labels, fontsize=size)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title, loc="left", fontsize=9)
+    figure.colorbar(image, ax=axes, label="share of the true class")
+    return figure
+
+
+def _curve(axes, name, epochs, values, argument):
+    """Draws a curve, with a gap where a value is not finite."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf" or values.shape != np.shape(epochs) or values.ndim != 1:
+        raise ValueError(
+            f"`{argument}` must be a number for each epoch. Received: {values.dtype} of shape "
+            f"{values.shape} for epochs of shape {np.shape(epochs)}."
+        )
+    if not values.size:
+        raise ValueError(f"`{argument}` must have at least one value. Received: none.")
+    lost = np.count_nonzero(~np.isfinite(values))
+    label = f"{name} ({lost} not finite)" if lost else name
+    axes.plot(epochs, np.where(np.isfinite(values), values, np.nan), marker=".", label=label)
+
+
+def _finish_curves(axes, ylabel):
+    axes.set_ylabel(ylabel)
+    axes.locator_params(axis="x", integer=True)
+    axes.grid(linewidth=0.4, color="#dddddd")
+    axes.legend(frameon=False, fontsize=8)
