@@ -24,6 +24,7 @@ import store  # noqa: E402
 
 from seqlayers import files, recipes, runs  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
+from seqlayers.options import completed  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "seqlayers" / "recipes" / recipes.MEASURED
@@ -96,7 +97,7 @@ def main(rows, folder, minutes, again):
     for name in rows:
         measured = recipes.measured().get(name)
         if measured and not again:
-            if measured["options"] != recipes.read(name).options:
+            if completed(measured["options"]) != recipes.read(name).options:
                 raise SystemExit(
                     f"{name}: the recipe is another one since the test split was looked at. "
                     "--again measures it once more and counts the looks."
