@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
-__all__ = ["datasets", "energy", "export", "heads", "layers", "metrics", "models", "plotting"]
+__all__ = ["datasets", "energy", "export", "heads", "layers", "metrics", "models", "monitors"]
+__all__ += ["plotting"]
 
 
 def __getattr__(name):

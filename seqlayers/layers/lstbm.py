@@ -41,8 +41,8 @@ from seqlayers.layers.scan import scan
 class HiddenUnitsCell(GatedCell):
     """What `LSTBMCell` and `BoltzmannCell` share: all but what becomes of the hidden units.
 
-    A subclass has `num_kinds` kinds of `units` hidden units and a `recurrence`. The arguments in
-    `fixed` are not for the caller to choose: what is a unit of 0 and 1 has a sigmoid.
+    A subclass has `num_kinds` kinds of `units` hidden units and a `recurrence`. Activations are
+    `fixed`: what is a unit of 0 and 1 has a sigmoid.
     """
 
     num_kinds = 1
@@ -58,13 +58,6 @@ class HiddenUnitsCell(GatedCell):
         super().__init__(check_integer("units", units), **kwargs)
         self.mode = check_choice("mode", mode, ("mean", "sample"))
         self.state_size = [self.units] * len(self.state_names)
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        parameters = cls.__signature__.parameters.values()
-        cls.__signature__ = cls.__signature__.replace(
-            parameters=[p for p in parameters if p.name not in cls.fixed]
-        )
 
     def build(self, input_shape):
         columns = self.num_kinds * self.units
@@ -152,8 +145,7 @@ class HiddenUnitsCell(GatedCell):
         return outputs, list(states)
 
     def get_config(self):
-        config = super().get_config() | {"mode": self.mode}
-        return {name: value for name, value in config.items() if name not in self.fixed}
+        return super().get_config() | {"mode": self.mode}
 
 
 @keras.saving.register_keras_serializable("seqlayers")

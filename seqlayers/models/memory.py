@@ -3,11 +3,14 @@
 import keras
 from keras import ops
 
+from seqlayers.layers.gated import scanned
+
 
 def as_memory(memory):
     """A recurrent layer that returns sequences, from what stands for one."""
     if memory is None:
         return None
+    memory = scanned(memory)
     if isinstance(memory, list | tuple) or (
         not isinstance(memory, keras.layers.RNN) and hasattr(memory, "state_size")
     ):

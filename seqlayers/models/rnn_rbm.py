@@ -20,7 +20,6 @@ import keras
 from seqlayers.checks import check_integer
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import TanhGatedCell
-from seqlayers.layers.gated import scanned
 from seqlayers.models.recurrent import RecurrentModel
 
 SPECTROGRAM_LEARNING_RATES = (3e-4, 1e-4, 5e-5, 3e-5, 1e-5)
@@ -79,7 +78,7 @@ class RNNRBM(RecurrentModel):
             seed=seed,
             dtype=kwargs.get("dtype"),
         )
-        super().__init__(head, recurrent_units, scanned(cell), **kwargs)
+        super().__init__(head, recurrent_units, cell, **kwargs)
 
     @classmethod
     def for_spectrograms(
