@@ -2,17 +2,24 @@
 
 import contextlib
 import errno
+import io
 import math
+import os
 import signal
+import sys
 import threading
 import traceback
+from pathlib import Path
 
 import click
 
 from seqlayers.datasets.midi import MidiError
-from seqlayers.options import DEFAULTS
+from seqlayers.datasets.segments import NoSegments
+from seqlayers.datasets.sound_file import AudioError
+from seqlayers.options import DEFAULTS, OF_RECORDINGS
 
 DEBUG, HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`
+SHOWN = 10  # of the files that could not be read
 
 
 class Failure(click.ClickException):
@@ -107,25 +114,122 @@ class Share(Positive):
         return number
 
 
+class AtLeast0(click.ParamType):
+    """A number from 0 to `most`, both included; NaN and infinity are none."""
+
+    name = "number"
+
+    def __init__(self, most=None):
+        self.most = most
+
+    def convert(self, value, param, ctx):
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf or (self.most is not None and number > self.most):
+            wanted = "of at least 0" if self.most is None else f"from 0 to {self.most}"
+            self.fail(f"{value!r} is not a number {wanted}.", param, ctx)
+        return number
+
+
+SIZE, COUNT = click.IntRange(1, 10_000), click.IntRange(1)
+RATE = click.IntRange(1, 1_000_000)
+SEED, SHIFT = click.IntRange(0, 2**31 - 1), click.IntRange(-88, 88)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+THERE = click.Path(exists=True, path_type=Path)
+
+
 def option(*names, **settings):
     """`click.option` that tells its default, with N for a whole number.
 
     One of the options of a run has the default that `seqlayers.options` gives it.
     """
-    default = DEFAULTS.get(names[0].removeprefix("--").replace("-", "_"))
-    settings.setdefault("default", default)
+    name = names[0].removeprefix("--").replace("-", "_")
+    settings.setdefault("default", DEFAULTS.get(name))
     settings.setdefault("show_default", settings["default"] is not None)
+    if name in OF_RECORDINGS:
+        settings["show_default"] = f"{DEFAULTS[name]}, {OF_RECORDINGS[name]} with --wav"
     if isinstance(settings["type"], click.IntRange):
         settings.setdefault("metavar", "N")
     return click.option(*names, **settings)
 
 
+source = click.argument("source", type=THERE)
+step_option = option(
+    "--step-in-beats", type=Positive(), help="Time step of MIDI files: 0.5 is an eighth note."
+)
+transpose_option = option(
+    "--transpose", type=SHIFT, default=0, help="Semitones to add to each note of MIDI files."
+)
+_MILLISECONDS = {"type": AtLeast0(), "metavar": "MS"}
+_SOUND_OPTIONS = (
+    option("--channel", type=click.IntRange(0), help="Of recordings; else the mean of all."),
+    option("--threshold", type=AtLeast0(100), help="Percentile of loudness above which is sound."),
+    option("--buffer", **_MILLISECONDS, help="Added before and behind each segment."),
+    option("--min-spacing", **_MILLISECONDS, help="Segments less apart than this are one."),
+    option("--window", **_MILLISECONDS, help="Over which loudness is smoothed."),
+    option("--min-length", **_MILLISECONDS, help="Shorter segments are left out."),
+    option("--max-length", **_MILLISECONDS, help="Longer segments are left out."),
+    option(
+        "--long", type=click.Choice(("drop", "split")), help="Leave them out, or cut them instead."
+    ),
+    option(
+        "--band", type=AtLeast0(), nargs=2, metavar="LOW HIGH", help="Hz to look for segments in."
+    ),
+)
+
+
+def sound_options(command):
+    """The options of recordings and of segments, `seqlayers.options.SEGMENTS`."""
+    for each in reversed(_SOUND_OPTIONS):
+        command = each(command)
+    return command
+
+
+def was_given(ctx, name):
+    """Whether an option was told on the command line."""
+    return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+
+
+def import_runs():
+    """The module of that name, without what TensorFlow says about the machine on being imported."""
+    python_stderr, kept = sys.stderr, os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        sys.stderr = io.StringIO()
+        from seqlayers import runs
+    finally:
+        sys.stderr = python_stderr
+        os.dup2(kept, 2)
+        os.close(kept)
+    return runs
+
+
+def tell_skipped(skipped, read, kind):
+    """Says which files could not be used, and why.
+
+    Args:
+        skipped: Pairs `(file, reason)`; a reason names its file.
+        read: Number of files that could.
+        kind: What these files are called.
+    """
+    if not skipped:
+        return
+    click.echo(f"Skipped {len(skipped)} of {len(skipped) + read} {kind}:", err=True)
+    for _, reason in skipped[:SHOWN]:
+        click.echo(f"  {reason}", err=True)
+    if len(skipped) > SHOWN:
+        click.echo(f"  and {len(skipped) - SHOWN} more", err=True)
+
+
 @contextlib.contextmanager
 def naming(flag):
-    """Says which option a file came by that cannot be read."""
+    """Says which option a file came by that cannot be read or has nothing to offer."""
     try:
         yield
-    except MidiError as error:
+    except (MidiError, AudioError, NoSegments) as error:
         raise click.BadParameter(str(error), param_hint=flag) from error
 
 

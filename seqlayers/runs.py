@@ -1,6 +1,7 @@
 """Training runs: a folder that can be stopped at any moment, and gone on with.
 
-    config.json    every option, the versions, and a fingerprint of the data
+    config.json    every option, the versions, and a fingerprint of the data; of a run on
+                   recordings also how frames are made of sound
     last.keras     the model after its last whole epoch, with its optimizer and the history
     best.keras     the model that was best on the validation split
     metrics.csv    the history as a table, a row an epoch
@@ -16,6 +17,7 @@ is why a run that was killed and resumed ends with the weights of one that was n
 import contextlib
 import csv
 import fcntl
+import functools
 import hashlib
 import io
 import json
@@ -29,10 +31,13 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from seqlayers import __version__, files, heads
+from seqlayers import __version__, datasets, files, heads, recordings
 from seqlayers.datasets import midi, piano_roll
-from seqlayers.layers import SFM, SFMCell
+from seqlayers.layers import SFM, SFMCell, TanhGatedCell
+from seqlayers.layers.gated import scanned
 from seqlayers.models import RTRBM, SequenceModel
+from seqlayers.models.rnn_rbm import SPECTROGRAM_LEARNING_RATES
+from seqlayers.models.sequence import NONFINITE
 from seqlayers.options import DEFAULTS, MODELS, completed
 
 CONFIG, LAST, BEST, TABLE, CURVES = (
@@ -43,7 +48,7 @@ CONFIG, LAST, BEST, TABLE, CURVES = (
     "tensorboard",
 )
 MONITOR = "val_log_likelihood"
-COLUMNS = ("epoch", "loss", "skipped_steps", MONITOR)
+COLUMNS = ("epoch", "loss", *NONFINITE.values(), MONITOR)
 _HISTORY = "seqlayers_history.json"  # a member of `last.keras`, which Keras does not look at
 _LOCK = ".lock"
 _CELLS = {
@@ -56,13 +61,25 @@ _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
 
 
 class Data(NamedTuple):
-    """Rolls to train, validate and test on; `files` by split if they were MIDI files."""
+    """Sequences to train, validate and test on.
+
+    Attributes:
+        train, valid, test: Lists of rolls `(T, 88)`, or of frames of sound `(T, bins)`.
+        files: Names of MIDI files by split, or of recordings, which are in all splits.
+        skipped: Pairs `(file, reason)`, those that were not used.
+        sound: `recordings.Sound`; None if the data are music.
+        sha256: A hash of what recordings hold.
+        resampled: Pairs `(file, rate)`, recordings of another rate than the frames.
+    """
 
     train: Any
     valid: Any
     test: Any
     files: Any = None
     skipped: Any = ()
+    sound: Any = None
+    sha256: str = ""
+    resampled: Any = ()
 
 
 def step_in_beats(options):
@@ -72,15 +89,17 @@ def step_in_beats(options):
     return _STEP_IN_BEATS.get(piano_roll.info(options["dataset"]).step, 0.5)
 
 
-def read_data(options):
+def read_data(options, sound=None):
     """Reads the data of a run.
 
     A shipped set has its own split. Of a folder of MIDI files, sorted by path, the first eight
     tenths train, the next tenth validates and the last one tests, at least one file each; of two
-    files none is left to test, of one file none to validate.
+    files none is left to test, of one file none to validate. Recordings are split by time, each
+    for itself, see `seqlayers.recordings`.
 
     Args:
-        options: Dictionary with `dataset`, or `midi`, `step_in_beats` and `transpose`.
+        options: All options of the run.
+        sound: Of a run on recordings that has begun, its `recordings.Sound`.
 
     Returns:
         `Data`.
@@ -90,6 +109,9 @@ def read_data(options):
     """
     if options["dataset"]:
         return Data(*piano_roll.load(options["dataset"]))
+    if options["wav"]:
+        read = recordings.read(options, sound)._asdict()
+        return Data(**read)
     paths, rolls, skipped = midi.read_folder(
         options["midi"], options["step_in_beats"], options["transpose"]
     )
@@ -103,15 +125,13 @@ def read_data(options):
     return Data(*(rolls[part] for part in parts), by_split, skipped)
 
 
-def batches(options, rolls, first_epoch=0):
-    """The rolls that a run trains on, in batches, from the epoch of that number on."""
+def batches(options, sequences, first_epoch=0):
+    """What a run trains on, in batches, from the epoch of that number on."""
+    given = {"max_steps": options["max_steps"], "seed": options["seed"], "first_epoch": first_epoch}
+    if options["wav"]:
+        return datasets.batches(sequences, options["batch_size"], **given)
     return piano_roll.batches(
-        rolls,
-        options["batch_size"],
-        max_steps=options["max_steps"],
-        seed=options["seed"],
-        first_epoch=first_epoch,
-        transpose=options["augment"],
+        sequences, options["batch_size"], transpose=options["augment"], **given
     )
 
 
@@ -123,32 +143,41 @@ def build_model(options, num_steps):
         num_steps: Number of training steps of the whole run, over which a schedule falls.
     """
     keras.utils.set_random_seed(options["seed"])
+    V = _visible_units(options)
     if options["model"] == "rtrbm":
-        model = RTRBM(piano_roll.NUM_KEYS, visibles="bernoulli", **_head_options(options))
+        visibles = options["visibles"] or "bernoulli"
+        model = RTRBM(V, visibles=visibles, **_head_options(options))
     else:
         dropout = options["context_dropout"] or 0.0
-        model = SequenceModel(_memory(options), _head(options), dropout)
-    model.compile(_optimizer(options, num_steps))
+        model = SequenceModel(_memory(options), _head(options, V), dropout)
+    model.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
     return model
 
 
+def _visible_units(options):
+    return recordings.NUM_BINS if options["wav"] else piano_roll.NUM_KEYS
+
+
 def _head_options(options):
-    names = ("hidden_units", "gibbs_steps", "num_betas", "centering_rate", "seed")
+    names = ("hidden_units", "gibbs_steps", "sampling_steps", "num_betas", "centering_rate", "seed")
     return {name: options[name] for name in names if options[name] is not None}
 
 
-def _head(options):
+def _head(options, V):
     kind, seed = MODELS[options["model"]].head, options["seed"]
     if kind == "bernoulli":
-        return heads.BernoulliHead(piano_roll.NUM_KEYS, seed=seed)
+        return heads.BernoulliHead(V, seed=seed)
     if kind == "nade":
-        return heads.NADE(piano_roll.NUM_KEYS, options["hidden_units"], seed=seed)
+        return heads.NADE(V, options["hidden_units"], seed=seed)
     given = _head_options(options)
     if kind == "dbn":
         given["hidden_units"] = (options["hidden_units"],) * options["hidden_layers"]
-        return heads.ConditionalDBN(piano_roll.NUM_KEYS, **given)
-    chains = options["persistent_chains"]
-    return heads.ConditionalRBM(piano_roll.NUM_KEYS, persistent_chains=chains, **given)
+        return heads.ConditionalDBN(V, **given)
+    if options["visibles"]:
+        given["visibles"] = options["visibles"]
+    if options["l1"]:
+        given["kernel_regularizer"] = keras.regularizers.L1(options["l1"])
+    return heads.ConditionalRBM(V, persistent_chains=options["persistent_chains"], **given)
 
 
 def _memory(options):
@@ -162,8 +191,11 @@ def _memory(options):
         if count == 1:  # the layer, whose loop over time is faster than Keras's
             return SFM(units, K, return_sequences=True, **given)
         return [SFMCell(units, K, **given) for _ in range(count)]
-    cells = [_CELLS[options["cell"]](units, **given) for _ in range(count)]
-    return cells if count > 1 else cells[0]
+    make = _CELLS.get(options["cell"])
+    if make is None:  # tanh-gated, which takes one argument more
+        make = functools.partial(TanhGatedCell, gate_activation=options["gate_activation"])
+    cells = [make(units, **given) for _ in range(count)]
+    return scanned(cells if count > 1 else cells[0])
 
 
 def _optimizer(options, num_steps):
@@ -172,14 +204,25 @@ def _optimizer(options, num_steps):
         rate = schedules.PolynomialDecay(rate, num_steps, end_learning_rate=0.0)
     elif options["schedule"] == "cosine":
         rate = schedules.CosineDecay(rate, num_steps, alpha=_COSINE_END)
-    clip = {"global_clipnorm": options["clip_norm"]}
+    elif options["schedule"] == "phases":
+        rate = _phases(rate, num_steps)
+    clip = {"global_clipnorm": options["clip_norm"] or None}
     if options["optimizer"] == "adam":
         return keras.optimizers.Adam(rate, **clip)
-    if options["optimizer"] == "rmsprop":
-        return keras.optimizers.RMSprop(rate, **clip)
+    if options["optimizer"] == "rmsprop":  # as `RNNRBM.optimizer_for_spectrograms`
+        return keras.optimizers.RMSprop(rate, rho=0.9, epsilon=1e-6, **clip)
     nesterov = options["optimizer"] == "nesterov"
     momentum = options["momentum"] if nesterov else 0.0
     return keras.optimizers.SGD(rate, momentum, nesterov, **clip)
+
+
+def _phases(rate, num_steps):
+    """Five phases of one length, at rates that are to each other as those of the spectrograms."""
+    first, count = SPECTROGRAM_LEARNING_RATES[0], len(SPECTROGRAM_LEARNING_RATES)
+    rates = [rate * (each / first) for each in SPECTROGRAM_LEARNING_RATES]
+    # Steps are counted from 0, and a phase of Keras's holds its boundary.
+    ends = [max(1, num_steps * phase // count) - 1 for phase in range(1, count)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(ends, rates)
 
 
 def load_model(source):
@@ -227,7 +270,8 @@ def load_model(source):
 def read_config(folder):
     """The `config.json` of a run, checked; None if there is none.
 
-    Options that the version of then did not have are what they are if nothing is said.
+    Options that the version of then did not have are what they are if nothing is said. Of a run on
+    recordings, `sound` is a `recordings.Sound`.
     """
     path = Path(folder) / CONFIG
     if not path.exists():
@@ -238,6 +282,8 @@ def read_config(folder):
         if not isinstance(options, dict) or "model" not in options or not sha256:
             raise KeyError("options")
         config["options"] = completed(options)
+        if options.get("wav"):
+            config["sound"] = recordings.Sound.from_config(config["sound"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{CONFIG} must be as `seqlayers train` wrote it. Received: {path}, which is damaged "
@@ -257,6 +303,8 @@ def write_config(folder, options, data):
     if data.files is not None:
         about |= {"files": data.files, "files_skipped": len(data.skipped)}
     config = {"options": {k: options[k] for k in DEFAULTS}, "data": about, "versions": versions()}
+    if data.sound is not None:
+        config["sound"] = data.sound.get_config()
     text = json.dumps(config, indent=1) + "\n"
     files.write_atomically(Path(folder) / CONFIG, text.encode())
 
@@ -268,11 +316,11 @@ def versions():
 
 
 def fingerprint(data):
-    """A hash of all rolls and of their split."""
-    digest = hashlib.sha256()
-    for rolls in (data.train, data.valid, data.test):
-        digest.update(str([roll.shape for roll in rolls]).encode())
-        for roll in rolls:
+    """A hash of all rolls and of their split; of recordings, of what the files hold."""
+    digest = hashlib.sha256(data.sha256.encode())
+    for sequences in (data.train, data.valid, data.test):
+        digest.update(str([sequence.shape for sequence in sequences]).encode())
+        for roll in sequences if data.sound is None else ():
             digest.update(np.ascontiguousarray(roll, "uint8"))
     return digest.hexdigest()
 
@@ -396,7 +444,7 @@ def _pretrain(model, options, data):
         adam = keras.optimizers.Adam(rate)
         model.pretrain_head(data.train, options["pretrain_head"], optimizer=adam, verbose=0)
     if options["pretrain_memory"]:
-        adam = keras.optimizers.Adam(rate, global_clipnorm=options["clip_norm"])
+        adam = keras.optimizers.Adam(rate, global_clipnorm=options["clip_norm"] or None)
         dataset = batches(options, data.train)
         model.pretrain_memory(dataset, options["pretrain_memory"], adam, verbose=0)
 

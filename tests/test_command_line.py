@@ -1,6 +1,5 @@
 """The command line: what it writes, how a stopped run goes on, and what it refuses."""
 
-import csv
 import errno
 import json
 import os
@@ -16,38 +15,19 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import refused, seqlayers, succeeds, table, weights
 
 from seqlayers import recipes, runs
 from seqlayers.__main__ import cli
-from seqlayers.datasets import midi, piano_roll
+from seqlayers.datasets import audio, midi, piano_roll
 from seqlayers.models import SequenceModel
-from seqlayers.options import DEFAULTS
+from seqlayers.options import DEFAULTS, complete
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 16
 TINY = "--hidden-units 4 --recurrent-units 3 --gibbs-steps 1 --batch-size 2".split()
 TINY += ["--augment", "-5", "6", "--epochs", str(EPOCHS), "--validate-every", "5"]
 VALIDATED = [5, 10, 15, 16]
-
-
-def seqlayers(*args):
-    return CliRunner().invoke(cli, [str(arg) for arg in args], prog_name="seqlayers")
-
-
-def succeeds(*args):
-    done = seqlayers(*args)
-    assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
-    return done.output
-
-
-def refused(*args):
-    """The message of a command that must end with status 2, on one line."""
-    done = seqlayers(*args)
-    assert done.exit_code == 2, f"{done.exit_code}: {done.output}"
-    assert "Error: " in done.output
-    assert "Traceback" not in done.output
-    return " ".join(done.output.split())
 
 
 def start(*args, **kwargs):
@@ -60,18 +40,6 @@ def start(*args, **kwargs):
         text=True,
         **kwargs,
     )
-
-
-def table(run):
-    with open(run / "metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def weights(file):
-    """Of a model and of its optimizer."""
-    model = keras.saving.load_model(file)
-    assert int(model.optimizer.iterations) > 0
-    return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +153,7 @@ def test_a_recipe_trains_with_what_is_told_otherwise(music, tmp_path):
 
 def test_recipes_are_listed_with_what_they_reached():
     said = succeeds("recipes")
-    assert [name for name in recipes.names() if name not in said] == []
+    assert [name for name in [*recipes.names(), *recipes.sound_names()] if name not in said] == []
     said = succeeds("recipes", "rnn-rbm-jsb")
     assert "--gibbs-steps" in said and "-6.27" in said and "--cell" in said
     assert "must be one of" in refused("recipes", "rnn-rbm-bach")
@@ -261,17 +229,30 @@ def examples():
         yield from (shlex.split(line) for line in lines)
 
 
+def fit_in_name_only(folder, model, history, options, data, **_):
+    """Leaves a small new model, where there is to be one of recordings."""
+    if options["wav"]:
+        small = {"hidden_units": 4, "recurrent_units": 3, "recurrent_layers": 1}
+        runs.build_model(options | small, num_steps=1).save(Path(folder) / runs.LAST)
+
+
 def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, rng):
     tiny = [(rng.random((6, 88)) < 0.05).astype("uint8")]
     monkeypatch.setattr(piano_roll, "load", lambda name: piano_roll.PianoRolls(tiny, tiny, tiny))
-    monkeypatch.setattr(runs, "fit", lambda *_, **__: None)  # training is tested elsewhere
-    monkeypatch.setattr("seqlayers.__main__._report", lambda *_: None)
+    monkeypatch.setattr(runs, "fit", fit_in_name_only)  # training is tested elsewhere
+    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
     commands = list(examples())
     assert {words[1] for words in commands} == set(cli.commands)
     monkeypatch.chdir(tmp_path)
     Path("music").mkdir()
     midi.write("music/one.mid", tiny[0])
     midi.write("song.mid", tiny[0])
+    Path("birds").mkdir()
+    for path in ("birds/one.wav", "evening.wav", "song.wav"):
+        sound = 0.001 * rng.normal(size=16000)
+        for start in range(400, 16000, 1600):  # of 8000 samples a second
+            sound[start : start + 200] = np.sin(np.arange(200))
+        audio.write(path, sound, 8000)
     done = set()
     for words in sorted(commands, key=lambda words: words[1] != "train"):
         if "--overwrite" not in words and " ".join(words) in done:
@@ -440,7 +421,7 @@ def test_small_folders_are_split_and_said_to_be(count, split, music, tmp_path, m
     for n in range(count):
         shutil.copy(music / f"{n}.mid", folder)
     monkeypatch.setattr(runs, "fit", lambda *_, **__: None)
-    monkeypatch.setattr("seqlayers.__main__._report", lambda *_: None)
+    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
     said = succeeds("train", "--midi", folder, *TINY, "--out", tmp_path / "run")
     counts = json.loads((tmp_path / "run" / "config.json").read_text())["data"]["sequences"]
     assert tuple(counts.values()) == split
@@ -455,7 +436,7 @@ def test_many_files_go_by_tenths(monkeypatch):
     paths = [Path(f"music/{n:02}.mid") for n in range(25)]
     found = midi.Folder(paths, list(range(25)), [])
     monkeypatch.setattr(midi, "read_folder", lambda *_: found)
-    options = {"dataset": None, "midi": "music", "step_in_beats": 0.5, "transpose": 0}
+    options = complete({"midi": "music"})
     data = runs.read_data(options)
     assert (data.train, data.valid, data.test) == (list(range(21)), [21, 22], [23, 24])
     assert data.files["test"] == ["23.mid", "24.mid"]
@@ -483,8 +464,10 @@ def test_many_files_go_by_tenths(monkeypatch):
         (["--dataset", "nottingham", "--augment", 6, -5], ["--augment", "6 -5", "LOW"]),
         (["--augment", -200, 5], ["--augment", "-200", "-88<=x<=88"]),
         (["--midi", "nowhere"], ["--midi", "nowhere", "does not exist"]),
-        ([], ["--dataset or --midi", "neither"]),
-        (["--dataset", "nottingham", "--midi", "."], ["--dataset or --midi", "both"]),
+        ([], ["Give --dataset, --midi or --wav", "Received: none"]),
+        (["--dataset", "nottingham", "--midi", "."], ["Received: --dataset and --midi"]),
+        (["--midi", ".", "--wav", "."], ["Received: --midi and --wav"]),
+        (["--dataset", "nottingham", "--threshold", 85], ["--threshold", "no part", "music"]),
         (["--resume", "--overwrite"], ["--resume", "--overwrite", "one of them"]),
         (["--dataset", "nottingham", "--transpose", 1], ["--transpose", "no part", "--dataset"]),
         (
@@ -574,9 +557,10 @@ def test_models_that_are_none_are_refused(run, music, tmp_path):
 
 def test_wrong_data_to_score_are_refused(run, music):
     last = run / "last.keras"
-    assert "give --dataset or --midi" in refused("score", last)
+    assert "give --dataset, --midi or --wav" in refused("score", last)
     both = ["--dataset", "nottingham", "--midi", music]
-    assert "one of them" in refused("score", last, *both)
+    assert "--dataset and --midi do not go together" in refused("score", last, *both)
+    assert "--wav needs a run on recordings" in refused("score", last, "--wav", music)
     assert "--split has no part" in refused("score", last, "--midi", music, "--split", "test")
     said = refused("score", last, "--midi", music / "torn.mid")
     assert "--midi" in said and "torn.mid: truncated" in said
@@ -594,6 +578,8 @@ def test_wrong_data_to_score_are_refused(run, music):
         (["--prime", "text.mid"], ["--prime", "text.mid: not a MIDI file"]),
         (["--prime", "torn.mid"], ["--prime", "torn.mid: truncated"]),
         (["--prime", "none.mid"], ["--prime", "none.mid", "does not exist"]),
+        (["--wav", "sounds"], ["--out or --wav", "Received: both"]),
+        (["--seconds", 2], ["--seconds", "--wav only", "give --steps"]),
     ],
 )
 def test_wrong_wishes_for_music_are_refused(args, parts, trained, music, tmp_path, monkeypatch):
@@ -601,6 +587,9 @@ def test_wrong_wishes_for_music_are_refused(args, parts, trained, music, tmp_pat
     said = refused("generate", trained[0], "--out", tmp_path / "songs", *args)
     assert [part for part in parts if part not in said] == []
     assert not (tmp_path / "songs").exists()
+    said = refused("generate", trained[0], "--wav", tmp_path / "sounds")
+    assert "--wav needs a run on recordings" in said and "--out" in said
+    assert "Received: none" in refused("generate", trained[0])
 
 
 def test_debug_shows_the_traceback(run):

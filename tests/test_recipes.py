@@ -1,13 +1,30 @@
 """Options of runs, recipes made of them, and the models that they ask for."""
 
+import inspect
+
 import keras
+import numpy as np
 import pytest
 
 from seqlayers import recipes, runs
+from seqlayers.datasets.segments import segments
+from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import SFM
-from seqlayers.models import RTRBM
-from seqlayers.options import CELLS, DEFAULTS, MODELS, OPTIMIZERS, SCHEDULES, complete
+from seqlayers.models import RNNRBM, RTRBM, sequence
+from seqlayers.options import (
+    CELLS,
+    DEFAULTS,
+    MODELS,
+    NONFINITE,
+    OPTIMIZERS,
+    SCHEDULES,
+    SEGMENTS,
+    VISIBLES,
+    complete,
+    completed,
+)
 
+WAV = {"dataset": None, "wav": "birds"}
 SMALL = {"dataset": "jsb_chorales", "hidden_units": 5, "recurrent_units": 3}
 
 
@@ -17,19 +34,20 @@ def build(**options):
     return runs.build_model(whole | small, num_steps=100)
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", [*recipes.names(), *recipes.sound_names()])
 def test_a_recipe_is_a_whole_set_of_options(name):
     recipe = recipes.read(name)
     assert recipe.name == recipe.options["recipe"] == name
     assert set(recipe.options) == set(DEFAULTS)
     assert complete({k: v for k, v in recipe.options.items() if v is not None}) == recipe.options
     assert recipe.title
+    assert (recipe.options["dataset"] is None) == (name in recipes.sound_names())
 
 
 @pytest.mark.parametrize("name", recipes.measured())
 def test_a_score_is_that_of_the_recipe_it_stands_beside(name):
     recipe = recipes.read(name)
-    assert recipe.measured["options"] == recipe.options
+    assert completed(recipe.measured["options"]) == recipe.options
     assert recipe.measured["looks"] >= 1
     assert recipe.measured["epochs"] <= recipe.options["epochs"]
 
@@ -72,7 +90,7 @@ def test_optimizers_and_schedules_are_those_asked_for(optimizer, schedule):
     assert model.optimizer.global_clipnorm == 0.5
     assert getattr(model.optimizer, "nesterov", False) == (optimizer == "nesterov")
     model.optimizer.iterations.assign(100)
-    last = {"constant": 1e-3, "linear": 0.0, "cosine": 2e-5}[schedule]
+    last = {"constant": 1e-3, "linear": 0.0, "cosine": 2e-5, "phases": 1e-3 / 30}[schedule]
     assert float(model.optimizer.learning_rate) == pytest.approx(last, rel=1e-5)
 
 
@@ -103,11 +121,75 @@ def test_weights_start_from_the_seed():
         ({"model": "nade", "gibbs_steps": 3}, "--gibbs-steps has no part in --model nade"),
         ({"hidden_layers": 3}, "--hidden-layers has no part in --model rnn-rbm"),
         ({"step_in_beats": 1.0}, "--step-in-beats has no part in --dataset"),
+        ({"visibles": "gamma"}, "--visibles has no part in --dataset, which is for music"),
+        ({"min_length": 3}, "--min-length has no part in --dataset, which is for music"),
+        ({"gate_activation": "tanh"}, "--gate-activation has no part in --cell tanh"),
+        ({"model": "rnn-nade", "l1": 0.1}, "--l1 has no part in --model rnn-nade"),
+        (WAV | {"augment": (-5, 6)}, "--augment has no part in --wav, where there are no notes"),
+        (WAV | {"transpose": 1}, "--transpose has no part in --wav"),
+        (WAV | {"model": "nade", "visibles": "gamma"}, "--visibles has no part in --model nade"),
+        (WAV | {"visibles": "gamma", "centering_rate": 0.1}, "no part in --visibles gamma"),
+        (WAV | {"pretrain_memory": 3}, "--pretrain-memory has no part in --visibles gaussian"),
     ],
 )
 def test_options_without_a_part_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         complete({"dataset": "jsb_chorales"} | options)
+
+
+def test_choices_are_those_of_the_models():
+    assert set(VISIBLES) == set(ConditionalRBM.VISIBLES)
+    assert set(NONFINITE) == set(sequence.NONFINITE)
+
+
+def test_segments_are_found_by_the_defaults_of_their_function():
+    parameters = inspect.signature(segments).parameters
+    assert SEGMENTS == {name: parameters[name].default for name in SEGMENTS}
+    assert set(parameters) - set(SEGMENTS) == {"samples", "sample_rate", "level"}
+
+
+@pytest.mark.parametrize("visibles", VISIBLES)
+def test_recordings_have_a_model_of_their_own(visibles):
+    options = complete({"wav": "birds", "visibles": visibles, "seed": 3})
+    model = runs.build_model(options, num_steps=100)
+    gates = {"gate_activation": "sigmoid", "visibles": visibles, "seed": 3}
+    assert_alike(model, RNNRBM.for_spectrograms(**gates))
+    assert model.nonfinite == "skip"
+
+
+def test_the_recipe_for_recordings_is_the_published_one():
+    told = recipes.read("rnn-rbm-spectrograms").options
+    model = runs.build_model(complete(told | {"wav": "birds", "seed": 3}), num_steps=500)
+    assert_alike(model, RNNRBM.for_spectrograms(seed=3))
+    assert model.nonfinite == "shrink"
+    ours, published = model.optimizer, RNNRBM.optimizer_for_spectrograms(steps_per_phase=100)
+    assert type(ours) is type(published) and ours.global_clipnorm is None
+    assert (ours.rho, ours.epsilon) == (published.rho, published.epsilon)
+    for step in (0, 99, 100, 199, 200, 300, 400, 600):
+        rates = [keras.ops.convert_to_numpy(o._learning_rate(step)) for o in (ours, published)]
+        np.testing.assert_allclose(*rates, rtol=1e-6)
+
+
+def assert_alike(model, other):
+    """Memory and head are told the same."""
+    ours, theirs = (
+        [m.head.get_config(), *(cell.get_config() for cell in m.memory.cell.cells)]
+        for m in (model, other)
+    )
+    for one, two in zip(ours, theirs, strict=True):
+        assert one | {"name": ""} == two | {"name": ""}
+
+
+def test_a_recipe_for_music_may_be_tried_on_recordings():
+    options = complete({"wav": "birds", "model": "rnn-nade"})
+    assert options["visibles"] is None and options["l1"] is None
+    assert runs.build_model(options | {"recurrent_layers": 1}, 100).head.visible_units == 129
+
+
+def test_options_newer_than_a_score_are_what_they_are_if_nothing_is_said():
+    now = recipes.read("nade-jsb").options
+    old = {k: v for k, v in now.items() if k not in ("wav", "nonfinite", "threshold")}
+    assert completed(old) == now
 
 
 def test_midi_has_a_step_of_its_own():

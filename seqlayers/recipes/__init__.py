@@ -1,7 +1,8 @@
 """Recipes: what to train on which set, and how, as data files; and what came of it.
 
 A file `<model>.toml` has a title, the options that all sets share, and a table for each set with
-those of its own. The name of a recipe is that of the file and of the set: `rnn-dbn-jsb`.
+those of its own. The name of a recipe is that of the file and of the set: `rnn-dbn-jsb`. A file
+without such tables is a recipe for recordings, which whoever trains it brings, and bears its name.
 
 What was measured is in `measured.json`, which `benchmarks/tables/music.py` writes.
 """
@@ -33,15 +34,20 @@ class Recipe(NamedTuple):
 
 
 def names():
-    """Names of all recipes: model after model, each on the sets it is for."""
+    """Names of the recipes for sets: model after model, each on the sets it is for."""
     return [f"{model}-{each}" for model, file in _files().items() for each in SETS if each in file]
+
+
+def sound_names():
+    """Names of the recipes for recordings."""
+    return [model for model, file in _files().items() if not SETS.keys() & file.keys()]
 
 
 def read(name):
     """Reads a recipe.
 
     Args:
-        name: One of `names()`.
+        name: One of `names()` or `sound_names()`.
 
     Returns:
         A `Recipe`.
@@ -53,8 +59,13 @@ def read(name):
         >>> read("lstm-nade-jsb").options["cell"]
         'lstm'
     """
+    known = [*names(), *sound_names()]
+    if name not in known:
+        raise ValueError(f"A recipe must be one of {', '.join(known)}. Received: {name!r}.")
     if name not in names():
-        raise ValueError(f"A recipe must be one of {', '.join(names())}. Received: {name!r}.")
+        file = _files()[name]
+        options = complete({"recipe": name} | file["options"])
+        return Recipe(name, file["title"], options, file.get("published"), measured().get(name))
     each = next(each for each in SETS if name.endswith(f"-{each}"))
     file = _files()[name.removesuffix(f"-{each}")]
     options = {"recipe": name, "dataset": SETS[each]} | file["options"] | file[each]

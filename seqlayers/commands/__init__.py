@@ -1,0 +1,1 @@
+"""The commands of `seqlayers`, a file each; `seqlayers.cli` has what they share."""

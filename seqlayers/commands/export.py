@@ -1,0 +1,44 @@
+"""`seqlayers export`."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from seqlayers import files
+from seqlayers.cli import debug, import_runs, source, writing
+from seqlayers.commands.run_data import config_of
+
+SOUND = "sound.json"
+
+
+@click.command()
+@source
+@click.argument("path", type=click.Path(path_type=Path))
+@debug
+def export(source, path):
+    """Write a model as a SavedModel, to be served without seqlayers.
+
+    SOURCE is a run's folder, of which best.keras is taken, or a .keras file. PATH must not exist.
+    Of a run on recordings, assets.extra/sound.json tells how frames are made of sound: the spectra,
+    their scale, and the shift and divisor of each bin.
+
+    \b
+    Examples:
+      seqlayers export runs/jsb served/jsb/1
+    """
+    if os.path.lexists(path):
+        raise click.UsageError(f"PATH must not exist yet. Received: {path}, which does.")
+
+    runs = import_runs()
+    model, _ = runs.load_model(source)
+    config = config_of(runs, source)
+    with writing(path):
+        model.export(path)
+        if config and "sound" in config:
+            extra = path / "assets.extra"
+            extra.mkdir()
+            text = json.dumps(config["sound"].get_config()) + "\n"
+            files.write_atomically(extra / SOUND, text.encode())
+    click.echo(str(path))

@@ -1,0 +1,81 @@
+"""`seqlayers data` and `seqlayers recipes`."""
+
+import click
+
+from seqlayers import recipes
+from seqlayers.cli import debug
+from seqlayers.datasets import piano_roll
+from seqlayers.options import flag
+
+
+@click.command()
+@click.argument("name", type=click.Choice(piano_roll.NAMES), required=False)
+@debug
+def data(name):
+    """List the sets that ship with seqlayers, or tell all about one.
+
+    \b
+    Examples:
+      seqlayers data
+      seqlayers data jsb_chorales
+    """
+    if name:
+        about = piano_roll.info(name)
+        click.echo(f"{name}: {about.title}\n")
+        for split in piano_roll.SPLITS:
+            counts = f"{about.sequences[split]:6,} sequences {about.frames[split]:9,} frames"
+            click.echo(f"  {split:6}{counts}")
+        click.echo(f"  step  {about.step}")
+        for field in ("source", "terms"):
+            click.echo()
+            click.echo(click.wrap_text(f"{field.title()}: {getattr(about, field)}", 80))
+        return
+    click.echo(f"{'name':14}{'train':>7}{'valid':>7}{'test':>7}{'frames':>11}  step, terms")
+    for name in piano_roll.NAMES:
+        about = piano_roll.info(name)
+        counts = "".join(f"{about.sequences[split]:7,}" for split in piano_roll.SPLITS)
+        click.echo(f"{name:14}{counts}{sum(about.frames.values()):11,}  {about.step}")
+        click.echo(click.wrap_text(about.terms, 100, " " * 16, " " * 16))
+
+
+@click.command("recipes")
+@click.argument("name", required=False)
+@debug
+def list_recipes(name):
+    """List the recipes that ship with seqlayers, or tell all about one.
+
+    The list has what each reached on the test split, in nats per frame, and what is printed of
+    such a model: benchmarks/tables/music.py of the source trains and measures them. Those that
+    name no set are for recordings, which --wav brings.
+
+    \b
+    Examples:
+      seqlayers recipes
+      seqlayers recipes rnn-rbm-jsb
+    """
+    if name:
+        recipe = recipes.read(name)
+        click.echo(f"{name}: {recipe.title}\n")
+        for option_name, value in recipe.options.items():
+            if value is not None and option_name != "recipe":
+                value = " ".join(map(str, value)) if isinstance(value, list) else value
+                click.echo(f"  {flag(option_name):20} {value}")
+        click.echo(f"\n  printed  {_nats(recipe.published)}\n  ours     {_score(recipe)}")
+        return
+    click.echo(f"{'name':26}{'printed':>8}{'ours':>9}")
+    for name in (*recipes.names(), *recipes.sound_names()):
+        recipe = recipes.read(name)
+        click.echo(f"{name:26}{_nats(recipe.published):>8}{_score(recipe)}")
+
+
+def _nats(nats):
+    return "-" if nats is None else f"{nats:.2f}"
+
+
+def _score(recipe):
+    ours = recipe.measured
+    if ours is None:
+        return "  not run"
+    nats, other = ours["nats"], ours.get("reverse_nats")
+    bracket = f" ({other:.3f} from the other side)" if other is not None else ""
+    return f"{nats:9.3f}  {ours['kind']}{bracket}, {ours['epochs']} epochs, {ours['seconds']:,} s"

@@ -1,0 +1,132 @@
+"""`seqlayers segment`."""
+
+import csv
+import io
+from pathlib import Path
+
+import click
+import numpy as np
+
+from seqlayers import files, recordings
+from seqlayers.cli import (
+    RATE,
+    debug,
+    naming,
+    option,
+    sound_options,
+    source,
+    tell_skipped,
+    writing,
+)
+from seqlayers.datasets.segments import NoSegments, rate_of_file, segments_of_file
+from seqlayers.datasets.sound_file import AudioError, read_blocks
+from seqlayers.datasets.spectra import Spectra, stft
+from seqlayers.options import segment_options
+
+COLUMNS = ("file", "start", "end")
+PICTURED = 60  # seconds of a picture, from the start
+PICTURES = (".png", ".pdf", ".svg")
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@source
+@click.option("--out", type=_FILE, required=True, help="CSV file: file, start and end in seconds.")
+@click.option("--picture", type=_FILE, help=f"Draws the first recording: {', '.join(PICTURES)}.")
+@option("--sample-rate", type=RATE, help="Hz to resample to before.")
+@sound_options
+@click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
+@debug
+def segment(source, out, picture, sample_rate, channel, overwrite, **options):
+    """Find the segments of recordings, where somebody sings, calls or speaks.
+
+    SOURCE is a folder of recordings, or one. The level that is compared to is each recording's own.
+    Times are seconds, lengths of options milliseconds. Recordings are left at the rate they have,
+    unless --sample-rate is given. The picture is of the first minute of the first recording.
+
+    \b
+    Examples:
+      seqlayers segment birds --out segments.csv
+      seqlayers segment song.wav --out song.csv --picture song.png --threshold 85 --max-length 1000
+    """
+    options = segment_options(options)
+    if picture:
+        _check_picture(picture)
+    there = [path for path in (out, picture) if path and path.exists()]
+    if there and not overwrite:
+        raise click.UsageError(
+            f"There must not be files of these names; add --overwrite. Received: {there[0]}."
+        )
+    options |= {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
+    rows, skipped, first = [], [], None
+    with naming("SOURCE"):
+        paths = recordings.find(source)
+        for path in paths:
+            try:
+                found = segments_of_file(path, **options)
+            except (AudioError, NoSegments, OSError) as error:
+                skipped.append((path, str(error)))
+                continue
+            first = first or (path, found)
+            name = recordings.name(path, source)
+            rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
+            heard = np.diff(found.times).sum()
+            counted = f"{len(found.times)} segments, {heard:.3f} of {found.duration:.3f} s"
+            click.echo(f"{name}: {counted}")
+        if first is None:
+            raise recordings.no_segments(source, [reason for _, reason in skipped])
+    tell_skipped(skipped, len(paths) - len(skipped), "recordings")
+    click.echo(f"{len(rows)} segments in {len(paths) - len(skipped)} recordings")
+    _write_table(out, rows)
+    click.echo(str(out))
+    if picture:
+        _draw(picture, *first, options["sample_rate"], options["channel"])
+        click.echo(str(picture))
+
+
+def _check_picture(path):
+    """Says before any work what the picture lacks."""
+    if path.suffix.lower() not in PICTURES:
+        raise click.UsageError(f"--picture must end as {' or '.join(PICTURES)}. Received: {path}.")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise click.UsageError(
+            "--picture needs Matplotlib: pip install seqlayers[plot]."
+        ) from error
+
+
+def _write_table(path, rows):
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows(rows)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomically(path, text.getvalue().encode())
+
+
+def _draw(path, recording, found, sample_rate, channel):
+    from seqlayers import plotting
+
+    rate = sample_rate or rate_of_file(recording)
+    blocks, count = [], 0
+    for block in read_blocks(recording, sample_rate=rate, channel=channel):
+        blocks.append(block)
+        count += len(block)
+        if count >= PICTURED * rate:
+            break
+    samples = np.concatenate(blocks)[: PICTURED * rate]
+    settings = Spectra(recordings.FRAME_LENGTH, recordings.HOP_LENGTH, sample_rate=rate)
+    figure = plotting.segments(
+        samples,
+        rate,
+        found.times[found.times[:, 1] <= len(samples) / rate],
+        threshold=found.level or None,
+        amplitudes=np.abs(stft(samples, settings)),
+        hop_length=settings.hop_length,
+    )
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plotting.save(figure, path)
