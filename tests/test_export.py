@@ -17,8 +17,8 @@ from tensorflow.python.framework import op_def_registry
 
 from seqlayers import export as exporting
 from seqlayers.energy.sampling import row_seeds, seed_pair
-from seqlayers.heads import BernoulliHead, ConditionalRBM
-from seqlayers.models import RNNRBM, LSTBMModel, SequenceModel
+from seqlayers.heads import NADE, BernoulliHead, ConditionalRBM
+from seqlayers.models import RNNDBN, RNNRBM, LSTBMModel, SequenceModel
 
 LENGTHS = np.array([7, 3, 0, 5], "int32")  # a row without any frame among them
 SEEDS = np.array([[3, 1], [-4, 1], [2**31 - 1, 5], [9, -2]], "int32")
@@ -40,12 +40,14 @@ MODELS = {
     "gaussian": lambda: SequenceModel(
         keras.layers.GRUCell(6), ConditionalRBM(8, 5, visibles="gaussian", seed=0)
     ),
+    "dbn": lambda: RNNDBN(8, (5, 4), 6, gibbs_steps=2, seed=0),
+    "nade": lambda: SequenceModel(keras.layers.GRUCell(6), NADE(8, 5, seed=0)),
     "lstbm": lambda: LSTBMModel(8, 3, seed=0),
     "no_memory": lambda: SequenceModel(None, BernoulliHead(8, seed=0)),
     "no_memory_estimate": lambda: SequenceModel(None, estimating_rbm()),
 }
-WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "gaussian", "lstbm"]
-WITH_HIDDEN_UNITS = ["simple_rnn", "lstbm", "no_memory_estimate"]
+WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "gaussian", "dbn", "nade", "lstbm"]
+WITH_HIDDEN_UNITS = ["simple_rnn", "dbn", "lstbm", "no_memory_estimate"]
 
 
 class Exported:
@@ -135,7 +137,7 @@ def test_signatures_are_named_and_typed_as_documented(streaming):
         "generate": (drawn | state, {"frames", *next_state}),
     }
     head = streaming.model.head
-    if isinstance(head, ConditionalRBM):
+    if hasattr(head, "encode"):
         expected["encode"] = {"frames", "lengths"}, {"code"}
         if head.decodes_alone:
             expected["decode"] = {"code"}, {"frames"}

