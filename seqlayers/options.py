@@ -73,6 +73,7 @@ DEFAULTS: dict[str, Any] = {
     "context_dropout": 0.0,
     "pretrain_head": None,
     "pretrain_memory": None,
+    "pretrain_layers": None,
     "epochs": 100,
     "batch_size": 16,
     "optimizer": "adam",
@@ -101,14 +102,16 @@ OF_RECORDINGS: dict[str, Any] = {
 
 _MEMORY = {"cell", "recurrent_units", "recurrent_layers", "num_frequencies", "gate_activation"}
 _MEMORY |= {"dropout", "recurrent_dropout", "context_dropout", "pretrain_memory"}
+_MEMORY |= {"pretrain_layers"}
 _OF_RBM = {"hidden_units", "gibbs_steps", "sampling_steps", "num_betas", "pretrain_head"}
 _HEAD = _OF_RBM | {"hidden_layers", "persistent_chains", "centering_rate", "l1"}
+_HEAD |= {"pretrain_layers"}
 _OF_HEAD = {
     "bernoulli": set(),
     "rbm": _OF_RBM | {"centering_rate", "l1"},
     "tied": _OF_RBM | {"centering_rate"},
     "nade": {"hidden_units", "pretrain_head"},
-    "dbn": _OF_RBM | {"hidden_layers"},
+    "dbn": _OF_RBM | {"hidden_layers", "pretrain_layers"},
 }
 _REAL_HEADS = ("rbm", "tied")  # whose visible units may be other than Bernoulli
 
@@ -130,6 +133,8 @@ def unused(options):
     if model.head == "rbm" and not model.memory:
         del without["persistent_chains"]
         without["pretrain_head"] = name  # that is all the training there is
+    if options["pretrain_layers"] and "pretrain_layers" not in without:
+        without["pretrain_head"] = "--pretrain-layers"
     if model.memory and options["cell"] != "sfm":
         without["num_frequencies"] = f"--cell {options['cell']}"
     if model.memory and options["cell"] != "tanh-gated":

@@ -448,6 +448,30 @@ def _pretrain(model, options, data):
         dataset = batches(options, data.train)
         model.pretrain_memory(dataset, options["pretrain_memory"], adam, verbose=0)
 
+    if options["pretrain_layers"]:
+        _pretrain_layers(model, options, data)
+
+
+def _pretrain_layers(model, options, data):
+    """Trains a deep head layer after layer, each time with the memory, as `RNNDBN.deeper` would."""
+    units, below = model.head.layer_units, None
+    dataset = batches(options, data.train)
+    num_steps = options["pretrain_layers"] * int(dataset.cardinality())
+    for depth in range(1, len(units)):
+        config = model.head.get_config() | {"hidden_units": units[:depth]}
+        stage = SequenceModel(
+            model.memory, type(model.head).from_config(config), model.context_dropout
+        )
+        if below is not None:
+            stage.head.stack_on(below)
+        stage.initial_context.assign(model.initial_context)
+        stage.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
+        stage.fit(dataset, epochs=options["pretrain_layers"], verbose=0)
+        model.initial_context.assign(stage.initial_context)
+        below = stage.head
+    if below is not None:
+        model.head.stack_on(below)
+
 
 def best_row(history):
     """The row of the best epoch on the validation split; None if there was no validation."""

@@ -104,6 +104,21 @@ def test_a_deep_network_has_the_layers_asked_for():
     assert head.layer_units == (5, 5, 5)
 
 
+def test_layers_are_trained_one_by_one_before_all_of_them():
+    options = complete({"dataset": "jsb_chorales", "model": "rnn-dbn", "pretrain_layers": 1})
+    options |= {"hidden_units": 4, "recurrent_units": 3, "batch_size": 2}
+    model = runs.build_model(options, num_steps=1)
+    before = [w.numpy() for w in model.memory.weights]
+    rng = np.random.default_rng(0)
+    rolls = [(rng.random((6, 88)) < 0.1).astype("uint8") for _ in range(2)]
+    runs._pretrain(model, options, runs.Data(rolls, [], []))
+    head, after = model.head, [w.numpy() for w in model.memory.weights]
+    assert all((a != b).any() for a, b in zip(after, before, strict=True))
+    W, turned = (getattr(head, f"hidden_{n}_kernel").numpy() for n in (1, 2))
+    assert np.isin(turned[0], W[:, 0]).all()  # the second layer is the first one turned around
+    assert np.abs(W).max() > 0 and head.visible_bias.numpy().any()
+
+
 def test_weights_start_from_the_seed():
     a, b, other = (build(model="rnn-nade", seed=seed) for seed in (1, 1, 2))
     same = [(x == y).all() for x, y in zip(a.get_weights(), b.get_weights(), strict=True)]

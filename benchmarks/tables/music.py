@@ -29,6 +29,7 @@ from seqlayers.options import completed  # noqa: E402
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "seqlayers" / "recipes" / recipes.MEASURED
 NUM_BETAS = 1000  # annealing steps of the look at the test split
+NUM_SAMPLES = 1000  # draws that tighten a lower bound there
 MOST_FRAMES = 5_000  # of a test split, for the estimate from the other side: it takes as long again
 
 
@@ -78,6 +79,8 @@ def measure(name, folder, minutes, looks):
     if hasattr(model.head, "num_betas"):
         # A head alone takes ten times as many.
         model.head.num_betas = NUM_BETAS if model.memory else NUM_BETAS // 10
+    if hasattr(model.head, "num_samples"):
+        model.head.num_samples = NUM_SAMPLES
     test = piano_roll.load(options["dataset"]).test
     bracket = model.head.kind != "exact" and sum(map(len, test)) <= MOST_FRAMES
     ours = model.score(test, bracket=bracket)

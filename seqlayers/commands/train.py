@@ -90,6 +90,7 @@ _MAY_CHANGE = ("epochs", "patience", "validate_every")  # of the options of a ru
 @option("--context-dropout", type=Share(), help="Of what the recurrent layers say to the head.")
 @option("--pretrain-head", type=COUNT, help="Epochs on shuffled frames before all else.")
 @option("--pretrain-memory", type=COUNT, help="Epochs by cross-entropy, after those.")
+@option("--pretrain-layers", type=COUNT, help="Of a DBN, epochs with each layer less, memory too.")
 @option("--epochs", type=COUNT, help="Number of the last epoch.")
 @option("--batch-size", type=SIZE, help="Sequences in a batch.")
 @option("--optimizer", type=click.Choice(OPTIMIZERS), help="How gradients become steps.")
