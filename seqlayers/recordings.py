@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlayers.datasets import audio
-from seqlayers.datasets.normalizer import Normalizer
+from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
 from seqlayers.datasets.segments import NoSegments
-from seqlayers.datasets.sound_corpus import UnitNormalizer, frames_of_segments
+from seqlayers.datasets.sound_corpus import frames_of_segments
 from seqlayers.datasets.spectra import Spectra, griffin_lim, stft, to_amplitude, to_frames
 from seqlayers.options import segment_options
 

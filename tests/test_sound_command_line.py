@@ -12,8 +12,8 @@ from command_line import refused, succeeds, table, weights
 
 from seqlayers import recordings, runs
 from seqlayers.datasets import audio
-from seqlayers.datasets.normalizer import Normalizer
-from seqlayers.datasets.sound_corpus import UnitNormalizer, frames_of_segments
+from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
+from seqlayers.datasets.sound_corpus import frames_of_segments
 from seqlayers.datasets.spectra import Spectra, stft, to_frames
 
 RATE = 8000

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlayers.checks import check_choice, check_integer
-from seqlayers.datasets import batching
-from seqlayers.datasets.normalizer import DIVISOR_FLOOR, Normalizer
+from seqlayers.datasets.normalizer import Normalizer
 from seqlayers.datasets.segments import BLOCK, NoSegments, rate_of_file, segments_of_blocks
 from seqlayers.datasets.sound_file import AudioError, Sound, check_samples, read_blocks, resample
 from seqlayers.datasets.spectra import (
@@ -299,58 +298,6 @@ def temporal_folds(corpus, num_folds=5, kind="forward"):
             )
         folds.append((np.flatnonzero(train), np.flatnonzero(validation)))
     return folds
-
-
-class UnitNormalizer(Normalizer):
-    """Brings frames between 0 and 1, as Bernoulli units want them.
-
-        clip((frames - least) / (largest - least), 0, 1)
-
-    Fit it to what is trained on; what others have beyond that is clipped. Arguments, saving and
-    loading are those of `Normalizer`, with the least values as `shift`.
-
-    Example:
-        >>> normalizer = UnitNormalizer.fit([np.array([[1.0, 7.0], [3.0, 7.0]])])
-        >>> normalizer.normalize([[2.0, 7.0], [9.0, 8.0]])
-        array([[0.5, 0. ],
-               [1. , 1. ]], dtype=float32)
-    """
-
-    @classmethod
-    def fit(cls, frames, kind="unit", per_bin=True):
-        """Finds the least and the largest values, in one pass and memory that does not grow.
-
-        As in `Normalizer.fit`, a bin that never moves becomes constant, 0 here.
-
-        Args:
-            frames: Arrays `(T, F)`, as a list, a generator or a `tf.data.Dataset` of them.
-            kind: `"unit"`, the only one.
-            per_bin: Whether each bin has numbers of its own; otherwise all have the same.
-
-        Returns:
-            `UnitNormalizer`.
-
-        Raises:
-            ValueError: If an argument is not as above, or there are no frames.
-        """
-        check_choice("kind", kind, ("unit",))
-        least = largest = None
-        for n, block in enumerate(frames):
-            features = None if least is None else len(least)
-            block = batching.check_sequence(block, features, f"frames[{n}]").astype("float64")
-            low, high = block.min(axis=0), block.max(axis=0)
-            least = low if least is None else np.minimum(least, low)
-            largest = high if largest is None else np.maximum(largest, high)
-        if least is None:
-            raise ValueError("`frames` must hold at least one array. Received: none.")
-        if not per_bin:
-            least, largest = np.full_like(least, least.min()), np.full_like(least, largest.max())
-        moved = largest - least
-        floor = DIVISOR_FLOOR * max(moved.max(), np.abs(least).max())
-        return cls(least, np.maximum(moved, floor) if floor else np.ones_like(moved))
-
-    def normalize(self, frames):
-        return np.clip(super().normalize(frames), 0, 1)
 
 
 def _sound(path, settings, channel, block_samples=2**16):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqlayers.datasets import audio, spectra
-from seqlayers.datasets.normalizer import Normalizer
+from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
 
 
 def test_normalised_frames_have_mean_0_and_variance_1(rng):
@@ -130,3 +130,48 @@ def test_keras_normalises_alike(rng):
 def test_arguments_are_checked(call, reason):
     with pytest.raises(ValueError, match=reason):
         call(np.ones((10, 129), "float32"))
+
+
+def test_values_between_0_and_1_are_those_of_the_equation(rng):
+    frames = [rng.normal(size=(n, 5)) * np.arange(1, 6) for n in (30, 1, 200)]
+    whole = np.concatenate(frames)
+    normalizer = UnitNormalizer.fit(iter(frames))
+    after = normalizer.normalize(whole)
+    expected = (whole - whole.min(axis=0)) / (whole.max(axis=0) - whole.min(axis=0))
+    np.testing.assert_allclose(after, expected, atol=1e-6)
+    np.testing.assert_array_equal([after.min(axis=0), after.max(axis=0)], [[0] * 5, [1] * 5])
+    np.testing.assert_allclose(normalizer.restore(after), whole, atol=1e-5)
+    shared = UnitNormalizer.fit(frames, per_bin=False).normalize(whole)
+    expected = (whole - whole.min()) / (whole.max() - whole.min())
+    np.testing.assert_allclose(shared, expected, atol=1e-6)
+
+
+def test_values_of_other_recordings_are_clipped():
+    normalizer = UnitNormalizer.fit([np.array([[0.0, 5.0], [2.0, 5.0]])])
+    np.testing.assert_array_equal(
+        normalizer.normalize([[-1, 5], [3, 6], [1, 4]]), [[0, 0], [1, 1], [0.5, 0]]
+    )
+    silence = np.full((3, 4), -11.512925, "float32")
+    np.testing.assert_array_equal(UnitNormalizer.fit([silence]).normalize(silence), 0)
+    np.testing.assert_array_equal(UnitNormalizer.fit([0 * silence]).normalize(0 * silence), 0)
+
+
+def test_what_clips_is_saved_as_such(tmp_path, rng):
+    normalizer = UnitNormalizer.fit([rng.normal(size=(20, 129))])
+    normalizer.save(tmp_path / "unit.json")
+    other = UnitNormalizer.load(tmp_path / "unit.json")
+    np.testing.assert_array_equal(other.divisor, normalizer.divisor)
+    assert other.normalize(np.full((1, 129), 100.0)).max() == 1
+
+
+@pytest.mark.parametrize(
+    "frames, kind, message",
+    [
+        ([], "unit", "`frames` must hold at least one array.*none"),
+        ([np.ones((2, 2))], "scale", '`kind` must be "unit".*scale'),
+        ([np.ones((2, 2)), np.ones((2, 3))], "unit", r"`frames\[1\]`.*2"),
+    ],
+)
+def test_what_cannot_be_brought_between_0_and_1_is_refused(frames, kind, message):
+    with pytest.raises(ValueError, match=message):
+        UnitNormalizer.fit(frames, kind)

@@ -9,9 +9,8 @@ import pytest
 import soundfile
 
 from seqlayers.datasets import audio
-from seqlayers.datasets.normalizer import Normalizer
+from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
 from seqlayers.datasets.sound_corpus import (
-    UnitNormalizer,
     frames_of_files,
     frames_of_segments,
     stream_spectra,
@@ -396,38 +395,6 @@ def test_no_sample_is_on_both_sides_of_a_fold(rng, kind):
     assert crossing
 
 
-def test_values_between_0_and_1_are_those_of_the_equation(rng):
-    frames = [rng.normal(size=(n, 5)) * np.arange(1, 6) for n in (30, 1, 200)]
-    whole = np.concatenate(frames)
-    normalizer = UnitNormalizer.fit(iter(frames))
-    after = normalizer.normalize(whole)
-    expected = (whole - whole.min(axis=0)) / (whole.max(axis=0) - whole.min(axis=0))
-    np.testing.assert_allclose(after, expected, atol=1e-6)
-    np.testing.assert_array_equal([after.min(axis=0), after.max(axis=0)], [[0] * 5, [1] * 5])
-    np.testing.assert_allclose(normalizer.restore(after), whole, atol=1e-5)
-    shared = UnitNormalizer.fit(frames, per_bin=False).normalize(whole)
-    expected = (whole - whole.min()) / (whole.max() - whole.min())
-    np.testing.assert_allclose(shared, expected, atol=1e-6)
-
-
-def test_values_of_other_recordings_are_clipped():
-    normalizer = UnitNormalizer.fit([np.array([[0.0, 5.0], [2.0, 5.0]])])
-    np.testing.assert_array_equal(
-        normalizer.normalize([[-1, 5], [3, 6], [1, 4]]), [[0, 0], [1, 1], [0.5, 0]]
-    )
-    silence = np.full((3, 4), -11.512925, "float32")
-    np.testing.assert_array_equal(UnitNormalizer.fit([silence]).normalize(silence), 0)
-    np.testing.assert_array_equal(UnitNormalizer.fit([0 * silence]).normalize(0 * silence), 0)
-
-
-def test_what_clips_is_saved_as_such(tmp_path, rng):
-    normalizer = UnitNormalizer.fit([rng.normal(size=(20, 129))])
-    normalizer.save(tmp_path / "unit.json")
-    other = UnitNormalizer.load(tmp_path / "unit.json")
-    np.testing.assert_array_equal(other.divisor, normalizer.divisor)
-    assert other.normalize(np.full((1, 129), 100.0)).max() == 1
-
-
 def test_a_song_of_a_finch_becomes_its_syllables(shared_data):
     path = shared_data / "wav" / "bengalese_finch_gy6or6_0821_stereo.wav"
     options = {"threshold": 55, "buffer": 0, "min_length": 25, "band": (500, 10000)}
@@ -460,9 +427,6 @@ def test_a_song_of_a_finch_becomes_its_syllables(shared_data):
         (lambda c: temporal_folds(c, 1, "blocked"), "`num_folds` must be.*at least 2.*1"),
         (lambda c: temporal_folds(c, 2, "shuffled"), '`kind`.*"blocked".*shuffled'),
         (lambda c: temporal_folds(c, 9), "`num_folds` must be so small.*num_folds=9, for 2"),
-        (lambda c: UnitNormalizer.fit([]), "`frames` must hold at least one array.*none"),
-        (lambda c: UnitNormalizer.fit([np.ones((2, 2))], "scale"), '`kind` must be "unit".*scale'),
-        (lambda c: UnitNormalizer.fit([np.ones((2, 2)), np.ones((2, 3))]), r"`frames\[1\]`.*2"),
     ],
 )
 def test_arguments_of_segments_are_checked(call, reason):
