@@ -33,14 +33,14 @@ from seqlayers.checks import check_choice, check_integer
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.energy.rbm import masked_mean, without_masked
 from seqlayers.energy.sampling import bernoulli, fold_in, seed_pair, uniform
-from seqlayers.heads.conditional_rbm import ConditionalRBM
-from seqlayers.heads.head import FrameLogProb, Head
+from seqlayers.heads.conditional_rbm import AnnealedHead, ConditionalRBM
+from seqlayers.heads.head import FrameLogProb
 
 _UP, _PICK, _DOWN = -1, -2, -3  # places of use; chains and annealing count theirs from 0
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class ConditionalDBN(Head):
+class ConditionalDBN(AnnealedHead):
     """Says of a frame which visible units go together, through layers of hidden units.
 
     With one layer it is a `ConditionalRBM`. With more, likelihoods are lower bounds, which
@@ -396,7 +396,7 @@ class ConditionalDBN(Head):
         """
         frames, context = self._cast(frames, context)
         nats, error, _ = self._log_mean_weight(frames, context, seed)
-        log_z = self._log_partition(frames, context, seed)
+        log_z = self._log_partition(self.pairs(context)[-1], frames, context, seed)
         error = ops.sqrt(ops.square(error) + ops.square(log_z.standard_error))
         return FrameLogProb(nats - log_z.nats, error)
 
@@ -413,26 +413,12 @@ class ConditionalDBN(Head):
             return self.log_prob(frames, context, seed)
         frames, context = self._cast(frames, context)
         nats, error, h = self._log_mean_weight(frames, context, seed)
-        betas = self.num_betas if context is not None else 10 * self.num_betas
-        seed = self._row_seeds(seed, frames)
-        top = self.pairs(context)[-1]
-        log_z = energy.reverse_log_partition(top, h, seed, betas, self.num_chains)
+        log_z = self._reverse_log_partition(self.pairs(context)[-1], h, context, seed)
         error = ops.sqrt(ops.square(error) + ops.square(log_z.standard_error))
         return FrameLogProb(nats - log_z.nats, error)
 
     def _can_enumerate(self):
         return energy.can_enumerate(*self._units()[-2:])
-
-    def _log_partition(self, frames, context, seed):
-        """log Z of the RBM on top, of each frame or of all, as `ConditionalRBM.log_prob` has it."""
-        top = self.pairs(context)[-1]
-        if self._can_enumerate():
-            return energy.log_partition(top)
-        if context is None:
-            seed, chains = self._one_seed(seed), 100 * self.num_chains
-            return energy.ais_log_partition(top, seed, 10 * self.num_betas, chains)
-        seed = self._row_seeds(seed, frames)
-        return energy.ais_log_partition(top, seed, self.num_betas, self.num_chains)
 
     def _log_mean_weight(self, frames, context, seed):
         """log of the mean of w over draws from q, its error, and one h_{L-1} picked by its w.

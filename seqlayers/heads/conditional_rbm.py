@@ -23,8 +23,34 @@ from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.heads.head import FrameLogProb, Head
 
 
+class AnnealedHead(Head):
+    """A head with an RBM, whose log Z is exact where it can be and else estimated by annealing.
+
+    A subclass has `num_betas`, `num_chains` and `_can_enumerate`.
+    """
+
+    def _log_partition(self, params, frames, context, seed):
+        """log Z of `energy.RBMParams`, of each frame or, without context, of all frames."""
+        if self._can_enumerate():
+            return energy.log_partition(params)
+        if context is None:  # one Z for all frames, so it may cost a thousand times as much
+            seed, chains = self._one_seed(seed), 100 * self.num_chains
+            return energy.ais_log_partition(params, seed, 10 * self.num_betas, chains)
+        seed = self._row_seeds(seed, frames)
+        return energy.ais_log_partition(params, seed, self.num_betas, self.num_chains)
+
+    def _reverse_log_partition(self, params, states, context, seed):
+        """log Z of each frame from above, by annealing that starts from `states` of it."""
+        seed = self._row_seeds(seed, states)
+        betas = self.num_betas if context is not None else 10 * self.num_betas
+        return energy.reverse_log_partition(params, states, seed, betas, self.num_chains)
+
+    def _can_enumerate(self):
+        raise NotImplementedError
+
+
 @keras.saving.register_keras_serializable("seqlayers")
-class ConditionalRBM(Head):
+class ConditionalRBM(AnnealedHead):
     """Says of a frame which visible units go together, through hidden units that see them all.
 
     Trained by contrastive divergence from the data, or, without a context, by persistent chains.
@@ -209,14 +235,7 @@ class ConditionalRBM(Head):
             `FrameLogProb`.
         """
         frames, params = self._frames_and_params(frames, context)
-        if self._can_enumerate():
-            log_z = energy.log_partition(params)
-        elif context is None:  # one Z for all frames, so it may cost a thousand times as much
-            seed, chains = self._one_seed(seed), 100 * self.num_chains
-            log_z = energy.ais_log_partition(params, seed, 10 * self.num_betas, chains)
-        else:
-            seed = self._row_seeds(seed, frames)
-            log_z = energy.ais_log_partition(params, seed, self.num_betas, self.num_chains)
+        log_z = self._log_partition(params, frames, context, seed)
         nats = -energy.free_energy(params, frames) - log_z.nats
         return FrameLogProb(nats, log_z.standard_error + ops.zeros_like(nats))
 
@@ -229,9 +248,7 @@ class ConditionalRBM(Head):
         if self._can_enumerate():
             return self.log_prob(frames, context)
         frames, params = self._frames_and_params(frames, context)
-        seed = self._row_seeds(seed, frames)
-        betas = self.num_betas if context is not None else 10 * self.num_betas
-        log_z = energy.reverse_log_partition(params, frames, seed, betas, self.num_chains)
+        log_z = self._reverse_log_partition(params, frames, context, seed)
         return FrameLogProb(-energy.free_energy(params, frames) - log_z.nats, log_z.standard_error)
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
