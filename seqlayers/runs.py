@@ -17,7 +17,6 @@ is why a run that was killed and resumed ends with the weights of one that was n
 import contextlib
 import csv
 import fcntl
-import functools
 import hashlib
 import io
 import json
@@ -31,14 +30,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from seqlayers import __version__, datasets, files, heads, recordings
+from seqlayers import __version__, datasets, files, recordings
+from seqlayers.building import build_model, pretrain
 from seqlayers.datasets import midi, piano_roll
-from seqlayers.layers import SFM, SFMCell, TanhGatedCell
-from seqlayers.layers.gated import scanned
-from seqlayers.models import RTRBM, SequenceModel
-from seqlayers.models.rnn_rbm import SPECTROGRAM_LEARNING_RATES
+from seqlayers.models import SequenceModel
 from seqlayers.models.sequence import NONFINITE
-from seqlayers.options import DEFAULTS, MODELS, completed
+from seqlayers.options import DEFAULTS, completed
 
 CONFIG, LAST, BEST, TABLE, CURVES = (
     "config.json",
@@ -51,12 +48,6 @@ MONITOR = "val_log_likelihood"
 COLUMNS = ("epoch", "loss", *NONFINITE.values(), MONITOR)
 _HISTORY = "seqlayers_history.json"  # a member of `last.keras`, which Keras does not look at
 _LOCK = ".lock"
-_CELLS = {
-    "tanh": keras.layers.SimpleRNNCell,
-    "gru": keras.layers.GRUCell,
-    "lstm": keras.layers.LSTMCell,
-}
-_COSINE_END = 0.02  # of the first learning rate
 _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
 
 
@@ -133,96 +124,6 @@ def batches(options, sequences, first_epoch=0):
     return piano_roll.batches(
         sequences, options["batch_size"], transpose=options["augment"], **given
     )
-
-
-def build_model(options, num_steps):
-    """A new compiled model. With one seed its weights are the same each time.
-
-    Args:
-        options: All options of the run.
-        num_steps: Number of training steps of the whole run, over which a schedule falls.
-    """
-    keras.utils.set_random_seed(options["seed"])
-    V = _visible_units(options)
-    if options["model"] == "rtrbm":
-        visibles = options["visibles"] or "bernoulli"
-        model = RTRBM(V, visibles=visibles, **_head_options(options))
-    else:
-        dropout = options["context_dropout"] or 0.0
-        model = SequenceModel(_memory(options), _head(options, V), dropout)
-    model.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
-    return model
-
-
-def _visible_units(options):
-    return recordings.NUM_BINS if options["wav"] else piano_roll.NUM_KEYS
-
-
-def _head_options(options):
-    names = ("hidden_units", "gibbs_steps", "sampling_steps", "num_betas", "centering_rate", "seed")
-    return {name: options[name] for name in names if options[name] is not None}
-
-
-def _head(options, V):
-    kind, seed = MODELS[options["model"]].head, options["seed"]
-    if kind == "bernoulli":
-        return heads.BernoulliHead(V, seed=seed)
-    if kind == "nade":
-        return heads.NADE(V, options["hidden_units"], seed=seed)
-    given = _head_options(options)
-    if kind == "dbn":
-        given["hidden_units"] = (options["hidden_units"],) * options["hidden_layers"]
-        return heads.ConditionalDBN(V, **given)
-    if options["visibles"]:
-        given["visibles"] = options["visibles"]
-    if options["l1"]:
-        given["kernel_regularizer"] = keras.regularizers.L1(options["l1"])
-    return heads.ConditionalRBM(V, persistent_chains=options["persistent_chains"], **given)
-
-
-def _memory(options):
-    """A recurrent layer, a cell, a list of cells to stack, or None."""
-    if not MODELS[options["model"]].memory:
-        return None
-    units, count = options["recurrent_units"], options["recurrent_layers"]
-    given = {name: options[name] for name in ("dropout", "recurrent_dropout")}
-    if options["cell"] == "sfm":
-        K = options["num_frequencies"]
-        if count == 1:  # the layer, whose loop over time is faster than Keras's
-            return SFM(units, K, return_sequences=True, **given)
-        return [SFMCell(units, K, **given) for _ in range(count)]
-    make = _CELLS.get(options["cell"])
-    if make is None:  # tanh-gated, which takes one argument more
-        make = functools.partial(TanhGatedCell, gate_activation=options["gate_activation"])
-    cells = [make(units, **given) for _ in range(count)]
-    return scanned(cells if count > 1 else cells[0])
-
-
-def _optimizer(options, num_steps):
-    rate, schedules = options["learning_rate"], keras.optimizers.schedules
-    if options["schedule"] == "linear":
-        rate = schedules.PolynomialDecay(rate, num_steps, end_learning_rate=0.0)
-    elif options["schedule"] == "cosine":
-        rate = schedules.CosineDecay(rate, num_steps, alpha=_COSINE_END)
-    elif options["schedule"] == "phases":
-        rate = _phases(rate, num_steps)
-    clip = {"global_clipnorm": options["clip_norm"] or None}
-    if options["optimizer"] == "adam":
-        return keras.optimizers.Adam(rate, **clip)
-    if options["optimizer"] == "rmsprop":  # as `RNNRBM.optimizer_for_spectrograms`
-        return keras.optimizers.RMSprop(rate, rho=0.9, epsilon=1e-6, **clip)
-    nesterov = options["optimizer"] == "nesterov"
-    momentum = options["momentum"] if nesterov else 0.0
-    return keras.optimizers.SGD(rate, momentum, nesterov, **clip)
-
-
-def _phases(rate, num_steps):
-    """Five phases of one length, at rates that are to each other as those of the spectrograms."""
-    first, count = SPECTROGRAM_LEARNING_RATES[0], len(SPECTROGRAM_LEARNING_RATES)
-    rates = [rate * (each / first) for each in SPECTROGRAM_LEARNING_RATES]
-    # Steps are counted from 0, and a phase of Keras's holds its boundary.
-    ends = [max(1, num_steps * phase // count) - 1 for phase in range(1, count)]
-    return keras.optimizers.schedules.PiecewiseConstantDecay(ends, rates)
 
 
 def load_model(source):
@@ -422,7 +323,7 @@ def fit(folder, model, history, options, data, verbose="auto", callbacks=()):
     if finished(history, options):
         return
     if not history:
-        _pretrain(model, options, data)
+        pretrain(model, options, data.train, batches(options, data.train))
     dataset = batches(options, data.train, first_epoch=len(history))
     _remove_curves(folder)
     every, epochs = options["validate_every"], options["epochs"]
@@ -435,42 +336,6 @@ def fit(folder, model, history, options, data, verbose="auto", callbacks=()):
         callbacks=[_Saver(folder, history, options), _Curves(folder, history), *callbacks],
         verbose=verbose,
     )
-
-
-def _pretrain(model, options, data):
-    """Head and memory each by itself, as published. A run killed meanwhile does it again."""
-    rate = options["learning_rate"]
-    if options["pretrain_head"]:
-        adam = keras.optimizers.Adam(rate)
-        model.pretrain_head(data.train, options["pretrain_head"], optimizer=adam, verbose=0)
-    if options["pretrain_memory"]:
-        adam = keras.optimizers.Adam(rate, global_clipnorm=options["clip_norm"] or None)
-        dataset = batches(options, data.train)
-        model.pretrain_memory(dataset, options["pretrain_memory"], adam, verbose=0)
-
-    if options["pretrain_layers"]:
-        _pretrain_layers(model, options, data)
-
-
-def _pretrain_layers(model, options, data):
-    """Trains a deep head layer after layer, each time with the memory, as `RNNDBN.deeper` would."""
-    units, below = model.head.layer_units, None
-    dataset = batches(options, data.train)
-    num_steps = options["pretrain_layers"] * int(dataset.cardinality())
-    for depth in range(1, len(units)):
-        config = model.head.get_config() | {"hidden_units": units[:depth]}
-        stage = SequenceModel(
-            model.memory, type(model.head).from_config(config), model.context_dropout
-        )
-        if below is not None:
-            stage.head.stack_on(below)
-        stage.initial_context.assign(model.initial_context)
-        stage.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
-        stage.fit(dataset, epochs=options["pretrain_layers"], verbose=0)
-        model.initial_context.assign(stage.initial_context)
-        below = stage.head
-    if below is not None:
-        model.head.stack_on(below)
 
 
 def best_row(history):

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from seqlayers import recipes, runs
+from seqlayers import building, recipes, runs
 from seqlayers.datasets.segments import segments
 from seqlayers.heads import ConditionalRBM
-from seqlayers.layers import SFM
+from seqlayers.layers.gated import ScannedRNN
 from seqlayers.models import RNNRBM, RTRBM, sequence
 from seqlayers.options import (
     CELLS,
@@ -31,7 +31,7 @@ SMALL = {"dataset": "jsb_chorales", "hidden_units": 5, "recurrent_units": 3}
 def build(**options):
     whole = complete({"dataset": "jsb_chorales"} | options)
     small = {k: v for k, v in SMALL.items() if whole[k] is not None}
-    return runs.build_model(whole | small, num_steps=100)
+    return building.build_model(whole | small, num_steps=100)
 
 
 @pytest.mark.parametrize("name", [*recipes.names(), *recipes.sound_names()])
@@ -73,7 +73,7 @@ def test_memories_are_cells_stacks_and_layers(cell, layers):
     dropout = {"dropout": 0.1, "recurrent_dropout": 0.2, "context_dropout": 0.3}
     model = build(model="rnn-bernoulli", cell=cell, recurrent_layers=layers, **dropout)
     memory = model.memory
-    assert isinstance(memory, SFM) == (cell == "sfm" and layers == 1)
+    assert isinstance(memory, ScannedRNN) == (cell in ("sfm", "tanh-gated"))
     cells = memory.cell.cells if layers > 1 else [memory.cell]
     assert [each.units for each in cells] == [3] * layers
     assert [(each.dropout, each.recurrent_dropout) for each in cells] == [(0.1, 0.2)] * layers
@@ -107,11 +107,11 @@ def test_a_deep_network_has_the_layers_asked_for():
 def test_layers_are_trained_one_by_one_before_all_of_them():
     options = complete({"dataset": "jsb_chorales", "model": "rnn-dbn", "pretrain_layers": 1})
     options |= {"hidden_units": 4, "recurrent_units": 3, "batch_size": 2}
-    model = runs.build_model(options, num_steps=1)
+    model = building.build_model(options, num_steps=1)
     before = [w.numpy() for w in model.memory.weights]
     rng = np.random.default_rng(0)
     rolls = [(rng.random((6, 88)) < 0.1).astype("uint8") for _ in range(2)]
-    runs._pretrain(model, options, runs.Data(rolls, [], []))
+    building.pretrain(model, options, rolls, runs.batches(options, rolls))
     head, after = model.head, [w.numpy() for w in model.memory.weights]
     assert all((a != b).any() for a, b in zip(after, before, strict=True))
     W, turned = (getattr(head, f"hidden_{n}_kernel").numpy() for n in (1, 2))
@@ -166,7 +166,7 @@ def test_segments_are_found_by_the_defaults_of_their_function():
 @pytest.mark.parametrize("visibles", VISIBLES)
 def test_recordings_have_a_model_of_their_own(visibles):
     options = complete({"wav": "birds", "visibles": visibles, "seed": 3})
-    model = runs.build_model(options, num_steps=100)
+    model = building.build_model(options, num_steps=100)
     gates = {"gate_activation": "sigmoid", "visibles": visibles, "seed": 3}
     assert_alike(model, RNNRBM.for_spectrograms(**gates))
     assert model.nonfinite == "skip"
@@ -174,7 +174,7 @@ def test_recordings_have_a_model_of_their_own(visibles):
 
 def test_the_recipe_for_recordings_is_the_published_one():
     told = recipes.read("rnn-rbm-spectrograms").options
-    model = runs.build_model(complete(told | {"wav": "birds", "seed": 3}), num_steps=500)
+    model = building.build_model(complete(told | {"wav": "birds", "seed": 3}), num_steps=500)
     assert_alike(model, RNNRBM.for_spectrograms(seed=3))
     assert model.nonfinite == "shrink"
     ours, published = model.optimizer, RNNRBM.optimizer_for_spectrograms(steps_per_phase=100)
@@ -198,7 +198,7 @@ def assert_alike(model, other):
 def test_a_recipe_for_music_may_be_tried_on_recordings():
     options = complete({"wav": "birds", "model": "rnn-nade"})
     assert options["visibles"] is None and options["l1"] is None
-    assert runs.build_model(options | {"recurrent_layers": 1}, 100).head.visible_units == 129
+    assert building.build_model(options | {"recurrent_layers": 1}, 100).head.visible_units == 129
 
 
 def test_options_newer_than_a_score_are_what_they_are_if_nothing_is_said():
