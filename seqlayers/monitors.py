@@ -22,8 +22,8 @@ from seqlayers.metrics import (
     log_spectral_distance,
     long_term_spectrum,
     modulation_spectrum,
+    pieces,
     precision_recall,
-    segments,
 )
 from seqlayers.models import SequenceModel
 from seqlayers.models.inputs import as_dataset, as_pair
@@ -210,7 +210,7 @@ class GeneratedSpectra(Monitor):
         self.num_frames, self.neighbours = num_frames, neighbours
         self.temperature, self.seed = temperature, seed
         real = [np.asarray(x) for x in real]
-        found = segments(real, num_frames)
+        found = pieces(real, num_frames)
         kept = np.random.default_rng(seed).permutation(len(found))[:max_segments]
         self.real_segments = found[kept]
         self.real_spectra = self._spectra([self.to_amplitudes(x) for x in real])
@@ -225,7 +225,7 @@ class GeneratedSpectra(Monitor):
         spectra = zip(self._spectra(self.to_amplitudes(drawn)), self.real_spectra, strict=True)
         spectral, modulation = (log_spectral_distance(*pair) for pair in spectra)
         found = precision_recall(
-            segments(drawn, self.num_frames), self.real_segments, self.neighbours
+            pieces(drawn, self.num_frames), self.real_segments, self.neighbours
         )
         return {
             "spectral_distance": spectral,

@@ -13,8 +13,8 @@ from seqlayers.metrics import (
     long_term_spectrum,
     modulation_spectrum,
     phone_error_rate,
+    pieces,
     precision_recall,
-    segments,
     softmax_ceiling,
     softmax_score,
 )
@@ -227,11 +227,11 @@ def test_precision_falls_with_what_never_is_and_recall_with_what_is_left_out(rng
     assert precision_recall(far, two) == (0, 0)
 
 
-def test_segments_are_pieces_that_lie_within_one_sequence(rng):
+def test_pieces_lie_within_one_sequence(rng):
     long, short = rng.random((7, 2)), rng.random((2, 2))
-    np.testing.assert_array_equal(segments([long, short], 3), [long[:3], long[3:6]])
-    assert segments([long, short], 2, hop=1).shape == (7, 2, 2)
-    assert segments(np.stack([long, long]), 7).shape == (2, 7, 2)
+    np.testing.assert_array_equal(pieces([long, short], 3), [long[:3], long[3:6]])
+    assert pieces([long, short], 2, hop=1).shape == (7, 2, 2)
+    assert pieces(np.stack([long, long]), 7).shape == (2, 7, 2)
 
 
 def test_a_hidden_unit_is_silent_by_its_mean_over_all_frames():
@@ -266,8 +266,8 @@ def test_a_hidden_unit_is_silent_by_its_mean_over_all_frames():
         ("`generated` must hold", precision_recall, [np.full((4, 2), np.nan), np.ones((4, 2))]),
         ("one size.*2 and 3", precision_recall, [np.ones((4, 2)), np.ones((4, 3))]),
         ("`neighbours` must be an integer", precision_recall, [np.ones((4, 2))] * 2 + [0]),
-        ("6 frames or more.*at most 5", segments, [np.ones((5, 2)), 6]),
-        ("`hop` must be an integer", segments, [np.ones((5, 2)), 2, 0]),
+        ("6 frames or more.*at most 5", pieces, [np.ones((5, 2)), 6]),
+        ("`hop` must be an integer", pieces, [np.ones((5, 2)), 2, 0]),
         ("`activity` must hold.*\\(3,\\)", hidden_activity, [np.ones(3)]),
         ("`activity` must hold", hidden_activity, [np.full((3, 2), 1.5)]),
         ("`level` must lie in", hidden_activity, [np.ones((3, 2)), 1]),

@@ -95,7 +95,7 @@ def test_all_monitors_look_at_the_model_as_it_is(small):
     assert logs["spectral_distance"] == pytest.approx(metrics.log_spectral_distance(*spectra))
     spectra = [metrics.modulation_spectrum(a, 4).mean(axis=1) for a in (drawn, other)]
     assert logs["modulation_distance"] == pytest.approx(metrics.log_spectral_distance(*spectra))
-    points = metrics.segments(drawn, 4), callbacks[-1].real_segments
+    points = metrics.pieces(drawn, 4), callbacks[-1].real_segments
     assert (logs["precision"], logs["recall"]) == metrics.precision_recall(*points, neighbours=1)
 
 

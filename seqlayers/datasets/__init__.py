@@ -10,6 +10,7 @@ from seqlayers.datasets import (
     sound_corpus,
     spectra,
     speech,
+    streaming_sound,
     waves,
 )
 from seqlayers.datasets.batching import batches
@@ -25,5 +26,6 @@ __all__ = [
     "sound_corpus",
     "spectra",
     "speech",
+    "streaming_sound",
     "waves",
 ]

@@ -19,7 +19,7 @@ them in the mean square (Griffin and Lim, 1984). Of amplitudes A alone, whose ph
 
 makes a sound, of phases c_0 that are drawn and y_0 = 0 (N. Perraudin, P. Balazs and P. L.
 Sondergaard, A Fast Griffin-Lim Algorithm, WASPAA 2013). With momentum 0 it is the algorithm of
-Griffin and Lim.
+Griffin and Lim. `streaming_sound` does the same frame by frame.
 
 Lengths of 256 and 64 samples at 16 kHz and a Hann window, which make 129 bins, are what the LSTBM
 paper models the amplitudes of. They are `DEFAULT`.
@@ -217,11 +217,10 @@ def griffin_lim(
         (1000,)
     """
     settings = check_settings(settings)
-    A = _check_bins("amplitude", _check_amplitude("amplitude", amplitude), settings)
+    A = _check_bins("amplitude", check_amplitude("amplitude", amplitude), settings)
     N = _check_num_samples(num_samples, "amplitude", len(A), settings)
     num_iterations = check_integer("num_iterations", num_iterations, least=0)
-    if not (isinstance(momentum, int | float | np.number) and 0 <= momentum <= 1):
-        raise ValueError(f"`momentum` must be from 0 to 1. Received: momentum={momentum!r}.")
+    check_momentum(momentum)
     rng = np.random.default_rng(check_integer("seed", seed, least=0))
 
     c = np.exp(2j * np.pi * rng.random(A.shape)).astype("complex64")
@@ -256,7 +255,7 @@ def to_frames(spectrum, scale="amplitude"):
     spectrum = np.asarray(spectrum)
     if spectrum.dtype.kind == "c":
         spectrum = np.abs(check_finite("spectrum", spectrum, "c"))
-    A = _check_amplitude("spectrum", spectrum)
+    A = check_amplitude("spectrum", spectrum)
     if scale == "log_amplitude":
         return np.log(np.maximum(A, np.float32(AMPLITUDE_FLOOR)))
     with np.errstate(over="ignore"):
@@ -310,8 +309,8 @@ def log_spectral_distortion(reference_amplitude, other_amplitude):
         >>> round(log_spectral_distortion(np.ones((3, 129)), np.full((3, 129), 10)), 4)
         20.0
     """
-    A = _check_amplitude("reference_amplitude", reference_amplitude)
-    B = _check_amplitude("other_amplitude", other_amplitude)
+    A = check_amplitude("reference_amplitude", reference_amplitude)
+    B = check_amplitude("other_amplitude", other_amplitude)
     if A.ndim != 2 or A.shape != B.shape or not A.size:
         raise ValueError(
             "`reference_amplitude` and `other_amplitude` must be of one shape, "
@@ -360,7 +359,13 @@ def _check_bins(name, array, settings):
     return array
 
 
-def _check_amplitude(name, array):
+def check_momentum(momentum):
+    if not (isinstance(momentum, int | float | np.number) and 0 <= momentum <= 1):
+        raise ValueError(f"`momentum` must be from 0 to 1. Received: momentum={momentum!r}.")
+    return momentum
+
+
+def check_amplitude(name, array):
     array = check_finite(name, array).astype("float32", copy=False)
     if array.min(initial=0) < 0:
         raise ValueError(f"`{name}` must not be negative. Received: {array.min():g}.")

@@ -44,6 +44,8 @@ def first_states(memory, context, batch_size):
 def next_states(memory, frame, states):
     """The output and the states after one more frame `(batch, V)`."""
     output, after = memory.cell(ops.cast(frame, memory.compute_dtype), states)
+    # A stack of one cell forgets that its states are a list of lists.
+    after = keras.tree.pack_sequence_as(states, keras.tree.flatten(after))
     return output, keras.tree.map_structure(
         lambda new, old: ops.cast(new, old.dtype), after, states
     )

@@ -335,6 +335,15 @@ def test_frame_by_frame_three_layers_remember_what_they_do_all_at_once(spectral_
     np.testing.assert_allclose(primed.context, state.context, atol=1e-6)
 
 
+def test_one_layer_in_a_list_goes_frame_by_frame_as_well():
+    model = spectral(num_layers=1)
+    frames = np.random.default_rng(2).normal(size=(2, 3, 10)).astype("float32")
+    state = model.initial_state(2)
+    for t in range(3):
+        np.testing.assert_allclose(state.context, model.contexts(frames)[:, t], atol=1e-6)
+        state = model.step(frames[:, t], state)
+
+
 def test_three_layers_are_those_of_keras_one_above_the_other_padded_or_not():
     x = np.random.default_rng(2).normal(size=(3, 5, 10))
     mask = np.arange(5) < np.array([5, 2, 0])[:, None]

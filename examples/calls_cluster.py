@@ -1,0 +1,168 @@
+"""Calls told apart without labels: what an RNN-RBM of a finch's song makes of its syllables.
+
+Finds segments in recordings, trains an RNN-RBM on their spectrograms, makes a vector of each call
+that people marked, and sorts the vectors into as many clusters as people heard kinds. Prints how
+well clusters and kinds agree, where 1 is the same and 0 is chance, beside vectors made of the
+spectrograms themselves and by a model that has learned nothing. Of all vectors ten principal
+components are taken.
+
+The songs are read from a file of arrays: `audio` of all songs, int16, its `sample_rate`, `lengths`
+of the songs; `syllable_label`, `syllable_start` and `syllable_end` in samples of the song, and
+`syllable_counts` of the songs. The repository of Bengalese finch song
+(doi.org/10.6084/m9.figshare.4805749) is what it is for. Without a file songs are made up.
+"""
+
+import argparse
+
+import keras
+import numpy as np
+
+from seqlayers.datasets import audio, normalizer, sound_corpus, spectra
+from seqlayers.metrics import adjusted_mutual_information
+from seqlayers.models import RNNRBM
+from seqlayers.models.embedding import encode_segments
+
+# The bird sings half of the time, and above wind and hum.
+SEGMENTS = {"band": (500, 10000), "threshold": 55, "min_length": 25, "max_length": 1000}
+SCALE, BATCH = "log_amplitude", 20
+
+
+def main(finch=None, epochs=12, seeds=3, quick=False):
+    """Two or three minutes on two cores; with `quick` a test of some seconds."""
+    songs, marked, kinds = read(finch) if finch else made_up(np.random.default_rng(0))
+    if quick:
+        songs, marked, kinds = songs[:2], marked[:2], kinds[:2]
+        epochs, seeds = 1, 1
+    settings = spectra.Spectra(hop_length=128, sample_rate=songs[0].sample_rate)
+    corpus = sound_corpus.frames_of_segments(songs, settings=settings, scale=SCALE, **SEGMENTS)
+    scale = normalizer.Normalizer.fit(corpus.sequences)
+    train = [scale.normalize(frames) for frames in corpus.sequences]
+    calls = []
+    for song, times in zip(songs, marked, strict=True):
+        for start, end in times:
+            frames = spectra.to_frames(spectra.stft(song.samples[start:end], settings), SCALE)
+            calls.append(scale.normalize(frames))
+    kinds = np.concatenate(kinds)
+    print(f"{len(train)} segments to learn from; {len(calls)} calls of {len(set(kinds))} kinds")
+
+    means = np.array([frames.mean(axis=0) for frames in calls])
+    deviations = np.array([frames.std(axis=0) for frames in calls])
+    eight = [frames[np.linspace(0, len(frames) - 1, 8).round().astype(int)] for frames in calls]
+    models = [model_of(seed, quick) for seed in range(seeds)]
+    vectors = {
+        "mean spectrum": [means] * seeds,
+        "mean and deviation of spectra": [np.hstack([means, deviations])] * seeds,
+        "spectrogram of eight frames": [np.reshape(eight, (len(calls), -1))] * seeds,
+        "RNN-RBM before training": [encode_segments(model, calls) for model in models],
+    }
+    for model in models:
+        train_model(model, train, epochs)
+    vectors["RNN-RBM"] = [encode_segments(model, calls) for model in models]
+
+    print(f"\n{'adjusted mutual information':30s}{'mean':>7s}  {'deviation':>9s}  of {seeds} seeds")
+    clusters = {
+        name: [k_means(principal(x), len(set(kinds)), seed) for seed, x in enumerate(each)]
+        for name, each in vectors.items()
+    }
+    clusters["chance"] = [np.random.default_rng(seed).permutation(kinds) for seed in range(seeds)]
+    for name, each in clusters.items():
+        scores = [adjusted_mutual_information(kinds, found) for found in each]
+        print(f"{name:30s}{np.mean(scores):7.3f}  {np.std(scores):9.3f}")
+
+
+def model_of(seed, quick):
+    """A model of one layer, small enough for a minute."""
+    keras.utils.set_random_seed(seed)
+    units = (8, 8) if quick else (100, 100)
+    options = {"num_layers": 1, "gate_activation": "sigmoid", "gibbs_steps": 5, "seed": seed}
+    return RNNRBM.for_spectrograms(129, *units, **options)
+
+
+def train_model(model, sequences, epochs):
+    steps = epochs * -(-len(sequences) // BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.05)
+    model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0))
+    model.fit(sequences, batch_size=BATCH, epochs=epochs, verbose=0)
+
+
+def principal(x, components=10):
+    """The first principal components of rows."""
+    x = x - x.mean(axis=0)
+    U, S, _ = np.linalg.svd(x, full_matrices=False)
+    return U[:, :components] * S[:components]
+
+
+def k_means(x, num_clusters, seed, tries=10, iterations=100):
+    """Clusters of rows: the best of some tries, each from centres drawn far from one another."""
+    rng, best = np.random.default_rng(seed), (np.inf, None)
+    for _ in range(tries):
+        centres = x[rng.integers(len(x), size=1)]
+        while len(centres) < num_clusters:
+            nearest = distances(x, centres).min(axis=1)
+            new = rng.choice(len(x), p=nearest / nearest.sum())
+            centres = np.concatenate([centres, x[new : new + 1]])
+        for _ in range(iterations):
+            cluster = distances(x, centres).argmin(axis=1)
+            old = centres
+            centres = np.array(
+                [
+                    x[cluster == k].mean(axis=0) if (cluster == k).any() else old[k]
+                    for k in range(num_clusters)
+                ]
+            )
+            if np.allclose(centres, old):
+                break
+        squares = distances(x, centres).min(axis=1).sum()
+        best = min(best, (squares, cluster), key=lambda pair: pair[0])
+    return best[1]
+
+
+def distances(x, centres):
+    """Squared distances of rows from centres."""
+    return np.square(x[:, None] - centres).sum(axis=2)
+
+
+def read(path):
+    """Songs, and of each the calls that people marked, starts and ends in samples, and their names.
+
+    Calls named `-` have none.
+    """
+    with np.load(path) as data:
+        rate, ends = int(data["sample_rate"]), np.cumsum(data["lengths"])[:-1]
+        songs = np.split(data["audio"].astype("float32") / 2**15, ends)
+        times = np.stack([data["syllable_start"], data["syllable_end"]], axis=1)
+        ends = np.cumsum(data["syllable_counts"])[:-1]
+        marked, kinds = np.split(times, ends), np.split(data["syllable_label"], ends)
+    marked = [times[names != "-"] for times, names in zip(marked, kinds, strict=True)]
+    kinds = [names[names != "-"] for names in kinds]
+    return [audio.Sound(song, rate) for song in songs], marked, kinds
+
+
+def made_up(rng, num_songs=6, calls=40, rate=32000):
+    """Songs of five kinds of sweeps, no two alike, over faint noise."""
+    sweeps = [(2000, 2000), (2000, 5000), (5000, 2000), (7000, 6000), (4000, 4000)]  # Hz, from, to
+    songs, marked, kinds = [], [], []
+    for _ in range(num_songs):
+        song, times, names = rng.normal(0, 1e-3, calls * 4000), [], rng.integers(0, 5, calls)
+        for n, kind in enumerate(names):
+            length, start = rng.integers(1500, 2500), n * 4000 + rng.integers(500, 1500)
+            first, last = np.array(sweeps[kind]) * rng.normal(1, 0.02)
+            phase = 2 * np.pi * np.cumsum(np.linspace(first, last, length)) / rate
+            song[start : start + length] += (
+                rng.uniform(0.1, 0.5) * np.hanning(length) * np.sin(phase)
+            )
+            times.append((start, start + length))
+        songs.append(audio.Sound(song.astype("float32"), rate))
+        marked.append(np.array(times))
+        kinds.append(names)
+    return songs, marked, kinds
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--finch", help="the file of songs")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a few seconds on few units")
+    arguments = parser.parse_args()
+    main(arguments.finch, arguments.epochs, arguments.seeds, arguments.quick)

@@ -1,0 +1,35 @@
+"""What a model is judged by."""
+
+from seqlayers.metrics.generated import (
+    PrecisionRecall,
+    hidden_activity,
+    log_spectral_distance,
+    long_term_spectrum,
+    modulation_spectrum,
+    pieces,
+    precision_recall,
+)
+from seqlayers.metrics.labels import (
+    FrameAccuracy,
+    adjusted_mutual_information,
+    collapse_repeats,
+    phone_error_rate,
+)
+from seqlayers.metrics.likelihood import Likelihood, softmax_ceiling, softmax_score
+
+__all__ = [
+    "FrameAccuracy",
+    "Likelihood",
+    "PrecisionRecall",
+    "adjusted_mutual_information",
+    "collapse_repeats",
+    "hidden_activity",
+    "log_spectral_distance",
+    "long_term_spectrum",
+    "modulation_spectrum",
+    "phone_error_rate",
+    "pieces",
+    "precision_recall",
+    "softmax_ceiling",
+    "softmax_score",
+]

@@ -1,0 +1,170 @@
+"""Labels: how many are right, and how well two ways to give them agree."""
+
+from itertools import groupby
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class FrameAccuracy(keras.metrics.Mean):
+    """Share of frames whose most probable class is the right one, all frames of a split pooled.
+
+    `keras.metrics.SparseCategoricalAccuracy` takes the mean over each batch's time first, so that a
+    frame counts the more, the shorter its batch is padded. Here all frames count alike. Left out is
+    what a Keras mask of the predictions leaves out and what has sample weight 0; a dataset's third
+    part reaches the metric if it is given as one of `weighted_metrics`.
+
+    Args:
+        name: Name in logs.
+        dtype: Type of the result.
+
+    Call arguments:
+        y_true: Classes, integers `(..., time)`.
+        y_pred: Probabilities or logits `(..., time, classes)`.
+        sample_weight: Weights `(..., time)`, or `(...)` of whole sequences.
+
+    Example:
+        >>> accuracy = FrameAccuracy()
+        >>> accuracy.update_state([[0, 1, 1]], [[[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]]])
+        >>> round(float(accuracy.result()), 3)
+        0.667
+    """
+
+    def __init__(self, name="frame_accuracy", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        mask = getattr(y_pred, "_keras_mask", None)
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.argmax(y_pred, axis=-1)
+        if len(y_true.shape) > len(y_pred.shape):  # Keras lets classes have an axis of 1 behind
+            y_true = ops.squeeze(y_true, axis=-1)
+        right = ops.equal(ops.cast(y_true, "int64"), ops.cast(y_pred, "int64"))
+        weights = ops.ones_like(right, dtype=self.dtype)
+        for part in (mask, sample_weight):
+            if part is not None:
+                part = ops.cast(part, self.dtype)
+                missing = len(weights.shape) - len(part.shape)
+                weights = weights * ops.reshape(part, (*ops.shape(part), *[1] * missing))
+        return super().update_state(ops.reshape(right, [-1]), ops.reshape(weights, [-1]))
+
+
+def phone_error_rate(references, hypotheses):
+    """Insertions, deletions and substitutions, divided by the phones there are.
+
+    To make phones of frames, `collapse_repeats`.
+
+    Args:
+        references: For each utterance the phones that were spoken, names or numbers.
+        hypotheses: For each utterance the phones that were recognised.
+
+    Returns:
+        Edit distances of all utterances, divided by the lengths of all references. Insertions can
+        make it more than 1.
+
+    Raises:
+        ValueError: If the lists differ in length, or all references are empty.
+
+    Example:
+        >>> phone_error_rate([["sil", "k", "ae", "t"]], [["sil", "k", "ah", "ae"]])
+        0.5
+    """
+    import tensorflow as tf
+
+    if len(references) != len(hypotheses):
+        raise ValueError(
+            "`references` and `hypotheses` must go together. "
+            f"Received: {len(references)} and {len(hypotheses)} utterances."
+        )
+    spoken = sum(map(len, references))
+    if not spoken:
+        raise ValueError("`references` must hold at least one phone. Received: none.")
+    numbers: dict = {}
+
+    def sparse(sequences):
+        rows = [[numbers.setdefault(phone, len(numbers)) for phone in row] for row in sequences]
+        indices = [(n, k) for n, row in enumerate(rows) for k in range(len(row))]
+        values = [number for row in rows for number in row]
+        shape = (len(rows), max(map(len, rows)))
+        return tf.SparseTensor(
+            np.reshape(indices, (-1, 2)).astype("int64"), np.array(values, "int64"), shape
+        )
+
+    truth, hypothesis = sparse(references), sparse(hypotheses)
+    return float(tf.reduce_sum(tf.edit_distance(hypothesis, truth, normalize=False))) / spoken
+
+
+def collapse_repeats(labels):
+    """Phones of frames, greedily: each run of one label becomes one.
+
+    Args:
+        labels: Sequence of names or numbers, one for each frame.
+
+    Returns:
+        List of them, no two neighbours alike.
+
+    Example:
+        >>> collapse_repeats(["sil", "sil", "k", "ae", "ae", "sil"])
+        ['sil', 'k', 'ae', 'sil']
+    """
+    return [label for label, _ in groupby(np.asarray(labels).tolist())]
+
+
+def adjusted_mutual_information(labels, clusters):
+    """How well two ways to sort the same things agree, whatever their groups are called.
+
+        AMI = (I - E[I]) / ((H_labels + H_clusters) / 2 - E[I])
+
+    I is the mutual information of the two, H their entropies, and E[I] the mean of I over all ways
+    to shuffle one of them, which grows with the number of groups.
+
+    Args:
+        labels, clusters: For each thing its group, names or numbers.
+
+    Returns:
+        A float: 1 if the two agree, 0 on average if they have nothing to do with one another.
+
+    Raises:
+        ValueError: If the two differ in length, or are empty.
+
+    Reference: N. X. Vinh, J. Epps and J. Bailey, Information Theoretic Measures for Clusterings
+    Comparison, JMLR 2010.
+
+    Example:
+        >>> adjusted_mutual_information(["a", "a", "b", "b"], [1, 1, 0, 0])
+        1.0
+    """
+    if len(labels) != len(clusters) or not len(labels):
+        raise ValueError(
+            "`labels` and `clusters` must go together, and not be empty. "
+            f"Received: {len(labels)} and {len(clusters)}."
+        )
+    rows, columns = (np.unique(np.asarray(x), return_inverse=True)[1] for x in (labels, clusters))
+    table = np.zeros((rows.max() + 1, columns.max() + 1), int)
+    np.add.at(table, (rows, columns), 1)
+    N, a, b = len(rows), table.sum(axis=1), table.sum(axis=0)
+    if len(a) == len(b) == 1 or len(a) == len(b) == N:
+        return 1.0  # one group, or one for each thing, in both
+
+    def entropy(counts):
+        p = counts[counts > 0] / N
+        return -float(np.sum(p * np.log(p)))
+
+    information = entropy(a) + entropy(b) - entropy(table)
+    # Under shuffling, n things are in group i and group j with a hypergeometric probability.
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, N + 1)))])
+    expected = 0.0
+    for i in a:
+        for j in b:
+            n = np.arange(max(1, i + j - N), min(i, j) + 1)
+            log_p = (
+                log_factorial[[i, j, N - i, N - j]].sum()
+                - log_factorial[n]
+                - log_factorial[i - n]
+                - log_factorial[j - n]
+                - log_factorial[N - i - j + n]
+                - log_factorial[N]
+            )
+            expected += float(np.sum(n / N * np.log(N * n / (i * j)) * np.exp(log_p)))
+    return float((information - expected) / ((entropy(a) + entropy(b)) / 2 - expected))

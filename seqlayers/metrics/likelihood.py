@@ -1,0 +1,80 @@
+"""Likelihoods, and what looks like one: scores of frames."""
+
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+
+class Likelihood(NamedTuple):
+    """Log-likelihood of data under a model.
+
+    Attributes:
+        nats: Mean of log p(v_t | v_1 .. v_{t-1}), natural logarithm, per frame.
+        standard_error: Standard error of the estimate of that mean; 0 where it is exact. It says
+            nothing of how the mean would vary with other data.
+        kind: `"exact"`, `"estimate"` or `"lower_bound"`.
+        frames: Number of frames in the mean.
+        sequences: Number of sequences they come from.
+        averaging: `"per_frame"`: all frames of all sequences count alike, the first ones included.
+        reverse_nats: The cautious estimate from the other side; the truth lies between. None
+            where it was not asked for.
+    """
+
+    nats: float
+    standard_error: float
+    kind: str
+    frames: int
+    sequences: int
+    averaging: str = "per_frame"
+    reverse_nats: float | None = None
+
+    def __str__(self):
+        text = f"{self.nats:.3f} nats per frame ({self.kind}"
+        if self.standard_error:
+            text += f", standard error {self.standard_error:.4f}"
+        if self.reverse_nats is not None:
+            text += f", from the other side {self.reverse_nats:.3f}"
+        return text + f"; {self.averaging}, {self.frames:,} frames of {self.sequences:,} sequences)"
+
+
+def softmax_score(frames, logits):
+    """The score of polyphony in Table 2 of the SFM paper; it is not a log-likelihood.
+
+    A softmax shares one unit of probability among all keys, and a frame scores the sum of log
+    softmax(logits) over its pressed keys. It cannot say that several keys sound at once: even one
+    who knows the frame scores no more than `softmax_ceiling`. Silence scores 0.
+
+    Args:
+        frames: Which keys are pressed, `(..., keys)` of 0 and 1.
+        logits: `(..., keys)`.
+
+    Returns:
+        Scores in nats, `(...)`.
+
+    Reference: H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural Networks, ICML 2017.
+
+    Example:
+        >>> softmax_score([[1.0, 1.0, 0.0]], [[20.0, 20.0, 0.0]])  # -2 log 2
+        <tf.Tensor: shape=(1,), dtype=float32, numpy=array([-1.3862944], dtype=float32)>
+    """
+    logits = ops.convert_to_tensor(logits)
+    frames = ops.cast(frames, logits.dtype)
+    return ops.sum(frames * ops.log_softmax(logits, axis=-1), axis=-1)
+
+
+def softmax_ceiling(frames):
+    """The best possible `softmax_score` of each frame: -n log n where n keys are pressed.
+
+    Args:
+        frames: Which keys are pressed, array `(..., keys)` of 0 and 1.
+
+    Returns:
+        A float64 array `(...)`.
+
+    Example:
+        >>> softmax_ceiling([[0, 0, 0], [1, 0, 0], [1, 1, 0]]).round(3)
+        array([ 0.   ,  0.   , -1.386])
+    """
+    n = np.sum(frames, axis=-1, dtype="float64")
+    return 0.0 - n * np.log(np.maximum(n, 1))
