@@ -30,9 +30,9 @@ help:
 demo: $(VENV)/.plot
 	$(BIN)/python examples/music_rnn_rbm.py --out runs/demo --overwrite
 
-# Two processes, each test file in one of them: files share what is slow to make.
+# Two processes, each test file in one of them: files share what is slow to make. tests/conftest.py has the order.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
