@@ -114,7 +114,7 @@ def pretrain(model, options, sequences, dataset):
     """
     rate = options["learning_rate"]
     if options["pretrain_head"]:
-        adam = keras.optimizers.Adam(rate)
+        adam = keras.optimizers.Adam(rate, global_clipnorm=options["clip_norm"] or None)
         model.pretrain_head(sequences, options["pretrain_head"], optimizer=adam, verbose=0)
     if options["pretrain_memory"]:
         adam = keras.optimizers.Adam(rate, global_clipnorm=options["clip_norm"] or None)
@@ -134,6 +134,8 @@ def _pretrain_layers(model, options, dataset):
         )
         if below is not None:
             stage.head.stack_on(below)
+        elif options["pretrain_memory"]:  # what it has learned to say to the visible units
+            stage.head.context_visible_kernel.assign(model.head.context_visible_kernel)
         stage.initial_context.assign(model.initial_context)
         stage.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
         stage.fit(dataset, epochs=options["pretrain_layers"], verbose=0)

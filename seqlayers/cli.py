@@ -102,14 +102,17 @@ class Positive(click.ParamType):
         return number
 
 
-class Share(Positive):
+class Share(click.ParamType):
     """A number from 0 to 1, 1 left out."""
 
+    name = "number"
+
     def convert(self, value, param, ctx):
-        if value in (0, "0", "0.0"):
-            return 0.0
-        number = super().convert(value, param, ctx)
-        if number >= 1:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < 1:
             self.fail(f"{value!r} is not a number from 0 to 1, 1 left out.", param, ctx)
         return number
 

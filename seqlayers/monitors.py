@@ -71,10 +71,11 @@ class Monitor(keras.callbacks.Callback):
 
 
 class LikelihoodBracket(Monitor):
-    """The log-likelihood in nats per frame from both sides, the truth between.
+    """The log-likelihood in nats per frame from both sides.
 
     Adds `log_likelihood_above`, by annealing, which flatters, and `log_likelihood_below`, by
-    reverse annealing, which is cautious. Where the head is exact the two are equal.
+    reverse annealing, which is cautious. On average the truth lies between; where they stand the
+    other way round, the annealing is too short. Where the head is exact the two are equal.
 
     Args:
         x: Sequences, as in `fit`.
@@ -173,8 +174,8 @@ class GeneratedSpectra(Monitor):
         num_sequences: Number of sequences to draw.
         num_steps: Number of frames of each.
         to_amplitudes: Function from frames to amplitudes `(..., F)`, such as
-            `lambda x: to_amplitude(normalizer.restore(x))` with those of `datasets.audio`. None if
-            frames are amplitudes, as those of gamma visibles.
+            `lambda x: to_amplitude(normalizer.restore(x), "log_amplitude")` with that of
+            `datasets.spectra`. None if frames are amplitudes, as those of gamma visibles.
         num_frames: Number of frames of a segment.
         neighbours: k of precision and recall.
         max_segments: Most real segments that are compared, drawn once from `seed`.
@@ -210,7 +211,14 @@ class GeneratedSpectra(Monitor):
         self.num_frames, self.neighbours = num_frames, neighbours
         self.temperature, self.seed = temperature, seed
         real = [np.asarray(x) for x in real]
+        check_integer("neighbours", neighbours)
         found = pieces(real, num_frames)
+        drawn = num_sequences * (num_steps // num_frames)
+        if min(len(found), drawn) <= neighbours:
+            raise ValueError(
+                "`neighbours` must be less than the number of segments, drawn and real. "
+                f"Received: neighbours={neighbours}, {drawn} drawn and {len(found)} real ones."
+            )
         kept = np.random.default_rng(seed).permutation(len(found))[:max_segments]
         self.real_segments = found[kept]
         self.real_spectra = self._spectra([self.to_amplitudes(x) for x in real])

@@ -133,6 +133,8 @@ def unused(options):
     if model.head == "rbm" and not model.memory:
         del without["persistent_chains"]
         without["pretrain_head"] = name  # that is all the training there is
+    if model.head == "dbn" and options["hidden_layers"] == 1:
+        without["pretrain_layers"] = "--hidden-layers 1"
     if options["pretrain_layers"] and "pretrain_layers" not in without:
         without["pretrain_head"] = "--pretrain-layers"
     if model.memory and options["cell"] != "sfm":

@@ -5,8 +5,9 @@
 
 Each segment is a sequence. Each recording is split by time, with the silence between its segments
 left out: the first eight tenths of what sounds train, the ninth validates and the last one tests. A
-segment is of the tenth that its middle lies in. So nothing is judged by what came later, and
-nothing is shuffled. The normalizer sees what trains and nothing else.
+segment is of the tenth that its middle lies in. So within a recording nothing is judged by what
+came later, and nothing is shuffled; one of less than eight segments may not be in all three. The
+normalizer sees what trains and nothing else; the level of a recording is that of all of it.
 
 `Sound` is what both lines need beyond a model. A run keeps it in its `config.json`: it goes on,
 scores other recordings and makes sound by the numbers that it was begun with.

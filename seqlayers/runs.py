@@ -286,7 +286,8 @@ def last_model(folder, options, data):
     """The model and the history that a run has come to: those of a new run if it has no epoch."""
     path = Path(folder) / LAST
     if not path.exists():
-        if (Path(folder) / TABLE).exists():
+        table = Path(folder) / TABLE
+        if table.exists() and len(table.read_text("utf-8").splitlines()) > 1:
             raise FileNotFoundError(
                 f"A run that has finished epochs needs {LAST} to go on; put it back, or begin anew "
                 f"with --overwrite. Received: {folder}, where it is missing."
@@ -319,7 +320,8 @@ def fit(folder, model, history, options, data, verbose="auto", callbacks=()):
     Raises:
         OSError: If the disk is full. What the epochs before have left is untouched.
     """
-    _write_table(folder, history)
+    if history:
+        _write_table(folder, history)
     if finished(history, options):
         return
     if not history:

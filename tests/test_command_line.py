@@ -167,6 +167,18 @@ def test_a_run_of_before_there_were_recipes_goes_on(run):
     assert "epochs done" in succeeds("train", "--out", run, "--resume")
 
 
+def test_a_run_stopped_before_its_first_epoch_begins_anew(run, music, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for name in ("last.keras", "best.keras", "metrics.csv"):
+        (run / name).unlink()
+    monkeypatch.setattr(runs, "pretrain", interrupted)
+    assert seqlayers("train", "--out", run, "--resume").exit_code == 130
+    monkeypatch.undo()
+    assert "new, in" in succeeds("train", "--out", run, "--resume", "--epochs", 1)
+
+
 def test_score_says_what_kind_of_number_it_is(run, music):
     said = succeeds("score", run)
     assert "best.keras on" in said

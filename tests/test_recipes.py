@@ -135,6 +135,10 @@ def test_weights_start_from_the_seed():
         ({"model": "rnn-rbm", "persistent_chains": 3}, "--persistent-chains has no part"),
         ({"model": "nade", "gibbs_steps": 3}, "--gibbs-steps has no part in --model nade"),
         ({"hidden_layers": 3}, "--hidden-layers has no part in --model rnn-rbm"),
+        (
+            {"model": "rnn-dbn", "hidden_layers": 1, "pretrain_layers": 3},
+            "--pretrain-layers has no part in --hidden-layers 1",
+        ),
         ({"step_in_beats": 1.0}, "--step-in-beats has no part in --dataset"),
         ({"visibles": "gamma"}, "--visibles has no part in --dataset, which is for music"),
         ({"min_length": 3}, "--min-length has no part in --dataset, which is for music"),

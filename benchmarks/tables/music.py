@@ -3,11 +3,12 @@
     python benchmarks/tables/music.py [--rows rbm-jsb rnn-nade-jsb ...] [--minutes 60]
 
 Trains recipes (`seqlayers recipes`) one after the other, each in a folder of `--runs`, chooses the
-epoch on the validation split and looks at the test split once, when the training is complete; a
+epoch on the validation split and looks at the test split once, when the training is complete. A
 recipe that has been measured is left alone, and one whose options were changed since is refused
 unless `--again` owns up to a second look. A training that was stopped, by Ctrl-C or by `--minutes`,
-goes on where it was. What was measured goes to `seqlayers/recipes/measured.json`, a recipe as soon
-as it is done. The table is printed at the end, and by `--rows` without names.
+goes on where it was; what comes before its first epoch begins anew. What was measured goes to
+`seqlayers/recipes/measured.json`, a recipe as soon as it is done. The table is printed at the end,
+and by `--rows` without names.
 """
 
 import argparse
@@ -101,7 +102,7 @@ def main(rows, folder, minutes, again):
         measured = recipes.measured().get(name)
         if measured and not again:
             if completed(measured["options"]) != recipes.read(name).options:
-                raise SystemExit(
+                print(
                     f"{name}: the recipe is another one since the test split was looked at. "
                     "--again measures it once more and counts the looks."
                 )

@@ -3,8 +3,8 @@
     python benchmarks/tables/spectrogram.py [--rows finch-rbm finch-3-sigmoid ...] [--minutes 4]
 
 Recordings are 15 songs of a Bengalese finch (32 kHz) and 50 sentences of CMU ARCTIC slt (16 kHz).
-Segments are found without labels; the first two thirds of each recording are trained on, and the
-rest is tested on. Frames are log amplitudes of 256-point FFTs every 128 samples, brought to mean 0
+Segments are found by loudness, the finch's with numbers that suit the marks of ten songs. The first
+two thirds of each recording are trained on, and the rest is tested on. Frames are log amplitudes of 256-point FFTs every 128 samples, brought to mean 0
 and variance 1 in each bin by what is trained on. The segments of a side follow one another, without
 what lies between, in pieces of 64 frames.
 
@@ -288,7 +288,7 @@ def print_table(results):
         line += f"   {r['epochs']} epochs, {r['seconds']} s"
         if r.get("not_finite_steps"):
             line += f", {r['not_finite_steps']} steps not finite"
-            line += "" if r["finite_weights"] else ", and now no weights are"
+            line += "" if r["finite_weights"] else ", and now not all weights are"
         print(line)
 
 

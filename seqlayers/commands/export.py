@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -38,7 +39,11 @@ def export(source, path):
         model.export(path)
         if config and "sound" in config:
             extra = path / "assets.extra"
-            extra.mkdir()
             text = json.dumps(config["sound"].get_config()) + "\n"
-            files.write_atomically(extra / SOUND, text.encode())
+            try:
+                extra.mkdir()
+                files.write_atomically(extra / SOUND, text.encode())
+            except BaseException:
+                shutil.rmtree(path)  # all of it or nothing
+                raise
     click.echo(str(path))

@@ -9,8 +9,8 @@ from seqlayers.datasets import piano_roll
 from seqlayers.options import SOURCES, flag
 
 _NONE_LEFT = {
-    "valid": "Recordings have too few segments: none is left to validate.",
-    "test": "Recordings have too few segments: none is left to test.",
+    "valid": "Recordings have too few segments each, of about eight: none is left to validate.",
+    "test": "Recordings have too few segments each, of about eight: none is left to test.",
 }
 
 
@@ -70,7 +70,12 @@ def compare(runs, config, data):
 
 def config_of(runs, source):
     """The configuration of a run: of its folder, or of that which a .keras file lies in."""
-    return runs.read_config(source if source.is_dir() else source.parent)
+    if source.is_dir():
+        return runs.read_config(source)
+    try:
+        return runs.read_config(source.parent)
+    except ValueError:  # of something else that lies beside it
+        return None
 
 
 def step_in_beats_of(runs, config, step_in_beats):

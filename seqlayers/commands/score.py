@@ -49,7 +49,7 @@ def score(ctx, source, dataset, split, midi, wav, step_in_beats, transpose, brac
     SOURCE is a run's folder, of which best.keras is taken, or a .keras file. Without --dataset,
     --midi and --wav, a run is scored on its own data. The line says whether the number is exact, an
     estimate or a lower bound, how it is averaged, and over how many frames. An estimate by
-    annealing flatters a little; with --bracket the truth lies between the two numbers. Frames of
+    annealing flatters a little; with --bracket the truth lies between the two on average. Frames of
     recordings are made and normalised as those of the run.
 
     \b

@@ -51,6 +51,8 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
       seqlayers segment song.wav --out song.csv --picture song.png --threshold 85 --max-length 1000
     """
     options = segment_options(options)
+    if picture == out:
+        raise click.UsageError(f"--out and --picture must differ. Received: {out} twice.")
     if picture:
         _check_picture(picture)
     there = [path for path in (out, picture) if path and path.exists()]

@@ -88,8 +88,8 @@ _MAY_CHANGE = ("epochs", "patience", "validate_every")  # of the options of a ru
 @option("--dropout", type=Share(), help="Of what a recurrent layer reads.")
 @option("--recurrent-dropout", type=Share(), help="Of the recurrent state.")
 @option("--context-dropout", type=Share(), help="Of what the recurrent layers say to the head.")
-@option("--pretrain-head", type=COUNT, help="Epochs on shuffled frames before all else.")
-@option("--pretrain-memory", type=COUNT, help="Epochs by cross-entropy, after those.")
+@option("--pretrain-head", type=COUNT, help="Epochs of Adam on shuffled frames before all else.")
+@option("--pretrain-memory", type=COUNT, help="Epochs of Adam by cross-entropy, after those.")
 @option("--pretrain-layers", type=COUNT, help="Of a DBN, epochs with each layer less, memory too.")
 @option("--epochs", type=COUNT, help="Number of the last epoch.")
 @option("--batch-size", type=SIZE, help="Sequences in a batch.")
@@ -124,7 +124,9 @@ def train(ctx, out, resume, overwrite, **options):
     stopped. --resume needs no other option but --out; --epochs, --patience and --validate-every
     may be given new values, --epochs where the learning rate does not fall with them.
 
-    A recipe is a set of options, of which each may be told otherwise.
+    What comes before the first epoch, --pretrain-head and so on, begins anew if it was stopped.
+
+    A recipe is a set of options, whose values may be told otherwise.
 
     Models of single frames: rbm, nade, dbn. After a recurrent layer: rnn-bernoulli, rnn-rbm,
     rnn-nade, rnn-dbn; with --cell lstm and so on that layer is another one. rtrbm: an RBM whose

@@ -62,8 +62,9 @@ class Normalizer:
             divisor^2 = mean of (frames - shift)^2
 
         No bin's divisor is below `DIVISOR_FLOOR` times the root mean square of them all. So a bin
-        that never moves becomes constant, and neither a recording in which it does nor the noise
-        of a model makes it loud. If no bin moves, divisors are 1.
+        that never moves becomes constant, and the noise of a model does not make it loud once it is
+        restored. A recording in which it does move is far out there: of such bins, train on more
+        or leave them out. If no bin moves, divisors are 1.
 
         Args:
             frames: Arrays `(T, F)`, as a list, a generator or a `tf.data.Dataset` of them.
@@ -134,7 +135,8 @@ class Normalizer:
         Raises:
             OSError: If the file cannot be written; an older one is untouched then.
         """
-        write_atomically(path, json.dumps(self.get_config()).encode())
+        config = {"class": type(self).__name__} | self.get_config()
+        write_atomically(path, json.dumps(config).encode())
 
     @classmethod
     def load(cls, path):
@@ -145,10 +147,14 @@ class Normalizer:
             OSError: If there is no such file or it may not be read.
         """
         try:
-            return cls.from_config(json.loads(Path(path).read_bytes()))
-        except (ValueError, TypeError) as error:
+            config = json.loads(Path(path).read_bytes())
+            name = config.pop("class", cls.__name__)
+            if name != cls.__name__:
+                raise ValueError(f"it holds a {name}.")
+            return cls.from_config(config)
+        except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{os.fspath(path)}: not a file of a Normalizer, or a damaged one: {error}"
+                f"{os.fspath(path)}: not a file of a {cls.__name__}, or a damaged one: {error}"
             ) from error
 
     def _moved(self, frames, move):

@@ -91,7 +91,8 @@ def segments(
         long: `"drop"` leaves out what is longer than `max_length`, as the paper does; `"split"`
             cuts it in the fewest pieces of like length that are not.
         band: Pair `(low, high)` of frequencies in Hz, to look for segments in what lies between;
-            `high` may be None for all above `low`. All that is heard if None.
+            `high` may be None for all above `low`, as it is where it is above half the sample
+            rate. All that is heard if None.
         level: The level itself, such as that of another recording; that of `threshold` if None.
 
     Returns:
@@ -320,6 +321,15 @@ class _Rules:
                 f"Received: min_length={self.min_length}, max_length={self.max_length}."
             )
         check_choice("long", self.long, ("drop", "split"))
+        if (
+            self.long == "split"
+            and self.samples(self.min_length) > self.samples(self.max_length) / 2
+        ):
+            raise ValueError(
+                '`min_length` must be at most half of `max_length` with long="split", which cuts '
+                "what is a little too long in halves. "
+                f"Received: min_length={self.min_length}, max_length={self.max_length}."
+            )
         if self.band is not None:
             self._check_band()
         if self.level is not None and (not _is_number(self.level) or self.level < 0):
@@ -331,12 +341,13 @@ class _Rules:
         band, most = self.band, self.sample_rate / 2
         if isinstance(band, list | tuple) and len(band) == 2:
             band = (band[0], most if band[1] is None else band[1])
-            if all(map(_is_number, band)) and 0 <= band[0] < band[1] <= most:
+            if all(map(_is_number, band)) and 0 <= band[0] < min(band[1], most):
+                band = (band[0], min(band[1], most))
                 object.__setattr__(self, "band", band)
                 return
         raise ValueError(
-            "`band` must be a pair of frequencies in this order, from 0 to half the sample rate, "
-            f"{most:g} Hz, or None. Received: band={self.band!r}."
+            "`band` must be a pair of frequencies in this order, the first from 0 to less than "
+            f"half the sample rate, {most:g} Hz, or None. Received: band={self.band!r}."
         )
 
     def samples(self, milliseconds):

@@ -264,9 +264,9 @@ def temporal_folds(corpus, num_folds=5, kind="forward"):
         corpus: `SegmentCorpus`.
         num_folds: Number K of folds.
         kind: `"forward"`: of K + 1 parts, fold k trains on the first k + 1 and validates on the
-            next, so that nothing is judged by what came later. `"blocked"`: of K parts, fold k
-            validates on part k and trains on all others. The paper says `temporal cross-validation
-            within sequences`, which may be either.
+            next, so that nothing is judged by what came later there. `"blocked"`: of K parts,
+            fold k validates on part k and trains on all others. The paper says `temporal
+            cross-validation within sequences`, which may be either.
 
     Returns:
         List of K pairs `(train, validation)`, int arrays of places in `corpus.sequences`, in order.

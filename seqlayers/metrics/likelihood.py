@@ -17,8 +17,9 @@ class Likelihood(NamedTuple):
         frames: Number of frames in the mean.
         sequences: Number of sequences they come from.
         averaging: `"per_frame"`: all frames of all sequences count alike, the first ones included.
-        reverse_nats: The cautious estimate from the other side; the truth lies between. None
-            where it was not asked for.
+        reverse_nats: The cautious estimate from the other side. On average the truth lies between;
+            where this one is above, the annealing is too short to say. None where it was not
+            asked for.
     """
 
     nats: float

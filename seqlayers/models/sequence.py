@@ -410,7 +410,7 @@ class SequenceModel(keras.Model):
             batch_size: Number of sequences in a batch.
             seed: Whole number that the draws of an estimate start from.
             bracket: Whether to estimate from the other side, too, where the head can:
-                `reverse_nats`, with the truth between.
+                `reverse_nats`, with the truth between on average.
 
         Returns:
             A `seqlayers.metrics.Likelihood`.

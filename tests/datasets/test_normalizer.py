@@ -164,6 +164,12 @@ def test_what_clips_is_saved_as_such(tmp_path, rng):
     assert other.normalize(np.full((1, 129), 100.0)).max() == 1
 
 
+def test_one_kind_is_not_loaded_as_another(tmp_path):
+    UnitNormalizer.fit([np.array([[0.0], [2.0]])]).save(tmp_path / "unit.json")
+    with pytest.raises(ValueError, match="not a file of a Normalizer.*holds a UnitNormalizer"):
+        Normalizer.load(tmp_path / "unit.json")
+
+
 @pytest.mark.parametrize(
     "frames, kind, message",
     [
