@@ -4,9 +4,9 @@
 
 Recordings are 15 songs of a Bengalese finch (32 kHz) and 50 sentences of CMU ARCTIC slt (16 kHz).
 Segments are found by loudness, the finch's with numbers that suit the marks of ten songs. The first
-two thirds of each recording are trained on, and the rest is tested on. Frames are log amplitudes of 256-point FFTs every 128 samples, brought to mean 0
-and variance 1 in each bin by what is trained on. The segments of a side follow one another, without
-what lies between, in pieces of 64 frames.
+two thirds of each recording are trained on, and the rest is tested on. Frames are log amplitudes of
+256-point FFTs every 128 samples, brought to mean 0 and variance 1 in each bin by what is trained
+on. The segments of a side follow one another, without what lies between, in pieces of 64 frames.
 
 All models have 219 hidden units, Gaussian visibles and an L1 of 1e-4 on W; `rbm` has no memory, the
 others have 1 to 3 layers of 167 units with tanh or sigmoid gates, as in the paper. To compare them
