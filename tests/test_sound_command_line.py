@@ -367,7 +367,7 @@ def test_a_table_is_written_whole_or_not_at_all(birds, tmp_path, monkeypatch):
         (["--max-length", 5], ["--min-length must not be above --max-length", "15 and 5"]),
         (["--max-length", 0, "--min-length", 0], ["`max_length`", "at least one sample"]),
         (["--band", 3000, 300], ["--band", "LOW before HIGH", "3000 300"]),
-        (["--band", 300, 9000], ["`band`", "4000 Hz", "9000"]),
+        (["--band", 5000, 9000], ["`band`", "4000 Hz", "9000"]),
         (["--long", "keep"], ["--long", "keep", "drop", "split"]),
         (["--sample-rate", 0], ["--sample-rate", "0", "1<=x"]),
         (["--channel", 3], ["there is no channel 3"]),
