@@ -87,55 +87,28 @@ def _sigterm_raises():
         signal.signal(signal.SIGTERM, before)
 
 
-class Positive(click.ParamType):
-    """A number above 0, which neither NaN nor infinity is."""
+class Number(click.ParamType):
+    """A number that `takes` says yes to; NaN and infinity are none."""
 
     name = "number"
+
+    def __init__(self, wanted, takes):
+        self.wanted, self.takes = wanted, takes
 
     def convert(self, value, param, ctx):
         try:
             number = float(value)
         except ValueError:
             number = math.nan
-        if not 0 < number < math.inf:
-            self.fail(f"{value!r} is not a number above 0.", param, ctx)
+        if not (math.isfinite(number) and self.takes(number)):
+            self.fail(f"{value!r} is not a number {self.wanted}.", param, ctx)
         return number
 
 
-class Share(click.ParamType):
-    """A number from 0 to 1, 1 left out."""
-
-    name = "number"
-
-    def convert(self, value, param, ctx):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number < 1:
-            self.fail(f"{value!r} is not a number from 0 to 1, 1 left out.", param, ctx)
-        return number
-
-
-class AtLeast0(click.ParamType):
-    """A number from 0 to `most`, both included; NaN and infinity are none."""
-
-    name = "number"
-
-    def __init__(self, most=None):
-        self.most = most
-
-    def convert(self, value, param, ctx):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number < math.inf or (self.most is not None and number > self.most):
-            wanted = "of at least 0" if self.most is None else f"from 0 to {self.most}"
-            self.fail(f"{value!r} is not a number {wanted}.", param, ctx)
-        return number
-
-
+POSITIVE = Number("above 0", lambda x: x > 0)
+AT_LEAST_0 = Number("of at least 0", lambda x: x >= 0)
+PERCENTILE = Number("from 0 to 100", lambda x: 0 <= x <= 100)
+SHARE = Number("from 0 to 1, 1 left out", lambda x: 0 <= x < 1)
 SIZE, COUNT = click.IntRange(1, 10_000), click.IntRange(1)
 RATE = click.IntRange(1, 1_000_000)
 SEED, SHIFT = click.IntRange(0, 2**31 - 1), click.IntRange(-88, 88)
@@ -160,15 +133,15 @@ def option(*names, **settings):
 
 source = click.argument("source", type=THERE)
 step_option = option(
-    "--step-in-beats", type=Positive(), help="Time step of MIDI files: 0.5 is an eighth note."
+    "--step-in-beats", type=POSITIVE, help="Time step of MIDI files: 0.5 is an eighth note."
 )
 transpose_option = option(
     "--transpose", type=SHIFT, default=0, help="Semitones to add to each note of MIDI files."
 )
-_MILLISECONDS = {"type": AtLeast0(), "metavar": "MS"}
+_MILLISECONDS = {"type": AT_LEAST_0, "metavar": "MS"}
 _SOUND_OPTIONS = (
     option("--channel", type=click.IntRange(0), help="Of recordings; else the mean of all."),
-    option("--threshold", type=AtLeast0(100), help="Percentile of loudness above which is sound."),
+    option("--threshold", type=PERCENTILE, help="Percentile of loudness above which is sound."),
     option("--buffer", **_MILLISECONDS, help="Added before and behind each segment."),
     option("--min-spacing", **_MILLISECONDS, help="Segments less apart than this are one."),
     option("--window", **_MILLISECONDS, help="Over which loudness is smoothed."),
@@ -178,7 +151,7 @@ _SOUND_OPTIONS = (
         "--long", type=click.Choice(("drop", "split")), help="Leave them out, or cut them instead."
     ),
     option(
-        "--band", type=AtLeast0(), nargs=2, metavar="LOW HIGH", help="Hz to look for segments in."
+        "--band", type=AT_LEAST_0, nargs=2, metavar="LOW HIGH", help="Hz to look for segments in."
     ),
 )
 

@@ -8,9 +8,9 @@ import click
 from seqlayers import recordings
 from seqlayers.cli import (
     FOLDER,
+    POSITIVE,
     SEED,
     SIZE,
-    Positive,
     debug,
     import_runs,
     naming,
@@ -37,8 +37,8 @@ STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given
     type=click.IntRange(1, MAX_STEPS),
     help=f"Time steps of each.  [default: {STEPS} of music]",
 )
-@option("--seconds", type=Positive(), help=f"Length of each sound instead.  [default: {SECONDS:g}]")
-@option("--temperature", type=Positive(), default=1.0, help="Above 1 bolder, below 1 safer.")
+@option("--seconds", type=POSITIVE, help=f"Length of each sound instead.  [default: {SECONDS:g}]")
+@option("--temperature", type=POSITIVE, default=1.0, help="Above 1 bolder, below 1 safer.")
 @option("--seed", type=SEED, default=0, help="Sequence n of a seed is the same whatever --num.")
 @option(
     "--prime",

@@ -9,17 +9,17 @@ import click
 
 from seqlayers import recipes
 from seqlayers.cli import (
+    AT_LEAST_0,
     COUNT,
     FOLDER,
     HINT,
+    POSITIVE,
     RATE,
     SEED,
+    SHARE,
     SHIFT,
     SIZE,
     THERE,
-    AtLeast0,
-    Positive,
-    Share,
     debug,
     import_runs,
     option,
@@ -77,27 +77,27 @@ _MAY_CHANGE = ("epochs", "patience", "validate_every")  # of the options of a ru
 @option("--gibbs-steps", type=SIZE, help="k of CD-k.")
 @option("--sampling-steps", type=SIZE, help="Gibbs steps when drawing frames.")
 @option("--persistent-chains", type=SIZE, help="Chains of PCD, for an RBM without time.")
-@option("--centering-rate", type=Share(), help="Center the units of an RBM, by moving averages.")
-@option("--l1", type=AtLeast0(), help="L1 penalty on the weights W of an RBM.")
+@option("--centering-rate", type=SHARE, help="Center the units of an RBM, by moving averages.")
+@option("--l1", type=AT_LEAST_0, help="L1 penalty on the weights W of an RBM.")
 @option("--num-betas", type=SIZE, help="Annealing steps when likelihoods are estimated.")
 @option("--cell", type=click.Choice(CELLS), help="Cell of the recurrent layer.")
 @option("--gate-activation", type=click.Choice(GATES), help="Of tanh-gated; tanh as published.")
 @option("--recurrent-units", type=SIZE, help="Units of each recurrent layer.")
 @option("--recurrent-layers", type=click.IntRange(1, 20), help="Recurrent layers.")
 @option("--num-frequencies", type=SIZE, help="Frequencies of the cell sfm.")
-@option("--dropout", type=Share(), help="Of what a recurrent layer reads.")
-@option("--recurrent-dropout", type=Share(), help="Of the recurrent state.")
-@option("--context-dropout", type=Share(), help="Of what the recurrent layers say to the head.")
+@option("--dropout", type=SHARE, help="Of what a recurrent layer reads.")
+@option("--recurrent-dropout", type=SHARE, help="Of the recurrent state.")
+@option("--context-dropout", type=SHARE, help="Of what the recurrent layers say to the head.")
 @option("--pretrain-head", type=COUNT, help="Epochs of Adam on shuffled frames before all else.")
 @option("--pretrain-memory", type=COUNT, help="Epochs of Adam by cross-entropy, after those.")
 @option("--pretrain-layers", type=COUNT, help="Of a DBN, epochs with each layer less, memory too.")
 @option("--epochs", type=COUNT, help="Number of the last epoch.")
 @option("--batch-size", type=SIZE, help="Sequences in a batch.")
 @option("--optimizer", type=click.Choice(OPTIMIZERS), help="How gradients become steps.")
-@option("--learning-rate", type=Positive(), help="Step size of the optimizer.")
+@option("--learning-rate", type=POSITIVE, help="Step size of the optimizer.")
 @option("--schedule", type=click.Choice(SCHEDULES), help="How that falls over the epochs.")
-@option("--momentum", type=Share(), help="Of nesterov.")
-@option("--clip-norm", type=AtLeast0(), help="Longest gradient of all weights together; 0: any.")
+@option("--momentum", type=SHARE, help="Of nesterov.")
+@option("--clip-norm", type=AT_LEAST_0, help="Longest gradient of all weights together; 0: any.")
 @option("--nonfinite", type=click.Choice(NONFINITE), help="Of a step whose gradient is not finite.")
 @option(
     "--augment",

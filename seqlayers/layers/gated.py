@@ -26,6 +26,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
     """
 
     fixed: tuple[str, ...] = ()
+    why_fixed = ""
 
     def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
         super().__init__(units, **kwargs)
@@ -36,6 +37,44 @@ class GatedCell(keras.layers.SimpleRNNCell):
         super().__init_subclass__(**kwargs)
         inits = [c.__init__ for c in cls.__mro__ if issubclass(c, keras.layers.SimpleRNNCell)]
         cls.__signature__ = _signature(inits, without=cls.fixed)
+
+    def _check_fixed(self, given):
+        """Refuses arguments in `fixed`."""
+        for name in self.fixed:
+            if name in given:
+                raise ValueError(
+                    f"`{name}` is no argument of `{type(self).__name__}`: {self.why_fixed}. "
+                    f"Received: {name}={given[name]!r}."
+                )
+
+    def _add_weights(self, input_shape, columns, recurrent_rows=None):
+        """`kernel`, `recurrent_kernel` with a row for each unit of the output, and `bias`."""
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], columns),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel",
+            shape=(recurrent_rows or self.units, columns),
+            initializer=self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(columns,),
+                initializer=self._initial_bias,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def _initial_bias(self, shape, dtype=None):
+        return self.bias_initializer(shape, dtype=dtype)
 
     def get_initial_state(self, batch_size=None):
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]

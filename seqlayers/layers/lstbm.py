@@ -47,46 +47,16 @@ class HiddenUnitsCell(GatedCell):
 
     num_kinds = 1
     fixed: tuple[str, ...] = ("activation", "recurrent_activation")
+    why_fixed = "the hidden units of a Boltzmann machine leave no choice"
 
     def __init__(self, units, mode="mean", **kwargs):
-        for name in self.fixed:
-            if name in kwargs:
-                raise ValueError(
-                    f"`{name}` is no argument of `{type(self).__name__}`: the hidden units of a "
-                    f"Boltzmann machine leave no choice. Received: {name}={kwargs[name]!r}."
-                )
+        self._check_fixed(kwargs)
         super().__init__(check_integer("units", units), **kwargs)
         self.mode = check_choice("mode", mode, ("mean", "sample"))
         self.state_size = [self.units] * len(self.state_names)
 
     def build(self, input_shape):
-        columns = self.num_kinds * self.units
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(input_shape[-1], columns),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(self.units, columns),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(columns,),
-                initializer=self._initial_bias,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-
-    def _initial_bias(self, shape, dtype=None):
-        return self.bias_initializer(shape, dtype=dtype)
+        self._add_weights(input_shape, self.num_kinds * self.units)
 
     def call(self, inputs, states, training=False):
         if training and self.dropout:

@@ -83,19 +83,8 @@ class PeepholeLSTMCell(GatedCell):
             "regularizer": self.recurrent_regularizer,
             "constraint": self.recurrent_constraint,
         }
-        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], 4 * M), **kernel)
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel", shape=(R, 4 * M), **recurrent
-        )
-        self.bias = self.projection_kernel = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(4 * M,),
-                initializer=self._initial_bias,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self._add_weights(input_shape, 4 * M, recurrent_rows=R)
+        self.projection_kernel = None
         self.peephole_kernel = self.add_weight(name="peephole_kernel", shape=(3, M), **recurrent)
         if self.projection_units:
             self.projection_kernel = self.add_weight(

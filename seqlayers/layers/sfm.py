@@ -87,7 +87,6 @@ class StateFrequencyCell(GatedCell):
 
     def build(self, input_shape):
         M, K, D = self.units, self.num_frequencies, self.memory_units
-        G = sum(self.columns)
         kernel = {
             "initializer": self.kernel_initializer,
             "regularizer": self.kernel_regularizer,
@@ -95,19 +94,8 @@ class StateFrequencyCell(GatedCell):
         }
         bias = {"regularizer": self.bias_regularizer, "constraint": self.bias_constraint}
         paper = self.variant == "paper"
-        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], G), **kernel)
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(M, G),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
-        self.bias = self.output_bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias", shape=(G,), initializer=self._initial_bias, **bias
-            )
+        self._add_weights(input_shape, sum(self.columns))
+        self.output_bias = None
         self.amplitude_kernel = self.add_weight(
             name="amplitude_kernel", shape=(K, D, 2 * M) if paper else (K,), **kernel
         )

@@ -56,15 +56,10 @@ class TanhGatedCell(GatedCell):
 
     state_names = ("u",)
     fixed = ("recurrent_activation", "unit_forget_bias")
+    why_fixed = "`gate_activation` is that of its gates, and no gate of it is to start open"
 
     def __init__(self, units, gate_activation="tanh", **kwargs):
-        for name in self.fixed:
-            if name in kwargs:
-                raise ValueError(
-                    f"`{name}` is no argument of `{type(self).__name__}`: `gate_activation` is "
-                    "that of its gates, and no gate of it is to start open. "
-                    f"Received: {name}={kwargs[name]!r}."
-                )
+        self._check_fixed(kwargs)
         super().__init__(check_integer("units", units), gate_activation, False, **kwargs)
         self.state_size = [self.units]
 
@@ -73,30 +68,7 @@ class TanhGatedCell(GatedCell):
         return self.recurrent_activation
 
     def build(self, input_shape):
-        M = self.units
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(input_shape[-1], 3 * M),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(M, 3 * M),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(3 * M,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self._add_weights(input_shape, 3 * self.units)
 
     def call(self, inputs, states, training=False):
         M, gate, activation = self.units, self.gate_activation, self.activation

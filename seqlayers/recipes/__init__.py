@@ -7,6 +7,7 @@ without such tables is a recipe for recordings, which whoever trains it brings, 
 What was measured is in `measured.json`, which `benchmarks/tables/music.py` writes.
 """
 
+import functools
 import json
 import tomllib
 from importlib import resources
@@ -79,6 +80,7 @@ def measured():
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
+@functools.cache
 def _files():
     """What the data files say, by model; in the order of their `row`."""
     folder = resources.files("seqlayers.recipes")
