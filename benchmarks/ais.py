@@ -17,7 +17,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from seqlayers import energy  # noqa: E402
+from seqlayers import energy, sampling  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
 from seqlayers.models import RNNRBM  # noqa: E402
 
@@ -58,7 +58,7 @@ def main(path=None):
     inside = 0
     for number, (kind, params) in enumerate(small_rbms(rolls)):
         params = [tf.convert_to_tensor(p) for p in params[:3]]
-        nats, errors = estimate(params, tf.constant(energy.seed_pair(number)))
+        nats, errors = estimate(params, tf.constant(sampling.seed_pair(number)))
         error = float(tf.reduce_mean(nats - exact(params)))
         standard_error = float(tf.sqrt(tf.reduce_sum(errors**2))) / len(errors)
         inside += abs(error) <= 3 * standard_error

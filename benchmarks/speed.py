@@ -125,13 +125,13 @@ def data():
 def our_cd(steps, xla=True):
     import tensorflow as tf
 
-    from seqlayers import energy
+    from seqlayers import energy, sampling
 
     v, W, b, c = (tf.constant(x) for x in data())
     W, b, c = (tf.Variable(x) for x in (W, b, c))
 
     def step(number):
-        seed = energy.row_seeds(energy.fold_in(energy.seed_pair(0), number), 32)
+        seed = sampling.row_seeds(sampling.fold_in(sampling.seed_pair(0), number), 32)
         with tf.GradientTape() as tape:
             params = energy.RBMParams(*(tf.convert_to_tensor(x) for x in (W, b, c)))
             loss = energy.contrastive_divergence(params, v, steps, seed)
@@ -238,11 +238,11 @@ def torch_rnn_rbm_step(draw="bernoulli"):
 def our_ais():
     import tensorflow as tf
 
-    from seqlayers import energy
+    from seqlayers import energy, sampling
 
     _, W, b, c = (tf.constant(x) for x in data())
     params = energy.RBMParams(W, b, c)
-    seed = energy.seed_pair(0)
+    seed = sampling.seed_pair(0)
     run = tf.function(
         lambda: energy.ais_log_partition(params, seed), jit_compile=True, autograph=False
     )

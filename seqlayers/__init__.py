@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
-__all__ = ["datasets", "energy", "export", "heads", "layers", "metrics", "models", "monitors"]
+__all__ = ["callbacks", "datasets", "energy", "export", "heads", "layers", "metrics", "models"]
 __all__ += ["plotting"]
 
 

@@ -10,7 +10,7 @@ import os
 import click
 
 from seqlayers import __version__
-from seqlayers.cli import Commands
+from seqlayers.commands.cli import Commands
 from seqlayers.commands.export import export
 from seqlayers.commands.generate import generate
 from seqlayers.commands.lists import data, list_recipes

@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from seqlayers import files
 from seqlayers.checks import check_integer
-from seqlayers.energy.sampling import Use, fold_in
+from seqlayers.sampling import Use, fold_in
 
 MAX_STEPS = 10_000
 _FRAMES_AT_ONCE = 1024  # in scoring: a bound on memory

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 from command_line import refused, seqlayers, succeeds, table, weights
 
-from seqlayers import recipes, runs
 from seqlayers.__main__ import cli
 from seqlayers.datasets import audio, midi, piano_roll
 from seqlayers.models import SequenceModel
-from seqlayers.options import DEFAULTS, complete
+from seqlayers.runs import folder as runs
+from seqlayers.runs import recipes
+from seqlayers.runs.options import DEFAULTS, complete
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 16

@@ -16,9 +16,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from seqlayers import export as exporting
-from seqlayers.energy.sampling import row_seeds, seed_pair
 from seqlayers.heads import NADE, BernoulliHead, ConditionalRBM
 from seqlayers.models import RNNDBN, RNNRBM, LSTBMModel, SequenceModel
+from seqlayers.sampling import row_seeds, seed_pair
 
 LENGTHS = np.array([7, 3, 0, 5], "int32")  # a row without any frame among them
 SEEDS = np.array([[3, 1], [-4, 1], [2**31 - 1, 5], [9, -2]], "int32")

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from seqlayers import building, recipes, runs
 from seqlayers.datasets.segments import segments
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers.gated import ScannedRNN
 from seqlayers.models import RNNRBM, RTRBM, sequence
-from seqlayers.options import (
+from seqlayers.runs import building, recipes
+from seqlayers.runs import folder as runs
+from seqlayers.runs.options import (
     CELLS,
     DEFAULTS,
     MODELS,

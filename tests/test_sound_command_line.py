@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from command_line import refused, succeeds, table, weights
 
-from seqlayers import recordings, runs
 from seqlayers.datasets import audio
 from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
 from seqlayers.datasets.sound_corpus import frames_of_segments
 from seqlayers.datasets.spectra import Spectra, stft, to_frames
+from seqlayers.runs import folder as runs
+from seqlayers.runs import sound as recordings
 
 RATE = 8000
 CALLS = 12  # of each recording, 40 ms every half second

@@ -7,8 +7,8 @@ epoch on the validation split and looks at the test split once, when the trainin
 recipe that has been measured is left alone, and one whose options were changed since is refused
 unless `--again` owns up to a second look. A training that was stopped, by Ctrl-C or by `--minutes`,
 goes on where it was; what comes before its first epoch begins anew. What was measured goes to
-`seqlayers/recipes/measured.json`, a recipe as soon as it is done. The table is printed at the end,
-and by `--rows` without names.
+`seqlayers/runs/recipes/measured.json`, a recipe as soon as it is done. The table is printed at the
+end, and by `--rows` without names.
 """
 
 import argparse
@@ -23,9 +23,11 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow
 import keras  # noqa: E402
 import store  # noqa: E402
 
-from seqlayers import files, recipes, runs  # noqa: E402
+from seqlayers import files
 from seqlayers.datasets import piano_roll  # noqa: E402
-from seqlayers.options import completed  # noqa: E402
+from seqlayers.runs import folder as runs
+from seqlayers.runs import recipes  # noqa: E402
+from seqlayers.runs.options import completed  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "seqlayers" / "recipes" / recipes.MEASURED

@@ -1,1 +1,1 @@
-"""The commands of `seqlayers`, a file each; `seqlayers.cli` has what they share."""
+"""The commands of `seqlayers`, a file each; `seqlayers.commands.cli` has what they share."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from seqlayers import files
-from seqlayers.cli import debug, import_runs, source, writing
+from seqlayers.commands.cli import debug, import_runs, source, writing
 from seqlayers.commands.run_data import config_of
 
 SOUND = "sound.json"

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from seqlayers import recordings
-from seqlayers.cli import (
+from seqlayers.commands.cli import (
     FOLDER,
     POSITIVE,
     SEED,
@@ -22,6 +21,7 @@ from seqlayers.cli import (
 from seqlayers.commands.run_data import config_of, step_in_beats_of
 from seqlayers.datasets import audio, piano_roll
 from seqlayers.datasets import midi as midi_files
+from seqlayers.runs import sound as recordings
 
 MAX_STEPS = 100_000  # of a generated sequence: as many as `midi.read` takes
 STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given

@@ -2,10 +2,10 @@
 
 import click
 
-from seqlayers import recipes
-from seqlayers.cli import debug
+from seqlayers.commands.cli import debug
 from seqlayers.datasets import piano_roll
-from seqlayers.options import flag
+from seqlayers.runs import recipes
+from seqlayers.runs.options import flag
 
 
 @click.command()

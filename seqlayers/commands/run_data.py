@@ -4,9 +4,9 @@ import collections
 
 import click
 
-from seqlayers.cli import naming, tell_skipped
+from seqlayers.commands.cli import naming, tell_skipped
 from seqlayers.datasets import piano_roll
-from seqlayers.options import SOURCES, flag
+from seqlayers.runs.options import SOURCES, flag
 
 _NONE_LEFT = {
     "valid": "Recordings have too few segments each, of about eight: none is left to validate.",

@@ -4,8 +4,7 @@ import json
 
 import click
 
-from seqlayers import recordings
-from seqlayers.cli import (
+from seqlayers.commands.cli import (
     SEED,
     THERE,
     debug,
@@ -28,6 +27,7 @@ from seqlayers.commands.run_data import (
 )
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
+from seqlayers.runs import sound as recordings
 
 
 @click.command()

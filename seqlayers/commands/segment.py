@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from seqlayers import files, recordings
-from seqlayers.cli import (
+from seqlayers import files
+from seqlayers.commands.cli import (
     RATE,
     debug,
     naming,
@@ -21,7 +21,8 @@ from seqlayers.cli import (
 from seqlayers.datasets.segments import NoSegments, rate_of_file, segments_of_file
 from seqlayers.datasets.sound_file import AudioError, read_blocks
 from seqlayers.datasets.spectra import Spectra, stft
-from seqlayers.options import segment_options
+from seqlayers.runs import sound as recordings
+from seqlayers.runs.options import segment_options
 
 COLUMNS = ("file", "start", "end")
 PICTURED = 60  # seconds of a picture, from the start

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqlayers import recipes
-from seqlayers.cli import (
+from seqlayers.commands.cli import (
     AT_LEAST_0,
     COUNT,
     FOLDER,
@@ -31,7 +30,8 @@ from seqlayers.cli import (
 )
 from seqlayers.commands.run_data import compare, read_data
 from seqlayers.datasets import piano_roll
-from seqlayers.options import (
+from seqlayers.runs import recipes
+from seqlayers.runs.options import (
     CELLS,
     GATES,
     MODELS,

@@ -20,9 +20,7 @@ from seqlayers.energy.rbm import (
     persistent_contrastive_divergence,
     visible_given_hidden,
     visible_given_input,
-    without_masked,
 )
-from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 from seqlayers.energy.visibles import VISIBLES, Bernoulli, Gamma, Gaussian
 
 __all__ = [
@@ -32,13 +30,11 @@ __all__ = [
     "Gaussian",
     "LogPartition",
     "RBMParams",
-    "Use",
     "ais_log_partition",
     "can_enumerate",
     "centered",
     "contrastive_divergence",
     "features",
-    "fold_in",
     "free_energy",
     "gibbs",
     "hidden_given_visible",
@@ -47,9 +43,6 @@ __all__ = [
     "mean_field",
     "persistent_contrastive_divergence",
     "reverse_log_partition",
-    "row_seeds",
-    "seed_pair",
     "visible_given_hidden",
     "visible_given_input",
-    "without_masked",
 ]

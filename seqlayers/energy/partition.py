@@ -27,8 +27,8 @@ from seqlayers.energy.rbm import (
     independent,
     visible_given_input,
 )
-from seqlayers.energy.sampling import bernoulli, fold_in
 from seqlayers.energy.visibles import VISIBLES
+from seqlayers.sampling import bernoulli, fold_in
 
 MAX_ENUMERATED_UNITS = 20
 _NEAR = 2.0  # of two pre-activations: their ratio is exact to six digits, eight do not overflow

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-from seqlayers.energy.sampling import bernoulli, fold_in
 from seqlayers.energy.visibles import Bernoulli
+from seqlayers.masks import masked_mean, without_masked
+from seqlayers.sampling import bernoulli, fold_in
 
 
 class RBMParams(NamedTuple):
@@ -186,16 +187,3 @@ def persistent_contrastive_divergence(params, v, chains, steps, seed, mask=None)
     chains = ops.stop_gradient(gibbs(params, chains, steps, seed))
     loss = masked_mean(free_energy(params, v), mask) - ops.mean(free_energy(params, chains))
     return loss, chains
-
-
-def without_masked(v, mask):
-    """Frames with zeros where masked: what is padded may hold anything, NaN included."""
-    return v if mask is None else ops.where(mask[..., None], v, 0)
-
-
-def masked_mean(values, mask=None):
-    """Mean over the frames that `mask` keeps; 0 if it keeps none."""
-    if mask is None:
-        return ops.mean(values)
-    weights = ops.cast(mask, values.dtype)
-    return ops.sum(ops.where(mask, values, 0)) / ops.maximum(ops.sum(weights), 1)

@@ -20,7 +20,7 @@ from collections import namedtuple
 
 from keras import ops
 
-from seqlayers.energy.sampling import bernoulli, gamma, log_gamma, normal
+from seqlayers.sampling import bernoulli, gamma, log_gamma, normal
 
 LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
 LOG_SHAPE_RANGE = (-3.0, 6.0)  # k from 0.05 to 403: a spread of four and a half times to 5 %

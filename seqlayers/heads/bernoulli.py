@@ -9,9 +9,9 @@ of its own.
 import keras
 from keras import ops
 
-from seqlayers.energy.rbm import masked_mean, without_masked
-from seqlayers.energy.sampling import bernoulli
 from seqlayers.heads.head import FrameLogProb, Head
+from seqlayers.masks import masked_mean, without_masked
+from seqlayers.sampling import bernoulli
 
 
 @keras.saving.register_keras_serializable("seqlayers")

@@ -31,10 +31,10 @@ from keras import ops
 from seqlayers import energy
 from seqlayers.checks import check_choice, check_integer
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
-from seqlayers.energy.rbm import masked_mean, without_masked
-from seqlayers.energy.sampling import bernoulli, fold_in, seed_pair, uniform
 from seqlayers.heads.conditional_rbm import AnnealedHead, ConditionalRBM
 from seqlayers.heads.head import FrameLogProb
+from seqlayers.masks import masked_mean, without_masked
+from seqlayers.sampling import bernoulli, fold_in, seed_pair, uniform
 
 _UP, _PICK, _DOWN = -1, -2, -3  # places of use; chains and annealing count theirs from 0
 

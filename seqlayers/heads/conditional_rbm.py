@@ -21,6 +21,7 @@ from seqlayers import energy
 from seqlayers.checks import check_integer
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.heads.head import FrameLogProb, Head
+from seqlayers.sampling import fold_in
 
 
 class AnnealedHead(Head):
@@ -258,7 +259,7 @@ class ConditionalRBM(AnnealedHead):
         seed = self._row_seeds(seed, b)
         start = energy.independent(params._replace(visible_bias=b))
         v = energy.visible_given_input(start, 0.0, temperature)
-        v = v.sample(seed=energy.fold_in(seed, 2 * self.sampling_steps))
+        v = v.sample(seed=fold_in(seed, 2 * self.sampling_steps))
         return energy.gibbs(params, v, self.sampling_steps, seed, temperature)
 
     def reconstruct(self, frames, context=None):

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_integer
-from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 from seqlayers.energy.visibles import VISIBLES
+from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
 
 class FrameLogProb(NamedTuple):

@@ -30,9 +30,9 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_integer
-from seqlayers.energy.rbm import masked_mean, without_masked
-from seqlayers.energy.sampling import fold_in, uniform
 from seqlayers.heads.head import FrameLogProb, Head
+from seqlayers.masks import masked_mean, without_masked
+from seqlayers.sampling import fold_in, uniform
 
 
 @keras.saving.register_keras_serializable("seqlayers")

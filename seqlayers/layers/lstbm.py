@@ -32,10 +32,10 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_choice, check_integer
-from seqlayers.energy.sampling import row_seeds, uniform
 from seqlayers.layers.gated import GatedCell, GatedRNN
 from seqlayers.layers.lstbm_scan import BoltzmannRecurrence, LSTBMRecurrence
 from seqlayers.layers.scan import scan
+from seqlayers.sampling import row_seeds, uniform
 
 
 class HiddenUnitsCell(GatedCell):

@@ -3,10 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from seqlayers.energy.sampling import Use, fold_in, seed_pair
 from seqlayers.heads import Head
 from seqlayers.metrics import Likelihood
 from seqlayers.models.inputs import as_pair
+from seqlayers.sampling import Use, fold_in, seed_pair
 
 _FRAMES_AT_ONCE = 1024  # one shape to compile, and a bound on memory
 

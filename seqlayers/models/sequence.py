@@ -18,12 +18,11 @@ import tensorflow as tf
 from keras import ops
 
 from seqlayers.checks import check_choice, check_integer
-from seqlayers.energy.rbm import without_masked
-from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair, uniform
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.heads import BernoulliHead, Head
 from seqlayers.layers.delay import delay
 from seqlayers.layers.scan import compiled_whole
+from seqlayers.masks import without_masked
 from seqlayers.models.inputs import (
     as_dataset,
     as_pair,
@@ -33,6 +32,7 @@ from seqlayers.models.inputs import (
 )
 from seqlayers.models.likelihood import pooled_likelihood
 from seqlayers.models.memory import as_memory, first_states, next_states
+from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair, uniform
 
 NONFINITE = {"skip": "skipped_steps", "shrink": "shrunk_steps"}  # rules, and what counts them
 

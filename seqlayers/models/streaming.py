@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from seqlayers.energy.sampling import Use, fold_in, row_seeds, seed_pair
 from seqlayers.models.inputs import checked_prime
+from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
 
 def stream_frames(model, prime=None, temperature=1.0, seed=0):

@@ -36,11 +36,11 @@ from keras import ops
 
 from seqlayers import energy
 from seqlayers.checks import check_integer
-from seqlayers.energy.rbm import without_masked
-from seqlayers.energy.sampling import seed_pair
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import LSTBM, BoltzmannRNN
+from seqlayers.masks import without_masked
 from seqlayers.models.sequence import SequenceModel
+from seqlayers.sampling import seed_pair
 
 
 @keras.saving.register_keras_serializable("seqlayers")

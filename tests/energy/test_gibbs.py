@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from reference import rbm as reference
 
-from seqlayers import energy
+from seqlayers import energy, sampling
 
 all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
 
@@ -28,7 +28,7 @@ def gibbs(params, v, steps, seed):
 
 
 def hidden(params, v, seed):
-    return energy.hidden_given_visible(params, v).sample(seed=energy.fold_in(seed, -1))
+    return energy.hidden_given_visible(params, v).sample(seed=sampling.fold_in(seed, -1))
 
 
 def assert_mean(draws, expected, errors=5):
@@ -42,8 +42,8 @@ def assert_mean(draws, expected, errors=5):
 @pytest.mark.parametrize("row_seeds", [False, True], ids=["one seed", "a seed a row"])
 def test_chains_settle_in_the_models_distribution(rng, visibles, row_seeds):
     rbm, count = reference.random_rbm(rng, 4, 3, visibles=visibles), 30_000
-    params, seed = tensors(rbm), energy.seed_pair(1)
-    seed = energy.row_seeds(seed, count) if row_seeds else seed
+    params, seed = tensors(rbm), sampling.seed_pair(1)
+    seed = sampling.row_seeds(seed, count) if row_seeds else seed
     v = gibbs(params, tf.zeros((count, 4)), tf.constant(40), seed).numpy()
     h = hidden(params, v, seed).numpy()
     v1, v2, h1, vh = reference.moments(rbm)
@@ -60,7 +60,7 @@ def test_chains_settle_in_the_models_distribution(rng, visibles, row_seeds):
 def test_chains_of_frames_settle_each_in_its_own_distribution(rng):
     rbm, count = reference.random_rbm(rng, 4, 3, frames=(3,)), 20_000
     params = tensors(rbm._replace(b=rbm.b[None], c=rbm.c[None]))
-    v = gibbs(params, tf.zeros((count, 3, 4)), tf.constant(40), energy.seed_pair(2)).numpy()
+    v = gibbs(params, tf.zeros((count, 3, 4)), tf.constant(40), sampling.seed_pair(2)).numpy()
     for (t,), one in reference.each_frame(rbm):
         assert_mean(v[:, t], reference.moments(one)[0])
 
@@ -70,7 +70,7 @@ def test_one_step_moves_with_the_exact_transition_probabilities(rng):
     expected = reference.transition_matrix(rbm)
     start = tf.constant(np.array(reference.binary_states(4)), "float32")
     start = tf.tile(start[None], (count, 1, 1))
-    v = gibbs(tensors(rbm), start, tf.constant(1), energy.seed_pair(3)).numpy()
+    v = gibbs(tensors(rbm), start, tf.constant(1), sampling.seed_pair(3)).numpy()
     assert_mean((v @ [8, 4, 2, 1])[:, :, None] == np.arange(16), expected)
 
 
@@ -80,14 +80,14 @@ def test_two_steps_move_with_the_square_of_the_transition_matrix(rng):
     matrix = reference.transition_matrix(rbm)
     start = tf.constant(np.array(reference.binary_states(3)), "float32")
     start = tf.tile(start[None], (count, 1, 1))
-    v = gibbs(tensors(rbm), start, tf.constant(2), energy.seed_pair(3)).numpy()
+    v = gibbs(tensors(rbm), start, tf.constant(2), sampling.seed_pair(3)).numpy()
     assert_mean((v @ [4, 2, 1])[:, :, None] == np.arange(8), matrix @ matrix)
 
 
 @all_visibles
 def test_one_pair_of_units_is_drawn_jointly(rng, visibles):
     rbm, count = reference.random_rbm(rng, 1, 1, visibles=visibles, scale=2), 100_000
-    params, seed = tensors(rbm), energy.seed_pair(4)
+    params, seed = tensors(rbm), sampling.seed_pair(4)
     v = gibbs(params, tf.zeros((count, 1)), tf.constant(50), seed).numpy()
     h = hidden(params, v, seed).numpy()
     states, probs = reference.hidden_probs(rbm)
@@ -111,7 +111,7 @@ def test_chains_at_a_temperature_settle_in_the_tempered_distribution(rng, visibl
     if visibles == "gamma":
         log_shape = np.log((np.exp(rbm.log_shape) - 1) / T + 1)
         divided = divided._replace(b=rbm.b + math.log(T), log_shape=log_shape)
-    params, seed = tensors(rbm), energy.seed_pair(1)
+    params, seed = tensors(rbm), sampling.seed_pair(1)
     chain = tf.function(energy.gibbs)
     v = chain(params, tf.zeros((count, 4)), 40, seed, temperature=T).numpy()
     v1, v2, _, _ = reference.moments(divided)
@@ -122,14 +122,14 @@ def test_chains_at_a_temperature_settle_in_the_tempered_distribution(rng, visibl
 def test_no_steps_leave_the_chains_where_they_are(rng):
     v = tf.constant(rng.integers(0, 2, (5, 4)), "float32")
     params = tensors(reference.random_rbm(rng, 4, 3))
-    np.testing.assert_array_equal(energy.gibbs(params, v, 0, energy.seed_pair(0)), v)
+    np.testing.assert_array_equal(energy.gibbs(params, v, 0, sampling.seed_pair(0)), v)
 
 
 def test_a_chain_in_two_parts_does_not_repeat_itself(rng):
     params = energy.RBMParams(tf.zeros((64, 8)), tf.zeros(64), tf.zeros(8))
-    v, seed = tf.zeros((4, 64)), energy.seed_pair(0)
+    v, seed = tf.zeros((4, 64)), sampling.seed_pair(0)
     first = energy.gibbs(params, v, 3, seed)
-    second = energy.gibbs(params, first, 3, energy.fold_in(seed, 1))
+    second = energy.gibbs(params, first, 3, sampling.fold_in(seed, 1))
     assert np.any(first.numpy() != second.numpy())
 
 
@@ -154,9 +154,9 @@ def test_long_chains_give_the_exact_gradient(rng, visibles):
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
     frames = reference.random_frames(rng, rbm, 8)
     exact = reference.negative_log_prob_gradient(rbm, frames)
-    v, seed = tf.constant(np.tile(frames, (50, 1)), "float32"), energy.seed_pair(5)
+    v, seed = tf.constant(np.tile(frames, (50, 1)), "float32"), sampling.seed_pair(5)
     draws = [
-        cd_gradient(tensors(rbm), v, tf.constant(40), energy.fold_in(seed, i)) for i in range(100)
+        cd_gradient(tensors(rbm), v, tf.constant(40), sampling.fold_in(seed, i)) for i in range(100)
     ]
     for draw, expected in zip(zip(*draws, strict=True), exact, strict=True):
         assert_mean(np.stack(draw), expected)
@@ -175,9 +175,9 @@ def test_one_step_gives_the_gradient_of_one_transition(rng):
     for gradients in zip(*at_states, strict=True):
         g = np.stack(gradients)
         expected.append(np.mean([g[r] - np.tensordot(matrix[r], g, 1) for r in rows], axis=0))
-    v, seed = tf.constant(np.tile(frames, (50, 1)), "float32"), energy.seed_pair(5)
+    v, seed = tf.constant(np.tile(frames, (50, 1)), "float32"), sampling.seed_pair(5)
     draws = [
-        cd_gradient(tensors(rbm), v, tf.constant(1), energy.fold_in(seed, i)) for i in range(100)
+        cd_gradient(tensors(rbm), v, tf.constant(1), sampling.fold_in(seed, i)) for i in range(100)
     ]
     for draw, one in zip(zip(*draws, strict=True), expected, strict=True):
         assert_mean(np.stack(draw), one)
@@ -199,11 +199,11 @@ def test_persistent_chains_follow_the_exact_gradient_over_a_run_of_updates(rng, 
     # 10 updates are nearly independent of each other: the chains forget within a few.
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles, scale=0.7)
     frames = reference.random_frames(rng, rbm, 8)
-    v, chains, seed = tf.constant(frames, "float32"), tf.zeros((2000, 4)), energy.seed_pair(6)
+    v, chains, seed = tf.constant(frames, "float32"), tf.zeros((2000, 4)), sampling.seed_pair(6)
     _, chains = pcd_gradient(tensors(rbm), v, chains, tf.constant(40), seed)
     first, misses = reference.log_prob(rbm, frames[0]), []
     for step in range(120):
-        seed_of_step = energy.fold_in(seed, step)
+        seed_of_step = sampling.fold_in(seed, step)
         gradient, chains = pcd_gradient(tensors(rbm), v, chains, tf.constant(2), seed_of_step)
         exact = reference.negative_log_prob_gradient(rbm, frames)
         misses.append([np.ravel(g - e) for g, e in zip(gradient, exact, strict=True)])
@@ -216,7 +216,7 @@ def test_persistent_chains_follow_the_exact_gradient_over_a_run_of_updates(rng, 
 
 
 def test_persistent_chains_go_on_where_they_were(rng):
-    rbm, seed = reference.random_rbm(rng, 4, 3), energy.seed_pair(0)
+    rbm, seed = reference.random_rbm(rng, 4, 3), sampling.seed_pair(0)
     params, v = tensors(rbm), tf.constant(reference.random_frames(rng, rbm, 8), "float32")
     chains = tf.ones((6, 4))
     loss, after = energy.persistent_contrastive_divergence(params, v, chains, 3, seed)
@@ -231,7 +231,7 @@ def test_persistent_chains_refuse_biases_with_leading_axes(rng, which):
     params = params._replace(**{which: tf.tile(getattr(params, which)[None], (5, 1))})
     with pytest.raises(ValueError, match="use `contrastive_divergence`") as caught:
         energy.persistent_contrastive_divergence(
-            params, tf.zeros((5, 4)), tf.zeros((5, 4)), 1, energy.seed_pair(0)
+            params, tf.zeros((5, 4)), tf.zeros((5, 4)), 1, sampling.seed_pair(0)
         )
     assert "(5, " in str(caught.value)  # the message shows the shape that was wrong
 
@@ -246,7 +246,7 @@ def masked_loss(name, params, v, mask, seed):
         if name == "cd":
             loss = energy.contrastive_divergence(params, v, 2, seed, mask=mask)
         else:
-            one, chains = energy.seed_pair(0), tf.zeros((5, 4))
+            one, chains = sampling.seed_pair(0), tf.zeros((5, 4))
             loss, _ = energy.persistent_contrastive_divergence(params, v, chains, 2, one, mask=mask)
     return [loss, *tape.gradient(loss, weights(params))]
 
@@ -256,7 +256,7 @@ def masked_loss(name, params, v, mask, seed):
 def test_masked_frames_change_neither_loss_nor_gradient(rng, visibles, name):
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
     params, v = tensors(rbm), reference.random_frames(rng, rbm, 2, 6).astype("float32")
-    mask, seeds = np.arange(6) < np.array([[4], [4]]), energy.row_seeds([1, 2], 2)
+    mask, seeds = np.arange(6) < np.array([[4], [4]]), sampling.row_seeds([1, 2], 2)
     cut = masked_loss(name, params, tf.constant(v[:, :4]), None, seeds)
     for padding in (v, 1 - v):
         padded = tf.constant(np.where(mask[..., None], v, padding))
@@ -270,7 +270,7 @@ def test_masked_frames_change_neither_loss_nor_gradient(rng, visibles, name):
 def test_not_a_number_behind_the_mask_changes_neither_loss_nor_gradient(rng, visibles, name):
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
     params, v = tensors(rbm), reference.random_frames(rng, rbm, 6).astype("float32")
-    mask, seeds = np.arange(6) < 4, energy.row_seeds([1, 2], 6)
+    mask, seeds = np.arange(6) < 4, sampling.row_seeds([1, 2], 6)
     expected = masked_loss(name, params, tf.constant(v), tf.constant(mask), seeds)
     v[4:] = np.nan
     actual = masked_loss(name, params, tf.constant(v), tf.constant(mask), seeds)
@@ -279,7 +279,7 @@ def test_not_a_number_behind_the_mask_changes_neither_loss_nor_gradient(rng, vis
 
 
 def test_frames_of_unequal_rows_are_pooled(rng):
-    rbm, seeds = reference.random_rbm(rng, 4, 3), energy.row_seeds([1, 2], 2)
+    rbm, seeds = reference.random_rbm(rng, 4, 3), sampling.row_seeds([1, 2], 2)
     params, v = tensors(rbm), tf.constant(reference.random_frames(rng, rbm, 2, 6), "float32")
     mask = np.arange(6) < np.array([[2], [5]])
     model = energy.gibbs(params, v, 2, seeds)
@@ -290,5 +290,7 @@ def test_frames_of_unequal_rows_are_pooled(rng):
 
 def test_a_batch_with_all_frames_masked_has_loss_and_gradient_zero(rng):
     params = tensors(reference.random_rbm(rng, 4, 3))
-    for value in masked_loss("cd", params, tf.ones((5, 4)), np.zeros(5, bool), energy.seed_pair(0)):
+    for value in masked_loss(
+        "cd", params, tf.ones((5, 4)), np.zeros(5, bool), sampling.seed_pair(0)
+    ):
         np.testing.assert_array_equal(value, 0)

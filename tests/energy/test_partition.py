@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from reference import rbm as reference
 
-from seqlayers import energy
+from seqlayers import energy, sampling
 from seqlayers.energy import partition
 
 all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
@@ -92,7 +92,7 @@ def test_one_of_the_biases_alone_may_have_leading_axes(rng, visibles, which, nam
     rbm = reference.random_rbm(rng, 4, 3, frames=(5,), visibles=visibles, scale=0.5)
     rbm = {"visible": rbm._replace(c=rbm.c[0]), "hidden": rbm._replace(b=rbm.b[0])}[which]
     full = rbm._replace(b=np.broadcast_to(rbm.b, (5, 4)), c=np.broadcast_to(rbm.c, (5, 3)))
-    seed, v = energy.seed_pair(0), tf.ones((5, 4))
+    seed, v = sampling.seed_pair(0), tf.ones((5, 4))
     run = {
         "exact": energy.log_partition,
         "ais": lambda params: energy.ais_log_partition(params, seed, num_betas=20),
@@ -159,7 +159,7 @@ def test_gradient_of_the_exact_likelihood_is_exact(rng, visibles):
 @all_visibles
 def test_estimates_are_exact_without_interactions(rng, visibles):
     rbm = reference.random_rbm(rng, 5, 4, frames=(3,), visibles=visibles, scale=0)
-    params, seed = tensors(rbm), energy.seed_pair(0)
+    params, seed = tensors(rbm), sampling.seed_pair(0)
     v = tf.constant(rng.integers(0, 2, (3, 5)), "float32")
     expected = [reference.log_partition(one) for _, one in reference.each_frame(rbm)]
     for num_betas in (1, 50):
@@ -180,7 +180,7 @@ def test_one_step_of_ais_is_importance_sampling_from_the_base(rng):
     log_w = energy.free_energy(base, v) - energy.free_energy(params, v)
     log_z0 = energy.log_partition(base).nats
     possible = np.sort(log_w + log_z0)
-    drawn = energy.ais_log_partition(params, energy.seed_pair(0), num_betas=1, num_chains=1).nats
+    drawn = energy.ais_log_partition(params, sampling.seed_pair(0), num_betas=1, num_chains=1).nats
     assert np.abs(possible - drawn).min() < 1e-5
 
 
@@ -195,7 +195,7 @@ def test_exp_of_ais_is_unbiased_however_few_its_steps(visibles, num_betas):
         scale = 4 if visibles == "bernoulli" else 0.7
         rbm = reference.random_rbm(rng, 2, 2, visibles=visibles, scale=scale)
         rbm = rbm._replace(b=rbm.b - 1, c=rbm.c - 1)
-        seed, count = energy.seed_pair(number), 300_000 if num_betas < 50 else 30_000
+        seed, count = sampling.seed_pair(number), 300_000 if num_betas < 50 else 30_000
         nats, standard_error = ais(tensors(rbm), seed, num_betas=num_betas, num_chains=count)
         assert abs(nats - reference.log_partition(rbm)) < 5 * standard_error + 1e-4
 
@@ -207,7 +207,7 @@ def test_reverse_estimates_make_a_probability_that_sums_to_one(num_betas):
         rng = np.random.default_rng(number)
         params = tensors(reference.random_rbm(rng, 3, 3, scale=2))
         v = tf.constant(np.array(reference.binary_states(3)), "float32")
-        seed = energy.seed_pair(number)
+        seed = sampling.seed_pair(number)
         nats, error = reverse(params, v, seed, num_betas=num_betas, num_chains=20_000)
         p = np.exp(-energy.free_energy(params, v) - nats)
         assert abs(p.sum() - 1) < 5 * math.sqrt(np.sum((p * error) ** 2)) + 1e-5
@@ -220,10 +220,13 @@ def test_no_two_draws_of_an_annealing_share_a_seed(monkeypatch, name, num_betas)
 
     def fold_in(seed, number):
         numbers.append(int(number))
-        return energy.fold_in(seed, number)
+        return sampling.fold_in(seed, number)
 
     monkeypatch.setattr(partition, "fold_in", fold_in)
-    params, seed = energy.RBMParams(tf.zeros((2, 2)), tf.zeros(2), tf.zeros(2)), energy.seed_pair(0)
+    params, seed = (
+        energy.RBMParams(tf.zeros((2, 2)), tf.zeros(2), tf.zeros(2)),
+        sampling.seed_pair(0),
+    )
     if name == "ais":
         energy.ais_log_partition(params, seed, num_betas, num_chains=1)
     else:
@@ -280,7 +283,7 @@ def test_both_estimates_are_within_four_standard_errors(worlds):
     # law. The error is itself estimated, from 200 chains, and the reverse estimate is of the
     # annealing's own distribution: 0.02 nats are left for what lies between.
     for number, (params, log_z, v) in enumerate(worlds):
-        seed = energy.fold_in(energy.seed_pair(0), number)
+        seed = sampling.fold_in(sampling.seed_pair(0), number)
         for nats, error in (
             ais(params, seed, num_betas=100, num_chains=200),
             reverse(params, v, seed, num_betas=100, num_chains=200),
@@ -293,7 +296,7 @@ def test_both_estimates_are_within_four_standard_errors(worlds):
 def test_default_settings_stay_below_a_tenth_of_a_nat_on_average(worlds):
     misses = []
     for number, (params, log_z, _) in enumerate(worlds):
-        misses.append(ais(params, energy.fold_in(energy.seed_pair(1), number)).nats - log_z)
+        misses.append(ais(params, sampling.fold_in(sampling.seed_pair(1), number)).nats - log_z)
     assert np.mean(np.abs(misses)) < 0.1
 
 
@@ -308,7 +311,7 @@ def test_forward_is_below_and_reverse_above_on_average(worlds):
         log_p = -energy.free_energy(one, states).numpy().astype("float64")
         p = np.exp(log_p - log_p.max())
         v = states[rng.choice(len(states), size=500, p=p / p.sum())]
-        seed = energy.fold_in(energy.seed_pair(2), number)
+        seed = sampling.fold_in(sampling.seed_pair(2), number)
         below.append(ais(many, seed, num_betas=3, num_chains=1).nats - log_z[0])
         above.append(reverse(many, v, seed, num_betas=3, num_chains=1).nats - log_z[0])
     for gap in (-np.concatenate(below), np.concatenate(above)):
@@ -323,8 +326,8 @@ def test_the_truth_lies_between_the_two_for_real_visibles(rng, visibles):
         visible_bias=tf.repeat(params.visible_bias[None], 2000, 0),
         hidden_bias=tf.repeat(params.hidden_bias[None], 2000, 0),
     )
-    seed = energy.seed_pair(0)
-    v = tf.function(energy.gibbs)(params, tf.zeros((2000, 4)), 40, energy.seed_pair(1))
+    seed = sampling.seed_pair(0)
+    v = tf.function(energy.gibbs)(params, tf.zeros((2000, 4)), 40, sampling.seed_pair(1))
     low = ais(many, seed, num_betas=5, num_chains=1).nats.numpy()
     high = reverse(many, v, seed, num_betas=5, num_chains=1).nats.numpy()
     for gap in (log_z - low, high - log_z):
@@ -363,7 +366,7 @@ def test_more_steps_shrink_the_error(worlds, name):
         misses = []
         for number, (params, log_z, v) in enumerate(worlds[:12]):
             for repeat in range(5):
-                seed = energy.fold_in(energy.seed_pair(repeat), number)
+                seed = sampling.fold_in(sampling.seed_pair(repeat), number)
                 args = (params, seed) if name == "ais" else (params, v, seed)
                 misses.append(run(*args, num_betas=num_betas, num_chains=5).nats - log_z)
         errors.append(np.sqrt(np.mean(np.square(misses))))
@@ -376,14 +379,14 @@ def test_standard_error_is_the_spread_of_repeated_estimates(rng):
         visible_bias=tf.repeat(params.visible_bias[None], 400, 0),
         hidden_bias=tf.repeat(params.hidden_bias[None], 400, 0),
     )
-    nats, error = ais(many, energy.seed_pair(0), num_betas=50, num_chains=100)
+    nats, error = ais(many, sampling.seed_pair(0), num_betas=50, num_chains=100)
     # The spread of 400 is known to 3.5 %; five of these.
     assert np.std(nats) == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=0.18)
 
 
 def test_one_chain_does_not_call_itself_exact(rng):
     params = tensors(reference.random_rbm(rng, 6, 5))
-    _, error = energy.ais_log_partition(params, energy.seed_pair(0), num_betas=5, num_chains=1)
+    _, error = energy.ais_log_partition(params, sampling.seed_pair(0), num_betas=5, num_chains=1)
     assert not error == 0  # 0 means exact; nothing is known of the spread of one
 
 
@@ -406,7 +409,7 @@ def test_estimates_are_alike_in_eager_graph_and_xla(rng, name, visibles, num_bet
             return energy.ais_log_partition(params, seed, **options)
         return energy.reverse_log_partition(params, v, seed, **options)
 
-    inputs = tensors(rbm), tf.ones((4, 6)), tf.constant(energy.seed_pair(5))
+    inputs = tensors(rbm), tf.ones((4, 6)), tf.constant(sampling.seed_pair(5))
     eager = estimate(*inputs)
     for jit_compile in (False, True):
         other = tf.function(estimate, jit_compile=jit_compile)(*inputs)
@@ -416,7 +419,7 @@ def test_estimates_are_alike_in_eager_graph_and_xla(rng, name, visibles, num_bet
 
 def test_different_seeds_give_different_estimates(rng):
     params = tensors(reference.random_rbm(rng, 6, 5))
-    nats = {float(ais(params, energy.seed_pair(s), num_betas=10).nats) for s in range(10)}
+    nats = {float(ais(params, sampling.seed_pair(s), num_betas=10).nats) for s in range(10)}
     assert len(nats) == 10
 
 
@@ -449,5 +452,5 @@ def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
 @pytest.mark.parametrize("num_betas", [49, 50, 100])
 @pytest.mark.parametrize("scale", [300, 1e4])
 def test_estimates_of_very_sharp_rbms_are_numbers(rng, scale, num_betas):
-    params, seed = tensors(reference.random_rbm(rng, 8, 8, scale=scale)), energy.seed_pair(0)
+    params, seed = tensors(reference.random_rbm(rng, 8, 8, scale=scale)), sampling.seed_pair(0)
     assert np.isfinite(ais(params, seed, num_betas=num_betas).nats)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from reference import rbm as reference
 
-from seqlayers import energy
+from seqlayers import energy, sampling
 from seqlayers.energy.visibles import AMPLITUDE_FLOOR
 
 DTYPES = {"float64": 1e-10, "float32": 2e-5}  # and the tolerance, absolute and relative
@@ -231,7 +231,7 @@ def test_gradient_of_free_energy_is_that_of_finite_differences(rng, visibles):
 @all_visibles
 def test_gradient_of_contrastive_divergence_holds_the_samples(rng, visibles):
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
-    v, seed = reference.random_frames(rng, rbm, 5), energy.seed_pair(7)
+    v, seed = reference.random_frames(rng, rbm, 5), sampling.seed_pair(7)
     params = tensors(rbm)
     v_model = energy.gibbs(params, tf.constant(v), 3, seed).numpy()
     assert np.any(v_model != v)
@@ -253,7 +253,7 @@ def test_gradient_of_contrastive_divergence_holds_the_samples(rng, visibles):
 
 def test_gradient_reaches_what_made_the_biases(rng):
     rbm = reference.random_rbm(rng, 4, 3, frames=(5,))
-    v, seed = reference.random_frames(rng, rbm, 5), energy.seed_pair(7)
+    v, seed = reference.random_frames(rng, rbm, 5), sampling.seed_pair(7)
     context, A = tf.constant(rng.normal(size=(5, 2))), rng.normal(size=(2, 4))
     with tf.GradientTape() as tape:
         tape.watch(context)
@@ -284,7 +284,7 @@ def test_nothing_that_is_given_is_changed(rng, visibles):
     params = tensors(reference.random_rbm(rng, 4, 3, visibles=visibles), "float32")
     before = [p.numpy().copy() for p in tf.nest.flatten(params)]
     v = np.ones((2, 4), "float32")
-    energy.contrastive_divergence(params, v, 2, energy.seed_pair(0))
+    energy.contrastive_divergence(params, v, 2, sampling.seed_pair(0))
     energy.independent(params)
     np.testing.assert_array_equal(v, 1)
     for p, old in zip(tf.nest.flatten(params), before, strict=True):
@@ -301,7 +301,7 @@ def test_silence_is_heard_as_the_floor_and_has_finite_slopes(rng):
         with tf.GradientTape() as tape:
             sources = [*tf.nest.flatten(params), v]
             tape.watch(sources)
-            loss = energy.contrastive_divergence(params, v, 1, energy.seed_pair(0))
+            loss = energy.contrastive_divergence(params, v, 1, sampling.seed_pair(0))
         for value in (loss, *tape.gradient(loss, sources)):
             assert np.all(np.isfinite(value))
         np.testing.assert_array_equal(
@@ -325,4 +325,4 @@ def test_a_shape_that_a_low_temperature_leaves_none_is_the_smallest_learned(temp
     params = energy.RBMParams(tf.zeros((2, 1)), tf.zeros(2), tf.zeros(1), visibles)
     down = energy.visible_given_hidden(params, tf.zeros((1, 1)), temperature)
     np.testing.assert_allclose(down.concentration, np.exp(-3.0) * np.ones(2), rtol=1e-6)
-    assert np.all(np.isfinite(down.sample(seed=energy.seed_pair(0))))
+    assert np.all(np.isfinite(down.sample(seed=sampling.seed_pair(0))))

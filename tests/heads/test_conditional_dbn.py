@@ -7,7 +7,7 @@ import tensorflow as tf
 from reference import dbn as reference
 from reference.rbm import binary_states
 
-from seqlayers import energy
+from seqlayers import energy, sampling
 from seqlayers.heads import ConditionalDBN, ConditionalRBM
 
 V, C = 4, 2
@@ -54,7 +54,7 @@ def data(rng, *shape):
 
 
 def log_prob(head, frames, context, method="log_prob"):
-    return getattr(head, method)(frames, context, energy.seed_pair(1))
+    return getattr(head, method)(frames, context, sampling.seed_pair(1))
 
 
 # Likelihood.
@@ -129,7 +129,7 @@ def test_one_layer_is_an_rbm(rng, with_context):
     for call in ("loss", "reconstruct", "encode"):
         mine, its = (getattr(h, call)(frames, context) for h in (dbn, rbm))
         np.testing.assert_allclose(mine, its, atol=1e-6)
-    draws = [h.sample(context, energy.seed_pair(1), num_frames=6) for h in (dbn, rbm)]
+    draws = [h.sample(context, sampling.seed_pair(1), num_frames=6) for h in (dbn, rbm)]
     np.testing.assert_array_equal(*draws)
     assert ConditionalDBN(25, (20,)).kind == ConditionalRBM(25, 20).kind == "exact"
 
@@ -162,7 +162,7 @@ def test_draws_have_the_probabilities_of_the_equations(rng, units, temperature):
     u = rng.normal(size=C)
     p = np.exp(reference.log_probs(reference.tempered(in_numpy(head, u), temperature), STATES))
     assert p.sum() == pytest.approx(1)
-    draws = head.sample(np.tile(u, (count, 1)), energy.seed_pair(4), temperature).numpy()
+    draws = head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature).numpy()
     share = np.bincount((draws @ [8, 4, 2, 1]).astype(int), minlength=16) / count
     assert np.all(np.abs(share - p) <= 5 * np.sqrt(p * (1 - p) / count))
 
@@ -189,7 +189,7 @@ def test_codes_and_reconstructions_are_those_of_the_equations(rng, units, object
 def expected_gradients(head, frames, context, rows):
     """Gradients of the mean loss of `rows` chains a frame, by name."""
     frames, context = (np.repeat(x[None], rows, axis=0) for x in (frames, context))
-    seed = energy.row_seeds(energy.seed_pair(9), rows)
+    seed = sampling.row_seeds(sampling.seed_pair(9), rows)
 
     @tf.function(jit_compile=True)
     def run():
@@ -254,9 +254,9 @@ def test_many_particles_follow_the_gradients_of_the_likelihood_and_of_the_poster
 def test_the_contrastive_loss_is_a_sum_over_pairs_on_mean_activations(rng):
     head = made(rng, (3, 2, 3), objective="contrastive", gibbs_steps=2)
     frames, context = data(rng, 2, 3)
-    seed, loss, x = energy.row_seeds(energy.seed_pair(3), 2), 0.0, tf.constant(frames)
+    seed, loss, x = sampling.row_seeds(sampling.seed_pair(3), 2), 0.0, tf.constant(frames)
     for i, pair in enumerate(head.pairs(context)):
-        pair_seed = energy.fold_in(seed, -i) if i else seed
+        pair_seed = sampling.fold_in(seed, -i) if i else seed
         loss += energy.contrastive_divergence(pair, x, 2, pair_seed)
         x = tf.sigmoid(pair.hidden_bias + x @ pair.kernel)
     assert float(head.loss(frames, context, seed=seed)) == pytest.approx(float(loss), abs=1e-12)
@@ -283,7 +283,7 @@ def trained(head, frames, steps=300, learning_rate=0.02):
     @tf.function(jit_compile=True)
     def step(number):
         with tf.GradientTape() as tape:
-            seed = energy.fold_in(energy.seed_pair(1), number)
+            seed = sampling.fold_in(sampling.seed_pair(1), number)
             loss = head.loss(frames, seed=seed, training=True)
         gradient = tape.gradient(loss, [w.value for w in head.trainable_weights])
         optimizer.apply(gradient, head.trainable_variables)

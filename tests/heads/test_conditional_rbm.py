@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from reference import rbm as reference
 
-from seqlayers import energy
+from seqlayers import energy, sampling
 from seqlayers.heads import ConditionalRBM
 
 V, H, C = 5, 4, 3
@@ -84,7 +84,7 @@ def test_draws_are_those_of_the_energy_over_the_temperature(rng, visibles, tempe
         b = hot.b + np.log(temperature)
         hot = reference.RBM(hot.W / temperature, b, hot.c / temperature, log_shape=log_shape)
     mean, square, *_ = reference.moments(hot)
-    draws = head.sample(np.tile(u, (count, 1)), energy.seed_pair(4), temperature).numpy()
+    draws = head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature).numpy()
     products = draws[:, :, None] * draws[:, None]
     for values, expected in ((draws, mean), (products, square)):
         error = values.std(axis=0) / np.sqrt(count)
@@ -95,7 +95,7 @@ def gradients(head, frames, context=None, rows=1):
     """Mean gradient by W, b and c of many CD chains a frame."""
     frames = np.repeat(frames[None], rows, axis=0)
     context = None if context is None else np.repeat(context[None], rows, axis=0)
-    seed = energy.row_seeds(energy.seed_pair(9), rows)
+    seed = sampling.row_seeds(sampling.seed_pair(9), rows)
     weights = [head.kernel, head.visible_bias, head.hidden_bias]
 
     @tf.function(jit_compile=True)
@@ -137,7 +137,7 @@ def trained(head, frames, steps=400, learning_rate=0.02):
     @tf.function(jit_compile=True)
     def step(number):
         with tf.GradientTape() as tape:
-            seed = energy.fold_in(energy.seed_pair(1), number)
+            seed = sampling.fold_in(sampling.seed_pair(1), number)
             loss = head.loss(frames, seed=seed, training=True)
         gradient = tape.gradient(loss, [w.value for w in head.trainable_weights])
         optimizer.apply(gradient, head.trainable_variables)
@@ -192,7 +192,7 @@ def test_gamma_visibles_refuse_centering(rate):
 
 def test_persistent_chains_go_on_where_they_were_and_only_in_training(rng):
     head = made(rng, context=False, persistent_chains=6, gibbs_steps=1)
-    frames, seed = noisy_pairs()[0], energy.seed_pair(3)
+    frames, seed = noisy_pairs()[0], sampling.seed_pair(3)
     head.loss(frames, seed=seed)
     np.testing.assert_array_equal(head.chains, np.zeros((6, V)))
     head.loss(frames, seed=seed, training=True)
@@ -292,7 +292,7 @@ def test_the_two_estimates_lie_on_either_side_of_a_known_likelihood(rng, visible
 
     @tf.function(jit_compile=True)
     def both():
-        seed = energy.seed_pair(2)
+        seed = sampling.seed_pair(2)
         return head.log_prob(frames, context, seed), head.reverse_log_prob(frames, context, seed)
 
     above, below = both()
@@ -307,7 +307,7 @@ def test_the_two_estimates_lie_on_either_side_of_a_known_likelihood(rng, visible
 
 def test_an_estimate_has_a_seed_and_its_rows_do_not_depend_on_the_others(rng):
     head, frames, context, _ = with_idle_units(rng)
-    head.num_betas, seed = 5, energy.row_seeds(energy.seed_pair(2), len(frames))
+    head.num_betas, seed = 5, sampling.row_seeds(sampling.seed_pair(2), len(frames))
 
     @tf.function(jit_compile=False)
     def estimate(frames, context, seed):

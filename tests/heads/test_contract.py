@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from reference.rbm import binary_states
 
-from seqlayers import energy
+from seqlayers import sampling
 from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM
 
 V, H, C, B, T = 5, 4, 3, 4, 6
@@ -202,7 +202,7 @@ def test_padding_changes_neither_loss_nor_gradients(name, with_context):
     frames, context = data(head, with_context)
     mask = np.zeros((B, T + 3), bool)
     mask[:, :T] = True
-    seed = energy.row_seeds(energy.seed_pair(1), B)
+    seed = sampling.row_seeds(sampling.seed_pair(1), B)
     short = loss_and_gradients(head, frames, context, seed=seed)
     padding = [(0, 0), (0, 3), (0, 0)]
     longer = np.pad(frames, padding), None if context is None else np.pad(context, padding)
@@ -231,7 +231,7 @@ def test_loss_gradients_and_draws_are_the_same_compiled_or_not(name, with_contex
 
     def everything():
         loss, gradients = loss_and_gradients(head, frames, context)
-        draw = head.sample(context, energy.seed_pair(1), num_frames=None if with_context else 7)
+        draw = head.sample(context, sampling.seed_pair(1), num_frames=None if with_context else 7)
         return [loss, *gradients, draw]
 
     assert_all_close(tf.function(everything, jit_compile=True)(), everything())
@@ -243,7 +243,7 @@ def test_the_same_seed_gives_the_same_loss_again(name, with_context):
     frames, context = data(head, with_context)
 
     def loss(seed):
-        return float(head.loss(frames, context, seed=energy.seed_pair(seed)))
+        return float(head.loss(frames, context, seed=sampling.seed_pair(seed)))
 
     assert loss(1) == loss(1)
     if head.kind != "exact" or hasattr(head, "gibbs_steps"):
@@ -263,7 +263,7 @@ def test_a_regularizer_of_the_context_adds_to_the_losses(name):
 
 
 def seeds(number, rows):
-    return energy.row_seeds(energy.seed_pair(number), rows)
+    return sampling.row_seeds(sampling.seed_pair(number), rows)
 
 
 @with_and_without_context
@@ -277,8 +277,8 @@ def test_the_same_seed_draws_the_same_and_another_draws_other_frames(name, with_
         return frames
 
     of_the_head = draw(None)
-    np.testing.assert_array_equal(draw(energy.seed_pair(5)), of_the_head)
-    assert np.any(draw(energy.seed_pair(6)) != of_the_head)
+    np.testing.assert_array_equal(draw(sampling.seed_pair(5)), of_the_head)
+    assert np.any(draw(sampling.seed_pair(6)) != of_the_head)
 
 
 @with_and_without_context
@@ -305,7 +305,7 @@ def test_draws_have_the_distribution_that_log_prob_tells(name, with_context):
     wide = None if context is None else np.tile(context, (count, 1))
     if hasattr(head, "sampling_steps"):
         head.sampling_steps = 40
-    draws = head.sample(wide, energy.seed_pair(3), num_frames=count).numpy()
+    draws = head.sample(wide, sampling.seed_pair(3), num_frames=count).numpy()
     context = None if context is None else np.tile(context, (len(STATES), 1))
     p = np.exp(head.log_prob(STATES, context).nats)
     numbers = (draws @ 2 ** np.arange(V)[::-1]).astype(int)
@@ -330,7 +330,7 @@ def test_a_low_temperature_is_safe_and_a_high_one_bold(name):
     head, count = made(name, with_context=False), 2000
 
     def spread(temperature):
-        draws = head.sample(None, energy.seed_pair(1), temperature, num_frames=count)
+        draws = head.sample(None, sampling.seed_pair(1), temperature, num_frames=count)
         return float(np.var(draws, axis=0).sum())
 
     assert spread(0.05) < spread(1.0) < spread(30.0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqlayers import energy
+from seqlayers import sampling
 from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM
 from seqlayers.layers import Delay
 
@@ -119,7 +119,9 @@ def test_what_a_masking_layer_leaves_out_does_not_count(name):
     else:
         head([masked, context])
         (loss,) = head.losses
-        seed = energy.fold_in(energy.fold_in(energy.seed_pair(head.seed), energy.Use.CALL), 0)
+        seed = sampling.fold_in(
+            sampling.fold_in(sampling.seed_pair(head.seed), sampling.Use.CALL), 0
+        )
         expected = head.loss(frames, context[:, :4], mask[:, :4], seed)
         assert float(loss) == pytest.approx(float(expected), abs=1e-4)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from reference import nade as reference
 from reference.rbm import binary_states
 
-from seqlayers import energy
+from seqlayers import sampling
 from seqlayers.heads import NADE
 
 V, H, C = 5, 4, 3
@@ -119,7 +119,7 @@ def test_frames_whose_number_is_not_known_are_the_same_in_a_graph(rng, kwargs):
 
     @tf.function(input_signature=signature)
     def everything(frames, context):
-        seed = energy.seed_pair(1)
+        seed = sampling.seed_pair(1)
         draws = head.sample(context, seed)
         return head.log_prob(frames, context).nats, head.reconstruct(frames, context), draws
 
@@ -217,7 +217,7 @@ def test_draws_have_the_marginals_and_pairs_of_the_equations(rng, kwargs):
     u = rng.normal(size=C)
     nade, orders = in_numpy(head, u), head.orders.tolist()
     p = np.exp([reference.log_mean_prob(nade, v, orders) for v in states(7)])
-    draws = head.sample(np.tile(u, (count, 1)), energy.seed_pair(4)).numpy()
+    draws = head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4)).numpy()
     assert set(np.unique(draws)) == {0.0, 1.0}
     expected = np.einsum("s,si,sj->ij", p, states(7), states(7))  # p_i on the diagonal
     actual = draws.T @ draws / count
@@ -234,7 +234,7 @@ def test_a_temperature_divides_the_log_odds_of_each_unit_in_turn(rng, kwargs, te
         np.mean([np.exp(reference.log_prob(nade, v, o, temperature)) for o in orders])
         for v in states(4)
     ]
-    draws = head.sample(np.tile(u, (count, 1)), energy.seed_pair(4), temperature).numpy()
+    draws = head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature).numpy()
     share = np.bincount((draws @ [8, 4, 2, 1]).astype(int), minlength=16) / count
     p = np.array(p)
     assert p.sum() == pytest.approx(1)
@@ -264,7 +264,7 @@ def test_the_expected_orderless_loss_is_the_mean_over_all_orders(rng):
     )
     count = 40_000
     frames, contexts = np.tile(frame, (count, 1)), np.tile(context, (count, 1))
-    loss = float(head.loss(frames, contexts, seed=energy.seed_pair(2)))
+    loss = float(head.loss(frames, contexts, seed=sampling.seed_pair(2)))
     assert abs(loss - losses.mean()) <= 5 * losses.std() / np.sqrt(count)
 
 
@@ -274,7 +274,7 @@ def test_each_orderless_loss_is_that_of_some_units_seen_and_all_of_these_come(rn
     expected = [reference.orderless_loss(in_numpy(head), frame, s) for s in seen]
     came = set()
     for number in range(60):
-        loss = float(head.loss(frame[None], seed=energy.seed_pair(number)))
+        loss = float(head.loss(frame[None], seed=sampling.seed_pair(number)))
         distance = np.abs(np.array(expected) - loss)
         assert distance.min() < 1e-12
         came.add(int(distance.argmin()))
@@ -288,7 +288,7 @@ def test_orderless_losses_are_drawn_anew_for_each_seed_and_row(rng):
 
     def loss(seed, row):
         mask = np.arange(2) == row
-        return float(head.loss(frames, context, mask, seed=energy.seed_pair(seed)))
+        return float(head.loss(frames, context, mask, seed=sampling.seed_pair(seed)))
 
     assert loss(1, 0) == loss(1, 0)
     assert len({loss(seed, row) for seed in range(4) for row in range(2)}) > 4
@@ -312,7 +312,7 @@ def test_training_raises_the_likelihood_almost_to_the_truth(kwargs):
     @tf.function
     def step(number):
         with tf.GradientTape() as tape:
-            seed = energy.fold_in(energy.seed_pair(1), number)
+            seed = sampling.fold_in(sampling.seed_pair(1), number)
             loss = head.loss(frames, seed=seed, training=True)
         gradient = tape.gradient(loss, [w.value for w in head.trainable_weights])
         optimizer.apply(gradient, head.trainable_variables)

@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras import ops
 from reference import lstbm as reference
 
-from seqlayers.energy.sampling import row_seeds, uniform
 from seqlayers.layers import LSTBM, BoltzmannCell, BoltzmannRNN, LSTBMCell
+from seqlayers.sampling import row_seeds, uniform
 
 N, J = 2, 3  # different, so that what is transposed does not fit
 B, T = 3, 5

@@ -16,7 +16,7 @@ import click
 from seqlayers.datasets.midi import MidiError
 from seqlayers.datasets.segments import NoSegments
 from seqlayers.datasets.sound_file import AudioError
-from seqlayers.options import DEFAULTS, OF_RECORDINGS
+from seqlayers.runs.options import DEFAULTS, OF_RECORDINGS
 
 DEBUG, HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`
 SHOWN = 10  # of the files that could not be read
@@ -119,7 +119,7 @@ THERE = click.Path(exists=True, path_type=Path)
 def option(*names, **settings):
     """`click.option` that tells its default, with N for a whole number.
 
-    One of the options of a run has the default that `seqlayers.options` gives it.
+    One of the options of a run has the default that `seqlayers.runs.options` gives it.
     """
     name = names[0].removeprefix("--").replace("-", "_")
     settings.setdefault("default", DEFAULTS.get(name))
@@ -157,7 +157,7 @@ _SOUND_OPTIONS = (
 
 
 def sound_options(command):
-    """The options of recordings and of segments, `seqlayers.options.SEGMENTS`."""
+    """The options of recordings and of segments, `seqlayers.runs.options.SEGMENTS`."""
     for each in reversed(_SOUND_OPTIONS):
         command = each(command)
     return command
@@ -175,12 +175,12 @@ def import_runs():
         os.dup2(nowhere.fileno(), 2)
     try:
         sys.stderr = io.StringIO()
-        from seqlayers import runs
+        from seqlayers.runs import folder
     finally:
         sys.stderr = python_stderr
         os.dup2(kept, 2)
         os.close(kept)
-    return runs
+    return folder
 
 
 def tell_skipped(skipped, read, kind):

@@ -2,12 +2,13 @@
 
 import keras
 
-from seqlayers import heads, recordings
+from seqlayers import heads
 from seqlayers.datasets import piano_roll
 from seqlayers.layers import SFMCell, TanhGatedCell
 from seqlayers.models import RTRBM, SequenceModel
 from seqlayers.models.rnn_rbm import SPECTROGRAM_LEARNING_RATES
-from seqlayers.options import MODELS
+from seqlayers.runs import sound
+from seqlayers.runs.options import MODELS
 
 _CELLS = {
     "tanh": keras.layers.SimpleRNNCell,
@@ -40,7 +41,7 @@ def build_model(options, num_steps):
 
 
 def _visible_units(options):
-    return recordings.NUM_BINS if options["wav"] else piano_roll.NUM_KEYS
+    return sound.NUM_BINS if options["wav"] else piano_roll.NUM_KEYS
 
 
 def _head_options(options):

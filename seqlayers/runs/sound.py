@@ -26,7 +26,7 @@ from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
 from seqlayers.datasets.segments import NoSegments
 from seqlayers.datasets.sound_corpus import frames_of_segments
 from seqlayers.datasets.spectra import Spectra, griffin_lim, stft, to_amplitude, to_frames
-from seqlayers.options import segment_options
+from seqlayers.runs.options import segment_options
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 FRAME_LENGTH, HOP_LENGTH = 256, 128

@@ -13,7 +13,7 @@ import tomllib
 from importlib import resources
 from typing import Any, NamedTuple
 
-from seqlayers.options import complete
+from seqlayers.runs.options import complete
 
 SETS = {
     "jsb": "jsb_chorales",
@@ -76,14 +76,14 @@ def read(name):
 
 def measured():
     """What was measured, by the name of the recipe."""
-    path = resources.files("seqlayers.recipes") / MEASURED
+    path = resources.files("seqlayers.runs.recipes") / MEASURED
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 @functools.cache
 def _files():
     """What the data files say, by model; in the order of their `row`."""
-    folder = resources.files("seqlayers.recipes")
+    folder = resources.files("seqlayers.runs.recipes")
     files = {
         path.name.removesuffix(".toml"): tomllib.loads(path.read_text("utf-8"))
         for path in folder.iterdir()

@@ -11,8 +11,7 @@ import pytest
 import tensorflow as tf
 from reference import rbm as reference
 
-from seqlayers import energy
-from seqlayers.energy import sampling
+from seqlayers import energy, sampling
 
 SEEDS = [0, 1, -1, 7, 2**31, 2**32 - 1, -(2**40) + 5, 2**63]
 

@@ -5,9 +5,9 @@ the progress bar, and callbacks that come after it in the list given to `fit`. A
 `SequenceModel`, most of them one with an RBM head.
 
     model.fit(x, callbacks=[
-        monitors.FreeEnergyGap(x[:100], x_valid),
-        monitors.HiddenActivity(x_valid),
-        monitors.GeneratedSpectra(x_valid, every=10, to_amplitudes=restore),
+        callbacks.FreeEnergyGap(x[:100], x_valid),
+        callbacks.HiddenActivity(x_valid),
+        callbacks.GeneratedSpectra(x_valid, every=10, to_amplitudes=restore),
     ])
 """
 

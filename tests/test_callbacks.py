@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from reference import rbm, rnn_rbm
 
-from seqlayers import energy, metrics, monitors
+from seqlayers import callbacks, energy, metrics
 from seqlayers.heads import BernoulliHead, ConditionalRBM
 from seqlayers.models import SequenceModel
 
@@ -56,26 +56,26 @@ def test_every_so_many_epochs_a_monitor_writes_into_the_logs_of_those_behind_it(
             seen.append("hidden_activity" in logs)
 
     x = sequences(3, 5)
-    callbacks = [monitors.HiddenActivity(x, every=2), Last()]
-    history = small.fit(x, epochs=5, verbose=0, callbacks=callbacks).history
+    watching = [callbacks.HiddenActivity(x, every=2), Last()]
+    history = small.fit(x, epochs=5, verbose=0, callbacks=watching).history
     assert seen == [False, True, False, True, False]
     assert len(history["hidden_activity"]) == 2 and len(history["loss"]) == 5
     seen.clear()
-    small.fit(x, epochs=5, initial_epoch=3, verbose=0, callbacks=callbacks)
+    small.fit(x, epochs=5, initial_epoch=3, verbose=0, callbacks=watching)
     assert seen == [True, False]
 
 
 def test_all_monitors_look_at_the_model_as_it_is(small):
     x, other = sequences(3, 6, 4), sequences(5, 5, seed=1)
-    callbacks = [
-        monitors.LikelihoodBracket(other, every=1),
-        monitors.FreeEnergyGap(x, other),
-        monitors.HiddenActivity(other, level=0.3),
-        monitors.GeneratedSpectra(
+    watching = [
+        callbacks.LikelihoodBracket(other, every=1),
+        callbacks.FreeEnergyGap(x, other),
+        callbacks.HiddenActivity(other, level=0.3),
+        callbacks.GeneratedSpectra(
             other, num_sequences=3, num_steps=5, num_frames=4, neighbours=1, every=1
         ),
     ]
-    logs = {k: v[-1] for k, v in small.fit(x, verbose=0, callbacks=callbacks).history.items()}
+    logs = {k: v[-1] for k, v in small.fit(x, verbose=0, callbacks=watching).history.items()}
 
     score = small.score(other)
     assert score.kind == "exact"
@@ -95,7 +95,7 @@ def test_all_monitors_look_at_the_model_as_it_is(small):
     assert logs["spectral_distance"] == pytest.approx(metrics.log_spectral_distance(*spectra))
     spectra = [metrics.modulation_spectrum(a, 4).mean(axis=1) for a in (drawn, other)]
     assert logs["modulation_distance"] == pytest.approx(metrics.log_spectral_distance(*spectra))
-    points = metrics.pieces(drawn, 4), callbacks[-1].real_segments
+    points = metrics.pieces(drawn, 4), watching[-1].real_segments
     assert (logs["precision"], logs["recall"]) == metrics.precision_recall(*points, neighbours=1)
 
 
@@ -104,7 +104,7 @@ def test_an_estimate_of_the_likelihood_is_bracketed():
     model = made(head, memory=False)
     head.kernel.assign(0.1 * head.kernel)
     x = [np.random.default_rng(0).integers(0, 2, (3, 21)).astype("float32")]
-    monitor = monitors.LikelihoodBracket(x, seed=4)
+    monitor = callbacks.LikelihoodBracket(x, seed=4)
     monitor.set_model(model)
     monitor.on_train_begin()
     score = model.score(x, seed=4, bracket=True)
@@ -116,7 +116,7 @@ def test_an_estimate_of_the_likelihood_is_bracketed():
 def test_without_context_the_gap_of_free_energies_is_that_of_likelihoods():
     model = made(memory=False)
     x, other = sequences(6, seed=2), sequences(4, 3, seed=3)
-    monitor = monitors.FreeEnergyGap(x, other)
+    monitor = callbacks.FreeEnergyGap(x, other)
     monitor.set_model(model)
     expected = model.score(x).nats - model.score(other).nats
     assert monitor.look()["free_energy_gap"] == pytest.approx(expected, abs=1e-5)
@@ -133,7 +133,7 @@ def test_the_mean_free_energy_leaves_padding_out_and_follows_the_weights(small):
         ]
         expected = np.concatenate(alone, axis=1).mean()
         for batch_size in (1, 3):
-            found = monitors.mean_free_energy(small, x, batch_size)
+            found = callbacks.mean_free_energy(small, x, batch_size)
             assert found == pytest.approx(expected, abs=1e-5)
     small.head.hidden_bias.assign(start)
 
@@ -141,8 +141,8 @@ def test_the_mean_free_energy_leaves_padding_out_and_follows_the_weights(small):
 def test_amplitudes_are_made_of_drawn_and_real_frames_alike(small):
     real = sequences(8, 8)
     options = {"num_sequences": 2, "num_steps": 8, "num_frames": 4, "neighbours": 1}
-    plain = monitors.GeneratedSpectra(real, **options)
-    louder = monitors.GeneratedSpectra(real, to_amplitudes=lambda x: 10 * x, **options)
+    plain = callbacks.GeneratedSpectra(real, **options)
+    louder = callbacks.GeneratedSpectra(real, to_amplitudes=lambda x: 10 * x, **options)
     for monitor in (plain, louder):
         monitor.set_model(small)
     np.testing.assert_allclose(louder.real_spectra[0], 100 * plain.real_spectra[0])
@@ -151,22 +151,22 @@ def test_amplitudes_are_made_of_drawn_and_real_frames_alike(small):
 
 def test_real_segments_that_are_compared_are_as_many_as_asked_for():
     real = sequences(40, 40)
-    few = monitors.GeneratedSpectra(real, num_frames=4, max_segments=5).real_segments
-    again = monitors.GeneratedSpectra(real, num_frames=4, max_segments=5).real_segments
+    few = callbacks.GeneratedSpectra(real, num_frames=4, max_segments=5).real_segments
+    again = callbacks.GeneratedSpectra(real, num_frames=4, max_segments=5).real_segments
     np.testing.assert_array_equal(few, again)
     assert few.shape == (5, 4, V)
-    assert monitors.GeneratedSpectra(real, num_frames=4).real_segments.shape == (20, 4, V)
+    assert callbacks.GeneratedSpectra(real, num_frames=4).real_segments.shape == (20, 4, V)
 
 
 @pytest.mark.parametrize(
     "message, make",
     [
-        ("`every` must be", lambda x: monitors.HiddenActivity(x, every=0)),
-        ("`level` must lie in", lambda x: monitors.HiddenActivity(x, level=2)),
-        ("`num_steps` must be", lambda x: monitors.GeneratedSpectra(x, num_steps=0)),
-        ("`num_frames` must be from 4", lambda x: monitors.GeneratedSpectra(x, num_frames=3)),
-        ("`num_frames` must be from 4", lambda x: monitors.GeneratedSpectra(x, num_steps=9)),
-        ("16 frames or more.*at most 5", lambda x: monitors.GeneratedSpectra(x)),
+        ("`every` must be", lambda x: callbacks.HiddenActivity(x, every=0)),
+        ("`level` must lie in", lambda x: callbacks.HiddenActivity(x, level=2)),
+        ("`num_steps` must be", lambda x: callbacks.GeneratedSpectra(x, num_steps=0)),
+        ("`num_frames` must be from 4", lambda x: callbacks.GeneratedSpectra(x, num_frames=3)),
+        ("`num_frames` must be from 4", lambda x: callbacks.GeneratedSpectra(x, num_steps=9)),
+        ("16 frames or more.*at most 5", lambda x: callbacks.GeneratedSpectra(x)),
     ],
 )
 def test_what_a_monitor_cannot_work_with_is_refused_at_once(message, make):
@@ -177,12 +177,12 @@ def test_what_a_monitor_cannot_work_with_is_refused_at_once(message, make):
 def test_a_model_that_lacks_what_is_watched_is_refused_before_training():
     model, x = made(BernoulliHead(V, seed=0)), sequences(3)
     for message, monitor in (
-        ("free energy.*BernoulliHead", monitors.FreeEnergyGap(x, x)),
-        ("hidden units.*BernoulliHead", monitors.HiddenActivity(x)),
+        ("free energy.*BernoulliHead", callbacks.FreeEnergyGap(x, x)),
+        ("hidden units.*BernoulliHead", callbacks.HiddenActivity(x)),
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(x, verbose=0, callbacks=[monitor])
     other = keras.Sequential([keras.Input((V,)), keras.layers.Dense(1)])
     other.compile("sgd", "mse")
     with pytest.raises(ValueError, match="watches a `SequenceModel`.*Sequential"):
-        other.fit(x[0], x[0][:, :1], verbose=0, callbacks=[monitors.FreeEnergyGap(x, x)])
+        other.fit(x[0], x[0][:, :1], verbose=0, callbacks=[callbacks.FreeEnergyGap(x, x)])

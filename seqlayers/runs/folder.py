@@ -30,12 +30,13 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from seqlayers import __version__, datasets, files, recordings
-from seqlayers.building import build_model, pretrain
+from seqlayers import __version__, datasets, files
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.models import SequenceModel
 from seqlayers.models.sequence import NONFINITE
-from seqlayers.options import DEFAULTS, completed
+from seqlayers.runs import sound as sounds
+from seqlayers.runs.building import build_model, pretrain
+from seqlayers.runs.options import DEFAULTS, completed
 
 CONFIG, LAST, BEST, TABLE, CURVES = (
     "config.json",
@@ -58,7 +59,7 @@ class Data(NamedTuple):
         train, valid, test: Lists of rolls `(T, 88)`, or of frames of sound `(T, bins)`.
         files: Names of MIDI files by split, or of recordings, which are in all splits.
         skipped: Pairs `(file, reason)`, those that were not used.
-        sound: `recordings.Sound`; None if the data are music.
+        sound: `sounds.Sound`; None if the data are music.
         sha256: A hash of what recordings hold.
         resampled: Pairs `(file, rate)`, recordings of another rate than the frames.
     """
@@ -86,11 +87,11 @@ def read_data(options, sound=None):
     A shipped set has its own split. Of a folder of MIDI files, sorted by path, the first eight
     tenths train, the next tenth validates and the last one tests, at least one file each; of two
     files none is left to test, of one file none to validate. Recordings are split by time, each
-    for itself, see `seqlayers.recordings`.
+    for itself, see `seqlayers.runs.sound`.
 
     Args:
         options: All options of the run.
-        sound: Of a run on recordings that has begun, its `recordings.Sound`.
+        sound: Of a run on recordings that has begun, its `sounds.Sound`.
 
     Returns:
         `Data`.
@@ -101,7 +102,7 @@ def read_data(options, sound=None):
     if options["dataset"]:
         return Data(*piano_roll.load(options["dataset"]))
     if options["wav"]:
-        read = recordings.read(options, sound)._asdict()
+        read = sounds.read(options, sound)._asdict()
         return Data(**read)
     paths, rolls, skipped = midi.read_folder(
         options["midi"], options["step_in_beats"], options["transpose"]
@@ -172,7 +173,7 @@ def read_config(folder):
     """The `config.json` of a run, checked; None if there is none.
 
     Options that the version of then did not have are what they are if nothing is said. Of a run on
-    recordings, `sound` is a `recordings.Sound`.
+    recordings, `sound` is a `sounds.Sound`.
     """
     path = Path(folder) / CONFIG
     if not path.exists():
@@ -184,7 +185,7 @@ def read_config(folder):
             raise KeyError("options")
         config["options"] = completed(options)
         if options.get("wav"):
-            config["sound"] = recordings.Sound.from_config(config["sound"])
+            config["sound"] = sounds.Sound.from_config(config["sound"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{CONFIG} must be as `seqlayers train` wrote it. Received: {path}, which is damaged "
