@@ -1,0 +1,61 @@
+"""Checks of arguments: what passes, what does not, and what the message says."""
+
+import fractions
+import math
+
+import numpy as np
+import pytest
+
+from seqlayers.checks import check_choice, check_integer, check_number
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3)])
+def test_an_integer_of_any_kind_becomes_an_int(value):
+    number = check_integer("n", value)
+    assert number == 3 and type(number) is int
+
+
+@pytest.mark.parametrize("value", [0, 3.0, "3", None, True, np.True_, np.array([3]), math.nan])
+def test_what_is_no_integer_from_1_is_refused(value):
+    with pytest.raises(ValueError, match=r"`n` must be an integer of at least 1\. Received: n="):
+        check_integer("n", value)
+
+
+def test_an_integer_above_the_largest_is_refused():
+    assert check_integer("n", 5, least=0, most=5) == 5
+    with pytest.raises(ValueError, match=r"an integer from 0 to 5\. Received: n=6\."):
+        check_integer("n", 6, least=0, most=5)
+
+
+@pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.int8(2), fractions.Fraction(2)])
+def test_a_number_of_any_kind_becomes_a_float(value):
+    number = check_number("x", value, above=1, most=2)
+    assert number == 2 and type(number) is float
+
+
+@pytest.mark.parametrize("value", [None, "2", True, np.True_, 1j, math.nan, math.inf, [2.0]])
+def test_what_is_no_finite_number_is_refused(value):
+    with pytest.raises(ValueError, match=r"`x` must be a finite number\. Received: x="):
+        check_number("x", value)
+
+
+@pytest.mark.parametrize(
+    "bounds, inside, outside, words",
+    [
+        ({"least": 0}, 0, -1, "of at least 0"),
+        ({"above": 0}, 0.1, 0, "above 0"),
+        ({"most": 1}, 1, 1.5, "of at most 1"),
+        ({"least": 0, "below": 1}, 0, 1, "of at least 0 and below 1"),
+    ],
+)
+def test_bounds_hold_and_are_named(bounds, inside, outside, words):
+    assert check_number("x", inside, **bounds) == inside
+    with pytest.raises(ValueError, match=rf"finite number {words}\. Received: x={outside}\."):
+        check_number("x", outside, **bounds)
+
+
+def test_a_choice_is_one_of_the_strings():
+    assert check_choice("mode", "a", ("a", "b")) == "a"
+    for value in ("c", None, ["a"]):
+        with pytest.raises(ValueError, match='`mode` must be "a" or "b"'):
+            check_choice("mode", value, ("a", "b"))
