@@ -51,7 +51,7 @@ def main(arctic=None, units=100, epochs=60, out="runs/speech_lstbm", quick=False
             frames, batch_size=BATCH, max_steps=PIECE, epochs=epochs, callbacks=[watch], verbose=0
         )
         errors[name] = watch.errors
-        bits = model.head.hidden_units
+        bits = model.head.code_units
         print(f"{name:5s} {bits:4d} units: mean squared error {watch.errors[-1]:.3f}")
 
     lstbm, out = models["LSTBM"], Path(out)

@@ -14,9 +14,7 @@ the progress bar, and callbacks that come after it in the list given to `fit`. A
 import keras
 import numpy as np
 
-from seqlayers import energy
 from seqlayers.checks import check_integer
-from seqlayers.heads import ConditionalRBM, Head
 from seqlayers.metrics import (
     hidden_activity,
     log_spectral_distance,
@@ -90,10 +88,9 @@ class LikelihoodBracket(Monitor):
 
     def check_model(self):
         head = self.model.head
-        has_reverse = type(head).reverse_log_prob is not Head.reverse_log_prob
         self._check_head(
             "an exact likelihood or estimates of it from both sides",
-            head.kind == "exact" or has_reverse,
+            head.kind == "exact" or head.has_reverse,
         )
 
     def look(self):
@@ -125,7 +122,7 @@ class FreeEnergyGap(Monitor):
         self.train, self.held_out, self.batch_size = train, held_out, batch_size
 
     def check_model(self):
-        self._check_head("a free energy", isinstance(self.model.head, ConditionalRBM))
+        self._check_head("a free energy", self.model.head.has_free_energy)
 
     def look(self):
         held_out, train = (
@@ -153,7 +150,7 @@ class HiddenActivity(Monitor):
         self.x, self.level, self.batch_size = x, level, batch_size
 
     def check_model(self):
-        self._check_head("hidden units", hasattr(self.model.head, "encode"))
+        self._check_head("hidden units", self.model.head.has_code)
 
     def look(self):
         frames = _of_frames(self.model, "encode", self.model.encode, self.x, self.batch_size)
@@ -260,8 +257,7 @@ def mean_free_energy(model, x, batch_size=32):
     """
 
     def free_energy(frames, mask):
-        params = model.head.params(model.contexts(frames, mask))
-        return energy.free_energy(params, frames)
+        return model.head.free_energy(frames, model.contexts(frames, mask))
 
     return float(_of_frames(model, "free_energy", free_energy, x, batch_size).mean())
 

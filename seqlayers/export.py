@@ -102,7 +102,7 @@ class _Endpoints:
             "temperature": tf.TensorSpec((None,), tf.float32),
         }
         if hasattr(model.head, "encode"):
-            shape = (None, None, model.head.hidden_units)
+            shape = (None, None, model.head.code_units)
             self.specs["code"] = tf.TensorSpec(shape, tf.float32)
         self.state_names = []
         if model.memory is not None:

@@ -102,7 +102,7 @@ def test_an_rbm_is_told_how_to_train():
 
 def test_a_deep_network_has_the_layers_asked_for():
     head = build(model="rnn-dbn", hidden_layers=3).head
-    assert head.layer_units == (5, 5, 5)
+    assert head.hidden_units == (5, 5, 5)
 
 
 def test_layers_are_trained_one_by_one_before_all_of_them():

@@ -154,7 +154,7 @@ def run(row, sentences):
         "epochs": epochs,
         "seconds": seconds,
         "weights": int(model.count_params()),
-        "bits": int(model.head.hidden_units),
+        "bits": int(model.head.code_units),
         "curve": curve,
     }
     for split, part in (("train", slice(TRAIN)), ("test", slice(TRAIN, None))):

@@ -73,16 +73,14 @@ class ConditionalDBN(AnnealedHead):
         context_regularizer: Regularizer of A_l and C_l.
         seed: Seed of all draws.
 
-    Attributes:
-        layer_units: `hidden_units` as a tuple.
-        hidden_units: Number of units of the top layer, which is the size of a code.
-
     Example:
         >>> head = ConditionalDBN(88, (150, 150), seed=0)
         >>> head.build((None, 88))
         >>> head.sample(num_frames=3).shape
         TensorShape([3, 88])
     """
+
+    trains_in_layers = True
 
     def __init__(
         self,
@@ -118,10 +116,9 @@ class ConditionalDBN(AnnealedHead):
                 "`hidden_units` must be a tuple or a list, a number of units for each layer. "
                 f"Received: hidden_units={hidden_units!r}."
             )
-        self.layer_units = tuple(
+        self.hidden_units = tuple(
             check_integer(f"hidden_units[{i}]", units) for i, units in enumerate(hidden_units)
         )
-        self.hidden_units = self.layer_units[-1]
         self.gibbs_steps = gibbs_steps
         self.objective = check_choice("objective", objective, ("variational", "contrastive"))
         self.num_particles = num_particles
@@ -138,13 +135,16 @@ class ConditionalDBN(AnnealedHead):
 
     @property
     def kind(self):
-        if len(self.layer_units) > 1:
+        if len(self.hidden_units) > 1:
             return "lower_bound"
         return "exact" if self._can_enumerate() else "estimate"
 
     @property
+    def code_units(self):
+        return self.hidden_units[-1]
+
+    @property
     def decodes_alone(self):
-        """Whether `decode` needs no context."""
         return self.context_units is None
 
     def build(self, input_shape):
@@ -155,13 +155,13 @@ class ConditionalDBN(AnnealedHead):
             below = units
         if self.objective == "variational":
             for i, below in enumerate(self._units()[:-2]):
-                self._add_layer(f"recognition_{i + 1}", self.layer_units[i], below)
+                self._add_layer(f"recognition_{i + 1}", self.hidden_units[i], below)
 
     def _names(self):
-        return ["visible", *(f"hidden_{i + 1}" for i in range(len(self.layer_units)))]
+        return ["visible", *(f"hidden_{i + 1}" for i in range(len(self.hidden_units)))]
 
     def _units(self):
-        return self.visible_units, *self.layer_units
+        return self.visible_units, *self.hidden_units
 
     def _add_layer(self, name, units, below):
         """Weights from the layer below, if there is one, a bias, and weights from the context."""
@@ -220,7 +220,7 @@ class ConditionalDBN(AnnealedHead):
         frames, context = self._cast(frames, context)
         frames = without_masked(frames, mask)
         seed = self._row_seeds(seed, frames)
-        if self.objective == "contrastive" or len(self.layer_units) == 1:
+        if self.objective == "contrastive" or len(self.hidden_units) == 1:
             return self._contrastive_loss(frames, context, mask, seed)
         return masked_mean(self._variational_loss(frames, context, seed), mask)
 
@@ -329,7 +329,7 @@ class ConditionalDBN(AnnealedHead):
         Raises:
             ValueError: if it is not.
         """
-        L = len(self.layer_units)
+        L = len(self.hidden_units)
         alike = (
             isinstance(shallower, ConditionalDBN)
             and shallower.built
@@ -341,7 +341,7 @@ class ConditionalDBN(AnnealedHead):
         if not alike or L == 1:
             raise ValueError(
                 "`shallower` must be a `ConditionalDBN` like this one but for its last layer: "
-                f"hidden_units={self.layer_units[:-1]}, objective={self.objective!r}, the same "
+                f"hidden_units={self.hidden_units[:-1]}, objective={self.objective!r}, the same "
                 "visible and context units, and both built. "
                 f"Received: shallower={shallower!r} "
                 f"with config {getattr(shallower, 'get_config', dict)()}."
@@ -497,7 +497,7 @@ class ConditionalDBN(AnnealedHead):
             context: `(..., C)`, or None for the model without time.
 
         Returns:
-            The code, `(..., hidden_units)`.
+            The code, `(..., code_units)`.
         """
         x, context = self._cast(frames, context)
         for pair in [*self._recognition(context), self.pairs(context)[-1]]:
@@ -508,7 +508,7 @@ class ConditionalDBN(AnnealedHead):
         """The frames that a code of the top layer stands for, one pass down in expectations.
 
         Args:
-            code: `(..., hidden_units)`.
+            code: `(..., code_units)`.
             context: `(..., C)`; without it only if `decodes_alone`.
 
         Returns:
@@ -519,9 +519,9 @@ class ConditionalDBN(AnnealedHead):
                 size.
         """
         code = ops.cast(code, self.variable_dtype)
-        if code.shape[-1] != self.hidden_units:
+        if code.shape[-1] != self.code_units:
             raise ValueError(
-                f"`code` must have {self.hidden_units} values a frame, one for each unit of the "
+                f"`code` must have {self.code_units} values a frame, one for each unit of the "
                 f"top layer. Received: shape {tuple(code.shape)}."
             )
         if context is None and not self.decodes_alone:
@@ -538,7 +538,7 @@ class ConditionalDBN(AnnealedHead):
 
     def get_config(self):
         return super().get_config() | {
-            "hidden_units": list(self.layer_units),
+            "hidden_units": list(self.hidden_units),
             "gibbs_steps": self.gibbs_steps,
             "objective": self.objective,
             "num_particles": self.num_particles,

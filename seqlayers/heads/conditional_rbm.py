@@ -30,6 +30,8 @@ class AnnealedHead(Head):
     A subclass has `num_betas`, `num_chains` and `_can_enumerate`.
     """
 
+    has_code = has_reverse = True
+
     def _log_partition(self, params, frames, context, seed):
         """log Z of `energy.RBMParams`, of each frame or, without context, of all frames."""
         if self._can_enumerate():
@@ -84,6 +86,7 @@ class ConditionalRBM(AnnealedHead):
     """
 
     VISIBLES = ("bernoulli", "gaussian", "gamma")
+    has_free_energy = True
 
     def __init__(
         self,
@@ -252,6 +255,10 @@ class ConditionalRBM(AnnealedHead):
         log_z = self._reverse_log_partition(params, frames, context, seed)
         return FrameLogProb(-energy.free_energy(params, frames) - log_z.nats, log_z.standard_error)
 
+    def free_energy(self, frames, context=None):
+        frames, params = self._frames_and_params(frames, context)
+        return energy.free_energy(params, frames)
+
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
         params = self.params(context)
         b = self._for_frames(params.visible_bias, context, num_frames)
@@ -288,9 +295,9 @@ class ConditionalRBM(AnnealedHead):
         """
         _, context = self._cast(None, context)
         code = ops.cast(code, self.variable_dtype)
-        if code.shape[-1] != self.hidden_units:
+        if code.shape[-1] != self.code_units:
             raise ValueError(
-                f"`code` must have {self.hidden_units} values a frame, one for each hidden unit. "
+                f"`code` must have {self.code_units} values a frame, one for each hidden unit. "
                 f"Received: shape {tuple(code.shape)}."
             )
         if context is None and not self.decodes_alone:
@@ -301,8 +308,11 @@ class ConditionalRBM(AnnealedHead):
         return energy.visible_given_hidden(self.params(context), code).mean()
 
     @property
+    def code_units(self):
+        return self.hidden_units
+
+    @property
     def decodes_alone(self):
-        """Whether `decode` needs no context."""
         return self.context_visible_kernel is None
 
     def get_config(self):

@@ -44,6 +44,11 @@ class Head(keras.layers.Layer):
     """
 
     VISIBLES: tuple[str, ...] = ("bernoulli",)
+    has_code = False  # `encode` and `decode`
+    has_reverse = False  # `reverse_log_prob`
+    has_free_energy = False  # `free_energy`
+    trains_in_layers = False  # `pretrain_layers`
+    hidden_units: Any = None  # the argument of this name
 
     def __init__(self, visible_units, visibles="bernoulli", seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -76,6 +81,16 @@ class Head(keras.layers.Layer):
     def kind(self):
         """What `log_prob` gives: `"exact"`, `"estimate"` or `"lower_bound"`."""
         raise NotImplementedError
+
+    @property
+    def code_units(self):
+        """Number of values in the code of a frame; None for a head without `has_code`."""
+        return None
+
+    @property
+    def decodes_alone(self):
+        """Whether `decode` needs no context."""
+        return False
 
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
         """A scalar whose gradient trains the head and, through `context`, the memory.

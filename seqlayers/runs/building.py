@@ -126,7 +126,7 @@ def pretrain(model, options, sequences, dataset):
 
 def _pretrain_layers(model, options, dataset):
     """Trains a deep head layer after layer, each time with the memory, as `RNNDBN.deeper` would."""
-    units, below = model.head.layer_units, None
+    units, below = model.head.hidden_units, None
     num_steps = options["pretrain_layers"] * int(dataset.cardinality())
     for depth in range(1, len(units)):
         config = model.head.get_config() | {"hidden_units": units[:depth]}

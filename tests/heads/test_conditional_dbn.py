@@ -28,7 +28,7 @@ def made(rng, units=(3, 2), context=True, scale=1.0, V=V, **kwargs):
 
 def in_numpy(head, context=None):
     """The DBN of a frame with this context, in NumPy."""
-    L = len(head.layer_units)
+    L = len(head.hidden_units)
     hidden = [f"hidden_{i + 1}" for i in range(L)]
     guessed = hidden[:-1]
     if head.objective == "variational":
@@ -180,7 +180,7 @@ def test_codes_and_reconstructions_are_those_of_the_equations(rng, units, object
     np.testing.assert_allclose(code, codes, rtol=0, atol=1e-12)
     np.testing.assert_allclose(head.reconstruct(frames, context), recoveries, rtol=0, atol=1e-12)
     np.testing.assert_allclose(head.decode(code, context), recoveries, rtol=0, atol=1e-12)
-    assert code.shape[-1] == head.hidden_units == units[-1]
+    assert code.shape[-1] == head.code_units == units[-1]
 
 
 # Training.

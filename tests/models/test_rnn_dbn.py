@@ -80,7 +80,7 @@ def test_a_deeper_model_says_the_same_and_the_one_it_was_made_of_stays():
     shallow = made(units=(3,), cell=[keras.layers.GRUCell(2), keras.layers.LSTMCell(3)])
     before, frames = shallow.get_weights(), sequences(4, 1, 6)
     deep = shallow.deeper(5)
-    assert deep.head.layer_units == (3, 5)
+    assert deep.head.hidden_units == (3, 5)
     nats = deep.score(frames)
     assert nats.nats == pytest.approx(shallow.score(frames).nats, abs=1e-5)
     assert nats.standard_error < 1e-3
