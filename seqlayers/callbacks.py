@@ -1,20 +1,24 @@
-"""Keras callbacks that watch what a loss does not say, and write it into the logs of an epoch.
+"""Keras callbacks: monitors of what a loss does not measure, and the progress of a training.
 
-Each looks every `every` epochs, after the epoch, and adds numbers to `logs`: they reach `History`,
-the progress bar, and callbacks that come after it in the list given to `fit`. All need a
-`SequenceModel`, most of them one with an RBM head.
+A monitor looks every `every` epochs, after the epoch, and adds numbers to `logs`: they reach
+`History`, the progress line, and callbacks that come after it in the list given to `fit`. Monitors
+need a `SequenceModel`, most of them one with an RBM head.
 
     model.fit(x, callbacks=[
         callbacks.FreeEnergyGap(x[:100], x_valid),
         callbacks.HiddenActivity(x_valid),
         callbacks.GeneratedSpectra(x_valid, every=10, to_amplitudes=restore),
-    ])
+        callbacks.Progress(),
+    ], verbose=0)
 """
+
+import sys
+import time
 
 import keras
 import numpy as np
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_number
 from seqlayers.metrics import (
     hidden_activity,
     log_spectral_distance,
@@ -25,6 +29,7 @@ from seqlayers.metrics import (
 )
 from seqlayers.models import SequenceModel
 from seqlayers.models.inputs import as_dataset, as_pair
+from seqlayers.models.sequence import NONFINITE
 
 
 class Monitor(keras.callbacks.Callback):
@@ -242,6 +247,96 @@ class GeneratedSpectra(Monitor):
     def _spectra(self, amplitudes):
         modulation = modulation_spectrum(amplitudes, self.num_frames).mean(axis=1)
         return long_term_spectrum(amplitudes), modulation
+
+
+class Progress(keras.callbacks.Callback):
+    """Prints the epoch, its logs and the time left for the whole training, on one line.
+
+        epoch 40 of 150: loss 3.142, val_log_likelihood -8.123, about 2 min 5 s left
+
+    `loss` is the training objective of the head, `val_log_likelihood` is in nats per frame. Give
+    `fit` this callback last, and `verbose=0`.
+
+    On a terminal the line is written over until an epoch is validated, which keeps it. Elsewhere a
+    line is printed for each validated epoch, and between them at most one every `seconds`. The
+    time left is the number of epochs left times the mean time of those done, without the first
+    one, which compiles. Early stopping may end sooner.
+
+    Args:
+        seconds: Least time between two lines, in seconds; 0.2 on a terminal and 10 elsewhere if
+            None.
+        file: Text stream to print to; standard output if None.
+    """
+
+    async_safe = True  # the logs of a batch are not read, so no step has to wait for them
+
+    def __init__(self, seconds=None, file=None):
+        super().__init__()
+        self.file = sys.stdout if file is None else file
+        self.terminal = self.file.isatty()
+        if seconds is None:
+            seconds = 0.2 if self.terminal else 10
+        self.seconds = check_number("seconds", seconds, least=0)
+
+    def on_train_begin(self, logs=None):
+        self.printed, self.width = time.monotonic(), 0
+        self.measured_from = None  # (epoch, time) at the end of the first epoch
+        self.left = ""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = f"epoch {epoch + 1} of {self.params['epochs']}"
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.terminal and self._is_due():
+            of = f" of {self.params['steps']}" if self.params.get("steps") else ""
+            self._print(f"{self.now}, batch {batch + 1}{of}{self.left}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        now, left = time.monotonic(), self.params["epochs"] - epoch - 1
+        if self.measured_from is None:
+            self.measured_from = epoch, now
+        else:
+            first, then = self.measured_from
+            mean = (now - then) / (epoch - first)
+            self.left = f", about {_duration(left * mean)} left" if left else ""
+        logs = dict(logs or {})
+        validated = any(name.startswith("val_") for name in logs)
+        if validated or not left or self._is_due():
+            text = ", ".join(f"{name} {value:.4g}" for name, value in _told(logs).items())
+            self._print(f"{self.now}: {text}{self.left}", keep=validated or not left)
+
+    def on_train_end(self, logs=None):
+        if self.width:  # stopped between two validations
+            self._print("", keep=True)
+
+    def _is_due(self):
+        return time.monotonic() - self.printed >= self.seconds
+
+    def _print(self, line, keep=False):
+        self.printed = time.monotonic()
+        if self.terminal:
+            end = "\n" if keep else ""
+            self.file.write(f"\r{line:{self.width}}{end}")
+            self.width = 0 if keep else len(line)
+        else:
+            self.file.write(f"{line}\n")
+        self.file.flush()
+
+
+def _told(logs):
+    """The logs without those that repeat another one, or count nothing."""
+    repeated = {"val_loss"} if "val_log_likelihood" in logs else set()
+    repeated |= {name for name in NONFINITE.values() if not logs.get(name)}
+    return {name: float(value) for name, value in logs.items() if name not in repeated}
+
+
+def _duration(seconds):
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 def mean_free_energy(model, x, batch_size=32):

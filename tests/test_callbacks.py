@@ -1,5 +1,7 @@
 """What a monitor adds to the logs is what its functions say of the model as it is then."""
 
+import io
+
 import keras
 import numpy as np
 import pytest
@@ -186,3 +188,66 @@ def test_a_model_that_lacks_what_is_watched_is_refused_before_training():
     other.compile("sgd", "mse")
     with pytest.raises(ValueError, match="watches a `SequenceModel`.*Sequential"):
         other.fit(x[0], x[0][:, :1], verbose=0, callbacks=[callbacks.FreeEnergyGap(x, x)])
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that tests set."""
+    times = [0.0]
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: times[0])
+    return times
+
+
+def shown(file, clock, validated=(), epochs=4, seconds=100, **options):
+    """What is printed of epochs of `seconds` seconds, of 2 batches each, after a first of 9."""
+    progress = callbacks.Progress(file=file, **options)
+    progress.set_params({"epochs": epochs, "steps": 2})
+    progress.on_train_begin()
+    for epoch in range(epochs):
+        progress.on_epoch_begin(epoch)
+        for batch in range(2):
+            clock[0] += (seconds if epoch else 900) / 2
+            progress.on_train_batch_end(batch)
+        logs = {"loss": 2.0, "skipped_steps": 0.0}
+        if epoch + 1 in validated:
+            logs |= {"val_loss": 7.0, "val_log_likelihood": -7.0}
+        progress.on_epoch_end(epoch, logs)
+    progress.on_train_end()
+    return file.getvalue()
+
+
+def test_progress_tells_the_losses_and_the_time_left_without_the_first_epoch(clock):
+    assert shown(io.StringIO(), clock, validated=[2, 4]).splitlines() == [
+        "epoch 1 of 4: loss 2",
+        "epoch 2 of 4: loss 2, val_log_likelihood -7, about 3 min 20 s left",
+        "epoch 3 of 4: loss 2, about 1 min 40 s left",
+        "epoch 4 of 4: loss 2, val_log_likelihood -7",
+    ]
+
+
+def test_progress_prints_epochs_that_are_validated_and_else_seldom(clock):
+    lines = shown(io.StringIO(), clock, [25], 30, seconds=1).splitlines()
+    assert [int(line.split()[1]) for line in lines] == [1, 11, 21, 25, 30]
+
+
+def test_progress_on_a_terminal_keeps_the_lines_of_validated_epochs(clock):
+    said = shown(Terminal(), clock, validated=[2, 4])
+    kept = [line.split("\r")[-1].rstrip() for line in said.split("\n")[:-1]]
+    assert [line.split(":")[0] for line in kept] == ["epoch 2 of 4", "epoch 4 of 4"]
+    assert "\repoch 3 of 4, batch 1 of 2, about 3 min 20 s left" in said
+    assert "val_log_likelihood" not in shown(Terminal(), clock)  # nor is there a val_loss
+    assert said.endswith("\n")
+
+
+def test_progress_follows_a_training(small):
+    file = io.StringIO()
+    small.fit(sequences(3, 5), epochs=2, verbose=0, callbacks=[callbacks.Progress(0, file)])
+    assert [line.split(":")[0] for line in file.getvalue().splitlines()] == [
+        "epoch 1 of 2",
+        "epoch 2 of 2",
+    ]
