@@ -17,7 +17,8 @@ import argparse
 import keras
 import numpy as np
 
-from seqlayers.datasets import audio, normalizer, sound_corpus, spectra
+from seqlayers import audio
+from seqlayers.datasets import recordings
 from seqlayers.metrics import adjusted_mutual_information
 from seqlayers.models import RNNRBM
 from seqlayers.models.embedding import encode_segments
@@ -33,14 +34,14 @@ def main(finch=None, epochs=12, seeds=3, quick=False):
     if quick:
         songs, marked, kinds = songs[:2], marked[:2], kinds[:2]
         epochs, seeds = 1, 1
-    settings = spectra.Spectra(hop_length=128, sample_rate=songs[0].sample_rate)
-    corpus = sound_corpus.frames_of_segments(songs, settings=settings, scale=SCALE, **SEGMENTS)
-    scale = normalizer.Normalizer.fit(corpus.sequences)
+    settings = audio.Spectra(hop_length=128, sample_rate=songs[0].sample_rate)
+    corpus = recordings.frames_of_segments(songs, settings=settings, scale=SCALE, **SEGMENTS)
+    scale = audio.Normalizer.fit(corpus.sequences)
     train = [scale.normalize(frames) for frames in corpus.sequences]
     calls = []
     for song, times in zip(songs, marked, strict=True):
         for start, end in times:
-            frames = spectra.to_frames(spectra.stft(song.samples[start:end], settings), SCALE)
+            frames = audio.to_frames(audio.stft(song.samples[start:end], settings), SCALE)
             calls.append(scale.normalize(frames))
     kinds = np.concatenate(kinds)
     print(f"{len(train)} segments to learn from; {len(calls)} calls of {len(set(kinds))} kinds")

@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqlayers import layers, metrics, plotting
-from seqlayers.datasets import audio, chunking, speech
+from seqlayers import audio, layers, metrics, plotting
+from seqlayers.datasets import chunking, speech
 
 RATE, BANDS, DELAY = 16000, 40, 5  # samples a second, bands of a frame, frames to wait
 LENGTH, OVERLAP, BATCH = 100, 20, 16  # trained in chunks of a second

@@ -13,8 +13,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqlayers.datasets import audio, normalizer, sound_corpus, spectra, speech
-from seqlayers.datasets.streaming_sound import SoundStream
+from seqlayers import audio
+from seqlayers.datasets import speech
+from seqlayers.datasets.recordings import frames_of_segments
 from seqlayers.models import RNNRBM
 from seqlayers.models.streaming import stream_frames
 
@@ -27,9 +28,9 @@ def main(wav=None, seconds=4.0, epochs=100, out="runs/sound_rnn_rbm.wav", quick=
     sentences = speech.load_examples()
     recordings = wav or [audio.Sound(s.samples, s.sample_rate) for s in sentences]
     options = {"threshold": 40, "min_spacing": 20, "max_length": 1000, "long": "split"}
-    corpus = sound_corpus.frames_of_segments(recordings, scale=SCALE, **options)
+    corpus = frames_of_segments(recordings, scale=SCALE, **options)
     settings = corpus.settings
-    scale = normalizer.Normalizer.fit(corpus.sequences)
+    scale = audio.Normalizer.fit(corpus.sequences)
     frames = scale.normalize(np.concatenate(corpus.sequences))
     print(f"{len(corpus.sequences)} segments, {len(frames)} frames to learn from")
 
@@ -42,7 +43,7 @@ def main(wav=None, seconds=4.0, epochs=100, out="runs/sound_rnn_rbm.wav", quick=
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0))
     model.fit([frames], batch_size=BATCH, max_steps=PIECE, epochs=epochs, verbose=0)
 
-    sound = SoundStream(settings)
+    sound = audio.SoundStream(settings)
     count = round((0.2 if quick else seconds) * settings.sample_rate / settings.hop_length)
     drawn = stream_frames(model, prime=frames[:PIECE], temperature=0.7, seed=0)
     samples = [sound.push(heard(next(drawn), scale))]  # the first frame waits for the compiler
@@ -61,7 +62,7 @@ def main(wav=None, seconds=4.0, epochs=100, out="runs/sound_rnn_rbm.wav", quick=
 
 def heard(frame, scale):
     """The amplitudes of a frame that a model drew."""
-    return spectra.to_amplitude(scale.restore(frame), SCALE)
+    return audio.to_amplitude(scale.restore(frame), SCALE)
 
 
 if __name__ == "__main__":

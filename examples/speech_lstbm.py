@@ -12,12 +12,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqlayers import plotting
-from seqlayers.datasets import audio, normalizer, spectra, speech
+from seqlayers import audio, plotting
+from seqlayers.datasets import speech
 from seqlayers.heads import ConditionalRBM
 from seqlayers.models import TRBM, LSTBMModel, SequenceModel
 
-BINS, SCALE = spectra.DEFAULT.num_bins, "root_amplitude"
+SPECTRA, SCALE = audio.Spectra(), "root_amplitude"
+BINS = SPECTRA.num_bins
 PIECE, BATCH = 100, 2  # frames of a piece; pieces of a batch
 
 
@@ -30,11 +31,11 @@ def main(arctic=None, units=100, epochs=60, out="runs/speech_lstbm", quick=False
     else:
         *train, test = speech.load_examples()
     units, epochs = (4, 2) if quick else (units, epochs)
-    frames = [spectra.to_frames(spectra.stft(sentence.samples), SCALE) for sentence in train]
-    scale = normalizer.Normalizer.fit(frames)  # mean 0 and variance 1 in each bin
+    frames = [audio.to_frames(audio.stft(sentence.samples), SCALE) for sentence in train]
+    scale = audio.Normalizer.fit(frames)  # mean 0 and variance 1 in each bin
     frames = [scale.normalize(x) for x in frames]
-    spectrum = spectra.stft(test.samples)
-    unheard = scale.normalize(spectra.to_frames(spectrum, SCALE))
+    spectrum = audio.stft(test.samples)
+    unheard = scale.normalize(audio.to_frames(spectrum, SCALE))
     print(f"{sum(map(len, frames))} frames to learn; to be coded: {test.text!r}, {len(unheard)}")
 
     rbm = ConditionalRBM(BINS, units, gibbs_steps=1, visibles="gaussian", seed=0)
@@ -56,15 +57,15 @@ def main(arctic=None, units=100, epochs=60, out="runs/speech_lstbm", quick=False
 
     lstbm, out = models["LSTBM"], Path(out)
     code = lstbm.encode(unheard[None])
-    amplitude = spectra.to_amplitude(scale.restore(lstbm.decode(code)[0]), SCALE)
+    amplitude = audio.to_amplitude(scale.restore(lstbm.decode(code)[0]), SCALE)
     phase = np.exp(1j * np.angle(spectrum))
-    decoded = spectra.inverse_stft(amplitude * phase, len(test.samples))
+    decoded = audio.inverse_stft(amplitude * phase, len(test.samples))
 
     out.mkdir(parents=True, exist_ok=True)
     audio.write(out / "original.wav", test.samples, test.sample_rate)
     audio.write(out / "decoded.wav", np.clip(decoded, -1, 1), test.sample_rate)
     both = {"original": np.abs(spectrum), "coded and decoded by the LSTBM": amplitude}
-    figure = plotting.spectrograms(both, test.sample_rate, spectra.DEFAULT.hop_length)
+    figure = plotting.spectrograms(both, test.sample_rate, SPECTRA.hop_length)
     plotting.save(figure, out / "spectrograms.png")
     figure = plotting.learning_curve(range(1, epochs + 1), errors, ylabel="mean squared error")
     plotting.save(figure, out / "errors.png")

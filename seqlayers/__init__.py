@@ -10,7 +10,17 @@ import sys
 from pathlib import Path
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
-__all__ = ["callbacks", "datasets", "energy", "export", "heads", "layers", "metrics", "models"]
+__all__ = [
+    "audio",
+    "callbacks",
+    "datasets",
+    "energy",
+    "export",
+    "heads",
+    "layers",
+    "metrics",
+    "models",
+]
 __all__ += ["plotting"]
 
 

@@ -176,8 +176,8 @@ class GeneratedSpectra(Monitor):
         num_sequences: Number of sequences to draw.
         num_steps: Number of frames of each.
         to_amplitudes: Function from frames to amplitudes `(..., F)`, such as
-            `lambda x: to_amplitude(normalizer.restore(x), "log_amplitude")` with that of
-            `datasets.spectra`. None if frames are amplitudes, as those of gamma visibles.
+            `lambda x: audio.to_amplitude(normalizer.restore(x), "log_amplitude")`. None if frames
+            are amplitudes, as those of gamma visibles.
         num_frames: Number of frames of a segment.
         neighbours: k of precision and recall.
         max_segments: Most real segments that are compared, drawn once from `seed`.

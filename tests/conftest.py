@@ -25,6 +25,14 @@ def rng():
 
 
 @pytest.fixture(scope="session")
+def sentence():
+    """Samples of a spoken sentence, `Shall I carry you.`, 1.5 s at 16 kHz."""
+    from seqlayers.datasets import speech
+
+    return speech.load_examples()[2].samples
+
+
+@pytest.fixture(scope="session")
 def shared_data():
     """Recordings too large to ship, in a folder beside the checkout."""
     path = ROOT.parent / "shared" / "data"

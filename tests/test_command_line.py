@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from command_line import refused, seqlayers, succeeds, table, weights
 
+from seqlayers import audio
 from seqlayers.__main__ import cli
-from seqlayers.datasets import audio, midi, piano_roll
+from seqlayers.datasets import midi, piano_roll
 from seqlayers.models import SequenceModel
 from seqlayers.runs import folder as runs
 from seqlayers.runs import recipes

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "seqlayers"
 # A room, and the rooms it may import besides itself and the ground floor.
 # "" is `seqlayers/__init__.py`.
 GROUND = {"files", "checks", "masks", "sampling"}
-BELOW_MODELS = {"energy", "layers", "heads", "datasets", "metrics", "export"}
+BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export"}
 ALL = BELOW_MODELS | {"models", "callbacks", "plotting"}
 ALLOWED = {
     "files": set(),
@@ -21,7 +21,8 @@ ALLOWED = {
     "masks": set(),
     "sampling": set(),
     "energy": set(),
-    "datasets": set(),
+    "audio": set(),
+    "datasets": {"audio"},
     "metrics": set(),
     "plotting": set(),
     "layers": set(),
@@ -30,7 +31,7 @@ ALLOWED = {
     "models": BELOW_MODELS,
     "callbacks": {"energy", "heads", "metrics", "models"},
     "runs": ALL | {""},
-    "commands": {"datasets", "plotting", "runs", ""},
+    "commands": {"audio", "datasets", "plotting", "runs", ""},
     "__main__": {"commands", ""},
     "": ALL,
 }
@@ -98,6 +99,8 @@ def test_imports_point_one_way():
         ("heads/__init__.py", "from ..layers import SFM"),
         ("export.py", "def f():\n    from seqlayers.models import SequenceModel"),
         ("datasets/midi.py", "from seqlayers.metrics import f_measure"),
+        ("audio/spectra.py", "from seqlayers.datasets import batching"),
+        ("audio/files.py", "import tensorflow as tf"),
         ("metrics/labels.py", "from .. import energy"),
         ("files.py", "import seqlayers"),
         ("heads/nade.py", "if TYPE_CHECKING:\n    import tensorflow as tf"),
@@ -121,6 +124,7 @@ def test_a_wrong_import_is_seen(path, source):
         ("models/sequence.py", "import tensorflow as tf\nfrom seqlayers import files, heads"),
         ("models/rnn_rbm.py", "from seqlayers.datasets import piano_roll"),
         ("datasets/midi.py", "import tensorflow as tf\nfrom seqlayers import files"),
+        ("datasets/speech.py", "from seqlayers import audio"),
         ("runs/folder.py", "from seqlayers import __version__, export, plotting"),
         ("commands/train.py", "from seqlayers.commands.cli import import_runs"),
         ("layers/sfm.py", "import tensorflowish"),

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqlayers.datasets.segments import segments
+from seqlayers.audio import segments
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers.gated import ScannedRNN
 from seqlayers.models import RNNRBM, RTRBM, sequence

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from command_line import refused, succeeds, table, weights
 
-from seqlayers.datasets import audio
-from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
-from seqlayers.datasets.sound_corpus import frames_of_segments
-from seqlayers.datasets.spectra import Spectra, stft, to_frames
+from seqlayers import audio
+from seqlayers.audio import Normalizer, Spectra, UnitNormalizer, stft, to_frames
+from seqlayers.datasets.recordings import frames_of_segments
 from seqlayers.runs import folder as runs
 from seqlayers.runs import sound as recordings
 

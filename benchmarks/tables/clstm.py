@@ -31,8 +31,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import store  # noqa: E402
 
-from seqlayers import layers  # noqa: E402
-from seqlayers.datasets import audio, chunking, speech  # noqa: E402
+from seqlayers import audio, layers  # noqa: E402
+from seqlayers.datasets import chunking, speech  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results" / "clstm.json"
 TIMIT = Path(__file__).parents[2] / ".." / "shared" / "data" / "speech" / "timit_sample.npz"

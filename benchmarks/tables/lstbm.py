@@ -31,8 +31,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import store  # noqa: E402
 
-from seqlayers.datasets import spectra, speech  # noqa: E402
-from seqlayers.datasets.normalizer import Normalizer  # noqa: E402
+from seqlayers import audio  # noqa: E402
+from seqlayers.datasets import speech  # noqa: E402
 from seqlayers.heads import ConditionalRBM  # noqa: E402
 from seqlayers.models import RTRBM, TRBM, LSTBMModel, SequenceModel  # noqa: E402
 
@@ -101,8 +101,8 @@ def judged(sentences, transforms, amplitudes):
 
     figures = []
     for sentence, X, A in zip(sentences, transforms, amplitudes, strict=True):
-        distortion = spectra.log_spectral_distortion(np.abs(X), A)
-        sound = spectra.inverse_stft(A * np.exp(1j * np.angle(X)), len(sentence.samples))
+        distortion = audio.log_spectral_distortion(np.abs(X), A)
+        sound = audio.inverse_stft(A * np.exp(1j * np.angle(X)), len(sentence.samples))
         bands = [pesq(sentence.sample_rate, sentence.samples, sound, b) for b in ("nb", "wb")]
         figures.append([distortion, *bands])
     return dict(
@@ -115,10 +115,10 @@ def run(row, sentences):
     name, units, recipe, *otherwise = row.split("-")
     scale, rate, epochs = RECIPES[recipe]
     options = OTHERWISE[otherwise[0]] if otherwise else {}
-    transforms = [spectra.stft(s.samples) for s in sentences]
-    frames = [spectra.to_frames(X, scale) for X in transforms]
+    transforms = [audio.stft(s.samples) for s in sentences]
+    frames = [audio.to_frames(X, scale) for X in transforms]
     kind = "scale" if options.get("visibles") == "gamma" else "standard"  # none below 0
-    normalizer = Normalizer.fit(frames[:TRAIN], kind)
+    normalizer = audio.Normalizer.fit(frames[:TRAIN], kind)
     frames = [normalizer.normalize(f) for f in frames]
 
     keras.utils.set_random_seed(SEED)
@@ -148,7 +148,7 @@ def run(row, sentences):
     seconds = round(time.time() - started)
 
     results = decoded(model, frames)
-    amplitudes = [spectra.to_amplitude(normalizer.restore(y), scale) for y in results]
+    amplitudes = [audio.to_amplitude(normalizer.restore(y), scale) for y in results]
     record = {
         "seed": SEED,
         "epochs": epochs,

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import store
 
-from seqlayers.datasets import audio
-from seqlayers.datasets.segments import NoSegments
+from seqlayers import audio
 
 RESULTS = Path(__file__).parents[1] / "results" / "segments.json"
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -43,7 +42,7 @@ def score(songs, rate, labels, options):
     for song in songs:
         try:
             found.append(audio.segments(song, rate, **options).times)
-        except NoSegments:
+        except audio.NoSegments:
             found.append(np.zeros((0, 2)))
     return [each.f1 for each in audio.segment_scores(found, labels, TOLERANCE)]
 

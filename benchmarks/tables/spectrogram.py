@@ -45,10 +45,8 @@ import store  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras import ops  # noqa: E402
 
-from seqlayers import metrics  # noqa: E402
-from seqlayers.datasets import audio, sound_corpus, spectra, speech  # noqa: E402
-from seqlayers.datasets.normalizer import Normalizer  # noqa: E402
-from seqlayers.datasets.streaming_sound import SoundStream  # noqa: E402
+from seqlayers import audio, metrics  # noqa: E402
+from seqlayers.datasets import recordings, speech  # noqa: E402
 from seqlayers.heads import ConditionalRBM  # noqa: E402
 from seqlayers.models import RNNRBM, SequenceModel  # noqa: E402
 from seqlayers.models.streaming import stream_frames  # noqa: E402
@@ -113,10 +111,10 @@ class Data:
         else:
             sentences = speech.load_arctic(arctic)[:50]
             sounds = [audio.Sound(s.samples, s.sample_rate) for s in sentences]
-        corpus = sound_corpus.frames_of_segments(sounds, scale=SCALE, **SEGMENTS[name])
+        corpus = recordings.frames_of_segments(sounds, scale=SCALE, **SEGMENTS[name])
         self.settings = corpus.settings
-        train, test = sound_corpus.temporal_folds(corpus, 2)[-1]
-        self.normalizer = Normalizer.fit([corpus.sequences[n] for n in train])
+        train, test = recordings.temporal_folds(corpus, 2)[-1]
+        self.normalizer = audio.Normalizer.fit([corpus.sequences[n] for n in train])
         self.train, self.test = (self._pieces(corpus, side) for side in (train, test))
 
     def _pieces(self, corpus, side):
@@ -124,7 +122,7 @@ class Data:
         return metrics.pieces([np.concatenate(frames)], PIECE).astype("float32")
 
     def amplitudes(self, frames):
-        return spectra.to_amplitude(self.normalizer.restore(frames), SCALE)
+        return audio.to_amplitude(self.normalizer.restore(frames), SCALE)
 
 
 class Watch(keras.callbacks.Callback):
@@ -243,8 +241,8 @@ def normal(data):
 def streaming(num_frames=500, rates=(16000, 32000)):
     """Milliseconds that a frame takes to draw and to sound, once compiled."""
     model = RNNRBM.for_spectrograms(seed=SEED)
-    settings = spectra.Spectra(hop_length=128)
-    frames, sound = stream_frames(model, seed=SEED), SoundStream(settings)
+    settings = audio.Spectra(hop_length=128)
+    frames, sound = stream_frames(model, seed=SEED), audio.SoundStream(settings)
     for frame in islice(frames, 5):
         sound.push(np.exp(frame))
     clocks, spent = (time.perf_counter, time.process_time), []

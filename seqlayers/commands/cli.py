@@ -13,9 +13,8 @@ from pathlib import Path
 
 import click
 
+from seqlayers.audio import AudioError, NoSegments
 from seqlayers.datasets.midi import MidiError
-from seqlayers.datasets.segments import NoSegments
-from seqlayers.datasets.sound_file import AudioError
 from seqlayers.runs.options import DEFAULTS, OF_RECORDINGS
 
 DEBUG, HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`

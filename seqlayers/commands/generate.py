@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from seqlayers import audio
 from seqlayers.commands.cli import (
     FOLDER,
     POSITIVE,
@@ -19,8 +20,8 @@ from seqlayers.commands.cli import (
     writing,
 )
 from seqlayers.commands.run_data import config_of, step_in_beats_of
-from seqlayers.datasets import audio, piano_roll
 from seqlayers.datasets import midi as midi_files
+from seqlayers.datasets import piano_roll
 from seqlayers.runs import sound as recordings
 
 MAX_STEPS = 100_000  # of a generated sequence: as many as `midi.read` takes

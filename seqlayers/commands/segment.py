@@ -8,6 +8,8 @@ import click
 import numpy as np
 
 from seqlayers import files
+from seqlayers.audio import AudioError, NoSegments, Spectra, read_blocks, segments_of_file, stft
+from seqlayers.audio.segments import rate_of_file
 from seqlayers.commands.cli import (
     RATE,
     debug,
@@ -18,9 +20,6 @@ from seqlayers.commands.cli import (
     tell_skipped,
     writing,
 )
-from seqlayers.datasets.segments import NoSegments, rate_of_file, segments_of_file
-from seqlayers.datasets.sound_file import AudioError, read_blocks
-from seqlayers.datasets.spectra import Spectra, stft
 from seqlayers.runs import sound as recordings
 from seqlayers.runs.options import segment_options
 

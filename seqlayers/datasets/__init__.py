@@ -1,31 +1,6 @@
-"""Data: piano-rolls, MIDI files, sound, segments, spectra, speech, waves; in batches and chunks."""
+"""Data that models are fed: piano-rolls, MIDI files, recordings, speech, waves; batches, chunks."""
 
-from seqlayers.datasets import (
-    audio,
-    chunking,
-    midi,
-    normalizer,
-    piano_roll,
-    segments,
-    sound_corpus,
-    spectra,
-    speech,
-    streaming_sound,
-    waves,
-)
+from seqlayers.datasets import chunking, midi, piano_roll, recordings, speech, waves
 from seqlayers.datasets.batching import batches
 
-__all__ = [
-    "audio",
-    "batches",
-    "chunking",
-    "midi",
-    "normalizer",
-    "piano_roll",
-    "segments",
-    "sound_corpus",
-    "spectra",
-    "speech",
-    "streaming_sound",
-    "waves",
-]
+__all__ = ["batches", "chunking", "midi", "piano_roll", "recordings", "speech", "waves"]

@@ -10,7 +10,7 @@ nothing else, so that a resumed run repeats an undisturbed one.
 
 import numpy as np
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_sequences
 
 SHORTEST, GROWTH = 8, 1.25  # of the ladder of lengths
 
@@ -50,7 +50,7 @@ def batches(
         `(B, T)`, False where padded. Padding comes after the frames.
 
     Raises:
-        ValueError: If an argument is not as above. See `check_sequences` for what sequences
+        ValueError: If an argument is not as above. See `checks.check_sequences` for what sequences
             may be.
 
     Example:
@@ -130,81 +130,6 @@ def pad(sequences, length=None):
         frames[n, : len(sequence)] = sequence
         mask[n, : len(sequence)] = True
     return frames, mask
-
-
-def check_sequences(sequences, features=None, name="sequences"):
-    """Makes sure that data is a list of sequences a model can take.
-
-    Args:
-        sequences: A list of arrays `(T, F)` or one array `(N, T, F)`; of booleans, integers or
-            floats, all finite as float32, with T at least 1 and F the same for all.
-        features: The F that is wanted; any if None.
-        name: What messages call the argument.
-
-    Returns:
-        List of arrays `(T, F)`, not copied and with the types they came in.
-
-    Raises:
-        ValueError: If something is not as above. The message tells what and, in a list, where.
-
-    Example:
-        >>> [s.shape for s in check_sequences([[[0, 1], [1, 1]], np.zeros((5, 2))])]
-        [(2, 2), (5, 2)]
-    """
-    wanted = f"`{name}` must be a list of arrays `(time, features)` or one array of rank 3"
-    if not isinstance(sequences, list | tuple):
-        try:
-            sequences = np.asarray(sequences)
-        except Exception as error:
-            raise ValueError(f"{wanted}. Received: {type(sequences).__name__}.") from error
-        if sequences.ndim != 3:
-            hint = "; put a single sequence in a list" if sequences.ndim == 2 else ""
-            raise ValueError(f"{wanted}{hint}. Received: an array of shape {sequences.shape}.")
-    if len(sequences) == 0:
-        raise ValueError(f"`{name}` must hold at least one sequence. Received: none.")
-
-    arrays = []
-    for n, sequence in enumerate(sequences):
-        arrays.append(check_sequence(sequence, features, f"{name}[{n}]"))
-        features = arrays[0].shape[1]
-    return arrays
-
-
-def check_sequence(sequence, features=None, name="sequence"):
-    """Makes sure that data is one sequence `(T, F)` as `check_sequences` wants it."""
-    try:
-        array = np.asarray(sequence)
-    except Exception as error:
-        raise ValueError(
-            f"`{name}` must be an array `(time, features)`. "
-            f"Received: {type(sequence).__name__} ({error})."
-        ) from error
-    if array.ndim != 2:
-        raise ValueError(
-            f"`{name}` must be an array `(time, features)`. Received: shape {array.shape}."
-        )
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must hold real numbers. Received: dtype {array.dtype}.")
-    if len(array) == 0:
-        raise ValueError(
-            f"`{name}` must have at least one frame; leave empty sequences out. "
-            f"Received: shape {array.shape}."
-        )
-    if array.shape[1] != (features or array.shape[1]) or array.shape[1] == 0:
-        raise ValueError(
-            f"`{name}` must have {features or 'at least 1'} features. "
-            f"Received: shape {array.shape}."
-        )
-    if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            finite = np.isfinite(array.astype("float32", copy=False))
-        if not finite.all():
-            step, feature = np.argwhere(~finite)[0]
-            raise ValueError(
-                f"`{name}` must be finite in float32; mend or leave out the recording. "
-                f"Received: {array[step, feature]} at step {step}, feature {feature}."
-            )
-    return array
 
 
 def _cut(lengths, max_steps):

@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_integer
-from seqlayers.datasets import batching
+from seqlayers.checks import check_integer, check_sequence
 
 
 class Chunks(NamedTuple):
@@ -56,7 +55,7 @@ def chunk(features, labels=None, length=15, overlap=5, delay=5):
         >>> x[1, :, 0].tolist(), y[1].tolist(), mask[1].sum()
         ([6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 11.0, 11.0], [0, 0, 6, 7, 8, 9, 10, 11], np.int64(6))
     """
-    features = batching.check_sequence(features, name="features")
+    features = check_sequence(features, name="features")
     T = len(features)
     labels = np.zeros(T, "int32") if labels is None else np.asarray(labels)
     if labels.shape != (T,) or labels.dtype.kind not in "iu":

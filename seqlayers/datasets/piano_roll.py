@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlayers.checks import check_sequence, check_sequences
 from seqlayers.datasets import batching
 
 FIRST_NOTE, NUM_KEYS = 21, 88
@@ -237,7 +238,7 @@ def independent_bernoulli_log_likelihood(train, test):
 
 def check_roll(roll, name="roll"):
     """Returns `roll` as an array, or says why it is no roll `(T, 88)` of 0 and 1."""
-    roll = batching.check_sequence(roll, NUM_KEYS, name)
+    roll = check_sequence(roll, NUM_KEYS, name)
     wrong = (roll != 0) & (roll != 1)
     if wrong.any():
         raise ValueError(f"`{name}` must hold only 0 and 1. Received: {roll[wrong][0]}.")
@@ -283,5 +284,5 @@ def _check_range(transpose):
 
 
 def _check_rolls(rolls, name):
-    rolls = batching.check_sequences(rolls, NUM_KEYS, name)
+    rolls = check_sequences(rolls, NUM_KEYS, name)
     return [check_roll(roll, f"{name}[{n}]") for n, roll in enumerate(rolls)]

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlayers import audio
 from seqlayers.checks import check_integer
-from seqlayers.datasets import audio
 
 # Each phone of 61, the one of 48 it becomes, and the one of 39, where they are not its own name.
 # The glottal stop q becomes none.

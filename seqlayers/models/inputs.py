@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from seqlayers.datasets.batching import batches, check_sequences
+from seqlayers.checks import check_sequences
+from seqlayers.datasets.batching import batches
 
 
 def checked_sequences(head, x, mask=None, name="x"):

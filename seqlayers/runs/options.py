@@ -32,7 +32,7 @@ NONFINITE = ("skip", "shrink")
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "nesterov")
 SCHEDULES = ("constant", "linear", "cosine", "phases")
 
-# Those of `seqlayers.datasets.segments.segments`.
+# Those of `seqlayers.audio.segments`.
 SEGMENTS: dict[str, Any] = {
     "threshold": 90.0,
     "buffer": 5.0,
@@ -195,7 +195,7 @@ def completed(options):
 
 
 def segment_options(options):
-    """The part of a run's options that `seqlayers.datasets.segments.segments` takes.
+    """The part of a run's options that `seqlayers.audio.segments` takes.
 
     Raises:
         ValueError: If they do not go together.

@@ -21,11 +21,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.datasets import audio
-from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
-from seqlayers.datasets.segments import NoSegments
-from seqlayers.datasets.sound_corpus import frames_of_segments
-from seqlayers.datasets.spectra import Spectra, griffin_lim, stft, to_amplitude, to_frames
+from seqlayers import audio
+from seqlayers.audio import (
+    Normalizer,
+    NoSegments,
+    Spectra,
+    UnitNormalizer,
+    griffin_lim,
+    stft,
+    to_amplitude,
+    to_frames,
+)
+from seqlayers.datasets.recordings import frames_of_segments
 from seqlayers.runs.options import segment_options
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")

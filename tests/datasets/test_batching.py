@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from seqlayers.checks import check_sequences
 from seqlayers.datasets import batches, batching, piano_roll
 
 LENGTHS = (5, 1, 9, 9, 30, 12, 7, 3, 40, 11, 10)
@@ -168,7 +169,7 @@ def test_pad_fills_up_to_a_length_and_not_below(sequences):
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float64"])
 def test_real_types_are_taken_and_kept(dtype):
-    (array,) = batching.check_sequences([np.ones((1, 2), dtype)])
+    (array,) = check_sequences([np.ones((1, 2), dtype)])
     assert array.dtype == dtype
     ((frames, mask),) = epoch(batches([array], 1))
     assert frames.tolist() == [[[1.0, 1.0]]] and mask.tolist() == [[True]]
@@ -197,14 +198,14 @@ def test_real_types_are_taken_and_kept(dtype):
     ],
 )
 def test_what_is_no_list_of_sequences_is_refused_and_named(wrong, message):
-    for function in (batches, batching.pad, batching.check_sequences):
+    for function in (batches, batching.pad, check_sequences):
         with pytest.raises(ValueError, match=f"`sequences.*{message}"):
             function(wrong)
 
 
 def test_the_wanted_features_and_the_name_are_in_the_message():
     with pytest.raises(ValueError, match=r"`v\[0\]` must have 88 features.*\(3, 2\)"):
-        batching.check_sequences([np.zeros((3, 2))], features=88, name="v")
+        check_sequences([np.zeros((3, 2))], features=88, name="v")
 
 
 @pytest.mark.parametrize(

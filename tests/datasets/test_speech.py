@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqlayers.datasets import audio, speech
+from seqlayers import audio
+from seqlayers.datasets import speech
 from seqlayers.datasets.speech import ARCTIC_PHONES, TIMIT_PHONES, Segment, Utterance
 
 SHIPPED = Path(speech.__file__).parent / "data" / "arctic_slt.npz"

@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqlayers.datasets.spectra import Spectra, griffin_lim
-from seqlayers.datasets.streaming_sound import SoundStream
+from seqlayers.audio import SoundStream, Spectra, griffin_lim
 from seqlayers.heads import BernoulliHead
 from seqlayers.models import RNNRBM, SequenceModel
 from seqlayers.models.streaming import stream_frames

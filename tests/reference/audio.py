@@ -1,4 +1,4 @@
-"""Features of sound as the docstring of datasets/audio.py writes them, in loops."""
+"""Features of sound as the docstring of audio/features.py writes them, in loops."""
 
 import numpy as np
 

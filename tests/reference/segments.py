@@ -1,4 +1,4 @@
-"""Segments as the docstring of datasets/segments.py writes them, one sample at a time."""
+"""Segments as the docstring of audio/segments.py writes them, one sample at a time."""
 
 import numpy as np
 

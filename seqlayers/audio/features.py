@@ -1,12 +1,6 @@
-"""Sound: files of it, and what speech recognisers see of it.
+"""What speech recognisers see of sound.
 
-Samples are float32 arrays with full scale 1. Frame t is made of the samples t H .. t H + L - 1, of
-frame length L and hop length H; there is no padding, so N samples make
-
-    T = 1 + floor((N - L) / H)
-
-frames. Where lengths are not given, L is 25 ms and H 10 ms. With x the samples of a frame, w the
-window and X the Fourier transform,
+With x the samples of a frame, w the window and X the Fourier transform (see `framing`),
 
     X_k = sum_n w_n x_n exp(-2 pi j k n / fft_length)
     P_m = log(sum_k M_km |X_k|^2)                                   log-mel
@@ -23,142 +17,10 @@ bands, and `normalize` takes that away again.
 
 import numpy as np
 
-from seqlayers.checks import check_integer
-from seqlayers.datasets import batching
-from seqlayers.datasets.segments import (
-    NoSegments,
-    Segments,
-    segment_scores,
-    segments,
-    segments_of_blocks,
-    segments_of_file,
-)
-from seqlayers.datasets.sound_file import (
-    AudioError,
-    Sound,
-    check_samples,
-    read,
-    resample,
-    write,
-)
-
-__all__ = [
-    "AudioError",
-    "NoSegments",
-    "Segments",
-    "Sound",
-    "frame_lengths",
-    "log_energy",
-    "log_mel",
-    "mean_and_deviation",
-    "mel_filterbank",
-    "mfcc",
-    "normalize",
-    "num_frames",
-    "read",
-    "resample",
-    "segment_scores",
-    "segments",
-    "segments_of_blocks",
-    "segments_of_file",
-    "stft",
-    "window_weights",
-    "with_deltas",
-    "write",
-]
+from seqlayers.audio.framing import frame_lengths, frame_spectra, frames, transform_length
+from seqlayers.checks import check_integer, check_sequence
 
 FLOOR = 1e-10  # of what a logarithm is taken of
-
-
-def frame_lengths(sample_rate, frame_length=None, hop_length=None):
-    """Lengths of frames in samples.
-
-    Args:
-        sample_rate: Samples a second.
-        frame_length: Samples of a frame; those of 25 ms if None.
-        hop_length: Samples from the start of a frame to that of the next; those of 10 ms if None.
-
-    Returns:
-        `(frame_length, hop_length)`.
-
-    Raises:
-        ValueError: If an argument is not a positive integer.
-
-    Example:
-        >>> frame_lengths(16000)
-        (400, 160)
-    """
-    sample_rate = check_integer("sample_rate", sample_rate)
-    if frame_length is None:
-        frame_length = max(1, round(0.025 * sample_rate))
-    if hop_length is None:
-        hop_length = max(1, round(0.010 * sample_rate))
-    return check_integer("frame_length", frame_length), check_integer("hop_length", hop_length)
-
-
-def num_frames(num_samples, frame_length, hop_length):
-    """How many frames fit into so many samples; 0 if there are fewer than one takes.
-
-    Example:
-        >>> num_frames(16000, 400, 160)
-        98
-    """
-    num_samples = check_integer("num_samples", num_samples, least=0)
-    frame_length = check_integer("frame_length", frame_length)
-    hop_length = check_integer("hop_length", hop_length)
-    return max(0, 1 + (num_samples - frame_length) // hop_length)
-
-
-def stft(samples, frame_length, hop_length, fft_length=None, window="hann"):
-    """Short-time Fourier transform.
-
-    Args:
-        samples: Floats `(N,)`.
-        frame_length, hop_length: In samples.
-        fft_length: Samples that a frame is filled up to with zeros; the next power of two that is
-            not below `frame_length` if None.
-        window: As in `window_weights`.
-
-    Returns:
-        complex64 array `(T, fft_length // 2 + 1)`. Column k is of frequency
-        `k * sample_rate / fft_length`.
-
-    Raises:
-        ValueError: If an argument is not as above, or there are too few samples for a frame.
-
-    Example:
-        >>> stft(np.zeros(16000), 400, 160).shape
-        (98, 257)
-    """
-    frames = _frames(samples, frame_length, hop_length)
-    w = window_weights(window, frame_length)
-    return np.fft.rfft(frames * w, _fft_length(frame_length, fft_length)).astype("complex64")
-
-
-def window_weights(window, length):
-    """The window w that a frame is seen through.
-
-    Args:
-        window: `"hann"`, `"hamming"` or `"rectangular"`; of one period, w_L would be w_0 again.
-        length: Samples L of the frame.
-
-    Returns:
-        float32 array `(length,)`.
-
-    Raises:
-        ValueError: If `window` is not as above.
-
-    Example:
-        >>> window_weights("hann", 4)
-        array([0. , 0.5, 1. , 0.5], dtype=float32)
-    """
-    heights = {"hann": 0.5, "hamming": 0.54, "rectangular": 1.0}
-    if not isinstance(window, str) or window not in heights:
-        raise ValueError(
-            f"`window` must be one of {', '.join(heights)}. Received: window={window!r}."
-        )
-    a = heights[window]
-    return (a - (1 - a) * np.cos(2 * np.pi * np.arange(length) / length)).astype("float32")
 
 
 def mel_filterbank(sample_rate, fft_length, num_bands=40, low=20.0, high=None):
@@ -237,9 +99,9 @@ def log_mel(
         (98, 41)
     """
     frame_length, hop_length = frame_lengths(sample_rate, frame_length, hop_length)
-    fft_length = _fft_length(frame_length)
+    fft_length = transform_length(frame_length)
     filters = mel_filterbank(sample_rate, fft_length, num_bands, low, high)
-    X = stft(samples, frame_length, hop_length, fft_length)
+    X = frame_spectra(samples, frame_length, hop_length, fft_length)
     P = _log((X.real**2 + X.imag**2) @ filters)  # [T, num_bands]
     if not energy:
         return P
@@ -299,8 +161,8 @@ def log_energy(samples, frame_length, hop_length):
         >>> log_energy(np.ones(1000), 400, 160)
         array([5.9914646, 5.9914646, 5.9914646, 5.9914646], dtype=float32)
     """
-    frames = _frames(samples, frame_length, hop_length)
-    return _log(np.einsum("tn,tn->t", frames, frames))
+    x = frames(samples, frame_length, hop_length)
+    return _log(np.einsum("tn,tn->t", x, x))
 
 
 def with_deltas(features, order=2, width=2, channels=False):
@@ -323,7 +185,7 @@ def with_deltas(features, order=2, width=2, channels=False):
         >>> with_deltas(np.arange(6.0)[:, None], order=1, width=1)[:, 1]
         array([0.5, 1. , 1. , 1. , 1. , 0.5], dtype=float32)
     """
-    features = batching.check_sequence(features, name="features").astype("float32")
+    features = check_sequence(features, name="features").astype("float32")
     order, width = check_integer("order", order), check_integer("width", width)
     T, parts = len(features), [features]
     for _ in range(order):
@@ -334,80 +196,6 @@ def with_deltas(features, order=2, width=2, channels=False):
         )
         parts.append(sum(differences) / np.float32(2 * sum(i**2 for i in range(1, width + 1))))
     return np.stack(parts, axis=-1) if channels else np.hstack(parts)
-
-
-def normalize(sequences, groups=None):
-    """Gives each feature mean 0 and variance 1, in each sequence or in each group of them.
-
-    Args:
-        sequences: List of arrays `(T, F)`.
-        groups: For each sequence what group it is of, such as its speaker; the frames of a group
-            are normalised together. Each sequence is a group of its own if None.
-
-    Returns:
-        List of float32 arrays `(T, F)`. A feature that never changes is 0.
-
-    Raises:
-        ValueError: If the lists are not as above.
-
-    Example:
-        >>> a, b = normalize([np.array([[1.0], [5.0]]), np.array([[3.0]])], ["she", "she"])
-        >>> a.ravel(), b.ravel()
-        (array([-1.2247449,  1.2247449], dtype=float32), array([0.], dtype=float32))
-    """
-    sequences = batching.check_sequences(sequences)
-    groups = range(len(sequences)) if groups is None else groups
-    if len(groups) != len(sequences):
-        raise ValueError(
-            "`groups` must have an entry for each sequence. "
-            f"Received: {len(groups)} for {len(sequences)} sequences."
-        )
-    members: dict = {}
-    for n, group in enumerate(groups):
-        members.setdefault(group, []).append(n)
-    normalized: list = [None] * len(sequences)
-    for indices in members.values():
-        mean, deviation = mean_and_deviation([sequences[n] for n in indices])
-        for n in indices:
-            normalized[n] = ((sequences[n] - mean) / deviation).astype("float32")
-    return normalized
-
-
-def mean_and_deviation(sequences):
-    """Mean and standard deviation of each feature over all frames, to normalise later ones by.
-
-    Args:
-        sequences: List of arrays `(T, F)`.
-
-    Returns:
-        Two float64 arrays `(F,)`. The deviation of a feature that never changes is said to be 1.
-
-    Raises:
-        ValueError: If the list is not as above.
-
-    Example:
-        >>> mean, deviation = mean_and_deviation([np.array([[1.0, 7.0], [3.0, 7.0]])])
-        >>> mean.tolist(), deviation.tolist()
-        ([2.0, 7.0], [1.0, 1.0])
-    """
-    frames = np.concatenate(batching.check_sequences(sequences)).astype("float64")
-    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
-    # Rounding may leave a constant some deviation, which is no reason to blow it up.
-    return mean, np.where(deviation > 1e-7 * np.abs(mean), deviation, 1.0)
-
-
-def _frames(samples, frame_length, hop_length):
-    """Frames [T, frame_length], a view of the samples."""
-    frame_length = check_integer("frame_length", frame_length)
-    hop_length = check_integer("hop_length", hop_length)
-    samples = check_samples(samples, least=frame_length)
-    return np.lib.stride_tricks.sliding_window_view(samples, frame_length)[::hop_length]
-
-
-def _fft_length(frame_length, fft_length=None):
-    if fft_length is None:
-        return 1 << (frame_length - 1).bit_length()
-    return check_integer("fft_length", fft_length, least=frame_length)
 
 
 def _mel(frequency):

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 from reference import segments as reference
 
-from seqlayers.datasets import audio
-from seqlayers.datasets.segments import (
+from seqlayers import audio
+from seqlayers.audio.segments import (
     NoSegments,
     _Rules,
     segment_scores,
@@ -305,7 +305,7 @@ def test_ten_minutes_take_no_more_memory_than_one(tmp_path):
 HOUR = """
 import sys
 import numpy as np, soundfile
-from seqlayers.datasets import audio
+from seqlayers import audio
 
 def kilobytes(name):  # not `getrusage`, which remembers the process that we were forked from
     with open("/proc/self/status") as file:

@@ -13,13 +13,7 @@ frames. With x_t the samples of frame t, w the window and F the Fourier transfor
 
 where n, t is the place of sample n in frame t. The second undoes the first. If the spectra were
 changed, so that they may be those of no sound, it gives the sound whose spectra are nearest to
-them in the mean square (Griffin and Lim, 1984). Of amplitudes A alone, whose phases are lost,
-
-    y_i = stft(inverse_stft(A c_{i-1} / |c_{i-1}|)),   c_i = y_i + momentum (y_i - y_{i-1})
-
-makes a sound, of phases c_0 that are drawn and y_0 = 0 (N. Perraudin, P. Balazs and P. L.
-Sondergaard, A Fast Griffin-Lim Algorithm, WASPAA 2013). With momentum 0 it is the algorithm of
-Griffin and Lim. `streaming_sound` does the same frame by frame.
+them in the mean square (Griffin and Lim, 1984).
 
 Lengths of 256 and 64 samples at 16 kHz and a Hann window, which make 129 bins, are what the LSTBM
 paper models the amplitudes of. They are `DEFAULT`.
@@ -29,13 +23,14 @@ import dataclasses
 
 import numpy as np
 
+from seqlayers.audio.features import FLOOR
+from seqlayers.audio.files import check_samples
+from seqlayers.audio.framing import frame_spectra, num_frames, window_weights
 from seqlayers.checks import check_choice, check_integer
-from seqlayers.datasets import audio
-from seqlayers.datasets.sound_file import check_samples
 
 EXPONENTS = {"amplitude": 1.0, "root_amplitude": 0.5, "power": 2.0}  # of |X|
 SCALES = (*EXPONENTS, "log_amplitude")
-AMPLITUDE_FLOOR = audio.FLOOR**0.5  # of what a logarithm is taken of: 1e-5
+AMPLITUDE_FLOOR = FLOOR**0.5  # of what a logarithm is taken of: 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +84,7 @@ class Spectra:
 
         It is the same for samples that are H apart.
         """
-        w = audio.window_weights(self.window, self.frame_length)
+        w = window_weights(self.window, self.frame_length)
         return np.pad(w**2, (0, -len(w) % self.hop_length)).reshape(-1, self.hop_length).sum(axis=0)
 
     def get_config(self):
@@ -147,14 +142,14 @@ def stft_of_blocks(blocks, settings):
     held, num_samples, done = np.zeros(settings._before, "float32"), 0, 0
     for block in blocks:
         held, num_samples = np.concatenate([held, block]), num_samples + len(block)
-        n = audio.num_frames(len(held), L, H)
+        n = num_frames(len(held), L, H)
         if n:
-            yield audio.stft(held, L, H, L, settings.window)
+            yield frame_spectra(held, L, H, L, settings.window)
             held, done = held[n * H :].copy(), done + n
     left = settings.num_frames(num_samples) - done if num_samples else 0
     if left:
         held = np.pad(held, (0, (left - 1) * H + L - len(held)))
-        yield audio.stft(held, L, H, L, settings.window)
+        yield frame_spectra(held, L, H, L, settings.window)
 
 
 def inverse_stft(spectrum, num_samples=None, settings=DEFAULT):
@@ -178,10 +173,10 @@ def inverse_stft(spectrum, num_samples=None, settings=DEFAULT):
         np.True_
     """
     settings = check_settings(settings)
-    X = _check_bins("spectrum", check_finite("spectrum", spectrum, "c"), settings)
-    N = _check_num_samples(num_samples, "spectrum", len(X), settings)
+    X = check_bins("spectrum", check_finite("spectrum", spectrum, "c"), settings)
+    N = check_num_samples(num_samples, "spectrum", len(X), settings)
     L, H = settings.frame_length, settings.hop_length
-    w = audio.window_weights(settings.window, L)
+    w = window_weights(settings.window, L)
     with np.errstate(over="ignore", invalid="ignore"):
         frames = np.fft.irfft(X, L).astype("float32") * w  # [T, L]
         hops = np.pad(frames, [(0, 0), (0, -L % H)]).reshape(len(X), -1, H)
@@ -190,46 +185,6 @@ def inverse_stft(spectrum, num_samples=None, settings=DEFAULT):
             x[k : k + len(X)] += hops[:, k]
         x /= settings.overlap()
     return as_float32("spectrum", x.ravel()[settings._before :][:N])
-
-
-def griffin_lim(
-    amplitude, num_samples=None, num_iterations=60, momentum=0.99, seed=0, settings=DEFAULT
-):
-    """Makes a sound of amplitudes alone, by the fast algorithm of Griffin and Lim.
-
-    Args:
-        amplitude: Floats `(T, num_bins)`, none of them negative.
-        num_samples: Samples N of the sound, as in `inverse_stft`.
-        num_iterations: Number of times that the phases are made anew of the sound they make.
-        momentum: From 0 to 1.
-        seed: Non-negative integer that the first phases are drawn from.
-        settings: `Spectra`, those of `stft`.
-
-    Returns:
-        float32 array `(N,)`, the same for the same seed.
-
-    Raises:
-        ValueError: If an argument is not as above, or T frames are not made of `num_samples`.
-
-    Example:
-        >>> amplitude = np.abs(stft(np.sin(np.arange(1000.0))))
-        >>> griffin_lim(amplitude, 1000).shape
-        (1000,)
-    """
-    settings = check_settings(settings)
-    A = _check_bins("amplitude", check_amplitude("amplitude", amplitude), settings)
-    N = _check_num_samples(num_samples, "amplitude", len(A), settings)
-    num_iterations = check_integer("num_iterations", num_iterations, least=0)
-    check_momentum(momentum)
-    rng = np.random.default_rng(check_integer("seed", seed, least=0))
-
-    c = np.exp(2j * np.pi * rng.random(A.shape)).astype("complex64")
-    before = np.zeros_like(c)
-    for _ in range(num_iterations):
-        y = stft(inverse_stft(A * _phase(c), N, settings), settings)
-        c = y + np.float32(momentum) * (y - before)
-        before = y
-    return inverse_stft(A * _phase(c), N, settings)
 
 
 def to_frames(spectrum, scale="amplitude"):
@@ -320,19 +275,13 @@ def log_spectral_distortion(reference_amplitude, other_amplitude):
     return float(np.sqrt(np.square(decibels[0] - decibels[1]).mean(axis=1)).mean())
 
 
-def _phase(c):
-    """c / |c|, and 1 where c is 0."""
-    size = np.abs(c)
-    return np.where(size > 0, c / np.where(size > 0, size, 1), 1)
-
-
 def check_settings(settings):
     if not isinstance(settings, Spectra):
         raise ValueError(f"`settings` must be a `Spectra`. Received: settings={settings!r}.")
     return settings
 
 
-def _check_num_samples(num_samples, name, num_frames, settings):
+def check_num_samples(num_samples, name, num_frames, settings):
     """How many samples the frames called `name` are to become."""
     most = num_frames * settings.hop_length - settings._before
     if most < 1:
@@ -351,18 +300,12 @@ def _check_num_samples(num_samples, name, num_frames, settings):
     return num_samples
 
 
-def _check_bins(name, array, settings):
+def check_bins(name, array, settings):
     if array.ndim != 2 or array.shape[1] != settings.num_bins:
         raise ValueError(
             f"`{name}` must be an array `(T, {settings.num_bins})`. Received: shape {array.shape}."
         )
     return array
-
-
-def check_momentum(momentum):
-    if not (isinstance(momentum, int | float | np.number) and 0 <= momentum <= 1):
-        raise ValueError(f"`momentum` must be from 0 to 1. Received: momentum={momentum!r}.")
-    return momentum
 
 
 def check_amplitude(name, array):

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from seqlayers.datasets import spectra, speech
-from seqlayers.datasets.spectra import (
+from seqlayers.audio import (
     Spectra,
     griffin_lim,
     inverse_stft,
@@ -15,6 +14,8 @@ from seqlayers.datasets.spectra import (
     to_amplitude,
     to_frames,
 )
+from seqlayers.audio.spectra import SCALES
+from seqlayers.datasets import speech
 
 
 def spectral_convergence(amplitude, samples):
@@ -130,7 +131,7 @@ def test_griffin_lim_keeps_silence():
     np.testing.assert_array_equal(griffin_lim(np.zeros((10, 129)), num_iterations=3), 0)
 
 
-@pytest.mark.parametrize("scale", spectra.SCALES)
+@pytest.mark.parametrize("scale", SCALES)
 def test_each_scale_has_a_way_back(sentence, scale):
     X = stft(sentence)
     frames = to_frames(X, scale)

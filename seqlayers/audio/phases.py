@@ -1,8 +1,16 @@
-"""Sound of amplitudes that come one frame at a time: `griffin_lim` that does not wait for the end.
+"""Sound of amplitudes whose phases are lost, all at once or frame by frame.
 
-Frames are those of `spectra`, of length L and hop length H, and w is the window. When frame t with
-amplitudes A_t comes, the phases of frames t - R .. t are still open, R being the look-ahead, and
-those of all frames before are settled. Of what is known of the sound,
+`griffin_lim` makes it of all frames. With amplitudes A,
+
+    y_i = stft(inverse_stft(A c_{i-1} / |c_{i-1}|)),   c_i = y_i + momentum (y_i - y_{i-1})
+
+where the phases of c_0 are drawn and y_0 = 0 (N. Perraudin, P. Balazs and P. L. Sondergaard, A Fast
+Griffin-Lim Algorithm, WASPAA 2013). With momentum 0 it is the algorithm of Griffin and Lim.
+
+`SoundStream` takes one frame at a time and does not wait for the end. Frames are those of
+`spectra`, of length L and hop length H, and w is the window. When frame t with amplitudes A_t
+comes, the phases of frames t - R .. t are still open, R being the look-ahead, and those of all
+frames before are settled. Of what is known of the sound,
 
     x_n = sum_s w_{n,s} (F^-1 A_s c_s / |c_s|)_{n,s} / O_n,  O_n = sum_s w_{n,s}^2
 
@@ -22,14 +30,57 @@ frames move at once, with momentum, and under the window of `stft`.
 
 import numpy as np
 
-from seqlayers.checks import check_integer
-from seqlayers.datasets import audio
-from seqlayers.datasets.spectra import (
+from seqlayers.audio.framing import window_weights
+from seqlayers.audio.spectra import (
     DEFAULT,
     check_amplitude,
-    check_momentum,
+    check_bins,
+    check_num_samples,
     check_settings,
+    inverse_stft,
+    stft,
 )
+from seqlayers.checks import check_integer, check_number
+
+
+def griffin_lim(
+    amplitude, num_samples=None, num_iterations=60, momentum=0.99, seed=0, settings=DEFAULT
+):
+    """Makes a sound of amplitudes alone, by the fast algorithm of Griffin and Lim.
+
+    Args:
+        amplitude: Floats `(T, num_bins)`, none of them negative.
+        num_samples: Samples N of the sound, as in `inverse_stft`.
+        num_iterations: Number of times that the phases are made anew of the sound they make.
+        momentum: From 0 to 1.
+        seed: Non-negative integer that the first phases are drawn from.
+        settings: `Spectra`, those of `stft`.
+
+    Returns:
+        float32 array `(N,)`, the same for the same seed.
+
+    Raises:
+        ValueError: If an argument is not as above, or T frames are not made of `num_samples`.
+
+    Example:
+        >>> amplitude = np.abs(stft(np.sin(np.arange(1000.0))))
+        >>> griffin_lim(amplitude, 1000).shape
+        (1000,)
+    """
+    settings = check_settings(settings)
+    A = check_bins("amplitude", check_amplitude("amplitude", amplitude), settings)
+    N = check_num_samples(num_samples, "amplitude", len(A), settings)
+    num_iterations = check_integer("num_iterations", num_iterations, least=0)
+    momentum = check_number("momentum", momentum, least=0, most=1)
+    rng = np.random.default_rng(check_integer("seed", seed, least=0))
+
+    c = np.exp(2j * np.pi * rng.random(A.shape)).astype("complex64")
+    before = np.zeros_like(c)
+    for _ in range(num_iterations):
+        y = stft(inverse_stft(A * _phase(c), N, settings), settings)
+        c = y + np.float32(momentum) * (y - before)
+        before = y
+    return inverse_stft(A * _phase(c), N, settings)
 
 
 class SoundStream:
@@ -54,7 +105,7 @@ class SoundStream:
 
     Example:
         >>> stream = SoundStream()
-        >>> amplitude = np.abs(spectra.stft(np.sin(np.arange(16000.0))))
+        >>> amplitude = np.abs(stft(np.sin(np.arange(16000.0))))
         >>> samples = np.concatenate([*map(stream.push, amplitude), stream.finish()])
         >>> samples.shape, stream.latency
         ((16000,), 384)
@@ -64,10 +115,10 @@ class SoundStream:
         self.settings = check_settings(settings)
         self.look_ahead = check_integer("look_ahead", look_ahead, least=0)
         self.num_iterations = check_integer("num_iterations", num_iterations, least=0)
-        self.momentum = check_momentum(momentum)
+        self.momentum = check_number("momentum", momentum, least=0, most=1)
         L, H = settings.frame_length, settings.hop_length
         self.latency = self.look_ahead * H + L - H
-        self._window = audio.window_weights(settings.window, L).astype("float64")
+        self._window = window_weights(settings.window, L).astype("float64")
         self._overlap = np.resize(settings.overlap(), self.latency + H)  # O
         self._pulse = np.exp(-1j * np.pi * np.arange(settings.num_bins))
         self._start()
@@ -147,3 +198,9 @@ class SoundStream:
         size = np.abs(c)
         phase = np.where(size > 0, c / np.where(size > 0, size, 1), self._pulse)
         return self._window * np.fft.irfft(A * phase, self.settings.frame_length)
+
+
+def _phase(c):
+    """c / |c|, and 1 where c is 0."""
+    size = np.abs(c)
+    return np.where(size > 0, c / np.where(size > 0, size, 1), 1)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqlayers.datasets import audio
-from seqlayers.datasets.sound_file import read_blocks
+from seqlayers import audio
+from seqlayers.audio import read_blocks
 
 RATE = 16000
 

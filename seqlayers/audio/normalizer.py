@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from seqlayers.checks import check_choice
-from seqlayers.datasets import batching
-from seqlayers.datasets.spectra import as_float32, check_finite
+from seqlayers.audio.spectra import as_float32, check_finite
+from seqlayers.checks import check_choice, check_sequence, check_sequences
 from seqlayers.files import write_atomically
 
 DIVISOR_FLOOR = 1e-7  # of a bin's divisor, in parts of that of all bins: the rounding of float32
@@ -83,7 +82,7 @@ class Normalizer:
         count, mean, squares = 0, np.zeros(()), np.zeros(())
         for n, block in enumerate(frames):
             features = mean.shape[0] if count else None
-            block = batching.check_sequence(block, features, f"frames[{n}]").astype("float64")
+            block = check_sequence(block, features, f"frames[{n}]").astype("float64")
             own, total = block.mean(axis=0), count + len(block)
             # `squares` are sums of (frames - mean)^2, which lose no digits to a large mean.
             squares = squares + np.square(block - own).sum(axis=0)
@@ -202,7 +201,7 @@ class UnitNormalizer(Normalizer):
         least = largest = None
         for n, block in enumerate(frames):
             features = None if least is None else len(least)
-            block = batching.check_sequence(block, features, f"frames[{n}]").astype("float64")
+            block = check_sequence(block, features, f"frames[{n}]").astype("float64")
             low, high = block.min(axis=0), block.max(axis=0)
             least = low if least is None else np.minimum(least, low)
             largest = high if largest is None else np.maximum(largest, high)
@@ -216,3 +215,63 @@ class UnitNormalizer(Normalizer):
 
     def normalize(self, frames):
         return np.clip(super().normalize(frames), 0, 1)
+
+
+def normalize(sequences, groups=None):
+    """Gives each feature mean 0 and variance 1, in each sequence or in each group of them.
+
+    Args:
+        sequences: List of arrays `(T, F)`.
+        groups: For each sequence what group it is of, such as its speaker; the frames of a group
+            are normalised together. Each sequence is a group of its own if None.
+
+    Returns:
+        List of float32 arrays `(T, F)`. A feature that never changes is 0.
+
+    Raises:
+        ValueError: If the lists are not as above.
+
+    Example:
+        >>> a, b = normalize([np.array([[1.0], [5.0]]), np.array([[3.0]])], ["she", "she"])
+        >>> a.ravel(), b.ravel()
+        (array([-1.2247449,  1.2247449], dtype=float32), array([0.], dtype=float32))
+    """
+    sequences = check_sequences(sequences)
+    groups = range(len(sequences)) if groups is None else groups
+    if len(groups) != len(sequences):
+        raise ValueError(
+            "`groups` must have an entry for each sequence. "
+            f"Received: {len(groups)} for {len(sequences)} sequences."
+        )
+    members: dict = {}
+    for n, group in enumerate(groups):
+        members.setdefault(group, []).append(n)
+    normalized: list = [None] * len(sequences)
+    for indices in members.values():
+        mean, deviation = mean_and_deviation([sequences[n] for n in indices])
+        for n in indices:
+            normalized[n] = ((sequences[n] - mean) / deviation).astype("float32")
+    return normalized
+
+
+def mean_and_deviation(sequences):
+    """Mean and standard deviation of each feature over all frames, to normalise later ones by.
+
+    Args:
+        sequences: List of arrays `(T, F)`.
+
+    Returns:
+        Two float64 arrays `(F,)`. The deviation of a feature that never changes is said to be 1.
+
+    Raises:
+        ValueError: If the list is not as above.
+
+    Example:
+        >>> mean, deviation = mean_and_deviation([np.array([[1.0, 7.0], [3.0, 7.0]])])
+        >>> mean.tolist(), deviation.tolist()
+        ([2.0, 7.0], [1.0, 1.0])
+    """
+    frames = np.concatenate(check_sequences(sequences)).astype("float64")
+    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
+    # Rounding may leave a constant some deviation, which is no reason to blow it up.
+    return mean, np.where(deviation > 1e-7 * np.abs(mean), deviation, 1.0)

@@ -1,4 +1,4 @@
-"""The docstring of datasets/streaming_sound.py in loops, with all frames kept."""
+"""The docstring of audio/phases.py in loops, with all frames kept."""
 
 import numpy as np
 

@@ -1,15 +1,8 @@
-"""What tests of sound share."""
+"""Fixtures of the tests of sound."""
 
 import pytest
 
-from seqlayers.datasets import speech
-from seqlayers.datasets.spectra import Spectra
-
-
-@pytest.fixture(scope="session")
-def sentence():
-    """Somebody asks `Shall I carry you.`, 1.5 s."""
-    return speech.load_examples()[2].samples
+from seqlayers.audio import Spectra
 
 
 @pytest.fixture(

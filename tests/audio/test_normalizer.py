@@ -6,8 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from seqlayers.datasets import audio, spectra
-from seqlayers.datasets.normalizer import Normalizer, UnitNormalizer
+from seqlayers import audio
+from seqlayers.audio import Normalizer, UnitNormalizer
+from seqlayers.audio.spectra import SCALES
 
 
 def test_normalised_frames_have_mean_0_and_variance_1(rng):
@@ -50,9 +51,9 @@ def test_a_normalizer_is_fitted_in_one_pass(rng, kind):
 
 
 @pytest.mark.parametrize("kind", ["standard", "scale"])
-@pytest.mark.parametrize("scale", spectra.SCALES)
+@pytest.mark.parametrize("scale", SCALES)
 def test_restoring_undoes_normalising(sentence, kind, scale):
-    frames = spectra.to_frames(spectra.stft(sentence), scale)
+    frames = audio.to_frames(audio.stft(sentence), scale)
     normalizer = Normalizer.fit([frames], kind)
     restored = normalizer.restore(normalizer.normalize(frames))
     size = np.abs(frames) + np.abs(normalizer.shift) + normalizer.divisor

@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_choice, check_integer
-from seqlayers.datasets.normalizer import Normalizer
-from seqlayers.datasets.segments import BLOCK, NoSegments, rate_of_file, segments_of_blocks
-from seqlayers.datasets.sound_file import AudioError, Sound, check_samples, read_blocks, resample
-from seqlayers.datasets.spectra import (
+from seqlayers.audio.files import AudioError, Sound, check_samples, read_blocks, resample
+from seqlayers.audio.normalizer import Normalizer
+from seqlayers.audio.segments import BLOCK, NoSegments, rate_of_file, segments_of_blocks
+from seqlayers.audio.spectra import (
     DEFAULT,
     SCALES,
     Spectra,
@@ -18,6 +17,7 @@ from seqlayers.datasets.spectra import (
     stft_of_blocks,
     to_frames,
 )
+from seqlayers.checks import check_choice, check_integer
 
 
 def stream_spectra(path, settings=DEFAULT, block_frames=1024, channel="mean"):

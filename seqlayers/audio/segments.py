@@ -36,8 +36,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlayers.audio.files import check_samples, read_blocks
 from seqlayers.checks import check_choice, check_integer
-from seqlayers.datasets.sound_file import check_samples, read_blocks
 
 BLOCK = 2**18  # samples that are worked on at a time
 FILTER = 4.0  # milliseconds to each side that the filter of a band sees
