@@ -23,8 +23,7 @@ from seqlayers.models import RNNRBM, SequenceModel
 STEP_IN_BEATS = 1.0  # JSB Chorales have one time step a quarter note
 EXPORTED = Path("saved_models", "music_rnn_rbm", "1")
 VALIDATIONS = 5
-# Steps and chains: enough to follow a training, and for a score within 0.1 nat per frame.
-SHORT_ANNEALING, LONG_ANNEALING = (30, 3), (100, 5)
+SHORT_ANNEALING, LONG_ANNEALING = (30, 3), (200, 3)  # steps and chains: to validate, and to score
 
 
 def main(out="runs/demo", epochs=50, quick=False):
