@@ -46,8 +46,10 @@ def memory(name, options):
 
 def cell(name, options):
     """Applies to cells that list the option."""
-    listed = name in CELLS[options["cell"]].options
-    return memory(name, options) or (None if listed else _with_value("cell", options))
+    without = memory(name, options)
+    if without or name in CELLS[options["cell"]].options:
+        return without
+    return _with_value("cell", options)
 
 
 def visibles(name, options):
