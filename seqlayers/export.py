@@ -101,7 +101,7 @@ class _Endpoints:
             "num_steps": tf.TensorSpec((None,), tf.int32),
             "temperature": tf.TensorSpec((None,), tf.float32),
         }
-        if hasattr(model.head, "encode"):
+        if model.head.has_code:
             shape = (None, None, model.head.code_units)
             self.specs["code"] = tf.TensorSpec(shape, tf.float32)
         self.state_names = []
@@ -125,7 +125,7 @@ class _Endpoints:
             "generate": self._concrete(self.generate, *drawn, *self.state_names),
         }
         head = self.model.head
-        if hasattr(head, "encode"):
+        if head.has_code:
             functions["encode"] = self._concrete(self.encode, "frames", "lengths")
             if head.decodes_alone:
                 functions["decode"] = self._concrete(self.decode, "code")

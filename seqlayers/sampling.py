@@ -1,17 +1,17 @@
-"""Every random draw of the package, but for dropout and initial weights, which are Keras's.
+"""Random draws from explicit seeds: all those of the package but dropout and initial weights.
 
-Nothing is drawn without a seed one can name. A seed is a pair of int32, or one pair for each row
-of a batch; `fold_in` makes new seeds of old ones and numbers: the step of training, the place of
-use, the number of a Gibbs step. With a pair for each row, what is drawn for a row depends on that
-row's seed and on nothing else: not on the batch it came in and not on the padding behind it.
+A seed is a pair of int32, or one pair for each row of a batch; `fold_in` makes new seeds from old
+ones and numbers: the step of training, the place of use, the number of a Gibbs step. With a pair
+for each row, the draws of a row depend on that row's seed alone: neither on the batch it came in
+nor on the padding behind it.
 
 Draws are made by TensorFlow Probability's distributions. Three of them, `Bernoulli`, `Normal` and
-`Gamma`, take their bits from here rather than from TensorFlow: TensorFlow's floats differ between
-eager execution, graphs and XLA, and XLA on a CPU makes them a hundred times slower. Ours are
-integers (the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so the same
-seed gives the same bits in eager execution, in a graph, under XLA and in a served model: a
-Bernoulli draw is the same everywhere, a Normal one up to how `erfinv` is rounded, and so a Gamma
-one, but for the rare draw that rounding turns from accepted to rejected.
+`Gamma`, take their bits from here instead of from TensorFlow, whose floats differ between eager
+execution, graphs and XLA, and which are a hundred times slower under XLA on a CPU. The bits here
+are integers (the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so that one
+seed gives the same bits in eager execution, in a graph, under XLA and in a served model. A
+Bernoulli draw is the same everywhere. A Normal one is the same up to the rounding of `erfinv`, and
+so is a Gamma one, except for the rare draw that rounding turns from accepted to rejected.
 References: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`);
 G. Marsaglia and W. W. Tsang, A Simple Method for Generating Gamma Variables, ACM TOMS 2000.
 """
@@ -22,34 +22,34 @@ import functools
 import numpy as np
 from keras import ops
 
+from seqlayers.checks import check_integer
+
 _GOLDEN, _SQRT_2 = 0x9E3779B9, 0x6A09E667  # digits of irrationals: keep a seed's words apart
 _GAMMA_ROUNDS = 10  # each rejects less than 0.05: all of them, less than one draw in 10^13
 
 
 class Use(enum.IntEnum):
-    """What a draw is for: folded into a seed first, so that no two uses draw the same."""
+    """The purpose of a draw, folded into a seed first so that no two uses draw the same."""
 
     TRAINING, DROPOUT, PRETRAINING, CALL, SCORE, REVERSE, GENERATE, CONTEXT = range(8)
 
 
 def seed_pair(seed):
-    """Turns a whole number of up to 64 bits into a seed, a pair of int32.
+    """Returns the seed of an integer of up to 64 bits, a pair of int32.
 
     Args:
-        seed: An int; negative numbers and numbers above 2^31 are fine.
+        seed: An integer, which may be negative.
 
     Raises:
-        ValueError: if `seed` is not a whole number of 64 bits.
+        ValueError: If `seed` is not an integer of 64 bits.
     """
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not -(2**63) <= int(seed) < 2**64:
-        raise ValueError(f"`seed` must be a whole number of 64 bits. Received: seed={seed!r}.")
-    words = [int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF]
+    seed = check_integer("seed", seed, least=-(2**63), most=2**64 - 1)
+    words = [seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF]
     return np.array(words, "uint32").view("int32")
 
 
 def fold_in(seed, number):
-    """Makes a new seed from a seed and a whole number.
+    """Returns a new seed made from a seed and a number.
 
     Args:
         seed: int32, `(2,)` or `(..., 2)`.
@@ -67,12 +67,12 @@ def fold_in(seed, number):
 
 
 def row_seeds(seed, num_rows, first_row=0):
-    """A seed `(num_rows, 2)`: one pair for each row of a batch.
+    """Returns a seed `(num_rows, 2)`, one pair for each row of a batch.
 
     Args:
         seed: int32, `(2,)`.
         num_rows: Number of rows, an int or a scalar tensor.
-        first_row: Number of the first row, where a batch is a slice of a larger one.
+        first_row: Number of the first row, if the batch is a slice of a larger one.
     """
     return fold_in(seed, ops.arange(num_rows, dtype="int32") + first_row)
 
@@ -88,17 +88,17 @@ def uniform(shape, seed):
 
 
 def bernoulli(logits):
-    """A TFP `Bernoulli` whose `sample(seed=...)` takes the seeds of this module."""
+    """Returns a TFP `Bernoulli` whose `sample(seed=...)` takes the seeds of this module."""
     return _distributions().Bernoulli(logits=logits, dtype=logits.dtype)
 
 
 def normal(mean, scale):
-    """A TFP `Normal`, whose `sample(seed=...)` takes the seeds of this module."""
+    """Returns a TFP `Normal` whose `sample(seed=...)` takes the seeds of this module."""
     return _distributions().Normal(loc=mean, scale=scale)
 
 
 def gamma(shape, rate):
-    """A TFP `Gamma`, whose `sample(seed=...)` takes the seeds of this module.
+    """Returns a TFP `Gamma` whose `sample(seed=...)` takes the seeds of this module.
 
     Draws are above 0, have the precision of float32 and carry no gradient.
     """
@@ -106,13 +106,16 @@ def gamma(shape, rate):
 
 
 def log_gamma(x):
-    """log of the gamma function, which `keras.ops` lacks: log p(1) of a Gamma of rate 1 has it."""
+    """Returns the log of the gamma function, which `keras.ops` lacks.
+
+    It is a term of log p(1) of a Gamma of rate 1.
+    """
     return -1.0 - gamma(x, ops.ones_like(x)).log_prob(ops.ones_like(x))
 
 
 @functools.cache
 def _distributions():
-    """TFP's distributions over our bits; its import takes two seconds, so it waits for use."""
+    """Returns TFP's distributions over the bits of this module; importing TFP takes two seconds."""
     import tensorflow_probability as tfp
 
     tfd = tfp.distributions
@@ -142,13 +145,13 @@ def _distributions():
 
 
 def _standard_gamma(n, k, shape, seed):
-    """`n` draws of `shape` from Gamma(k, 1), by Marsaglia and Tsang's rejection.
+    """Draws `n` times `shape` from Gamma(k, 1), by Marsaglia and Tsang's rejection.
 
         d (1 + t)^3,  t = x / (3 sqrt(d)),  d = k - 1/3,  x normal
 
-    is accepted where log u < d (3 log(1 + t) - 3 t + 3/2 t^2 - t^3): their bound, without what
-    cancels. Below 1, k + 1 takes the place of k, and u^(1/k) multiplies the draw. What a round
-    accepts is kept, so that it does not depend on how many rounds the others need.
+    is accepted where log u < d (3 log(1 + t) - 3 t + 3/2 t^2 - t^3): their bound, without the terms
+    that cancel. For k below 1, k + 1 takes its place, and u^(1/k) multiplies the draw. An accepted
+    draw is kept, so that it does not depend on the number of rounds that the others need.
     """
     seeds, k = _seeds_n(n, seed), ops.stop_gradient(k)
     d = ops.where(k < 1, k + 1, k) - 1 / 3
@@ -174,12 +177,12 @@ def _standard_gamma(n, k, shape, seed):
 
 
 def _uniform_n(n, shape, seed):
-    """`n` draws of `shape`, `(n, *shape)`; draw i is what `fold_in(seed, i)` gives alone."""
+    """Draws `n` times `shape`, `(n, *shape)`; draw i is that of `fold_in(seed, i)` alone."""
     return uniform((n, *shape), _seeds_n(n, seed))
 
 
 def _seeds_n(n, seed):
-    """The seeds of `n` draws, `(n, 2)` or `(n, rows, 2)`."""
+    """Returns the seeds of `n` draws, `(n, 2)` or `(n, rows, 2)`."""
     if seed is None or len(np.shape(seed)) == 0:
         raise ValueError(
             "`seed` must be an int32 pair, such as `seed_pair(0)`, or one pair for each row. "
@@ -191,7 +194,7 @@ def _seeds_n(n, seed):
 
 
 def _bits(shape, seed):
-    """uint32 words: `triple32` of a counter over the dimensions that `seed` does not span."""
+    """Returns uint32 words: `triple32` of a counter over the axes that `seed` does not span."""
     seed = ops.convert_to_tensor(seed, "int32")
     rows = len(seed.shape) - 1
     counted = shape[rows:]
@@ -202,7 +205,7 @@ def _bits(shape, seed):
 
 
 def _mix(x, key=None):
-    """`triple32`, a bijection of 32-bit words; `key` is added after its first round."""
+    """Returns `triple32(x)`, a bijection of 32-bit words; `key` is added after its first round."""
 
     def xorshift(x, places):
         return ops.bitwise_xor(x, ops.right_shift(x, _u32(places)))

@@ -29,7 +29,7 @@ ALLOWED = {
     "heads": {"energy"},
     "export": set(),
     "models": BELOW_MODELS,
-    "callbacks": {"energy", "heads", "metrics", "models"},
+    "callbacks": {"metrics", "models"},
     "runs": ALL | {""},
     "commands": {"audio", "datasets", "plotting", "runs", ""},
     "__main__": {"commands", ""},

@@ -357,9 +357,7 @@ def test_seed_pair_takes_whole_numbers_of_64_bits():
     "seed", [True, False, np.True_, 1.0, np.float32(2), "3", None, [1], (1, 2)]
 )
 def test_seed_pair_refuses_what_is_no_whole_number(seed):
-    with pytest.raises(
-        ValueError, match="`seed` must be a whole number of 64 bits. Received: seed="
-    ):
+    with pytest.raises(ValueError, match="`seed` must be an integer from -.*Received: seed="):
         sampling.seed_pair(seed)
 
 

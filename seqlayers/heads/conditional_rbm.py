@@ -1,4 +1,4 @@
-"""A restricted Boltzmann machine whose biases a context sets.
+"""A restricted Boltzmann machine whose biases are set by a context.
 
     p(v_t, h_t | context_t) = exp(-E(v_t, h_t)) / Z_t      E as in `seqlayers.energy.rbm`
     b_t = b + context_t A                                  visible bias of frame t
@@ -18,45 +18,19 @@ import keras
 from keras import ops
 
 from seqlayers import energy
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_number
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
-from seqlayers.heads.head import FrameLogProb, Head
-from seqlayers.sampling import fold_in
-
-
-class AnnealedHead(Head):
-    """A head with an RBM, whose log Z is exact where it can be and else estimated by annealing.
-
-    A subclass has `num_betas`, `num_chains` and `_can_enumerate`.
-    """
-
-    has_code = has_reverse = True
-
-    def _log_partition(self, params, frames, context, seed):
-        """log Z of `energy.RBMParams`, of each frame or, without context, of all frames."""
-        if self._can_enumerate():
-            return energy.log_partition(params)
-        if context is None:  # one Z for all frames, so it may cost a thousand times as much
-            seed, chains = self._one_seed(seed), 100 * self.num_chains
-            return energy.ais_log_partition(params, seed, 10 * self.num_betas, chains)
-        seed = self._row_seeds(seed, frames)
-        return energy.ais_log_partition(params, seed, self.num_betas, self.num_chains)
-
-    def _reverse_log_partition(self, params, states, context, seed):
-        """log Z of each frame from above, by annealing that starts from `states` of it."""
-        seed = self._row_seeds(seed, states)
-        betas = self.num_betas if context is not None else 10 * self.num_betas
-        return energy.reverse_log_partition(params, states, seed, betas, self.num_chains)
-
-    def _can_enumerate(self):
-        raise NotImplementedError
+from seqlayers.heads.annealed import AnnealedHead
+from seqlayers.heads.head import FrameLogProb
 
 
 @keras.saving.register_keras_serializable("seqlayers")
 class ConditionalRBM(AnnealedHead):
-    """Says of a frame which visible units go together, through hidden units that see them all.
+    """A restricted Boltzmann machine over one frame, whose biases are set by a context.
 
-    Trained by contrastive divergence from the data, or, without a context, by persistent chains.
+    It is trained by contrastive divergence from the data or, without a context, by persistent
+    chains. Likelihoods are exact if one side that is binary has at most 20 units; else they are
+    estimates, see `log_prob` and `reverse_log_prob`.
 
     Args:
         visible_units: Number V of visible units in a frame.
@@ -65,18 +39,24 @@ class ConditionalRBM(AnnealedHead):
         visibles: `"bernoulli"`, `"gaussian"` (with a learned variance for each unit) or `"gamma"`
             (amplitudes, 0 or more, with a learned shape for each unit).
         persistent_chains: Number of persistent chains for PCD; CD from the data if None.
-        centering_rate: Rate of the moving averages that center visible and hidden units; not
-            centered if None. Gamma visibles cannot be.
+        centering_rate: Rate in (0, 1] of the moving averages that center visible and hidden units;
+            None for an RBM that is not centered. Gamma visibles cannot be centered.
         sampling_steps: Number of Gibbs steps when drawing new frames.
         num_betas: Number of annealing steps when estimating likelihoods; without a context, ten
             times as many.
         num_chains: Number of annealing chains for each frame; without a context, where all frames
             have one partition function, AIS takes a hundred times as many.
-        kernel_initializer: Initializer of W.
+        kernel_initializer: Initializer of W; a normal one of standard deviation 0.01 if None.
         kernel_regularizer: Regularizer of W.
         context_initializer: Initializer of A and B.
         context_regularizer: Regularizer of A and B.
         seed: Seed of all draws.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If a number is out of its range, `visibles` is not one of the three,
+            `centering_rate` is given with gamma visibles, or, when building, `persistent_chains`
+            with a context.
 
     Example:
         >>> frames = keras.Input((None, 88))
@@ -106,46 +86,36 @@ class ConditionalRBM(AnnealedHead):
         seed=None,
         **kwargs,
     ):
-        super().__init__(visible_units, visibles, seed, **kwargs)
-        counts = {
-            "hidden_units": hidden_units,
-            "gibbs_steps": gibbs_steps,
-            "sampling_steps": sampling_steps,
-            "num_betas": num_betas,
-            "num_chains": num_chains,
-        }
+        super().__init__(
+            visible_units,
+            visibles=visibles,
+            gibbs_steps=gibbs_steps,
+            sampling_steps=sampling_steps,
+            num_betas=num_betas,
+            num_chains=num_chains,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
+            context_initializer=context_initializer,
+            context_regularizer=context_regularizer,
+            seed=seed,
+            **kwargs,
+        )
+        self.hidden_units = check_integer("hidden_units", hidden_units)
         if persistent_chains is not None:
-            counts["persistent_chains"] = persistent_chains
-        for name, value in counts.items():
-            check_integer(name, value)
-        number = isinstance(centering_rate, float | int) and not isinstance(centering_rate, bool)
-        if centering_rate is not None and not (number and 0 < centering_rate <= 1):
-            raise ValueError(
-                "`centering_rate` must lie in (0, 1], or be None for an RBM that is not centered. "
-                f"Received: centering_rate={centering_rate!r}."
-            )
-        if centering_rate is not None and not self.visible_kind.CAN_CENTER:
-            raise ValueError(
-                f"`centering_rate` must be None with {visibles} visibles: they cannot be centered. "
-                f"Received: centering_rate={centering_rate!r}."
-            )
-        self.hidden_units = hidden_units
-        self.gibbs_steps = gibbs_steps
+            persistent_chains = check_integer("persistent_chains", persistent_chains)
+        if centering_rate is not None:
+            centering_rate = check_number("centering_rate", centering_rate, above=0, most=1)
+            if not self.visible_kind.CAN_CENTER:
+                raise ValueError(
+                    f"`centering_rate` must be None with {visibles} visibles: they cannot be "
+                    f"centered. Received: centering_rate={centering_rate!r}."
+                )
         self.persistent_chains = persistent_chains
         self.centering_rate = centering_rate
-        self.sampling_steps = sampling_steps
-        self.num_betas = num_betas
-        self.num_chains = num_chains
-        if kernel_initializer is None:
-            kernel_initializer = keras.initializers.RandomNormal(stddev=0.01)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.context_initializer = keras.initializers.get(context_initializer)
-        self.context_regularizer = keras.regularizers.get(context_regularizer)
 
     @property
     def kind(self):
-        return "exact" if self._can_enumerate() else "estimate"
+        return "exact" if self.can_enumerate() else "estimate"
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -182,7 +152,7 @@ class ConditionalRBM(AnnealedHead):
                 setattr(self, f"{side}_offset", weight)
 
     def _build_hidden(self):
-        """W and c, and what the context does: A and B."""
+        """Makes W, c, A and B; a subclass that has them elsewhere makes none."""
         V, H = self.visible_units, self.hidden_units
         self.kernel = self.add_weight(
             name="kernel",
@@ -191,12 +161,16 @@ class ConditionalRBM(AnnealedHead):
             regularizer=self.kernel_regularizer,
         )
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
-        self.context_visible_kernel = self._add_context_kernel("visible", V)
-        self.context_hidden_kernel = self._add_context_kernel("hidden", H)
+        self.context_visible_kernel = self.add_context_kernel("visible", V)
+        self.context_hidden_kernel = self.add_context_kernel("hidden", H)
 
     def params(self, context=None):
-        """`energy.RBMParams` of the frames with these contexts; of the plain RBM if None."""
-        _, context = self._cast(None, context)
+        """Returns the `energy.RBMParams` of the frames with these contexts.
+
+        Args:
+            context: `(..., C)`, or None for the RBM without time.
+        """
+        _, context = self.cast_inputs(None, context)
         kind = self.visible_kind
         params = energy.RBMParams(
             ops.convert_to_tensor(self.kernel),
@@ -214,15 +188,19 @@ class ConditionalRBM(AnnealedHead):
         return params._replace(visible_bias=b, hidden_bias=c)
 
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
-        """The scalar of CD-k or PCD-k: a difference of free energies, a monitor of the chains."""
-        frames, context = self._cast(frames, context)
+        """Returns the scalar of CD-k or PCD-k, whose gradient trains the RBM.
+
+        It is a difference of free energies, which monitors the chains; it is not a likelihood.
+        Arguments are those of `Head.loss`.
+        """
+        frames, context = self.cast_inputs(frames, context)
         if training and self.centering_rate is not None:
             self._move_offsets(frames, context, mask)
         params = self.params(context)
         if self.persistent_chains is None:
-            seed = self._row_seeds(seed, frames)
+            seed = self.row_seeds(seed, frames)
             return energy.contrastive_divergence(params, frames, self.gibbs_steps, seed, mask)
-        seed = self._one_seed(seed)
+        seed = self.one_seed(seed)
         loss, chains = energy.persistent_contrastive_divergence(
             params, frames, ops.convert_to_tensor(self.chains), self.gibbs_steps, seed, mask
         )
@@ -231,80 +209,69 @@ class ConditionalRBM(AnnealedHead):
         return loss
 
     def log_prob(self, frames, context=None, seed=None):
-        """log p(v_t | context_t): exact where one side has at most 20 units, else by AIS.
+        """Returns log p(v_t | context_t): exact if one binary side has at most 20 units, or by AIS.
 
-        AIS flatters: on average it says a little too much. `reverse_log_prob` is cautious.
+        An estimate by AIS is too high on average, one of `reverse_log_prob` too low.
 
         Returns:
             `FrameLogProb`.
         """
         frames, params = self._frames_and_params(frames, context)
-        log_z = self._log_partition(params, frames, context, seed)
+        log_z = self.log_partition(params, frames, context, seed)
         nats = -energy.free_energy(params, frames) - log_z.nats
         return FrameLogProb(nats, log_z.standard_error + ops.zeros_like(nats))
 
     def reverse_log_prob(self, frames, context=None, seed=None):
-        """log p(v_t | context_t) from below: exact as `log_prob`, else by reverse annealing.
+        """Returns log p(v_t | context_t): exact as `log_prob`, or by reverse annealing.
+
+        The estimate is too low on average.
 
         Returns:
             `FrameLogProb`.
         """
-        if self._can_enumerate():
+        if self.can_enumerate():
             return self.log_prob(frames, context)
         frames, params = self._frames_and_params(frames, context)
-        log_z = self._reverse_log_partition(params, frames, context, seed)
+        log_z = self.reverse_log_partition(params, frames, context, seed)
         return FrameLogProb(-energy.free_energy(params, frames) - log_z.nats, log_z.standard_error)
 
     def free_energy(self, frames, context=None):
+        """Returns F(v_t | context_t) in nats, `(...)`."""
         frames, params = self._frames_and_params(frames, context)
         return energy.free_energy(params, frames)
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
         params = self.params(context)
-        b = self._for_frames(params.visible_bias, context, num_frames)
-        temperature = self._row_temperature(temperature, b)
-        seed = self._row_seeds(seed, b)
-        start = energy.independent(params._replace(visible_bias=b))
-        v = energy.visible_given_input(start, 0.0, temperature)
-        v = v.sample(seed=fold_in(seed, 2 * self.sampling_steps))
-        return energy.gibbs(params, v, self.sampling_steps, seed, temperature)
+        b = self.frame_rows(params.visible_bias, context, num_frames)
+        temperature = self.row_temperatures(temperature, b)
+        seed = self.row_seeds(seed, b)
+        return self.gibbs_sample(params, b, seed, temperature)
 
     def reconstruct(self, frames, context=None):
-        """E[v | E[h | v]], one pass up and down in expectations."""
+        """Returns E[v | E[h | v]], one pass up and down in expectations."""
         frames, params = self._frames_and_params(frames, context)
         return energy.mean_field(params, frames)
 
     def features(self, frames):
-        """What the hidden units see of frames `(..., V)`: f(v), or f(v - m) where centered."""
+        """Returns f(v), the input of the hidden units, `(..., V)`; f(v - m) if centered."""
         frames, params = self._frames_and_params(frames, None)
         if self.centering_rate is not None:
             frames = frames - self.visible_offset
         return energy.features(params, frames)
 
     def encode(self, frames, context=None):
-        """E[h | v], the code of frames, `(..., H)`."""
+        """Returns E[h | v], the code of frames, `(..., H)`."""
         frames, params = self._frames_and_params(frames, context)
         return energy.hidden_given_visible(params, frames).mean()
 
     def decode(self, code, context=None):
-        """E[v | h] of hidden units `(..., H)`, the frames that a code stands for, `(..., V)`.
+        """Returns E[v | h], the frames `(..., V)` of a code, hidden units `(..., H)`.
 
         Raises:
-            ValueError: if a context sets the visible biases, and there is none, or if a code is of
-                another size.
+            ValueError: If the code is of another size, or `context` is None and the visible biases
+                depend on it.
         """
-        _, context = self._cast(None, context)
-        code = ops.cast(code, self.variable_dtype)
-        if code.shape[-1] != self.code_units:
-            raise ValueError(
-                f"`code` must have {self.code_units} values a frame, one for each hidden unit. "
-                f"Received: shape {tuple(code.shape)}."
-            )
-        if context is None and not self.decodes_alone:
-            raise ValueError(
-                "`context` must be given: here the biases of the visible units depend on it, and "
-                "a code says only a part of its frame. Received: context=None."
-            )
+        code = self.checked_code(code, context)
         return energy.visible_given_hidden(self.params(context), code).mean()
 
     @property
@@ -318,31 +285,23 @@ class ConditionalRBM(AnnealedHead):
     def get_config(self):
         return super().get_config() | {
             "hidden_units": self.hidden_units,
-            "gibbs_steps": self.gibbs_steps,
             "visibles": self.visibles,
             "persistent_chains": self.persistent_chains,
             "centering_rate": self.centering_rate,
-            "sampling_steps": self.sampling_steps,
-            "num_betas": self.num_betas,
-            "num_chains": self.num_chains,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "context_initializer": keras.initializers.serialize(self.context_initializer),
-            "context_regularizer": keras.regularizers.serialize(self.context_regularizer),
         }
 
     def _shift_hidden_bias(self, shift):
         self.hidden_bias.assign(self.hidden_bias + shift)
 
     def _frames_and_params(self, frames, context):
-        frames, context = self._cast(frames, context)
+        frames, context = self.cast_inputs(frames, context)
         return frames, self.params(context)
 
-    def _can_enumerate(self):
+    def can_enumerate(self):
         return energy.can_enumerate(self.visible_units, self.hidden_units, self.visibles)
 
     def _move_offsets(self, frames, context, mask):
-        """Moves the offsets toward the batch's means, and the biases so that p stays the same."""
+        """Moves the offsets toward the means of the batch, and the biases so that p stays."""
         params = self.params(context)
         h = energy.hidden_given_visible(params, frames).mean()
         for offset, values in ((self.visible_offset, frames), (self.hidden_offset, h)):

@@ -1,4 +1,36 @@
-"""The contract of a head: what is said of one frame, given what a memory keeps of those before."""
+"""The contract of a head: a distribution over one frame, given a context.
+
+How to write a head
+-------------------
+
+A head is a Keras layer, a subclass of `Head`, that owns the parameters of p(v | context). v are
+frames `(..., V)`; the context `(..., C)` is what a memory computed from the frames before, with the
+same leading axes. `context=None` is the model without time, and every method takes it.
+
+1. `__init__` passes `visible_units` and `seed` on to `Head`, gives initializers and regularizers to
+   `set_weight_options`, with `context_initializer` and `context_regularizer` among them, and checks
+   its other arguments with `seqlayers.checks`. `get_config` adds these to the config of `Head`.
+2. `build` calls that of `Head`, which sets `context_units`, and makes the weights. The kernels from
+   the context are made by `add_context_kernel`. The one that leads to the visible units is
+   `context_visible_kernel`, so that a memory can be pre-trained with another head.
+3. Required: `loss`, `log_prob`, `sample`, `reconstruct` and `kind`.
+4. Optional, each declared by a class flag, which is all that models and exports look at:
+
+   flag                    methods and attributes
+   `has_code`              `encode`, `decode`, `code_units`, `decodes_alone`
+   `has_reverse`           `reverse_log_prob`, for a head whose `kind` is an estimate or a bound
+   `has_free_energy`       `free_energy`
+   `trains_in_layers`      `pretrain_layers`
+
+   A head with hidden units has their number, or a tuple of numbers, as `hidden_units`.
+5. All draws come from `seed`, through `seqlayers.sampling`: `row_seeds` turns the argument into
+   seeds, and `fold_in` makes another seed of them for each place of use.
+6. Frames that `mask` leaves out may hold anything, NaN included: `without_masked` and `masked_mean`
+   of `seqlayers.masks` keep them out of losses and gradients.
+
+`BernoulliHead` is the shortest head. A line in `HEADS` of `tests/heads/test_contract.py` makes
+every promise of the contract a test of the new head.
+"""
 
 import random
 from typing import Any, NamedTuple
@@ -7,7 +39,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_choice, check_integer, check_number
 from seqlayers.energy.visibles import VISIBLES
 from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
@@ -20,21 +52,33 @@ class FrameLogProb(NamedTuple):
 
 
 class Head(keras.layers.Layer):
-    """A distribution over a frame, whose parameters a context sets.
+    """A distribution over one frame, whose parameters are set by a context.
 
-    A subclass gives `loss`, `log_prob`, `sample`, `reconstruct` and `kind`, and makes its weights
-    in `build`. All of them take `context=None`, which is the model without time. Energies and
-    likelihoods are computed in float32, or in float64 under a float64 policy, never in half
-    precision.
+    The base class of all heads; its module describes how to write one. Energies and likelihoods are
+    computed in float32, or in float64 under a float64 policy, never in half precision.
 
     As a layer of a functional model it is called on frames, or on `[frames, context]`: it adds its
     loss to the model's, so that plain `fit` trains it, and returns the reconstruction.
 
     Args:
         visible_units: Number V of visible units in a frame.
-        visibles: What a visible unit is, one of the class's `VISIBLES`.
-        seed: Seed of all draws; made from Python's `random` if None, as in Keras. Weights start
-            from Keras's own seed, `keras.utils.set_random_seed`.
+        visibles: Kind of the visible units, one of the class's `VISIBLES`.
+        seed: Seed of all draws, an integer of 64 bits; drawn from Python's `random` if None, as in
+            Keras. Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If `visible_units` is not an integer of at least 1, `visibles` is not one of
+            `VISIBLES`, or `seed` is not an integer of 64 bits.
+
+    Attributes:
+        VISIBLES: Kinds of visible units that the class takes.
+        has_code: Whether the head has `encode`, `decode` and `code_units`.
+        has_reverse: Whether the head has `reverse_log_prob`.
+        has_free_energy: Whether the head has `free_energy`.
+        trains_in_layers: Whether the head has `pretrain_layers`.
+        hidden_units: Number of hidden units, or a tuple of one for each layer; None without any.
+        context_units: Number C of values in a context; None if built without one.
 
     Call arguments:
         inputs: Frames `(..., V)`, or a pair of frames and context `(..., C)`.
@@ -44,73 +88,48 @@ class Head(keras.layers.Layer):
     """
 
     VISIBLES: tuple[str, ...] = ("bernoulli",)
-    has_code = False  # `encode` and `decode`
-    has_reverse = False  # `reverse_log_prob`
-    has_free_energy = False  # `free_energy`
-    trains_in_layers = False  # `pretrain_layers`
-    hidden_units: Any = None  # the argument of this name
+    has_code = False
+    has_reverse = False
+    has_free_energy = False
+    trains_in_layers = False
+    hidden_units: Any = None
+
+    _weight_options: tuple[str, ...] = ()
 
     def __init__(self, visible_units, visibles="bernoulli", seed=None, **kwargs):
         super().__init__(**kwargs)
         if self.variable_dtype in ("float16", "bfloat16"):
             self.dtype_policy = "float32"
-        check_integer("visible_units", visible_units)
-        if visibles not in self.VISIBLES:
-            raise ValueError(
-                f"`visibles` of {type(self).__name__} must be one of {', '.join(self.VISIBLES)}. "
-                f"Received: visibles={visibles!r}."
-            )
-        self.visible_units = visible_units
-        self.visibles = visibles
+        self.visible_units = check_integer("visible_units", visible_units)
+        self.visibles = check_choice("visibles", visibles, self.VISIBLES)
         seed = random.randrange(2**31) if seed is None else seed
         seed_pair(seed)  # refuses what is no seed
         self.seed = int(seed)
         self.autocast = False
         self.supports_masking = True
 
-    def add_weight(self, *args, **kwargs):
-        # Keras would cast weights where a model of half precision is called, autocast or not.
-        return super().add_weight(*args, autocast=False, **kwargs)
-
-    @property
-    def visible_kind(self):
-        """The class of `seqlayers.energy.visibles` that `visibles` names."""
-        return VISIBLES[self.visibles]
+    # Required.
 
     @property
     def kind(self):
-        """What `log_prob` gives: `"exact"`, `"estimate"` or `"lower_bound"`."""
+        """Quality of `log_prob`: `"exact"`, `"estimate"` or `"lower_bound"`."""
         raise NotImplementedError
 
-    @property
-    def code_units(self):
-        """Number of values in the code of a frame; None for a head without `has_code`."""
-        return None
-
-    @property
-    def decodes_alone(self):
-        """Whether `decode` needs no context."""
-        return False
-
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
-        """A scalar whose gradient trains the head and, through `context`, the memory.
+        """Returns a scalar whose gradient trains the head and, through `context`, the memory.
 
         Args:
             frames: `(..., V)`.
             context: `(..., C)`, or None for the model without time.
             mask: Which frames count, bool `(...)`; all if None.
-            seed: A whole number, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
+            seed: An integer, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
                 other; the head's own if None.
-            training: Whether what moves with training (chains, offsets) may move.
+            training: Whether state that moves with training (chains, offsets) may move.
         """
         raise NotImplementedError
 
     def log_prob(self, frames, context=None, seed=None):
-        """`FrameLogProb` of frames `(..., V)`; its quality is declared by `kind`."""
-        raise NotImplementedError
-
-    def reverse_log_prob(self, frames, context=None, seed=None):
-        """As `log_prob`, but erring to the other side; only heads that estimate have it."""
+        """Returns the `FrameLogProb` of frames `(..., V)`, exact or not as `kind` declares."""
         raise NotImplementedError
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
@@ -118,10 +137,10 @@ class Head(keras.layers.Layer):
 
         Args:
             context: `(..., C)`, or None for the model without time.
-            seed: A whole number, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
+            seed: An integer, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
                 other; the head's own if None.
-            temperature: Divides the energy of a frame, a number or `(rows,)`: above 1 is bolder,
-                below 1 safer.
+            temperature: Divisor of the energy of a frame, a number above 0 or `(rows,)`: above 1
+                is bolder, below 1 safer.
             num_frames: Without context, the number of frames.
 
         Returns:
@@ -130,21 +149,94 @@ class Head(keras.layers.Layer):
         raise NotImplementedError
 
     def reconstruct(self, frames, context=None):
-        """The frames as the head sees them, `(..., V)` in expectations."""
+        """Returns the expected frames `(..., V)`, given `frames` as far as the head sees them."""
         raise NotImplementedError
 
+    # Optional.
+
+    def encode(self, frames, context=None):
+        """Returns the code of frames `(..., V)`, `(..., code_units)`. Declared by `has_code`."""
+        raise NotImplementedError
+
+    def decode(self, code, context=None):
+        """Returns the expected frames `(..., V)` of a code `(..., code_units)`.
+
+        Declared by `has_code`.
+
+        Raises:
+            ValueError: If the code is of another size, or `context` is None in a head that does not
+                `decodes_alone`.
+        """
+        raise NotImplementedError
+
+    @property
+    def code_units(self):
+        """Number of values in the code of a frame; None without `has_code`."""
+        return None
+
+    @property
+    def decodes_alone(self):
+        """Whether `decode` needs no context."""
+        return False
+
+    def reverse_log_prob(self, frames, context=None, seed=None):
+        """Returns what `log_prob` does, with an error to the other side.
+
+        Declared by `has_reverse`.
+        """
+        raise NotImplementedError
+
+    def free_energy(self, frames, context=None):
+        """Returns F(v | context) of frames `(..., V)` in nats, `(...)`.
+
+        log p is -F less the log partition function, which the context sets. Declared by
+        `has_free_energy`.
+        """
+        raise NotImplementedError
+
+    def pretrain_layers(self, frames, train, seed, restart=True):
+        """Trains the layers one after another, without context. Declared by `trains_in_layers`.
+
+        Args:
+            frames: `(N, V)`.
+            train: Function of a head of one layer and of frames for it, which trains the head and
+                returns a list of losses.
+            seed: An integer that the draws of all layers start from.
+            restart: Whether layers start anew; if not, they go on with the weights they have.
+
+        Returns:
+            A list of the losses of all layers, the lowest first.
+        """
+        raise NotImplementedError
+
+    # Common to all heads.
+
+    @property
+    def visible_kind(self):
+        """The class of `seqlayers.energy.visibles` that `visibles` names."""
+        return VISIBLES[self.visibles]
+
     def without_context(self, **changes):
-        """A new head like this one, for the model without time; `changes` replace arguments."""
+        """Returns a new, built head like this one for the model without time.
+
+        Args:
+            **changes: Arguments of the new head that differ from this one's.
+        """
         changes = {"name": f"{self.name}_without_context"} | changes
         head = type(self).from_config(self.get_config() | changes)
         head.build((None, self.visible_units))
         return head
 
     def check_frames(self, frames, name="frames"):
-        """Checks a NumPy array `(..., V)` before work is done on it.
+        """Checks a NumPy array of frames before work is done on it.
+
+        Args:
+            frames: `(..., V)`.
+            name: Name of the argument, for the message.
 
         Raises:
-            ValueError: naming what is wrong, what came and what is wanted.
+            ValueError: If frames are of another size, are not finite, or hold values that
+                `visibles` cannot have.
         """
         if frames.shape[-1] != self.visible_units:
             raise ValueError(
@@ -190,13 +282,33 @@ class Head(keras.layers.Layer):
         return split(previous_mask)[0]
 
     def get_config(self):
-        return super().get_config() | {
-            "visible_units": self.visible_units,
-            "seed": self.seed,
+        options = {
+            name: _keras_module(name).serialize(getattr(self, name))
+            for name in self._weight_options
         }
+        own = {"visible_units": self.visible_units, "seed": self.seed}
+        return super().get_config() | own | options
 
-    def _add_context_kernel(self, side, units):
-        """The weights from the context to the biases of one side; None without a context."""
+    # Helpers for subclasses.
+
+    def set_weight_options(self, **options):
+        """Sets initializers and regularizers, `..._initializer` and `..._regularizer`.
+
+        `get_config` holds them. Their order matters: each initializer without a seed draws one.
+
+        Args:
+            **options: What `keras.initializers.get` and `keras.regularizers.get` take, by name.
+        """
+        for name, value in options.items():
+            setattr(self, name, _keras_module(name).get(value))
+        self._weight_options = tuple(options)
+
+    def add_weight(self, *args, **kwargs):
+        # Keras would cast weights where a model of half precision is called, autocast or not.
+        return super().add_weight(*args, autocast=False, **kwargs)
+
+    def add_context_kernel(self, side, units):
+        """Makes the kernel `context_<side>_kernel` `(C, units)`; None without a context."""
         if self.context_units is None:
             return None
         return self.add_weight(
@@ -206,11 +318,16 @@ class Head(keras.layers.Layer):
             regularizer=self.context_regularizer,
         )
 
-    def _cast(self, frames, context):
-        """Both in the dtype of the weights; refuses what there are no weights for."""
+    def cast_inputs(self, frames, context):
+        """Returns both in the dtype of the weights; either may be None.
+
+        Raises:
+            ValueError: If frames are of another size, which might broadcast, or if there is a
+                context and the head was built without one.
+        """
         if frames is not None:
             frames = ops.cast(frames, self.variable_dtype)
-            if frames.shape[-1] not in (None, self.visible_units):  # it might broadcast
+            if frames.shape[-1] not in (None, self.visible_units):
                 raise ValueError(
                     f"`frames` must have {self.visible_units} values a frame. "
                     f"Received: shape {tuple(frames.shape)}."
@@ -224,45 +341,52 @@ class Head(keras.layers.Layer):
             context = ops.cast(context, self.variable_dtype)
         return frames, context
 
-    def _for_frames(self, bias, context, num_frames):
-        """A bias with a row for each frame to draw."""
+    def frame_rows(self, bias, context, num_frames):
+        """Returns a bias of the visible units with a row for each frame to draw, `(..., V)`."""
         if context is not None:
             return ops.broadcast_to(bias, (*ops.shape(context)[:-1], self.visible_units))
         if num_frames is None:
             raise ValueError(
-                "`num_frames` must say how many frames to draw where there is no context. "
+                "`num_frames` must be the number of frames to draw where there is no context. "
                 "Received: num_frames=None."
             )
         return ops.broadcast_to(bias, (num_frames, self.visible_units))
 
-    def _row_temperature(self, temperature, frames):
-        """A temperature that broadcasts with the frames `(rows, ..., V)`."""
+    def row_temperatures(self, temperature, frames):
+        """Returns a temperature that broadcasts with the frames `(rows, ..., V)`."""
+        if not ops.is_tensor(temperature) and np.ndim(temperature) == 0:
+            temperature = check_number("temperature", temperature, above=0)
         temperature = ops.cast(temperature, self.variable_dtype)
         return ops.reshape(temperature, (-1,) + (1,) * (len(frames.shape) - 1))
 
-    def _seed(self, seed):
-        """The pair, or the pairs, of what was given as a seed: those, a whole number or None."""
-        seed = self.seed if seed is None else seed
-        return seed_pair(seed) if isinstance(seed, int | np.integer) else seed
-
-    def _one_seed(self, seed):
-        """One seed for draws that belong to no row."""
-        seed = self._seed(seed)
-        return seed if len(seed.shape) == 1 else seed[0]
-
-    def _row_seeds(self, seed, frames):
-        """One seed a row, so that draws depend neither on the batch nor on padding."""
+    def row_seeds(self, seed, frames):
+        """Returns one seed a row, so that draws depend neither on the batch nor on padding."""
         seed = self._seed(seed)
         if len(seed.shape) > 1 or len(frames.shape) < 2:
             return seed
         return row_seeds(seed, ops.shape(frames)[0])
 
+    def one_seed(self, seed):
+        """Returns one seed, for draws that belong to no row."""
+        seed = self._seed(seed)
+        return seed if len(seed.shape) == 1 else seed[0]
+
+    def _seed(self, seed):
+        """Returns the pair, or the pairs, of an argument `seed`."""
+        seed = self.seed if seed is None else seed
+        return seed_pair(seed) if isinstance(seed, int | np.integer) else seed
+
+
+def _keras_module(option):
+    """Returns the module of Keras whose objects an option of a weight takes."""
+    return keras.initializers if option.endswith("_initializer") else keras.regularizers
+
 
 def split(inputs):
-    """`(frames, context)` of what a head is called on: tensors, masks or None."""
+    """Returns `(frames, context)` of a head's inputs: tensors, masks or None."""
     return tuple(inputs) if isinstance(inputs, list | tuple) else (inputs, None)
 
 
 def split_shape(shape):
-    """The shapes of frames and of context, of what a head is built for."""
+    """Returns the shapes of frames and of context of a head's input shape."""
     return tuple(shape) if isinstance(shape[0], list | tuple) else (shape, None)

@@ -10,15 +10,15 @@
 W is `kernel`, U `decoder_kernel`, b `visible_bias`, c `hidden_bias`, A `context_visible_kernel`
 and B `context_hidden_kernel`. Unit i has row i of W and of U; the order is that of the units.
 
-Orderless, the weights are those of every order o at once, and hidden units know which visible
-ones they have seen; M is `mask_kernel`:
+With `orderless` one set of weights serves every order o, and the hidden units also see which
+visible units are known; M is `mask_kernel`:
 
     a_i = c_t + sum_{j before i in o} (v_j W_j + M_j)
     loss = mean of V / (V - d + 1) sum_{i not seen} -log p(v_i | v_seen, context)
     p(v | context) = 1/K sum_k p(v | context, o_k)
 
-Each frame draws an order and d in 1 .. V; its first d - 1 units are seen. The expectation of the
-loss is the mean of -log p(v | context, o) over all orders.
+Each frame draws an order and d in 1 .. V; its first d - 1 units are seen. The expected loss is the
+mean of -log p(v | context, o) over all orders.
 References: H. Larochelle and I. Murray, The Neural Autoregressive Distribution Estimator, AISTATS
 2011; N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal Dependencies in
 High-Dimensional Sequences, ICML 2012 (the context); B. Uria, I. Murray and H. Larochelle, A Deep
@@ -37,25 +37,31 @@ from seqlayers.sampling import fold_in, uniform
 
 @keras.saving.register_keras_serializable("seqlayers")
 class NADE(Head):
-    """Says of each visible unit how likely it is, given the context and the units before it.
+    """A neural autoregressive distribution estimator over one frame, with biases set by a context.
 
-    Likelihoods and draws are exact; a loop runs over the units, all frames at once. A temperature
-    divides the log-odds of each unit as its turn comes. That is not the same as dividing the energy
-    of the whole frame, which would weigh an early unit by all that may follow it.
+    Each visible unit has a probability given the units before it. Likelihoods and draws are exact;
+    a loop runs over the units, all frames at once. A temperature divides the log-odds of each unit
+    as its turn comes. This differs from dividing the energy of the whole frame, which would weigh
+    an early unit by all that may follow it.
 
     Args:
         visible_units: Number V of visible units in a frame.
         hidden_units: Number H of hidden units.
-        orderless: Whether to train for all orders of the units, a random one for each frame,
-            rather than for the order they stand in.
-        num_orders: Orderless, the number K of orders whose mean is the probability of a frame: the
-            order they stand in, and others drawn from `seed`.
+        orderless: Whether to train for all orders of the units, a random one for each frame. If
+            False, the only order is that of the units in the frame.
+        num_orders: Number K of orders whose mean is the probability of a frame: the order of the
+            units in the frame, and others drawn from `seed`. It is 1 unless `orderless`.
         kernel_initializer: Initializer of W.
         decoder_initializer: Initializer of U.
         kernel_regularizer: Regularizer of W, U and M.
         context_initializer: Initializer of A and B.
         context_regularizer: Regularizer of A and B.
         seed: Seed of all draws.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If a number is not an integer of at least 1, `orderless` is not a bool, or
+            `num_orders` is above 1 and the head is not `orderless`.
 
     Example:
         >>> head = NADE(88, 150, seed=0)
@@ -79,8 +85,8 @@ class NADE(Head):
         **kwargs,
     ):
         super().__init__(visible_units, seed=seed, **kwargs)
-        check_integer("hidden_units", hidden_units)
-        check_integer("num_orders", num_orders)
+        self.hidden_units = check_integer("hidden_units", hidden_units)
+        self.num_orders = check_integer("num_orders", num_orders)
         if not isinstance(orderless, bool):
             raise ValueError(
                 f"`orderless` must be True or False. Received: orderless={orderless!r}."
@@ -90,45 +96,40 @@ class NADE(Head):
                 "`num_orders` must be 1 unless the head is `orderless`: it is trained for one. "
                 f"Received: num_orders={num_orders}."
             )
-        self.hidden_units = hidden_units
         self.orderless = orderless
-        self.num_orders = num_orders
         rng = np.random.default_rng(self.seed % 2**64)
-        orders = [rng.permutation(visible_units) for _ in range(num_orders - 1)]
+        orders = [rng.permutation(visible_units) for _ in range(self.num_orders - 1)]
         self.orders = np.array([np.arange(visible_units), *orders], "int32")  # [K, V]
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.decoder_initializer = keras.initializers.get(decoder_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.context_initializer = keras.initializers.get(context_initializer)
-        self.context_regularizer = keras.regularizers.get(context_regularizer)
+        self.set_weight_options(
+            kernel_initializer=kernel_initializer,
+            decoder_initializer=decoder_initializer,
+            kernel_regularizer=kernel_regularizer,
+            context_initializer=context_initializer,
+            context_regularizer=context_regularizer,
+        )
 
     kind = "exact"
 
     def build(self, input_shape):
         super().build(input_shape)
         V, H = self.visible_units, self.hidden_units
-        initializers = {"kernel": self.kernel_initializer}
-        initializers |= {"decoder_kernel": self.decoder_initializer}
+        shared = {"shape": (V, H), "regularizer": self.kernel_regularizer}
+        self.kernel = self.add_weight(name="kernel", initializer=self.kernel_initializer, **shared)
+        self.decoder_kernel = self.add_weight(
+            name="decoder_kernel", initializer=self.decoder_initializer, **shared
+        )
         self.mask_kernel = None
         if self.orderless:
-            initializers |= {"mask_kernel": "zeros"}
-        for name, initializer in initializers.items():
-            weight = self.add_weight(
-                name=name,
-                shape=(V, H),
-                initializer=initializer,
-                regularizer=self.kernel_regularizer,
-            )
-            setattr(self, name, weight)
+            self.mask_kernel = self.add_weight(name="mask_kernel", initializer="zeros", **shared)
         self.visible_bias = self.add_weight(name="visible_bias", shape=(V,), initializer="zeros")
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
-        self.context_visible_kernel = self._add_context_kernel("visible", V)
-        self.context_hidden_kernel = self._add_context_kernel("hidden", H)
+        self.context_visible_kernel = self.add_context_kernel("visible", V)
+        self.context_hidden_kernel = self.add_context_kernel("hidden", H)
 
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
-        """Mean of -log p(v | context) over the frames that `mask` keeps, in nats.
+        """Returns the mean of -log p(v | context) over the frames that `mask` keeps, in nats.
 
-        Orderless, an estimate of its mean over all orders, drawn from `seed`.
+        If `orderless` it is an estimate of the mean over all orders, drawn from `seed`.
         """
         frames = without_masked(frames, mask)
         if self.orderless:
@@ -136,7 +137,7 @@ class NADE(Head):
         return masked_mean(-self.log_prob(frames, context).nats, mask)
 
     def log_prob(self, frames, context=None, seed=None):
-        frames, context = self._cast(frames, context)
+        frames, context = self.cast_inputs(frames, context)
         biases = self._biases(context)
 
         def log_prob(k):
@@ -156,26 +157,26 @@ class NADE(Head):
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
         """Draws frames, one for each context: unit after unit, each given those before it.
 
-        Orderless, each frame draws one of the K orders first.
+        With K above 1, each frame draws one of the K orders first.
 
         Args:
             context: `(..., C)`, or None for the model without time.
-            seed: A whole number, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
+            seed: An integer, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
                 other; the head's own if None.
-            temperature: Divides the log-odds of each unit given those before it, a number or
-                `(rows,)`: above 1 is bolder, below 1 safer.
+            temperature: Divisor of the log-odds of each unit given those before it, a number above
+                0 or `(rows,)`: above 1 is bolder, below 1 safer.
             num_frames: Without context, the number of frames.
 
         Returns:
             Frames, `(..., V)`.
         """
-        _, context = self._cast(None, context)
+        _, context = self.cast_inputs(None, context)
         b, c = self._biases(context)
-        b = self._for_frames(b, context, num_frames)
-        seed = self._row_seeds(seed, b)
+        b = self.frame_rows(b, context, num_frames)
+        seed = self.row_seeds(seed, b)
         u = ops.cast(uniform(ops.shape(b), fold_in(seed, 0)), b.dtype)
         # u < sigmoid((b_i + h_i . U_i) / T) where h_i . U_i is above this
-        threshold = self._row_temperature(temperature, b) * (ops.log(u) - ops.log1p(-u)) - b
+        threshold = self.row_temperatures(temperature, b) * (ops.log(u) - ops.log1p(-u)) - b
         weights = self._weights()
         if self.num_orders == 1:
             v = _draw(self._in_rows(threshold), self._hidden_rows(c, b), *weights)
@@ -188,11 +189,8 @@ class NADE(Head):
         return ops.take_along_axis(ops.reshape(v, ops.shape(b)), back, axis=-1)
 
     def reconstruct(self, frames, context=None):
-        """p(v_i = 1 | v_<i, context) of each unit given those before it, `(..., V)`.
-
-        Orderless, their mean over the K orders.
-        """
-        frames, context = self._cast(frames, context)
+        """Returns p(v_i = 1 | v_<i, context), `(..., V)`: the mean over the K orders."""
+        frames, context = self.cast_inputs(frames, context)
         biases = self._biases(context)
 
         def add_order(k, p):
@@ -206,15 +204,10 @@ class NADE(Head):
             "hidden_units": self.hidden_units,
             "orderless": self.orderless,
             "num_orders": self.num_orders,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "decoder_initializer": keras.initializers.serialize(self.decoder_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "context_initializer": keras.initializers.serialize(self.context_initializer),
-            "context_regularizer": keras.regularizers.serialize(self.context_regularizer),
         }
 
     def _biases(self, context):
-        """b_t and c_t, with a row for each context."""
+        """Returns b_t and c_t, with a row for each context."""
         b, c = ops.convert_to_tensor(self.visible_bias), ops.convert_to_tensor(self.hidden_bias)
         if context is not None:
             b = b + ops.matmul(context, self.context_visible_kernel)
@@ -222,13 +215,13 @@ class NADE(Head):
         return b, c
 
     def _weights(self):
-        """W, U and M, which is None in a head of one order."""
+        """Returns W, U and M; M is None unless the head is `orderless`."""
         W, U, M = self.kernel, self.decoder_kernel, self.mask_kernel
         # Tensors, not variables: a gradient written by hand is one by its arguments.
         return tuple(w if w is None else w + 0.0 for w in (W, U, M))
 
     def _logits(self, frames, b, c, k=0):
-        """x of all units in order number k, `(..., V)`."""
+        """Returns x of all units in order number k, `(..., V)`."""
         v, c = self._in_rows(frames), self._hidden_rows(c, frames)
         weights = self._weights()
         if self.num_orders == 1:
@@ -241,14 +234,14 @@ class NADE(Head):
         return b + ops.reshape(s, ops.shape(frames))
 
     def _drawn_log_prob(self, frames, context, seed):
-        """V / (V - d + 1) times log p of the units not seen given the seen ones, `(...)`.
+        """Returns V / (V - d + 1) times log p of the unseen units given the seen ones, `(...)`.
 
-        The order is one of random times, and d the place in it of one unit, drawn evenly: the
-        units whose times are before its own are seen.
+        Each unit draws a time, which sets the order; d is the place in it of one unit, drawn
+        evenly. The units before that one are seen.
         """
-        frames, context = self._cast(frames, context)
+        frames, context = self.cast_inputs(frames, context)
         (b, c), (W, U, M), V = self._biases(context), self._weights(), self.visible_units
-        seed = self._row_seeds(seed, frames)
+        seed = self.row_seeds(seed, frames)
         time = uniform(ops.shape(frames), fold_in(seed, 0))
         i = ops.floor(V * uniform((*ops.shape(frames)[:-1], 1), fold_in(seed, 1)))
         now = ops.take_along_axis(time, ops.cast(i, "int32"), axis=-1)
@@ -258,26 +251,26 @@ class NADE(Head):
         return V / ops.sum(1 - seen, axis=-1) * _log_prob(frames, x, 1 - seen)
 
     def _in_rows(self, values):
-        """`(..., V)` as `(N, V)`."""
+        """Returns `(..., V)` as `(N, V)`."""
         return ops.reshape(values, (-1, self.visible_units))
 
     def _hidden_rows(self, c, frames):
-        """c_t as `(N, H)`, a row for each frame."""
+        """Returns c_t as `(N, H)`, a row for each frame."""
         c = ops.broadcast_to(c, (*ops.shape(frames)[:-1], self.hidden_units))
         return ops.reshape(c, (-1, self.hidden_units))
 
     def _back(self):
-        """The orders that undo `orders`."""
+        """Returns the orders that undo `orders`."""
         return np.argsort(self.orders, axis=-1).astype("int32")
 
 
 def _log_prob(v, x, weights=1.0):
-    """sum_i [v_i x_i - softplus(x_i)]."""
+    """Returns sum_i [v_i x_i - softplus(x_i)]."""
     return ops.sum(weights * (v * x - ops.softplus(x)), axis=-1)
 
 
 def _hidden_to_visible(v, c, W, U, M=None):
-    """h_i . U_i of every unit, `(N, V)`, for frames `(N, V)` and hidden biases `(N, H)`.
+    """Returns h_i . U_i of every unit, `(N, V)`, for frames `(N, V)` and hidden biases `(N, H)`.
 
     The gradient is written by hand: it runs from the last unit to the first and takes from a what
     was added, so that nothing of the size N V H is kept.
@@ -327,9 +320,9 @@ def _hidden_to_visible(v, c, W, U, M=None):
 
 
 def _draw(threshold, c, W, U, M=None, order=None):
-    """Frames `(N, V)` whose unit i is on where h_i . U_i is above `threshold` `(N, V)`.
+    """Draws frames `(N, V)`: unit i is on where h_i . U_i is above `threshold` `(N, V)`.
 
-    With `order` `(N, V)` place i of a frame is that of unit `order[n, i]`.
+    With `order` `(N, V)`, place i of frame n is that of unit `order[n, i]`.
     """
     threshold = ops.transpose(threshold)
     order = None if order is None else ops.transpose(order)
@@ -356,7 +349,7 @@ def _rows_like(rows):
 
 
 def _put(rows, i, row):
-    """`rows` with `row` in place i."""
+    """Returns `rows` with `row` in place i."""
     return ops.scatter_update(rows, [[i]], ops.pad(row, [(0, 1)])[None])
 
 

@@ -1,4 +1,4 @@
-"""Measures of models: likelihoods, labels, and what is generated."""
+"""What a model is judged by."""
 
 from seqlayers.metrics.generated import (
     PrecisionRecall,

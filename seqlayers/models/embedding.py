@@ -46,7 +46,7 @@ def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTIC
     features = _checked("features", features, FEATURES)
     statistics = _checked("statistics", statistics, STATISTICS)
     check_integer("batch_size", batch_size)
-    if "code" in features and not hasattr(model.head, "encode"):
+    if "code" in features and not model.head.has_code:
         raise ValueError(
             '`features` must be ["context"] where the head has no hidden units. '
             f"Received: features={features}, head={model.head!r}."

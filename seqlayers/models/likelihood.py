@@ -3,7 +3,6 @@
 import numpy as np
 import tensorflow as tf
 
-from seqlayers.heads import Head
 from seqlayers.metrics import Likelihood
 from seqlayers.models.inputs import as_pair
 from seqlayers.sampling import Use, fold_in, seed_pair
@@ -26,7 +25,7 @@ def pooled_likelihood(model, dataset, seed, bracket):
     seed = seed_pair(seed)
     totals = np.zeros(3)
     frames = sequences = 0
-    bracket = bracket and type(head).reverse_log_prob is not Head.reverse_log_prob
+    bracket = bracket and head.has_reverse
     log_probs = model.compiled_function("log_prob", frame_log_probs)
     for number, (v, context, count, rows) in enumerate(_frames_with_context(model, dataset)):
         nats, error, reverse = (

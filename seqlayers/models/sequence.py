@@ -357,7 +357,7 @@ class SequenceModel(keras.Model):
 
         seed = fold_in(seed_pair(self.head.seed), Use.PRETRAINING)
         seed = int(np.asarray(seed).view("uint64")[0])  # else `fit` would draw the same again
-        if hasattr(self.head, "pretrain_layers"):
+        if self.head.trains_in_layers:
             return self.head.pretrain_layers(frames, train, seed, restart=first_epoch == 0)
         head = self.head.without_context(seed=seed)
         _copy_weights(self.head, head)
@@ -560,7 +560,7 @@ class SequenceModel(keras.Model):
         return export(self, path, max_steps)
 
     def _check_code(self):
-        if not hasattr(self.head, "encode"):
+        if not self.head.has_code:
             raise ValueError(
                 "`head` must have hidden units for frames to have a code. "
                 f"Received: head={self.head!r}."

@@ -28,25 +28,22 @@ def made(rng, units=(3, 2), context=True, scale=1.0, V=V, **kwargs):
 
 def in_numpy(head, context=None):
     """The DBN of a frame with this context, in NumPy."""
-    L = len(head.hidden_units)
-    hidden = [f"hidden_{i + 1}" for i in range(L)]
-    guessed = hidden[:-1]
-    if head.objective == "variational":
-        guessed = [f"recognition_{i + 1}" for i in range(L - 1)]
 
-    def numbers(pattern, names):
-        return [getattr(head, pattern.format(name)).numpy().astype("float64") for name in names]
+    def numbers(layers, name):
+        return [getattr(layer, name).numpy().astype("float64") for layer in layers]
 
+    p, q = head.generation, head.recognition
     dbn = reference.DBN(
-        numbers("{}_kernel", hidden),
-        numbers("{}_bias", ["visible", *hidden]),
-        numbers("{}_kernel", guessed),
-        numbers("{}_bias", guessed),
+        numbers(p[1:], "kernel"), numbers(p, "bias"), numbers(q, "kernel"), numbers(q, "bias")
     )
     if context is None:
         return dbn
-    A, B = (numbers("context_{}_kernel", names) for names in (["visible", *hidden], guessed))
+    A, B = (numbers(layers, "context_kernel") for layers in (p, q))
     return reference.given_context(dbn, A, B, context)
+
+
+def weight(head, name):
+    return {w.name: w for w in head.weights}[name]
 
 
 def data(rng, *shape):
@@ -112,13 +109,14 @@ def test_one_layer_is_an_rbm(rng, with_context):
     shape = [(None, 25), (None, C)] if with_context else (None, 25)
     for head in (rbm, dbn):
         head.build(shape)
-    for name in ("hidden_kernel", "visible_bias", "hidden_bias"):
-        weight = getattr(rbm, name.replace("hidden_kernel", "kernel"))
-        weight.assign(0.3 * rng.normal(size=weight.shape))
-        getattr(dbn, name.replace("hidden", "hidden_1")).assign(weight)
-    for name in ("visible", "hidden") if with_context else ():
-        weight = getattr(rbm, f"context_{name}_kernel")
-        getattr(dbn, f"context_{name.replace('hidden', 'hidden_1')}_kernel").assign(weight)
+    visible, hidden = dbn.generation
+    shared = [(hidden.kernel, rbm.kernel), (visible.bias, rbm.visible_bias)]
+    for mine, its in (*shared, (hidden.bias, rbm.hidden_bias)):
+        its.assign(0.3 * rng.normal(size=its.shape))
+        mine.assign(its)
+    if with_context:
+        visible.context_kernel.assign(rbm.context_visible_kernel)
+        hidden.context_kernel.assign(rbm.context_hidden_kernel)
     frames = rng.integers(0, 2, (6, 25)).astype("float32")
     context = rng.normal(size=(6, C)).astype("float32") if with_context else None
     assert dbn.kind == rbm.kind == "estimate"
@@ -143,7 +141,7 @@ def test_annealing_finds_log_z_from_both_sides(rng, monkeypatch, with_context):
     context = context if with_context else None
     exact, reverse = (log_prob(head, frames, context, m) for m in METHODS)
     np.testing.assert_array_equal(reverse.nats, exact.nats)
-    monkeypatch.setattr(ConditionalDBN, "_can_enumerate", lambda self: False)
+    monkeypatch.setattr(ConditionalDBN, "can_enumerate", lambda self: False)
     ais, reverse = (log_prob(head, frames, context, m) for m in METHODS)
     for estimate in (ais, reverse):
         error = np.sqrt(np.mean(np.square(estimate.standard_error)) / (40 if with_context else 1))
@@ -210,15 +208,15 @@ def slopes(head, frames, context, function, names, step=1e-4):
 
     result = {}
     for name in names:
-        weight = getattr(head, name)
-        start, result[name] = weight.numpy(), np.zeros(weight.shape)
-        for index in np.ndindex(*weight.shape):
+        w = weight(head, name)
+        start, result[name] = w.numpy(), np.zeros(w.shape)
+        for index in np.ndindex(*w.shape):
             for sign in (1, -1):
                 moved = start.copy()
                 moved[index] += sign * step
-                weight.assign(moved)
+                w.assign(moved)
                 result[name][index] += sign * mean() / (2 * step)
-        weight.assign(start)
+        w.assign(start)
     return result
 
 
@@ -264,14 +262,13 @@ def test_the_contrastive_loss_is_a_sum_over_pairs_on_mean_activations(rng):
 
 def test_the_context_gets_no_error_from_recognition(rng):
     head = made(rng)
-    for name in ("visible", "hidden_1", "hidden_2"):
-        weight = getattr(head, f"context_{name}_kernel")
-        weight.assign(np.zeros(weight.shape))
+    for layer in head.generation:
+        layer.context_kernel.assign(np.zeros(layer.context_kernel.shape))
     frames, context = (tf.constant(x) for x in data(rng, 5))
     with tf.GradientTape() as tape:
         tape.watch(context)
         loss = head.loss(frames, context)
-    kernel, error = tape.gradient(loss, [head.context_recognition_1_kernel.value, context])
+    kernel, error = tape.gradient(loss, [head.recognition[0].context_kernel.value, context])
     assert np.any(kernel != 0)
     np.testing.assert_array_equal(error, np.zeros((5, C)))
 
@@ -348,16 +345,18 @@ def test_above_an_rbm_the_bound_is_then_tight(rng):
 def test_units_that_are_left_over_are_told_apart(rng):
     shallow, deep = made(rng, (3,)), made(rng, (3, 7))
     deep.stack_on(shallow)
-    np.testing.assert_array_equal(deep.hidden_2_kernel[:, V:], np.zeros((3, 3)))
-    assert len(np.unique(deep.hidden_2_bias[V:])) == 3
+    top = deep.generation[-1]
+    np.testing.assert_array_equal(top.kernel[:, V:], np.zeros((3, 3)))
+    assert len(np.unique(top.bias[V:])) == 3
 
 
 def test_of_too_few_units_the_ones_with_large_weights_are_kept(rng):
     shallow, deep = made(rng, (3,)), made(rng, (3, 2))
-    shallow.hidden_1_kernel.assign(np.diag([1.0, 3.0, 2.0, 0.0])[:, :3])
+    shallow.generation[-1].kernel.assign(np.diag([1.0, 3.0, 2.0, 0.0])[:, :3])
     deep.stack_on(shallow)
-    np.testing.assert_array_equal(deep.hidden_2_kernel, [[0, 0], [3, 0], [0, 2]])
-    np.testing.assert_array_equal(deep.hidden_2_bias, shallow.visible_bias.numpy()[[1, 2]])
+    top = deep.generation[-1]
+    np.testing.assert_array_equal(top.kernel, [[0, 0], [3, 0], [0, 2]])
+    np.testing.assert_array_equal(top.bias, shallow.visible_bias.numpy()[[1, 2]])
 
 
 @pytest.mark.parametrize(

@@ -343,12 +343,15 @@ def test_a_reconstruction_is_one_pass_in_expectations(rng):
 
 @pytest.mark.parametrize("rate", [0, -0.1, 1.5, float("nan")])
 def test_a_centering_rate_lies_above_zero_and_not_above_one(rate):
-    with pytest.raises(ValueError, match=r"`centering_rate` must lie in \(0, 1\].*Received"):
+    with pytest.raises(
+        ValueError,
+        match="`centering_rate` must be a finite number above 0 and of at most 1.*Received",
+    ):
         ConditionalRBM(V, H, centering_rate=rate)
 
 
 @pytest.mark.parametrize("visibles", ["poisson", None, "Bernoulli"])
 def test_unknown_visibles_are_refused_and_the_known_ones_named(visibles):
-    match = f"one of bernoulli, gaussian, gamma. Received.*{visibles!r}"
+    match = f'must be "bernoulli" or "gaussian" or "gamma".*Received.*{visibles!r}'
     with pytest.raises(ValueError, match=match):
         ConditionalRBM(V, H, visibles=visibles)

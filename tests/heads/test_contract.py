@@ -398,7 +398,7 @@ def test_every_size_must_be_a_whole_number_above_zero(name, value):
 @all_heads
 @pytest.mark.parametrize("seed", ["0", 1.5, True, math.nan])
 def test_what_is_no_whole_number_is_no_seed(name, seed):
-    with pytest.raises(ValueError, match="`seed` must be a whole number"):
+    with pytest.raises(ValueError, match="`seed` must be an integer"):
         HEADS[name](seed=seed)
 
 

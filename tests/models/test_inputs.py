@@ -204,7 +204,7 @@ def test_a_loss_is_the_heads_and_no_other(model):
 
 def test_what_is_no_seed_is_refused(model):
     for call in (lambda: model.score(X, seed="1"), lambda: model.generate(1, seed=1.5)):
-        with pytest.raises(ValueError, match="`seed` must be a whole number.*Received"):
+        with pytest.raises(ValueError, match="`seed` must be an integer.*Received"):
             call()
 
 

@@ -22,7 +22,8 @@ def made(V=4, units=(3, 2), D=3, scale=0.7, **kwargs):
 
 
 def numbers(owner, *names):
-    return [getattr(owner, name).numpy().astype("float64") for name in names]
+    weights = {w.name: w for w in owner.weights}
+    return [weights[name].numpy().astype("float64") for name in names]
 
 
 def dbns(model, frames):

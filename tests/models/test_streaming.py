@@ -51,7 +51,7 @@ def test_a_stream_of_frames_becomes_a_stream_of_sound(model):
     "options, reason",
     [
         ({"temperature": 0}, "`temperature` must be a number above 0.*0"),
-        ({"seed": 0.5}, "`seed` must be a whole number.*0.5"),
+        ({"seed": 0.5}, "`seed` must be an integer.*0.5"),
         ({"prime": np.zeros((3, 8))}, r"`prime\[0\]` must have 9.*\(3, 8\)"),
     ],
 )

@@ -525,7 +525,7 @@ WRONG = {
     "no such visibles": ({"visibles": "poisson"}, "`visibles`.*gamma.*Received.*poisson"),
     "no Gibbs steps": ({"gibbs_steps": 0}, "`gibbs_steps`.*Received.*0"),
     "neither true nor false": ({"truncate": "no"}, "`truncate`.*True, False.*Received.*'no'"),
-    "no seed": ({"seed": 1.5}, "`seed`.*whole number.*Received.*1.5"),
+    "no seed": ({"seed": 1.5}, "`seed`.*integer.*Received.*1.5"),
     "centered amplitudes": (
         {"visibles": "gamma", "centering_rate": 0.1},
         "`centering_rate`.*gamma.*Received.*0.1",

@@ -1,4 +1,7 @@
-"""LSTBM and the hidden units of temporal RBMs as recurrences; `lstbm` has the equations."""
+"""LSTBM and the hidden units of temporal RBMs as recurrences for `scan`, with their gradients.
+
+`lstbm` has the equations.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +20,7 @@ def drawn(means, u, lowest=0):
 
 @dataclass(frozen=True)
 class BoltzmannRecurrence:
-    """One step of the hidden units of a temporal RBM and its gradient.
+    """The step of `BoltzmannCell`, in `scan` too.
 
     Frames are x W + b and, where units are drawn, uniform numbers. Rows are the dropout of h', if
     any.
@@ -64,7 +67,7 @@ class BoltzmannRecurrence:
 
 @dataclass(frozen=True)
 class LSTBMRecurrence(BoltzmannRecurrence):
-    """One step of the LSTBM and its gradient. Frames and rows are as above."""
+    """The step of `LSTBMCell`, in `scan` too. Frames and rows are as above."""
 
     variant: str
 
