@@ -1,4 +1,4 @@
-"""How far AIS is from the truth at the default schedule.
+"""The error of AIS at the default schedule.
 
     python benchmarks/ais.py [MODEL.keras]
 

@@ -1,10 +1,10 @@
-"""How fast we are, as ratios against named peers in the same run.
+"""Speed, as ratios to named peers in the same run.
 
     python benchmarks/speed.py [--rounds 15] [--only cd15]
 
-Each contender lives in a process of its own with two threads and is called in turn (A, B, C, A, B,
-C, ...), so that a machine that changes its speed changes it for all. Quoted is the smallest wall
-time. The peak is the fastest float32 matrix product (2048^3) seen in the same run.
+Each contender runs in its own process with two threads. They are called in turn (A, B, C, A, B, C,
+...), so that a change of the machine's speed affects all. The smallest wall time counts. The peak
+is the fastest float32 matrix product (2048^3) in the same run.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Three heads on one memory: what it gains to say which keys go together.
+"""Three heads on one memory: the gain from modelling keys together.
 
 Trains an LSTM with three heads on JSB Chorales: each key for itself (BernoulliHead), an RBM over
-all keys (ConditionalRBM) and key after key (NADE). Prints how likely the test split is under each
-and how many notes sound at once in what they make up; draws real, reconstructed and generated
-music. The RBM, whose gradient is drawn, learns slowest: `music_rnn_rbm.py` takes longer over one.
+all keys (ConditionalRBM) and key after key (NADE). Prints the likelihood of the test split and the
+number of notes at once in generated music; draws real, reconstructed and generated music. The RBM
+learns slowest, since its gradient is drawn: `music_rnn_rbm.py` trains one for longer.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main(out="runs/music_compare", epochs=20, quick=False):
         steps = epochs * int(batches.cardinality())
         schedule = keras.optimizers.schedules.CosineDecay(1e-2, steps, alpha=0.05)
         optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
-        model.compile(optimizer, jit_compile=not quick)  # else XLA takes longest
+        model.compile(optimizer, jit_compile=not quick)  # compiling would take longest
         print(f"Training: {name}", flush=True)
         model.fit(batches, epochs=epochs, verbose=0)
         music = model.generate(8 if quick else 64, num_sequences=16, seed=1)
@@ -59,10 +59,10 @@ def notes_at_once(rolls):
 
 
 def draw(piece, models, out):
-    """A picture for each model: a piece, what the model sees in it, and what it makes up.
+    """Draws a picture for each model: a piece, its reconstruction, and generated music.
 
-    What is seen is what a head can say: one for each key knows only the frames before, NADE also
-    the lower keys of the frame, and hidden units of an RBM have seen the frame whole.
+    Reconstructions differ by head: independent keys depend on the frames before alone, NADE also on
+    the lower keys of the frame, and the hidden units of an RBM on the whole frame.
     """
     try:
         import matplotlib  # noqa: F401

@@ -1,7 +1,7 @@
-"""Music by a memory of frequencies: any recurrent layer may be the memory of a SequenceModel.
+"""Music by a memory of frequencies: any recurrent layer can be the memory of a SequenceModel.
 
 Trains a State-Frequency Memory with two heads on JSB Chorales, each key for itself and an RBM over
-all keys, says how likely the test split is under both, and writes a piece and what the memory held.
+all keys, prints the likelihood of the test split, and writes a piece and a picture of the memory.
 """
 
 import argparse

@@ -127,7 +127,7 @@ def listen(step, hear, samples):
 
 
 def phones(names, timit):
-    """What is scored: TIMIT's 61 phones folded to 39; each run of one phone is one."""
+    """The phones to score: TIMIT's 61 folded to 39, each run of one phone as one."""
     return metrics.collapse_repeats(speech.fold_phones(names) if timit else names)
 
 

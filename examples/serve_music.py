@@ -1,4 +1,4 @@
-"""What a server does with an exported model: no seqlayers here, only TensorFlow and NumPy.
+"""An exported model scored as by a server, with TensorFlow and NumPy alone.
 
     python examples/serve_music.py runs/demo/saved_models/music_rnn_rbm/1 frames.npz
 

@@ -1,7 +1,7 @@
-"""Square or sawtooth? A memory split by frequency tells, and shows which frequencies it keeps.
+"""Square or sawtooth? A memory split by frequency classifies waves and shows its frequencies.
 
-Trains an SFM and an Adaptive SFM on the waves of section 4.1 of the SFM paper, says how many of the
-test waves each gets right, and draws what the two memories hold of one wave at four times.
+Trains an SFM and an Adaptive SFM on the waves of section 4.1 of the SFM paper, prints how many test
+waves each classifies correctly, and draws the two memories of one wave at four times.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main(out="runs/waves_sfm/state_frequency.png", quick=False):
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     plotting.save(plotting.state_frequency(spectra), out)
-    print(f"\nWhat the memories hold of a {waves.NAMES[labels_test[0]]} wave: {out}")
+    print(f"\nThe memories of a {waves.NAMES[labels_test[0]]} wave: {out}")
 
 
 if __name__ == "__main__":

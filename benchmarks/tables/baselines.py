@@ -1,4 +1,4 @@
-"""Independent Bernoulli units, a probability for each key: what every model of music has to beat.
+"""Independent Bernoulli units, one probability for each key: the baseline of music models.
 
 python benchmarks/tables/baselines.py
 """

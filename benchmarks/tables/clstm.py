@@ -3,7 +3,7 @@
     python benchmarks/tables/clstm.py [--rows heads-lstmp+relu ...] [--timit FILE]
 
 Frame phone error on the sample of TIMIT, 61 phones, 128 sentences of 16 speakers without `sa`, in
-five folds by speaker. Of the speakers that a fold trains on, a sixth is kept to validate on.
+five folds by speaker. A sixth of the training speakers of a fold are for validation.
 
 Rows `heads-..` are the networks of the CLSTM paper's tables, with sizes that suit six minutes of
 speech: 40 log-mel bands and the energy, with deltas and their deltas; labels 5 frames late; ReLU
@@ -43,7 +43,7 @@ EPOCHS, RATE, NOISE, DROPOUTS, SEED = 30, 3e-3, 0.5, (0.2, 0.35, 0.5), 0
 DELAY = {"heads": 5, "cells": 0}
 
 
-# The parts of a network. Of each but ReLU layers the name says what the units are.
+# The parts of a network. Their names give the kind of the units, except those of ReLU layers.
 
 
 def layer(make, *args, **kwargs):
@@ -141,7 +141,7 @@ def name_of(utterance):
 
 
 def chunks(utterances, data, length, overlap, delay):
-    """What `chunking.chunk` makes of each utterance, joined."""
+    """The chunks of all utterances, joined."""
     parts = [chunking.chunk(*data[name_of(u)], length, overlap, delay) for u in utterances]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 

@@ -7,12 +7,12 @@ others coded, decoded and made audible with the phases they had. A code is the e
 hidden units. All models see pieces of 100 frames, ten at a time, brought to mean 0 and variance 1
 in each bin; they have Gaussian visibles with learned variances and are trained by CD-1 with Adam.
 
-A row is a model, its number of hidden units J, which the LSTBM has four times, and a recipe:
+A row is a model, its number J of hidden units (of each gate in the LSTBM), and a recipe:
 `paper` is that of the paper, amplitudes, a rate of 1e-3 and 250 epochs; `root` is square roots of
 amplitudes, a rate of 5e-3 falling to 5 % of it and 30 epochs; where there are more than 400 hidden
-units, whose steps add up, the rate is as much less; `long` and `full` are the same with 100 and 250
-epochs. What follows is what else is done otherwise. RBMs of 4J units have a code as long as that of
-an LSTBM.
+units, whose steps add up, the rate is divided by their number / 400; `long` and `full` are the same
+with 100 and 250 epochs. The rest of a name lists other changes. RBMs of 4J units have codes as long
+as those of an LSTBM.
 
 PESQ is that of the package `pesq` (`pip install seqlayers[tables]`), in narrow band and wide band.
 Results go to `benchmarks/results/lstbm.json`, a row as soon as it is done, and rows that are there
@@ -79,7 +79,7 @@ def model_of(name, units, options):
 
 
 def decoded(model, frames):
-    """What is left of each sequence once it is coded and decoded."""
+    """Each sequence coded and decoded."""
     longest = -(-max(map(len, frames)) // 64) * 64
     parts = []
     for start in range(0, len(frames), 8):

@@ -56,7 +56,7 @@ def main(finch):
         store.keep(RESULTS, name, {"options": options, "all": of_all, "last": of_last})
 
     def best(options):
-        """Of the grid with these options besides, chosen on the first songs."""
+        """The best options of the grid on the first songs, with these options added."""
         grid = [dict(zip(GRID, each, strict=True)) for each in itertools.product(*GRID.values())]
         grid = [each | {"max_length": 1000} | options for each in grid]
         return max(grid, key=lambda each: score(songs[first], rate, labels[first], each)[2])

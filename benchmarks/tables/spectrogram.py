@@ -1,12 +1,12 @@
-"""The RNN-RBM on spectrograms: what its paper says of it, with figures.
+"""The RNN-RBM on spectrograms: the claims of its paper, measured.
 
     python benchmarks/tables/spectrogram.py [--rows finch-rbm finch-3-sigmoid ...] [--minutes 4]
 
 Recordings are 15 songs of a Bengalese finch (32 kHz) and 50 sentences of CMU ARCTIC slt (16 kHz).
 Segments are found by loudness, the finch's with numbers that suit the marks of ten songs. The first
-two thirds of each recording are trained on, and the rest is tested on. Frames are log amplitudes of
-256-point FFTs every 128 samples, brought to mean 0 and variance 1 in each bin by what is trained
-on. The segments of a side follow one another, without what lies between, in pieces of 64 frames.
+two thirds of each recording are for training, the rest for testing. Frames are log amplitudes of
+256-point FFTs every 128 samples, normalised in each bin by the training side. The segments of a
+side follow one another, without the gaps between them, in pieces of 64 frames.
 
 All models have 219 hidden units, Gaussian visibles and an L1 of 1e-4 on W; `rbm` has no memory, the
 others have 1 to 3 layers of 167 units with tanh or sigmoid gates, as in the paper. To compare them
@@ -15,16 +15,16 @@ in minutes they are trained by CD-5 and Adam, 2e-3 falling to 5 % of it, in 60 e
 
 Likelihoods are of the first 960 frames of the test side, in nats per frame as they are normalised:
 by annealing, which flatters, and from the other side, which is the likelihood under the annealing
-itself: where that smooths a model, it may even be above. What a trained model draws, eight times
-256 frames, four times as many as a piece has, is compared with the test side, quarter by quarter:
-dB between long-term spectra, and between modulation spectra. What is trained on, compared in the
-same way, says how much of that is there anyway.
+itself and may be higher where that smooths a model. Eight sequences of 256 generated frames, four
+times the length of a piece, are compared with the test side, quarter by quarter, by the dB between
+long-term spectra and between modulation spectra. The training side, compared in the same way, gives
+the distance to expect of real sound.
 
 - `-no-l1` has no L1, `-more-l1` has ten times as much, `-long` has 180 epochs.
-- `-skip`, `-shrink` and `-none` have one frame of 1e30 in what is trained on, as a damaged file
-  may, and the two rules for gradients that are not finite, or none; 20 epochs.
-- `streaming` is the time to draw a frame and to make it sound, one at a time, 500 frames of the
-  untrained model of three layers.
+- `-skip`, `-shrink` and `-none` train with one frame of 1e30, as from a damaged file, and with one
+  of the two rules for gradients that are not finite, or none; 20 epochs.
+- `streaming` is the time to draw a frame and to turn it into sound, for 500 frames of the untrained
+  model of three layers.
 
 One thread. Results go to `benchmarks/results/spectrogram.json`, a row as soon as it is done; rows
 that are there are kept. A row whose training is cut short by `--minutes` says so by its epochs.
