@@ -164,7 +164,7 @@ def test_real_segments_that_are_compared_are_as_many_as_asked_for():
     "message, make",
     [
         ("`every` must be", lambda x: callbacks.HiddenActivity(x, every=0)),
-        ("`level` must lie in", lambda x: callbacks.HiddenActivity(x, level=2)),
+        ("`level` must be a finite number", lambda x: callbacks.HiddenActivity(x, level=2)),
         ("`num_steps` must be", lambda x: callbacks.GeneratedSpectra(x, num_steps=0)),
         ("`num_frames` must be from 4", lambda x: callbacks.GeneratedSpectra(x, num_frames=3)),
         ("`num_frames` must be from 4", lambda x: callbacks.GeneratedSpectra(x, num_steps=9)),

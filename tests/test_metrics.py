@@ -270,7 +270,7 @@ def test_a_hidden_unit_is_silent_by_its_mean_over_all_frames():
         ("`hop` must be an integer", pieces, [np.ones((5, 2)), 2, 0]),
         ("`activity` must hold.*\\(3,\\)", hidden_activity, [np.ones(3)]),
         ("`activity` must hold", hidden_activity, [np.full((3, 2), 1.5)]),
-        ("`level` must lie in", hidden_activity, [np.ones((3, 2)), 1]),
+        ("`level` must be a finite number", hidden_activity, [np.ones((3, 2)), 1]),
     ],
 )
 def test_what_no_spectrum_or_set_of_points_is_is_refused(message, function, arguments):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_sequence, check_sequences
+from seqlayers.checks import check_integer, check_sequence, check_sequences
 from seqlayers.datasets import batching
 
 FIRST_NOTE, NUM_KEYS = 21, 88
@@ -271,16 +271,15 @@ def _counts(rolls):
 
 def _check_range(transpose):
     try:
-        low, high = transpose
+        low, high = (check_integer("transpose", end, -NUM_KEYS, NUM_KEYS) for end in transpose)
+        if low <= high:
+            return low, high
     except (TypeError, ValueError):
-        low = high = None
-    integers = all(isinstance(x, int | np.integer) and not isinstance(x, bool) for x in (low, high))
-    if not integers or not -NUM_KEYS <= low <= high <= NUM_KEYS:
-        raise ValueError(
-            "The range of transposition must be two integers, the smaller first, of at most "
-            f"{NUM_KEYS} semitones. Received: {transpose!r}."
-        )
-    return int(low), int(high)
+        pass
+    raise ValueError(
+        "The range of transposition must be two integers, the smaller first, of at most "
+        f"{NUM_KEYS} semitones. Received: {transpose!r}."
+    )
 
 
 def _check_rolls(rolls, name):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_number
 
 
 def long_term_spectrum(amplitudes):
@@ -85,8 +85,7 @@ def log_spectral_distance(spectrum, other, floor_db=-80.0):
         >>> round(log_spectral_distance([1.0, 2.0], [10.0, 20.0]), 6)
         10.0
     """
-    if not -np.inf < floor_db < 0:
-        raise ValueError(f"`floor_db` must be a number below 0. Received: floor_db={floor_db!r}.")
+    check_number("floor_db", floor_db, below=0)
     P, Q = (np.asarray(x, "float64") for x in (spectrum, other))
     if P.shape != Q.shape or not P.size:
         raise ValueError(
@@ -210,8 +209,7 @@ def hidden_activity(activity, level=0.05):
         >>> hidden_activity([[1.0, 0.0], [0.5, 0.01]])
         (0.3775, 0.5)
     """
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must lie in (0, 1). Received: level={level!r}.")
+    check_number("level", level, above=0, below=1)
     activity = np.asarray(activity, "float64")
     if activity.ndim < 2 or not activity.size or not ((activity >= 0) & (activity <= 1)).all():
         raise ValueError(

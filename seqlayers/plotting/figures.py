@@ -84,11 +84,3 @@ def check_numbers(name, values, shape, low=-np.inf, high=np.inf):
             f"Received: {problem}."
         )
     return array
-
-
-def check_positive(**values):
-    """Raises a ValueError unless each of `values` is a finite number above 0."""
-    for name, value in values.items():
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not 0 < value < np.inf:
-            raise ValueError(f"`{name}` must be a number above 0. Received: {name}={value!r}.")

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from seqlayers.checks import check_number
 from seqlayers.plotting.figures import (
     GENERATED,
     REAL,
     RECONSTRUCTED,
     check_numbers,
-    check_positive,
     image,
     new_figure,
 )
@@ -40,7 +40,9 @@ def spectrograms(amplitudes, sample_rate, hop_length, decibels=_DECIBELS):
     }
     if not amplitudes:
         raise ValueError("`amplitudes` must hold at least one spectrum. Received: none.")
-    check_positive(sample_rate=sample_rate, hop_length=hop_length, decibels=decibels)
+    check_number("sample_rate", sample_rate, above=0)
+    check_number("hop_length", hop_length, above=0)
+    check_number("decibels", decibels, above=0)
     loudest = max(a.max() for a in amplitudes.values())
     figure = new_figure(len(amplitudes), height=2.2)
     panels = figure.axes[:]
@@ -86,7 +88,7 @@ def segments(
             lies outside the recording.
     """
     samples = check_numbers("samples", samples, "(samples,)")
-    check_positive(sample_rate=sample_rate)
+    check_number("sample_rate", sample_rate, above=0)
     seconds = len(samples) / sample_rate
     segments = _check_times("segments", segments, seconds)
     labels = [] if labels is None else list(labels)
@@ -105,7 +107,7 @@ def segments(
                 f"Received: {len(envelope)}."
             )
     if threshold is not None:
-        check_positive(threshold=threshold)
+        check_number("threshold", threshold, above=0)
     if (amplitudes is None) != (hop_length is None):
         raise ValueError(
             "`amplitudes` and `hop_length` must be given together. Received: "
@@ -113,7 +115,7 @@ def segments(
         )
     if amplitudes is not None:
         amplitudes = check_numbers("amplitudes", amplitudes, "(time, bins)", low=0)
-        check_positive(hop_length=hop_length)
+        check_number("hop_length", hop_length, above=0)
 
     figure = new_figure(1 if amplitudes is None else 2, height=2.2)
     wave = figure.axes[0]

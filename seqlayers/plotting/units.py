@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_number
 from seqlayers.plotting.figures import (
     RECONSTRUCTED,
     check_numbers,
-    check_positive,
     diverging,
     heat_map,
     image,
@@ -84,7 +83,7 @@ def receptive_fields(kernel, first_note=FIRST_NOTE, num_units=12, sample_rate=No
     check_integer("first_note", first_note, least=0)
     check_integer("num_units", num_units)
     if sample_rate is not None:
-        check_positive(sample_rate=sample_rate)
+        check_number("sample_rate", sample_rate, above=0)
     V, norms = len(kernel), np.linalg.norm(kernel, axis=0)
     chosen = np.argsort(-norms, kind="stable")[:num_units]
     limit = np.abs(kernel[:, chosen]).max() or 1.0
