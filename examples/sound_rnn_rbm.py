@@ -16,8 +16,7 @@ import numpy as np
 from seqlayers import audio
 from seqlayers.datasets import speech
 from seqlayers.datasets.recordings import frames_of_segments
-from seqlayers.models import RNNRBM
-from seqlayers.models.streaming import stream_frames
+from seqlayers.models import RNNRBM, stream_frames
 
 SCALE, PIECE, BATCH = "log_amplitude", 64, 10
 

@@ -29,7 +29,7 @@ from seqlayers.metrics import (
 )
 from seqlayers.models import SequenceModel
 from seqlayers.models.inputs import as_dataset, as_pair
-from seqlayers.models.sequence import NONFINITE
+from seqlayers.models.nonfinite import COUNTERS
 
 
 class Monitor(keras.callbacks.Callback):
@@ -326,7 +326,7 @@ class Progress(keras.callbacks.Callback):
 def _told(logs):
     """The logs without those that repeat another one, or count nothing."""
     repeated = {"val_loss"} if "val_log_likelihood" in logs else set()
-    repeated |= {name for name in NONFINITE.values() if not logs.get(name)}
+    repeated |= {name for name in COUNTERS.values() if not logs.get(name)}
     return {name: float(value) for name, value in logs.items() if name not in repeated}
 
 

@@ -9,17 +9,16 @@
     encode         frames, lengths                                  -> code
     decode         code                                             -> frames
 
-A state is `context`, of the next frame, and the memory's `state_0`, `state_1`, ...; the next state
-has the same names behind `next_`. `serve` is the default signature. Without a memory there is no
-state: `serve` gives `reconstruction`, `generate` takes and gives frames only, and `initial_state`,
-`step` and `prime` are left out. `encode` is there where the head has hidden units, `decode` where
-they alone say what is expected of a frame.
+A state is the `context` of the next frame and the memory's `state_0`, `state_1`, ...; the next
+state has the same names with `next_` before them. `serve` is the default signature. Without a
+memory there is no state: `serve` returns `reconstruction`, `generate` returns frames only, and
+`initial_state`, `step` and `prime` are missing. `encode` is there if the head has hidden units,
+`decode` if the expected frame depends on them alone.
 
 All inputs and outputs have the batch as their first axis, so that a server may join requests; all
-floats are float32. What comes out for a row depends on that row alone, up to rounding, and its
-draws on its seed and on the number of the frame. The server keeps nothing between calls. Wrong
-input is refused, and all rows of the call with it. `saved_models/README.md` shows each signature
-in use.
+floats are float32. The outputs of a row depend on that row alone, up to rounding; its draws depend
+on its seed and on the number of the frame. The server keeps nothing between calls. A wrong input
+fails its whole call. `saved_models/README.md` shows each signature in use.
 """
 
 import contextlib
@@ -41,17 +40,17 @@ def export(model, path, max_steps=MAX_STEPS):
 
     Args:
         model: A `seqlayers.models.SequenceModel`.
-        path: The folder to make; it must not exist yet. TensorFlow Serving looks for
-            `<name>/<version>`, see `next_version`. Folders above are made.
-        max_steps: Most frames that one call of `generate` may ask for.
+        path: Folder to make; it must not exist yet. TensorFlow Serving looks for
+            `<name>/<version>`, see `next_version`. Folders above it are made, too.
+        max_steps: Largest number of frames in one call of `generate`.
 
     Returns:
         The path.
 
     Raises:
-        FileExistsError: if there is something at `path`.
-        ValueError: if `max_steps` is not an integer of at least 1, or the model's state cannot be
-            served.
+        FileExistsError: If there is something at `path`.
+        ValueError: If `max_steps` is not an integer of at least 1, or the model's state does not
+            have one row for each sequence.
 
     Example:
         >>> export(model, next_version("saved_models/rnn_rbm"))
@@ -64,16 +63,16 @@ def export(model, path, max_steps=MAX_STEPS):
         signatures = _Endpoints(model, max_steps).signatures()
         module = tf.Module()
         used = {id(v): v for function in signatures.values() for v in function.variables}
-        module.weights = list(used.values())  # what the graphs read must hang on what is saved
+        module.weights = list(used.values())  # TensorFlow saves what the module holds
         tf.saved_model.save(module, str(folder), signatures=signatures)
     return path
 
 
 def next_version(folder):
-    """The path of the next version of a served model: `folder/1`, or one above the highest.
+    """Returns the path of the next version of a served model: one above the highest, or 1.
 
     Args:
-        folder: Where the versions lie; it need not exist.
+        folder: Folder of the versions; it need not exist.
 
     Returns:
         A `pathlib.Path` to export to.
@@ -177,7 +176,7 @@ class _Endpoints:
         steps = tf.maximum(tf.reduce_max(num_steps), 0)
         frames = tf.TensorArray(
             head.variable_dtype,
-            size=tf.maximum(steps, 1),  # an array that nothing was written to has no shape
+            size=tf.maximum(steps, 1),  # an array without any entry has no shape
             element_shape=(None, head.visible_units),
         )
 
@@ -215,7 +214,7 @@ class _Endpoints:
         if head.kind == "exact":
             return head.log_prob(frames)
 
-        # All frames share one Z. Each row estimates it anew, so that none depends on the others.
+        # All frames share one Z. Each row estimates it anew, so that rows do not depend on others.
         def row(i):
             nats, error = head.log_prob(frames[i], None, seed[i])
             return nats[None], error[None]
@@ -258,7 +257,7 @@ class _Endpoints:
         return tf.function(endpoint, autograph=False).get_concrete_function(**specs)
 
     def _checked(self, tensors):
-        """The inputs, frames in the head's type and 0 where padded; an error if one is wrong."""
+        """The inputs, checked; frames in the dtype of the head, and 0 where padded."""
         first, *others = tensors
         for name in others:
             same = tf.equal(tf.shape(tensors[name])[0], tf.shape(tensors[first])[0])
@@ -269,7 +268,7 @@ class _Endpoints:
             lengths = tensors["lengths"]
             fits = (lengths >= 0) & (lengths <= time)
             _require(tensors, "lengths", fits, "must lie in 0 .. steps of `frames`")
-            # What is padded may hold anything, NaN included.
+            # Padding may hold anything, NaN included.
             mask = _mask(tensors["frames"], tensors["lengths"])
             tensors["frames"] = _keep(mask, tensors["frames"])
         for name in {"frame", "frames"} & set(tensors):
@@ -291,7 +290,7 @@ class _Endpoints:
 
 
 def _require(tensors, name, condition, message):
-    """Makes what is done with `tensors[name]` wait until `condition` is seen to hold."""
+    """Makes all use of `tensors[name]` fail unless `condition` holds."""
     check = tf.debugging.Assert(tf.reduce_all(condition), [f"`{name}` {message}."])
     with tf.control_dependencies([check]):
         tensors[name] = tf.identity(tensors[name])
@@ -302,7 +301,7 @@ def _mask(frames, lengths):
 
 
 def _keep(mask, x, otherwise=0):
-    """`x` where `mask`, over the first axes of `x`, is true."""
+    """`x` where `mask`, over the first axes of `x`, is true, and else `otherwise`."""
     mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (x.shape.rank - mask.shape.rank)], 0))
     return tf.where(mask, x, tf.cast(otherwise, x.dtype))
 
@@ -320,22 +319,22 @@ def _joined(function, stop, step, like):
         body,
         (0, like[:0], like[:0]),
         shape_invariants=(tf.TensorShape(()), shape, shape),
-        parallel_iterations=1,  # what is counted is memory
+        parallel_iterations=1,  # to bound memory
     )
     return results
 
 
 def _served(dtype):
-    """The type in which a signature takes and gives what the model has in `dtype`."""
+    """The dtype in a signature of a tensor that has `dtype` in the model."""
     return tf.float32 if dtype.is_floating else dtype
 
 
 @contextlib.contextmanager
 def _for_serving(memory):
-    """Keeps out of the graph what Keras would put there, and what no server should have.
+    """Keeps two things of Keras's out of the graph.
 
-    That is the cuDNN form of `LSTM` and `GRU`, which only a machine with a GPU can run, and the
-    masks of dropout, which Keras draws even where it does not use them, from a state that moves.
+    The cuDNN form of `LSTM` and `GRU` needs a machine with a GPU. The masks of dropout are drawn
+    even where they have no effect, from a state that changes with each call.
     """
     serving = {"use_cudnn": False, "dropout": 0.0, "recurrent_dropout": 0.0}
     cell = getattr(memory, "cell", None)

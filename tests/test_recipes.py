@@ -9,7 +9,7 @@ import pytest
 from seqlayers.audio import segments
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers.gated import ScannedRNN
-from seqlayers.models import RNNRBM, RTRBM, sequence
+from seqlayers.models import RNNRBM, RTRBM, nonfinite
 from seqlayers.runs import building, recipes
 from seqlayers.runs import folder as runs
 from seqlayers.runs.options import (
@@ -159,7 +159,7 @@ def test_options_without_a_part_are_refused(options, message):
 
 def test_choices_are_those_of_the_models():
     assert set(VISIBLES) == set(ConditionalRBM.VISIBLES)
-    assert set(NONFINITE) == set(sequence.NONFINITE)
+    assert set(NONFINITE) == set(nonfinite.COUNTERS)
 
 
 def test_segments_are_found_by_the_defaults_of_their_function():

@@ -1,11 +1,12 @@
 """Models of sequences: Keras models that fit, score, generate, step and export."""
 
+from seqlayers.models.contexts import State
 from seqlayers.models.embedding import encode_segments
+from seqlayers.models.generation import stream_frames
 from seqlayers.models.rnn_dbn import RNNDBN
 from seqlayers.models.rnn_nade import RNNNADE
 from seqlayers.models.rnn_rbm import RNNRBM
-from seqlayers.models.sequence import SequenceModel, State
-from seqlayers.models.streaming import stream_frames
+from seqlayers.models.sequence import SequenceModel
 from seqlayers.models.temporal_rbm import RTRBM, TRBM, LSTBMModel
 
 __all__ = [

@@ -1,11 +1,11 @@
-"""What a model makes of whole sequences: a vector of each, to compare, cluster or look them up by.
+"""A vector for each whole sequence, by which sequences can be compared, clustered or looked up.
 
-Of a sequence v_1 .. v_T a model without labels has at each frame
+A model without labels has two features of each frame of a sequence v_1 .. v_T:
 
-    code_t    = E[h | v_t, context_t]            what the hidden units are expected to be
-    context_t = memory(v_1 .. v_{t-1})           what it remembers of the frames before
+    code_t    = E[h | v_t, context_t]            the expected hidden units
+    context_t = memory(v_1 .. v_{t-1})           the memory of the frames before
 
-and a vector of them is their mean over t, and the root of the mean square distance from it.
+The vector holds their mean over t and their standard deviation.
 """
 
 import numpy as np
@@ -21,22 +21,23 @@ STATISTICS = ("mean", "deviation")
 
 
 def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTICS, batch_size=32):
-    """Makes a vector of each sequence, such as the segments of a recording.
+    """Computes a vector for each sequence, such as the segments of a recording.
 
     Args:
         model: A `SequenceModel`.
         sequences: A list of arrays `(T, V)`, whose T may differ, or one array `(N, T, V)`.
-        features: Which of `"code"`, of size H, for heads that have hidden units, and `"context"`,
-            of size C, for models with a memory.
-        statistics: Which of `"mean"` and `"deviation"` over the frames of the sequence.
+        features: List of `"code"`, H values, for heads with hidden units; `"context"`, C values,
+            for models with a memory; or both.
+        statistics: List of `"mean"`, `"deviation"` or both, over the frames of a sequence.
         batch_size: Number of sequences in a batch.
 
     Returns:
         float32 array `(N, F)`, in the order of the sequences. Columns are the statistics of the
-        first of `features`, in the order asked for, then those of the second.
+        first of `features`, in the order of `statistics`, then those of the second.
 
     Raises:
-        ValueError: If an argument is not as above, or the model has no such features.
+        ValueError: If `features` or `statistics` is not a list of these names, the model has no
+            such features, or the sequences are not frames of this model.
 
     Example:
         >>> corpus = frames_of_segments("songs")
@@ -66,7 +67,7 @@ def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTIC
         for name in features:
             values = ops.cast(parts[name](), "float32")
             keep = ops.cast(mask, "float32")[..., None]
-            count = ops.maximum(ops.sum(keep, axis=1), 1)  # rows of a batch that are not there
+            count = ops.maximum(ops.sum(keep, axis=1), 1)  # a batch may end in empty rows
             mean = ops.sum(keep * values, axis=1) / count
             moves = ops.square(values - mean[:, None])
             each = {"mean": mean, "deviation": ops.sqrt(ops.sum(keep * moves, axis=1) / count)}
@@ -80,7 +81,7 @@ def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTIC
         xla=False,  # lengths differ
         input_signature=[frames_spec, tf.TensorSpec((None, None), tf.bool)],
     )
-    order = np.argsort([-len(s) for s in sequences], kind="stable")  # that of the batches
+    order = np.argsort([-len(s) for s in sequences], kind="stable")  # the order of the batches
     rows = batching.batches([sequences[n] for n in order], batch_size, shuffle=False)
     encoded = np.concatenate([function(*batch).numpy() for batch in rows])[: len(order)]
     return encoded[np.argsort(order)]

@@ -1,9 +1,9 @@
-"""What a model may be given as data: checked before any work, then one kind of dataset."""
+"""Checks of the data a model is given, and one kind of dataset made from all its forms."""
 
 import numpy as np
 import tensorflow as tf
 
-from seqlayers.checks import check_sequences
+from seqlayers.checks import check_number, check_sequences
 from seqlayers.datasets.batching import batches
 
 
@@ -22,18 +22,30 @@ def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
     if isinstance(x, tf.data.Dataset):
         if mask is not None or kwargs.get("max_steps") is not None:
             raise ValueError(
-                f"A `tf.data.Dataset` as `{name}` brings its masks and its lengths itself: let it "
-                "give `(frames, mask)`. Received: `mask` or `max_steps` beside it."
+                f"`mask` and `max_steps` must be None where `{name}` is a `tf.data.Dataset`: its "
+                "batches are `(frames, mask)`, already cut. Received: one of them."
             )
         return x.map(lambda *batch: _checked_batch(head, batch, name))
     return batches(checked_sequences(head, x, mask, name), batch_size, shuffle=shuffle, **kwargs)
 
 
+def to_fit(head, x, mask, validation_data, validation_split, batch_size, **kwargs):
+    """The datasets to train and to validate on, from the arguments of `SequenceModel.fit`."""
+    if validation_split:
+        x, validation_data = _split_off(checked_sequences(head, x, mask), validation_split)
+        mask = None
+    if validation_data is not None:
+        validation_data = as_dataset(
+            head, *as_pair(validation_data), batch_size, name="validation_data"
+        )
+    return as_dataset(head, x, mask, batch_size, seed=head.seed % 2**64, **kwargs), validation_data
+
+
 def _without_masked(x, mask, name):
-    """The frames that `mask` keeps of each row of an array, as a list; empty rows are left out."""
+    """A list of the frames of each row that `mask` keeps, without rows that keep none."""
     if isinstance(x, list | tuple) and len({len(row) for row in x}) > 1:
         raise ValueError(
-            f"`mask` must go with an array `{name}`; sequences of a list are as long as they are. "
+            f"`mask` must go with an array `{name}`; the sequences of a list need no mask. "
             "Received: a mask and sequences of different lengths."
         )
     mask = np.asarray(mask)
@@ -48,7 +60,7 @@ def _without_masked(x, mask, name):
 
 
 def _checked_batch(head, batch, name):
-    """The checks of `checked_sequences`, inside a user's own `tf.data` pipeline."""
+    """A batch of a user's `tf.data` pipeline, with the checks of `checked_sequences`."""
     frames, mask = as_pair(batch if len(batch) > 1 else batch[0])
     if isinstance(frames, tuple | dict):
         raise ValueError(
@@ -72,10 +84,10 @@ def _checked_batch(head, batch, name):
 
 
 def checked_prime(head, prime, num_sequences):
-    """Frames that come before generated ones, `(num_sequences, time, V)`."""
+    """Checked frames that come before generated ones, `(num_sequences, time, V)`."""
     if isinstance(prime, list | tuple) and len({len(row) for row in prime}) > 1:
         raise ValueError(
-            "`prime` must be as long for each sequence. "
+            "`prime` must have the same length for each sequence. "
             f"Received: lengths {[len(row) for row in prime]}."
         )
     prime = np.asarray(prime, "float32")
@@ -93,7 +105,7 @@ def checked_prime(head, prime, num_sequences):
 def as_pair(data):
     """`(frames, mask)` of what a batch or an argument holds."""
     if isinstance(data, tuple) and len(data) == 3 and data[2] is None:
-        data = data[:2]  # `train_on_batch` adds the sample weights that there are none of
+        data = data[:2]  # `train_on_batch` adds sample weights, here None
     if isinstance(data, tuple) and len(data) == 2:
         frames, mask = data
         if mask is None or _is_bool(mask):
@@ -107,10 +119,9 @@ def _is_bool(array):
     return str(getattr(array, "dtype", "")) in ("bool", "<dtype: 'bool'>")
 
 
-def split_off(sequences, share):
+def _split_off(sequences, share):
     """Sequences to train on and, from their end, `share` of them to validate on."""
-    if not 0 < share < 1:
-        raise ValueError(f"`validation_split` must lie in (0, 1). Received: {share!r}.")
+    check_number("validation_split", share, above=0, below=1)
     at = round(len(sequences) * (1 - share))
     if not 0 < at < len(sequences):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The likelihood of a dataset under a model: contexts in a graph, then heads a block at a time."""
+"""The likelihood of a dataset under a model: contexts a batch at a time, then blocks of frames."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ _FRAMES_AT_ONCE = 1024  # one shape to compile, and a bound on memory
 
 
 def pooled_likelihood(model, dataset, seed, bracket):
-    """`SequenceModel.score` of a dataset of `frames` or `(frames, mask)`."""
+    """Returns the `Likelihood` of a dataset of `frames` or `(frames, mask)`."""
     head = model.head
 
     def frame_log_probs(frames, context, seed, number, bracket):
@@ -49,7 +49,7 @@ def pooled_likelihood(model, dataset, seed, bracket):
 
 
 def _frames_with_context(model, dataset):
-    """Frames that count with their contexts, a fixed number at a time, the last ones padded."""
+    """Yields unmasked frames and their contexts, a fixed number at a time, the last ones padded."""
     frames_spec = tf.TensorSpec((None, None, model.head.visible_units), model.head.variable_dtype)
     signature = [frames_spec, tf.TensorSpec((None, None), tf.bool)]
     contexts = model.compiled_function(

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from seqlayers.layers.gated import scanned
+from seqlayers.sampling import fold_in, row_seeds, uniform
 
 
 def as_memory(memory):
-    """A recurrent layer that returns sequences, from what stands for one."""
+    """Returns the recurrent layer of a layer, a cell or a list of cells; None for None."""
     if memory is None:
         return None
     memory = scanned(memory)
@@ -27,8 +28,8 @@ def as_memory(memory):
     for argument, value in wanted.items():
         if getattr(memory, argument) != value:
             raise ValueError(
-                f"`memory` must be made with {argument}={value}: the model reads forward, hands "
-                f"its state on itself and needs an output for each frame. Received: {memory!r}."
+                f"`memory` must be made with {argument}={value}: the model reads forward, keeps "
+                f"its states itself and needs an output for each frame. Received: {memory!r}."
             )
     return memory
 
@@ -56,3 +57,20 @@ def _with_output(states, output):
     if not isinstance(states, list | tuple):
         return output if states.shape[-1] == output.shape[-1] else states
     return [_with_output(states[0], output), *states[1:]]
+
+
+def seed_dropout(memory, seed):
+    """Makes dropout a function of the step: `.keras` files do not keep Keras's own counters."""
+    weights = {id(w) for w in memory.weights}
+    states = [v for v in memory.variables if id(v) not in weights]
+    for number, state in enumerate(states):
+        state.assign(ops.cast(fold_in(seed, number), state.dtype))
+
+
+def dropped(context, share, seed):
+    """Contexts `(batch, time, C)` of which a share is set to 0, anew for each row and frame."""
+    if not share:
+        return context
+    u = uniform(ops.shape(context), row_seeds(seed, ops.shape(context)[0]))
+    keep = 1.0 - share
+    return ops.where(u < keep, context / ops.cast(keep, context.dtype), 0)

@@ -1,4 +1,4 @@
-"""What the models share that are named after a head: a recurrent layer, that head, one config."""
+"""The base of the models named after their head: a recurrent layer before that head."""
 
 import copy
 
@@ -8,17 +8,16 @@ from seqlayers.models.sequence import SequenceModel
 
 
 class RecurrentModel(SequenceModel):
-    """A `SequenceModel` that is made of the arguments of its head, not of the head.
+    """A `SequenceModel` whose arguments are those of its head, in place of the head itself.
 
-    A subclass makes the head and names in `head_arguments` those of its own arguments that go
-    there.
+    A subclass makes the head, and lists in `head_arguments` which of its own arguments go there.
 
     Args:
         head: A `seqlayers.heads.Head`.
         recurrent_units: Number of recurrent units.
         cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
             `recurrent_units`.
-        **kwargs: `context_dropout`, as in `SequenceModel`, and those of `keras.Model`.
+        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
     """
 
     head_arguments: tuple[str, ...] = ()

@@ -5,9 +5,9 @@
     b_1,t = b_1 + u_{t-1} W_uh1,  b_2,t = b_2 + u_{t-1} W_uh2                    (13), (16)
     p(v_t | v_1 .. v_{t-1}) is a DBN with kernels W_1, W_2 and biases b_t, b_1,t and b_2,t
 
-Numbers are the paper's; its (17) has a sigmoid for tanh. W_vu, W_uu and b_u are the memory's
-`kernel`, `recurrent_kernel` and `bias`, u_0 is `initial_context`, W_uv, W_uh1 and W_uh2 are the
-head's `context_visible_kernel`, `context_hidden_1_kernel` and `context_hidden_2_kernel`.
+Numbers are the paper's; its (17) has a sigmoid instead of the tanh. W_vu, W_uu and b_u are the
+memory's `kernel`, `recurrent_kernel` and `bias`, u_0 is `initial_context`, W_uv, W_uh1 and W_uh2
+are the head's `context_visible_kernel`, `context_hidden_1_kernel` and `context_hidden_2_kernel`.
 Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Modeling Temporal
 Dependencies Using a RNN-DBN, ICANN 2014, section 3.
 """
@@ -15,6 +15,7 @@ Dependencies Using a RNN-DBN, ICANN 2014, section 3.
 import keras
 
 from seqlayers.heads import ConditionalDBN
+from seqlayers.models import pretraining
 from seqlayers.models.recurrent import RecurrentModel
 
 
@@ -24,9 +25,10 @@ class RNNDBN(RecurrentModel):
 
     For a head with other options, give `SequenceModel` a memory and a `ConditionalDBN`.
 
-    It can be trained in one go, after `pretrain_head` has trained layer after layer on shuffled
-    frames, or layer after layer together with the memory: `deeper` makes a model with one layer
-    more that is as good as the one it is made of, and can only learn from there.
+    There are two ways to train it: all layers at once, after `pretrain_head` has trained them one
+    after the other on shuffled frames; or one layer after the other, together with the memory.
+    `deeper` makes a model with one layer more, whose likelihood is that of the model it is made
+    from; `seqlayers.models.pretraining.pretrain_layers` does this for all layers of a model.
 
     Args:
         visible_units: Number V of visible units in a frame.
@@ -36,7 +38,9 @@ class RNNDBN(RecurrentModel):
             `recurrent_units`.
         gibbs_steps: Number k of Gibbs steps in training.
         objective: `"variational"` or `"contrastive"`, see `ConditionalDBN`.
-        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+        seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
+            Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
 
     Example:
         >>> model = RNNDBN(88, (150,), seed=0)
@@ -67,21 +71,18 @@ class RNNDBN(RecurrentModel):
         super().__init__(head, recurrent_units, cell, **kwargs)
 
     def deeper(self, units):
-        """A model with one hidden layer more, of `units` units, that says the same of any frames.
+        """Returns a model with one hidden layer more, which has the same likelihood.
 
-        With fewer units than the layer two below has it says about the same, see
-        `ConditionalDBN.stack_on`. The model is to be compiled anew.
+        With fewer units than the layer two below has, the likelihood is only about the same, see
+        `ConditionalDBN.stack_on`. The new model is not compiled.
 
         Args:
             units: Number of units of the new top layer.
 
         Returns:
             An `RNNDBN`. This model stays as it is.
+
+        Raises:
+            ValueError: If `units` is not an integer of at least 1.
         """
-        config = self.get_config()
-        hidden_units = [*config["hidden_units"], units]
-        model = type(self).from_config(config | {"hidden_units": hidden_units})
-        model.memory.set_weights(self.memory.get_weights())
-        model.initial_context.assign(self.initial_context)
-        model.head.stack_on(self.head)
-        return model
+        return pretraining.deeper(self, units)

@@ -29,9 +29,11 @@ class RNNNADE(RecurrentModel):
         recurrent_units: Number of recurrent units.
         cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
             `recurrent_units`.
-        orderless: Whether to train for all orders of the units.
-        num_orders: Orderless, the number of orders whose mean is the probability of a frame.
-        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+        orderless: Whether to train one model for all orders of the visible units.
+        num_orders: Number of orders whose mean is the probability of a frame, if `orderless`.
+        seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
+            Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
 
     Example:
         >>> model = RNNNADE(88, 150, 100, seed=0)

@@ -7,8 +7,7 @@
 W_vu, W_uu and b_u are the memory's `kernel`, `recurrent_kernel` and `bias`, u_0 is
 `initial_context`, W_uv and W_uh are the head's `context_visible_kernel` and
 `context_hidden_kernel`.
-`RNNRBM.for_spectrograms` is the model of spectrograms, with three layers of tanh-gated units in the
-place of u_t.
+In `RNNRBM.for_spectrograms` u_t is the output of three layers of tanh-gated units.
 References: N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal Dependencies in
 High-Dimensional Sequences, ICML 2012; K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music
 Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014, section 2.3;
@@ -17,7 +16,7 @@ S. A. Razzaq, an RNN-RBM for the unsupervised modelling of audio spectrograms.
 
 import keras
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_number
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import TanhGatedCell
 from seqlayers.models.recurrent import RecurrentModel
@@ -39,10 +38,11 @@ class RNNRBM(RecurrentModel):
             `recurrent_units`.
         gibbs_steps: Number k of Gibbs steps in training.
         visibles: `"bernoulli"`, `"gaussian"` or `"gamma"`.
-        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+        seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
+            Weights start from Keras's own seed, `keras.utils.set_random_seed`.
         sampling_steps: Number of Gibbs steps when drawing new frames.
         kernel_regularizer: Regularizer of W.
-        **kwargs: Those of `SequenceModel` that are not `memory` and `head`.
+        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
 
     Example:
         >>> model = RNNRBM(88, 150, 100, seed=0)
@@ -92,29 +92,30 @@ class RNNRBM(RecurrentModel):
         seed=None,
         **kwargs,
     ):
-        """The RNN-RBM on spectrograms: three layers of gated units set the biases of the RBM.
+        """Makes the RNN-RBM on spectrograms: three layers of gated units set the RBM's biases.
 
-        As published: CD-15 in training and 20 Gibbs steps in generation, and an L1 of 1e-4, which
-        we put on W alone, since it is to make features sparse and the paper does not say of which
-        weights it is. Each of these is an argument, too: `gibbs_steps`, `sampling_steps` and
-        `kernel_regularizer`. It was trained in batches of 20 with `optimizer_for_spectrograms` and
-        `compile(..., nonfinite="shrink")`.
+        As published it has CD-15 in training, 20 Gibbs steps in generation and an L1 penalty of
+        1e-4; these are the defaults of `gibbs_steps`, `sampling_steps` and `kernel_regularizer`.
+        The paper does not name the weights that the penalty is for. Here it is for W alone, since
+        it is meant to make features sparse. The published model was trained in batches of 20 with
+        `optimizer_for_spectrograms` and `compile(..., nonfinite="shrink")`.
 
         Args:
-            visible_units: Number V of bins of a frame; 129 are those of a 256-point FFT.
+            visible_units: Number V of bins in a frame; a 256-point FFT has 129.
             hidden_units: Number of hidden units of the RBM; 1.7 V, rounded down, if None.
             recurrent_units: Number of units of each layer; 1.3 V, rounded down, if None.
             num_layers: Number of layers.
-            gate_activation: `"tanh"` as published; with `"sigmoid"` memories cannot grow.
+            gate_activation: Activation of the gates: `"tanh"` as published, or `"sigmoid"`, with
+                which a memory cannot grow without bound.
             visibles: `"gaussian"`, `"gamma"` or `"bernoulli"`.
             seed: Seed of all draws.
-            **kwargs: The other arguments of `RNNRBM` but for `cell`.
+            **kwargs: The other arguments of `RNNRBM`, except `cell`.
 
         Returns:
-            An `RNNRBM`.
+            An `RNNRBM`, not compiled.
 
         Raises:
-            ValueError: naming the argument that is wrong.
+            ValueError: If a number is out of range, or a name is not one of those above.
 
         Example:
             >>> model = RNNRBM.for_spectrograms(seed=0)
@@ -137,31 +138,33 @@ class RNNRBM(RecurrentModel):
 
     @staticmethod
     def optimizer_for_spectrograms(steps_per_phase, learning_rates=SPECTROGRAM_LEARNING_RATES):
-        """The optimizer of `for_spectrograms`: RMSProp, whose learning rate falls phase by phase.
+        """Returns the optimizer of the spectrogram model: RMSProp, its rate lower in each phase.
 
             a = 0.9 a' + 0.1 g^2,  step = rate * g / sqrt(a + 1e-6)
 
         Args:
             steps_per_phase: Number of training steps in each phase: epochs times batches. The
                 paper does not give it. The last phase lasts as long as training does.
-            learning_rates: The rate of each phase, numbers above 0.
+            learning_rates: Learning rate of each phase, numbers above 0.
 
         Returns:
             A `keras.optimizers.RMSprop`.
 
         Raises:
-            ValueError: naming the argument that is wrong.
+            ValueError: If `steps_per_phase` is not an integer of at least 1, or `learning_rates` is
+                not a list of numbers above 0.
         """
         steps = check_integer("steps_per_phase", steps_per_phase)
-        rates = list(learning_rates) if isinstance(learning_rates, list | tuple) else []
-        if not rates or not all(
-            isinstance(rate, float | int) and 0 < rate < float("inf") for rate in rates
-        ):
+        if not isinstance(learning_rates, list | tuple) or not learning_rates:
             raise ValueError(
                 "`learning_rates` must be a list of numbers above 0, one for each phase. "
                 f"Received: learning_rates={learning_rates!r}."
             )
-        # Steps are counted from 0, and a phase of Keras's holds its boundary.
+        rates = [
+            check_number(f"learning_rates[{i}]", rate, above=0)
+            for i, rate in enumerate(learning_rates)
+        ]
+        # Steps are counted from 0, and in Keras a phase includes its boundary.
         boundaries = [phase * steps - 1 for phase in range(1, len(rates))]
         rate = rates[0]
         if boundaries:

@@ -1,26 +1,25 @@
 """RBMs whose hidden units are their own memory: TRBM, RTRBM and the LSTBM.
 
     E(v_t, s_t | h_{t-1}) = E_v(v_t) - b.s_t - h_{t-1} U s_t - f(v_t) W s_t    (8), (15)
-    s_t   the hidden units; of the LSTBM f, i, o and g, joined
-    h_t   what the next frame sees of them, h_0 = 0:
+    s_t   the hidden units; in an LSTBM f, i, o and g, joined
+    h_t   the context of the next frame, h_0 = 0:
             TRBM    s_t, drawn in training                                     (6)
             RTRBM   E[s_t]
             LSTBM   sigmoid(c_t * o_t),  c_t = c_{t-1} * f_t + g_t * i_t       (10)(11)
 
 Numbers are those of the LSTBM paper. E_v(v) and f(v) are `energy` and `features` of the visible
-units, see `seqlayers.energy.visibles`; for Gaussian ones f(v) = v / s^2. W, U and b are one with
-those of the memory, a recurrent layer that reads f(v): they are its `kernel`, `recurrent_kernel`
-and `bias`.
+units, see `seqlayers.energy.visibles`; for Gaussian ones f(v) = v / s^2. W, U and b are shared with
+the memory, a recurrent layer that reads f(v): they are its `kernel`, `recurrent_kernel` and `bias`.
 
-The paper holds h_{t-1} for a constant when it follows the gradient of frame t. With
-`truncate=False` the error goes back through time, as in the RTRBM.
+In the paper h_{t-1} is a constant in the gradient of frame t. With `truncate=False` the error goes
+back through time, as in the RTRBM.
 
-Outside training h_{t-1} is what is expected of it after the frames before, in a TRBM and in an
-LSTBM, too. That makes p(v_t | v_1 .. v_{t-1}) the one of an RBM, which can be computed; (6) and
-(13) would have the sum over all that s_1 .. s_{t-1} may be.
+Outside training h_{t-1} is its expectation after the frames before, in a TRBM and an LSTBM, too.
+Then p(v_t | v_1 .. v_{t-1}) is that of an RBM, which can be computed; (6) and (13) would need a sum
+over all states of s_1 .. s_{t-1}.
 
-With `variant="lstm"` g is a unit of -1 and 1, and what visible units see of it is g + 1. To the
-head it is then a unit of 0 and 1 at twice the weights: `encode` gives P(g = 1).
+With `variant="lstm"` g is a unit of -1 and 1, and the visible units see g + 1. For the head this is
+a unit of 0 and 1 with twice the weights: `encode` returns P(g = 1).
 
 References: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
 Boltzmann Machine with Long Short-Term Memory, Interspeech 2018; I. Sutskever, G. Hinton and
@@ -45,27 +44,27 @@ from seqlayers.sampling import seed_pair
 
 @keras.saving.register_keras_serializable("seqlayers")
 class TiedRBM(ConditionalRBM):
-    """The RBM of a frame, whose hidden units are those of a recurrent cell.
+    """A conditional RBM over one frame whose hidden units are those of a recurrent cell.
 
     Args:
-        cell: A `BoltzmannCell` or an `LSTBMCell`. W, U and b are its weights, which it initializes,
-            regularizes and constrains.
+        cell: A `BoltzmannCell` or an `LSTBMCell`, which owns the weights W, U and b: it
+            initializes, regularizes and constrains them.
         visible_units: Number V of visible units in a frame.
-        **kwargs: Those of `ConditionalRBM` that say nothing of W, U and b.
+        **kwargs: Arguments of `ConditionalRBM`, except those of the weights of the cell.
 
     Raises:
-        ValueError: naming the argument that is wrong.
+        ValueError: If an argument belongs to the cell, or the cell has no bias.
     """
 
     def __init__(self, cell, visible_units, **kwargs):
         for name in _OF_CELL & kwargs.keys():
             raise ValueError(
-                f"`{name}` is for the cell to say, whose weights these are. "
+                f"`{name}` must be set on `cell`, which owns these weights. "
                 f"Received: {name}={kwargs[name]!r}."
             )
         if not cell.use_bias:
             raise ValueError(
-                "`cell` must have a bias: an RBM has biases of its hidden units. "
+                "`cell` must have a bias, which is the hidden bias of the RBM. "
                 "Received: a cell with use_bias=False."
             )
         super().__init__(visible_units, cell.num_kinds * cell.units, **kwargs)
@@ -97,7 +96,7 @@ class TiedRBM(ConditionalRBM):
 
     def without_context(self, **changes):
         head = super().without_context(**changes)
-        head.cell.recurrent_kernel.trainable = False  # nor is it regularized where it has no part
+        head.cell.recurrent_kernel.trainable = False  # nor is it regularized: it has no effect
         return head
 
     def _shift_hidden_bias(self, shift):
@@ -119,26 +118,30 @@ _OF_CELL |= {"context_initializer", "context_regularizer"}
 
 
 class TemporalRBM(SequenceModel):
-    """What `TRBM`, `RTRBM` and `LSTBMModel` share: a memory and a head with one set of weights.
+    """The base of `TRBM`, `RTRBM` and `LSTBMModel`: a memory and a head that share their weights.
 
     Args:
         visible_units: Number V of visible units in a frame.
-        hidden_units: Number J of hidden units; of the LSTBM, of those of each kind.
+        hidden_units: Number J of hidden units; in an LSTBM, of each of the four kinds.
         visibles: `"gaussian"`, `"gamma"` or `"bernoulli"`.
-        gibbs_steps: Number k of Gibbs steps in training.
-        truncate: Whether h_{t-1} is a constant in the gradient of frame t.
-        seed: Seed of all draws. Weights start from Keras's own, `keras.utils.set_random_seed`.
+        gibbs_steps: Number k of Gibbs steps in training (CD-k).
+        truncate: Whether h_{t-1} is a constant in the gradient of frame t. If None, True except in
+            an `RTRBM`.
+        seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
+            Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+        name: Name of the model.
+        dtype: Dtype policy of the model, its memory and its head.
         **options: Other arguments of `ConditionalRBM` (`centering_rate`, `sampling_steps`,
             `num_betas`, `num_chains`) and of the memory: initializers, regularizers and
             constraints of its weights, `dropout`, `recurrent_dropout` and so on.
 
     Raises:
-        ValueError: naming the argument that is wrong.
+        ValueError: If an option is not one of these, or an argument is out of range.
     """
 
     memory_class: type
-    memory_options: dict[str, str] = {}  # what makes this model this model
-    truncates = True
+    memory_options: dict[str, str] = {}  # arguments of the memory that define this model
+    truncates = True  # the default of `truncate`
     learns_initial_context = False  # h_0 = 0
 
     def __init__(
@@ -156,11 +159,11 @@ class TemporalRBM(SequenceModel):
         check_integer("hidden_units", hidden_units)
         if truncate not in (None, True, False):
             raise ValueError(
-                "`truncate` must be True, False or None, which leaves it to the model. "
+                "`truncate` must be True, False or None, which is the model's default. "
                 f"Received: truncate={truncate!r}."
             )
         if seed is not None:
-            seed_pair(seed)  # refuses what is no seed
+            seed_pair(seed)  # refuses a wrong seed
             seed = int(seed)
         self._check_options(options)
         of_head = {k: v for k, v in options.items() if k in _HEAD_OPTIONS}
@@ -191,20 +194,27 @@ class TemporalRBM(SequenceModel):
         return ops.stop_gradient(context) if self.truncate else context
 
     def hidden_states(self, frames, mask=None):
-        """h_t of frames `(batch, time, V)`, `(batch, time, J)`: what a model above it reads."""
+        """Returns h_t, which a model stacked on this one reads.
+
+        Args:
+            frames: `(batch, time, V)`.
+            mask: Which steps are frames, bool `(batch, time)`; all if None.
+
+        Returns:
+            `(batch, time, J)`.
+        """
         frames = without_masked(frames, mask)
         return self.memory(self.memory_input(frames), mask=mask)
 
     def pretrain_memory(self, x, *args, **kwargs):
-        """Refuses: the weights of this memory are those of the RBM.
+        """Raises an error: this memory shares its weights with the RBM.
 
         Raises:
-            ValueError: always. `pretrain_head` trains them on frames without time.
+            ValueError: Always. Use `pretrain_head`, which trains the weights on single frames.
         """
         raise ValueError(
-            f"The memory of a `{type(self).__name__}` has the weights of its RBM: trained to "
-            "predict frames they would say nothing of the frame they see. `pretrain_head` trains "
-            "them on frames without time."
+            f"The memory of a `{type(self).__name__}` has the weights of its RBM and cannot be "
+            "trained apart from it. Use `pretrain_head`, which trains them on single frames."
         )
 
     def get_config(self):
@@ -229,14 +239,24 @@ class TemporalRBM(SequenceModel):
 
 _HEAD_OPTIONS = {"centering_rate", "sampling_steps", "num_betas", "num_chains"}
 _LAYER_OPTIONS = {"activity_regularizer", "jit_compile", "unroll"}
-_NO_OPTIONS = {"units", "use_bias", "seed", "kwargs"}  # of the cell: told otherwise, or fixed
+_NO_OPTIONS = {"units", "use_bias", "seed", "kwargs"}  # of the cell: set by the model, or fixed
 
 
 @keras.saving.register_keras_serializable("seqlayers")
 class TRBM(TemporalRBM):
-    """The temporal RBM: s_{t-1} sets the biases of s_t. In training it is drawn, else expected.
+    """The temporal RBM: s_{t-1} sets the biases of s_t, drawn in training and else expected.
 
-    Arguments are those of `TemporalRBM`.
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number J of hidden units.
+        visibles: `"gaussian"`, `"gamma"` or `"bernoulli"`.
+        gibbs_steps: Number k of Gibbs steps in training (CD-k).
+        truncate: Whether h_{t-1} is a constant in the gradient of frame t; True if None.
+        seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
+            Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+        name: Name of the model.
+        dtype: Dtype policy of the model, its memory and its head.
+        **options: Other arguments of the head and of the memory, see `TemporalRBM`.
 
     Example:
         >>> model = TRBM(129, 100, seed=0)
@@ -252,7 +272,17 @@ class TRBM(TemporalRBM):
 class RTRBM(TemporalRBM):
     """The recurrent temporal RBM: E[s_{t-1}] sets the biases of s_t, and learns from frame t.
 
-    Arguments are those of `TemporalRBM`; `truncate` is False if not given.
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number J of hidden units.
+        visibles: `"gaussian"`, `"gamma"` or `"bernoulli"`.
+        gibbs_steps: Number k of Gibbs steps in training (CD-k).
+        truncate: Whether h_{t-1} is a constant in the gradient of frame t; False if None.
+        seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
+            Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+        name: Name of the model.
+        dtype: Dtype policy of the model, its memory and its head.
+        **options: Other arguments of the head and of the memory, see `TemporalRBM`.
 
     Example:
         >>> model = RTRBM(88, 150, "bernoulli", gibbs_steps=15, seed=0)
@@ -269,10 +299,23 @@ class RTRBM(TemporalRBM):
 class LSTBMModel(TemporalRBM):
     """The long short-term Boltzmann memory: an RBM whose hidden units are the gates of an LSTM.
 
-    Arguments are those of `TemporalRBM` and, as options, `variant` and `mode` of
-    `seqlayers.layers.LSTBM`. With `variant="lstm"`, what it has learned without labels goes into
-    Keras's LSTM, and models may be stacked to train a deep one layer by layer:
+    With `variant="lstm"` its weights, learned without labels, fit a `keras.layers.LSTM`. Models may
+    be stacked, to train a deep one layer by layer, as in the example.
 
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Number J of hidden units of each of the kinds f, i, o and g.
+        visibles: `"gaussian"`, `"gamma"` or `"bernoulli"`.
+        gibbs_steps: Number k of Gibbs steps in training (CD-k).
+        truncate: Whether h_{t-1} is a constant in the gradient of frame t; True if None.
+        seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
+            Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+        name: Name of the model.
+        dtype: Dtype policy of the model, its memory and its head.
+        **options: Other arguments of the head and of the memory, see `TemporalRBM`; `variant` and
+            `mode`, see `seqlayers.layers.LSTBM`.
+
+    Example:
         >>> first = LSTBMModel(129, 200, variant="lstm")
         >>> first.compile("adam")
         >>> first.fit(frames)
@@ -285,10 +328,13 @@ class LSTBMModel(TemporalRBM):
     memory_class = LSTBM
 
     def to_lstm(self, **kwargs):
-        """A `keras.layers.LSTM` that says h_t of frames v_t, with the weights of this model.
+        """Returns a `keras.layers.LSTM` with the weights of this model: from frames v_t to h_t.
 
         Args:
             **kwargs: Arguments of `keras.layers.LSTM`; `return_sequences` is True if not given.
+
+        Returns:
+            A built `keras.layers.LSTM`.
 
         Raises:
             ValueError: If `variant` is not `"lstm"`.

@@ -6,6 +6,7 @@ from seqlayers import heads
 from seqlayers.datasets import piano_roll
 from seqlayers.layers import SFMCell, TanhGatedCell
 from seqlayers.models import RTRBM, SequenceModel
+from seqlayers.models.pretraining import pretrain_layers
 from seqlayers.models.rnn_rbm import SPECTROGRAM_LEARNING_RATES
 from seqlayers.runs import sound
 from seqlayers.runs.options import MODELS
@@ -121,26 +122,11 @@ def pretrain(model, options, sequences, dataset):
         adam = keras.optimizers.Adam(rate, global_clipnorm=options["clip_norm"] or None)
         model.pretrain_memory(dataset, options["pretrain_memory"], adam, verbose=0)
     if options["pretrain_layers"]:
-        _pretrain_layers(model, options, dataset)
-
-
-def _pretrain_layers(model, options, dataset):
-    """Trains a deep head layer after layer, each time with the memory, as `RNNDBN.deeper` would."""
-    units, below = model.head.hidden_units, None
-    num_steps = options["pretrain_layers"] * int(dataset.cardinality())
-    for depth in range(1, len(units)):
-        config = model.head.get_config() | {"hidden_units": units[:depth]}
-        stage = SequenceModel(
-            model.memory, type(model.head).from_config(config), model.context_dropout
+        pretrain_layers(
+            model,
+            dataset,
+            options["pretrain_layers"],
+            lambda num_steps: _optimizer(options, num_steps),
+            after_memory=bool(options["pretrain_memory"]),
+            verbose=0,
         )
-        if below is not None:
-            stage.head.stack_on(below)
-        elif options["pretrain_memory"]:  # what it has learned to say to the visible units
-            stage.head.context_visible_kernel.assign(model.head.context_visible_kernel)
-        stage.initial_context.assign(model.initial_context)
-        stage.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
-        stage.fit(dataset, epochs=options["pretrain_layers"], verbose=0)
-        model.initial_context.assign(stage.initial_context)
-        below = stage.head
-    if below is not None:
-        model.head.stack_on(below)

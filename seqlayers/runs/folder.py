@@ -33,7 +33,7 @@ import numpy as np
 from seqlayers import __version__, datasets, files
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.models import SequenceModel
-from seqlayers.models.sequence import NONFINITE
+from seqlayers.models.nonfinite import COUNTERS
 from seqlayers.runs import sound as sounds
 from seqlayers.runs.building import build_model, pretrain
 from seqlayers.runs.options import DEFAULTS, completed
@@ -46,7 +46,7 @@ CONFIG, LAST, BEST, TABLE, CURVES = (
     "tensorboard",
 )
 MONITOR = "val_log_likelihood"
-COLUMNS = ("epoch", "loss", *NONFINITE.values(), MONITOR)
+COLUMNS = ("epoch", "loss", *COUNTERS.values(), MONITOR)
 _HISTORY = "seqlayers_history.json"  # a member of `last.keras`, which Keras does not look at
 _LOCK = ".lock"
 _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}

@@ -255,7 +255,7 @@ BAD_ARGUMENTS = [
     ({"num_steps": True}, "`num_steps`.*True"),
     ({"num_sequences": 0}, "`num_sequences` must be an integer of at least 1.*=0"),
     ({"num_sequences": 1.5}, "`num_sequences`.*1.5"),
-    ({"temperature": 0}, "`temperature` must be a number above 0. Received: temperature=0"),
+    ({"temperature": 0}, "`temperature` must be a finite number above 0. Received: temperature=0"),
     ({"temperature": -1.0}, "`temperature`.*-1.0"),
     ({"temperature": float("nan")}, "`temperature`.*nan"),
     ({"temperature": float("inf")}, "`temperature`.*inf"),

@@ -554,7 +554,9 @@ def test_a_tied_rbm_leaves_its_weights_to_the_cell():
     again = TiedRBM.from_config(head.get_config())
     assert as_json(again.get_config()) == as_json(head.get_config())
     assert again.cell is not cell and again.cell.variant == "lstm"
-    with pytest.raises(ValueError, match="`kernel_regularizer` is for the cell.*Received.*'l2'"):
+    with pytest.raises(
+        ValueError, match="`kernel_regularizer` must be set on `cell`.*Received.*'l2'"
+    ):
         TiedRBM(cell, V, kernel_regularizer="l2")
     with pytest.raises(ValueError, match="`cell` must have a bias.*Received.*use_bias=False"):
         TiedRBM(BoltzmannCell(J, use_bias=False), V)

@@ -1,10 +1,9 @@
-"""Fitting: the forms data comes in, callbacks, steps that are skipped, policies, long scores."""
+"""Fitting: the forms data comes in, callbacks, policies, and what else a Keras model can do."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import ops
 
 from seqlayers.heads import BernoulliHead, ConditionalRBM
 from seqlayers.models import SequenceModel
@@ -163,37 +162,6 @@ def test_any_seed_of_a_head_can_be_fitted(seed):
     assert np.isfinite(model.fit(frames_for(2, 2), verbose=0).history["loss"][0])
 
 
-# Likelihood.
-
-
-def test_more_frames_than_are_scored_at_once_are_all_scored(start):
-    model = start.again()
-    model.head.visible_bias.assign(np.linspace(-1, 1, V))
-    frames = [frames_for(n, seed=n) for n in (1300, 900, 1)]
-    nats = [model.head.log_prob(f[None], model.contexts(f[None])).nats.numpy()[0] for f in frames]
-    score = model.score(frames)
-    assert (score.frames, score.sequences) == (2201, 3)
-    assert score.nats == pytest.approx(np.concatenate(nats).mean(), abs=1e-4)
-
-
-@pytest.mark.parametrize("with_memory", [True, False], ids=["memory", "alone"])
-def test_an_estimate_is_bracketed_from_the_other_side_when_asked_for(with_memory):
-    head = ConditionalRBM(21, 21, num_betas=60, num_chains=2, seed=0)
-    model = SequenceModel(keras.layers.SimpleRNNCell(D) if with_memory else None, head)
-    model.compile(jit_compile=False)
-    head.visible_bias.assign(np.linspace(-2, 2, 21))
-    head.kernel.assign(0.2 * np.random.default_rng(1).normal(size=(21, 21)))
-    frames = np.random.default_rng(0).integers(0, 2, (2, 3, 21))
-    score = model.score(frames, bracket=True)
-    assert score.kind == "estimate" and 0 < score.standard_error < 0.1
-    assert score.reverse_nats == pytest.approx(score.nats, abs=0.1)
-    assert score.reverse_nats != score.nats
-    assert model.score(frames, bracket=True) == score
-    other = model.score(frames, seed=1)
-    assert other.nats != score.nats and other.reverse_nats is None
-    assert "from the other side" in str(score) and "from the other side" not in str(other)
-
-
 # Callbacks.
 
 
@@ -217,149 +185,6 @@ def test_the_best_epoch_is_kept_by_early_stopping_and_by_checkpoints(start, tmp_
     assert model.score(valid).nats == pytest.approx(max(history), abs=1e-6)
     best = keras.models.load_model(tmp_path / "best.keras")
     assert best.score(valid).nats == pytest.approx(max(history), abs=1e-6)
-
-
-# Steps that are skipped.
-
-OUTLIER = 1e25  # its square is not finite in float32
-SKIPPING = {
-    "plain": {},
-    "centered": {"centering_rate": 0.1},
-    "persistent": {"persistent_chains": 4},
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SKIPPING)
-def test_a_step_without_finite_gradients_changes_nothing_and_is_counted(name):
-    def head():
-        return ConditionalRBM(V, 3, gibbs_steps=1, visibles="gaussian", seed=0, **SKIPPING[name])
-
-    model = made(head, None) if name == "persistent" else made(head)
-    model.compile(keras.optimizers.Adam(0.05), jit_compile=False)
-    frames = np.random.default_rng(0).normal(size=(2, 3, V)).astype("float32")
-    model.fit(frames, verbose=0)
-    before = [w.numpy() for w in model.weights]
-    moments = [v.numpy() for v in model.optimizer.variables]
-    poisoned = frames.copy()
-    poisoned[0, 1, 2] = OUTLIER
-    history = model.fit(poisoned, verbose=0).history
-    assert history["skipped_steps"] == [1]
-    for weight, value in zip(model.weights, before, strict=True):
-        if weight.name != "chains":  # they may go on: their distribution has not changed
-            np.testing.assert_array_equal(weight.numpy(), value, err_msg=weight.path)
-    changed = [
-        v.path for v, m in zip(model.optimizer.variables, moments, strict=True) if np.any(v != m)
-    ]
-    assert changed == [model.optimizer.iterations.path]
-    both = tf.data.Dataset.from_tensor_slices(np.stack([poisoned, frames]))
-    history = model.fit(both, verbose=0).history
-    assert history["skipped_steps"] == [1]
-    assert np.isfinite(history["loss"][0])
-    assert np.all([np.all(np.isfinite(w.numpy())) for w in model.weights])
-
-
-def poisoned(nonfinite="shrink", **kwargs):
-    """A model, and frames of which one value is an outlier."""
-    options = {"gibbs_steps": 1, "visibles": "gaussian", "centering_rate": 0.1, "seed": 0}
-    model = made(lambda: ConditionalRBM(V, 3, **options))
-    rng = np.random.default_rng(1)
-    for weight in model.trainable_weights:
-        weight.assign(0.3 * rng.normal(size=weight.shape))
-    optimizer = keras.optimizers.RMSprop(0.01, rho=0.9, epsilon=1e-6)
-    model.compile(optimizer, nonfinite=nonfinite, **kwargs)
-    frames = rng.normal(size=(2, 3, V)).astype("float32")
-    frames[0, 1, 2] = OUTLIER
-    return model, frames
-
-
-def test_shrinking_draws_toward_zero_what_has_no_finite_gradient_and_moves_the_rest():
-    start, results = None, {}
-    for penalty in (lambda w: ops.sum(ops.sqrt(w)), lambda w: ops.sum(ops.sqrt(ops.abs(w)))):
-        model = made(lambda penalty=penalty: BernoulliHead(V, seed=0, context_regularizer=penalty))
-        kernel = 0.1 + np.random.default_rng(0).random((D, V))
-        kernel[1, 2] = -0.5  # whose root is not finite, nor is its slope
-        model.head.context_visible_kernel.assign(kernel)
-        model.compile(keras.optimizers.SGD(1.0), nonfinite="shrink", run_eagerly=True)
-        start = start or [w.numpy() for w in model.trainable_weights]
-        history = model.fit(frames_for(2, 3), verbose=0).history
-        results[history["shrunk_steps"][0]] = model
-        assert set(history) == {"loss", "shrunk_steps"} and model.optimizer.iterations == 1
-    kernels = {k: m.head.context_visible_kernel.numpy() for k, m in results.items()}
-    assert kernels[1][1, 2] == pytest.approx(-0.5 + 0.1 * 0.5)
-    kernels[1][1, 2] = kernels[0][1, 2]
-    np.testing.assert_allclose(kernels[1], kernels[0], rtol=1e-6)
-    for a, b, w in zip(*(m.trainable_weights for m in results.values()), start, strict=True):
-        if a is not results[1].head.context_visible_kernel:
-            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
-        assert np.any(a.numpy() != w)
-
-
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("nonfinite", ["skip", "shrink"])
-def test_what_is_not_finite_is_dealt_with_alike_compiled_or_not(nonfinite, jit_compile):
-    results = []
-    for how in ({"run_eagerly": True}, {"jit_compile": jit_compile}):
-        model, frames = poisoned(nonfinite, **how)
-        start = [w.numpy() for w in model.weights]
-        history = model.fit(frames, epochs=2, verbose=0).history
-        assert history[{"skip": "skipped_steps", "shrink": "shrunk_steps"}[nonfinite]] == [1, 1]
-        results.append([w.numpy() for w in model.weights])
-    for eager, compiled, w, weight in zip(*results, start, model.weights, strict=True):
-        np.testing.assert_allclose(compiled, eager, atol=1e-5)
-        stays = nonfinite == "skip" or not weight.trainable  # as offsets are, which had moved
-        assert np.all(compiled == w) == stays, weight.path
-
-
-def test_a_step_whose_gradient_is_finite_is_the_same_under_either_rule():
-    results = []
-    for nonfinite in ("skip", "shrink"):
-        model, frames = poisoned(nonfinite, run_eagerly=True)
-        history = model.fit(frames[1:], verbose=0).history
-        assert history.popitem()[1] == [0]
-        results.append([w.numpy() for w in model.weights])
-    for a, b in zip(*results, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("nonfinite", ["skip", "shrink"])
-def test_the_rule_for_gradients_that_are_not_finite_is_saved(nonfinite, tmp_path):
-    model, frames = poisoned(nonfinite, run_eagerly=True)
-    model.fit(frames, verbose=0)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert loaded.nonfinite == loaded.get_compile_config()["nonfinite"] == nonfinite
-    histories = [m.fit(frames, verbose=0).history for m in (model, loaded)]
-    assert histories[0] == histories[1]
-    for a, b in zip(model.weights, loaded.weights, strict=True):
-        np.testing.assert_array_equal(a.numpy(), b.numpy())
-
-
-def test_an_unknown_rule_and_shrinking_of_scaled_losses_are_refused():
-    with pytest.raises(ValueError, match='`nonfinite` must be "skip" or "shrink".*\'ignore\''):
-        poisoned("ignore")
-    model, optimizer = made(), keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
-    with pytest.raises(ValueError, match='`nonfinite` must be "skip" where the loss is scaled'):
-        model.compile(optimizer, nonfinite="shrink")
-
-
-@pytest.mark.slow
-def test_loss_scaling_finds_its_scale():
-    half = {"dtype": "mixed_float16"}
-    model = made(
-        lambda: ConditionalRBM(V, 3, gibbs_steps=1, seed=0, **half),
-        lambda: keras.layers.SimpleRNNCell(D, **half),
-        **half,
-    )
-    optimizer = keras.optimizers.LossScaleOptimizer(
-        keras.optimizers.SGD(0.1), initial_scale=2.0**30
-    )
-    model.compile(optimizer, jit_compile=False)
-    before = [w.numpy() for w in model.trainable_weights]
-    skipped = model.fit(frames_for(2, 3), epochs=40, verbose=0).history["skipped_steps"]
-    assert skipped[0] == 1 and skipped[-1] == 0
-    moved = [np.any(w.numpy() != b) for w, b in zip(model.trainable_weights, before, strict=True)]
-    assert all(moved)
 
 
 # Policies and what else a Keras model can do.

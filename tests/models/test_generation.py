@@ -1,4 +1,4 @@
-"""A stream of frames is what `generate` draws, one at a time."""
+"""A stream of frames is what `generate` draws, one at a time, and both check their arguments."""
 
 from itertools import islice
 
@@ -8,14 +8,15 @@ import pytest
 
 from seqlayers.audio import SoundStream, Spectra, griffin_lim
 from seqlayers.heads import BernoulliHead
-from seqlayers.models import RNNRBM, SequenceModel
-from seqlayers.models.streaming import stream_frames
+from seqlayers.models import RNNRBM, SequenceModel, stream_frames
 
 
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(0)
-    return RNNRBM.for_spectrograms(9, 6, 4, num_layers=2, sampling_steps=3, seed=0)
+    model = RNNRBM.for_spectrograms(9, 6, 4, num_layers=2, sampling_steps=3, seed=0)
+    model.compile(jit_compile=False)
+    return model
 
 
 def taken(stream, count):
@@ -47,14 +48,23 @@ def test_a_stream_of_frames_becomes_a_stream_of_sound(model):
     assert np.isfinite(samples).all() and samples.std() > 0.01
 
 
+def test_numbers_of_numpy_are_numbers(model):
+    numbers = {"num_sequences": np.int8(1), "temperature": np.float32(0.5), "seed": np.int32(3)}
+    drawn = model.generate(np.int64(12), **numbers)
+    np.testing.assert_array_equal(drawn, model.generate(12, temperature=0.5, seed=3))
+
+
 @pytest.mark.parametrize(
     "options, reason",
     [
-        ({"temperature": 0}, "`temperature` must be a number above 0.*0"),
+        ({"temperature": 0}, "`temperature` must be a finite number above 0.*0"),
+        ({"temperature": True}, "`temperature` must be a finite number above 0.*True"),
         ({"seed": 0.5}, "`seed` must be an integer.*0.5"),
         ({"prime": np.zeros((3, 8))}, r"`prime\[0\]` must have 9.*\(3, 8\)"),
     ],
 )
-def test_what_is_wrong_is_told_before_the_first_frame(model, options, reason):
+def test_a_wrong_argument_is_refused_before_the_first_frame(model, options, reason):
     with pytest.raises(ValueError, match=reason):
         stream_frames(model, **options)
+    with pytest.raises(ValueError, match=reason):
+        model.generate(2, **options)

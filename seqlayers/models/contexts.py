@@ -1,0 +1,122 @@
+"""A memory before a head: the context of each frame.
+
+    context_1 = u_0 (learned),  context_t = memory(v_1 .. v_{t-1})
+
+The memory is any Keras recurrent layer, the head any `seqlayers.heads.Head`. The memory starts from
+u_0, too: it is the first state of the last cell, which by Keras's convention is that cell's output.
+A cell whose output has another size starts as it does in Keras.
+"""
+
+import copy
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from seqlayers.heads import Head
+from seqlayers.layers.delay import delay
+from seqlayers.masks import without_masked
+from seqlayers.models.memory import as_memory, first_states, next_states
+
+
+class State(NamedTuple):
+    """The state of a model between two frames: `step` takes one and returns the next."""
+
+    context: Any  # of the next frame [B, C]; None without a memory
+    memory: Any  # states of the memory's cells
+
+
+class ContextModel(keras.Model):
+    """A memory and a head in one Keras model: their weights, contexts, states and config.
+
+    A subclass calls `build` at the end of its `__init__`, once it has made its metrics.
+
+    Args:
+        memory: The memory, as in `SequenceModel`.
+        head: A `seqlayers.heads.Head`.
+        **kwargs: `name` and `dtype`, as in `keras.Model`.
+    """
+
+    learns_initial_context = True  # False in a subclass whose u_0 stays 0
+
+    def __init__(self, memory, head, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(head, Head):
+            raise ValueError(f"`head` must be a `seqlayers.heads.Head`. Received: head={head!r}.")
+        self.autocast = False  # memory and head have dtypes of their own
+        self.memory = as_memory(memory)
+        self.head = head
+
+    def build(self, input_shape):
+        shapes = input_shape
+        if self.memory is not None:
+            if not self.memory.built:
+                self.memory.build(input_shape)
+            shapes = [input_shape, self.memory.compute_output_shape(input_shape)]
+        if not self.head.built:
+            self.head.build(shapes)
+        if self.memory is not None:
+            self.initial_context = self.add_weight(
+                name="initial_context",
+                shape=(shapes[1][-1],),
+                initializer="zeros",
+                trainable=self.learns_initial_context,
+            )
+
+    def call(self, frames, mask=None, training=False):
+        if self.memory is None:
+            return self.head.reconstruct(frames)
+        return self.contexts(frames, mask, training)
+
+    def contexts(self, frames, mask=None, training=False):
+        """Computes the context of each frame from the frames before it.
+
+        Args:
+            frames: `(batch, time, V)`.
+            mask: Which steps are frames, bool `(batch, time)`; all if None.
+            training: Whether the memory's dropout is on.
+
+        Returns:
+            `(batch, time, C)`; None without a memory.
+        """
+        if self.memory is None:
+            return None
+        start = self.initial_state(ops.shape(frames)[0])
+        inputs = self.memory_input(without_masked(frames, mask))
+        outputs = self.memory(inputs, initial_state=start.memory, mask=mask, training=training)
+        return delay(outputs, start.context, mask)
+
+    def memory_input(self, frames):
+        """Returns what the memory reads of frames `(..., V)`: here the frames themselves."""
+        return frames
+
+    def initial_state(self, batch_size=1):
+        """Returns the `State` before the first frame, for `batch_size` sequences."""
+        if self.memory is None:
+            return State(None, [])
+        shape = (batch_size, self.initial_context.shape[0])
+        context = ops.broadcast_to(self.initial_context, shape)
+        context = ops.cast(context, self.memory.compute_dtype)
+        return State(context, first_states(self.memory, context, batch_size))
+
+    def step(self, frame, state):
+        """Returns the `State` after one more frame `(batch, V)`."""
+        if self.memory is None:
+            return state
+        return State(*next_states(self.memory, self.memory_input(frame), state.memory))
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "memory": None if self.memory is None else serialize(self.memory),
+            "head": serialize(self.head),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = copy.deepcopy(config)  # Keras takes parts out of it
+        for part in ("memory", "head", "dtype"):
+            config[part] = keras.saving.deserialize_keras_object(config[part])
+        return cls(**config)
