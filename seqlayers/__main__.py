@@ -1,8 +1,8 @@
 """The command line: `seqlayers`, or `python -m seqlayers`.
 
-What is wrong with the input ends with one message and exit status 2, Ctrl-C with 130 and SIGTERM
-with 143; a traceback is shown with --debug only. TensorFlow is imported inside the commands that
-need it. Commands are in `seqlayers.commands`.
+Wrong input ends with one message and exit status 2, Ctrl-C with 130 and SIGTERM with 143; only
+--debug shows a traceback. The commands are in `seqlayers.commands`. They import TensorFlow when
+they need it, so that --help answers at once.
 """
 
 import os
@@ -22,7 +22,7 @@ from seqlayers.commands.train import train
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli():
-    """Train, score and play recurrent models of polyphonic music and of recordings.
+    """Train recurrent models of music or of recordings, score them, and generate with them.
 
     \b
     Examples:

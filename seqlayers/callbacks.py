@@ -1,4 +1,4 @@
-"""Keras callbacks: monitors of what a loss does not measure, and the progress of a training.
+"""Keras callbacks: monitors of a model in training, and a progress line.
 
 A monitor looks every `every` epochs, after the epoch, and adds numbers to `logs`: they reach
 `History`, the progress line, and callbacks that come after it in the list given to `fit`. Monitors
@@ -33,13 +33,13 @@ from seqlayers.models.nonfinite import COUNTERS
 
 
 class Monitor(keras.callbacks.Callback):
-    """What all monitors share: when they look, and where they write what they see.
+    """A callback that measures something every few epochs and adds it to the logs.
 
-    A subclass gives `look`, and may check the model in `check_model`.
+    A subclass defines `look`, and may refuse a model in `check_model`.
 
     Args:
-        every: Number of epochs from one look to the next. Epochs are numbered from 1, also where a
-            run is resumed, and number `every` is the first to be looked at.
+        every: Number of epochs from one look to the next. Epochs are counted from 1, in resumed
+            runs as well; the first look is after epoch `every`.
     """
 
     def __init__(self, every=1):
@@ -47,11 +47,11 @@ class Monitor(keras.callbacks.Callback):
         self.every = check_integer("every", every)
 
     def look(self):
-        """A dictionary of numbers for the logs."""
+        """Returns a dictionary of numbers for the logs."""
         raise NotImplementedError
 
     def check_model(self):
-        """Raises a ValueError if this monitor is not for such a model."""
+        """Raises a ValueError if this monitor cannot measure `self.model`."""
 
     def on_train_begin(self, logs=None):
         if not isinstance(self.model, SequenceModel):
@@ -76,15 +76,15 @@ class Monitor(keras.callbacks.Callback):
 class LikelihoodBracket(Monitor):
     """The log-likelihood in nats per frame from both sides.
 
-    Adds `log_likelihood_above`, by annealing, which flatters, and `log_likelihood_below`, by
-    reverse annealing, which is cautious. On average the truth lies between; where they stand the
-    other way round, the annealing is too short. Where the head is exact the two are equal.
+    Adds `log_likelihood_above`, an estimate by annealing that is too high on average, and
+    `log_likelihood_below`, an estimate by reverse annealing that is too low on average. If the
+    first is the lower one, the annealing is too short. With an exact head the two are equal.
 
     Args:
         x: Sequences, as in `fit`.
         every: Number of epochs from one look to the next. Annealing costs more than an epoch.
         batch_size: Number of sequences in a batch.
-        seed: Whole number that the draws start from, the same at each look.
+        seed: Integer that the draws start from, the same at each look.
     """
 
     def __init__(self, x, every=10, batch_size=32, seed=0):
@@ -107,13 +107,12 @@ class LikelihoodBracket(Monitor):
 class FreeEnergyGap(Monitor):
     """Mean free energy per frame of held-out frames, less that of frames trained on.
 
-    Adds `free_energy_gap`. It stays near 0 as long as the model finds both alike, and grows as it
-    learns the training frames by heart. Of an RBM without context it is the gap in log-likelihood,
-    since log Z cancels. With a context each frame has a Z of its own, and the gap holds the
-    difference of their means, too: watch how it moves, not where it is.
+    Adds `free_energy_gap`, which grows as the model overfits. Without a context it is the gap in
+    log-likelihood, since log Z cancels. With a context each frame has its own Z, and the difference
+    of the mean log Z is part of the gap: watch its changes, not its value.
 
     Args:
-        train: Some of the sequences trained on, as many frames as are held out.
+        train: Some of the training sequences, with as many frames as are held out.
         held_out: Sequences not trained on.
         every: Number of epochs from one look to the next.
         batch_size: Number of sequences in a batch.
@@ -137,21 +136,21 @@ class FreeEnergyGap(Monitor):
 
 
 class HiddenActivity(Monitor):
-    """How active the hidden units of the RBM are on some sequences, and how many are silent.
+    """Mean activity of the hidden units of the head, and the share of silent ones.
 
     Adds `hidden_activity`, the mean of E[h | v, context], and `hidden_sparsity`, the share of units
-    whose own mean is below `level`, see `seqlayers.metrics.hidden_activity`.
+    whose mean is below `level`, see `seqlayers.metrics.hidden_activity`.
 
     Args:
         x: Sequences, as in `fit`.
-        level: A unit whose mean is below it counts as silent.
+        level: Threshold in (0, 1). A unit whose mean is below it counts as silent.
         every: Number of epochs from one look to the next.
         batch_size: Number of sequences in a batch.
     """
 
     def __init__(self, x, level=0.05, every=1, batch_size=32):
         super().__init__(every)
-        hidden_activity([[0.5]], level)  # refuses what is no level
+        hidden_activity([[0.5]], level)  # checks `level`
         self.x, self.level, self.batch_size = x, level, batch_size
 
     def check_model(self):
@@ -164,26 +163,26 @@ class HiddenActivity(Monitor):
 
 
 class GeneratedSpectra(Monitor):
-    """Sequences that the model draws beside real ones: their spectra, and the modes they cover.
+    """Spectra of generated sequences compared with real ones, and precision and recall.
 
-    Adds `spectral_distance` in dB, that of the long-term spectra; `modulation_distance` in dB, that
-    of the modulation spectra, averaged over the bins, which says whether frames move as fast as
-    real ones; and `precision` and `recall` of segments of `num_frames` frames as the model sees
-    them, not as amplitudes. All are functions of `seqlayers.metrics`.
+    Adds `spectral_distance`, the distance of long-term spectra in dB; `modulation_distance`, the
+    distance of modulation spectra averaged over the bins, in dB; and `precision` and `recall` of
+    segments of `num_frames` frames in the model's own scale. All are functions of
+    `seqlayers.metrics`.
 
     Args:
         real: Real sequences, as an array `(N, T, V)` or a list of arrays `(T, V)`.
         num_sequences: Number of sequences to draw.
-        num_steps: Number of frames of each.
+        num_steps: Number of frames of each sequence.
         to_amplitudes: Function from frames to amplitudes `(..., F)`, such as
             `lambda x: audio.to_amplitude(normalizer.restore(x), "log_amplitude")`. None if frames
             are amplitudes, as those of gamma visibles.
         num_frames: Number of frames of a segment.
-        neighbours: k of precision and recall.
-        max_segments: Most real segments that are compared, drawn once from `seed`.
-        temperature: That of `generate`.
+        neighbours: Number k of neighbours in precision and recall.
+        max_segments: Largest number of real segments to compare with, drawn once from `seed`.
+        temperature: Temperature of `generate`.
         every: Number of epochs from one look to the next.
-        seed: Whole number that draws start from, the same at each look.
+        seed: Integer that draws start from, the same at each look.
     """
 
     def __init__(
@@ -340,7 +339,7 @@ def _duration(seconds):
 
 
 def mean_free_energy(model, x, batch_size=32):
-    """Mean of F(v_t | context_t) over all frames of sequences, in nats.
+    """Returns the mean of F(v_t | context_t) over all frames of sequences, in nats.
 
     Args:
         model: A `SequenceModel` with an RBM head.
@@ -348,7 +347,7 @@ def mean_free_energy(model, x, batch_size=32):
         batch_size: Number of sequences in a batch.
 
     Returns:
-        A float. log Z is missing from it: compare means of one model only.
+        A float. It does not contain log Z: compare means of one model only.
     """
 
     def free_energy(frames, mask):

@@ -77,19 +77,20 @@ def check_choice(name, value, choices):
 
 
 def check_sequences(sequences, features=None, name="sequences"):
-    """Makes sure that data is a list of sequences a model can take.
+    """Checks that data is a list of sequences a model can take.
 
     Args:
         sequences: A list of arrays `(T, F)` or one array `(N, T, F)`; of booleans, integers or
             floats, all finite as float32, with T at least 1 and F the same for all.
-        features: The F that is wanted; any if None.
-        name: What messages call the argument.
+        features: Number F expected; any if None.
+        name: Name of the argument, for the message.
 
     Returns:
-        List of arrays `(T, F)`, not copied and with the types they came in.
+        List of arrays `(T, F)`, not copied, of unchanged types.
 
     Raises:
-        ValueError: If something is not as above. The message tells what and, in a list, where.
+        ValueError: If there is no sequence, or one has another shape, no frames, another type or
+            values that are not finite. The message gives its place in the list.
 
     Example:
         >>> [s.shape for s in check_sequences([[[0, 1], [1, 1]], np.zeros((5, 2))])]
@@ -115,7 +116,7 @@ def check_sequences(sequences, features=None, name="sequences"):
 
 
 def check_sequence(sequence, features=None, name="sequence"):
-    """Makes sure that data is one sequence `(T, F)` as `check_sequences` wants it."""
+    """Returns one sequence as an array `(T, F)`, checked as by `check_sequences`."""
     try:
         array = np.asarray(sequence)
     except Exception as error:
@@ -131,7 +132,7 @@ def check_sequence(sequence, features=None, name="sequence"):
         raise ValueError(f"`{name}` must hold real numbers. Received: dtype {array.dtype}.")
     if len(array) == 0:
         raise ValueError(
-            f"`{name}` must have at least one frame; leave empty sequences out. "
+            f"`{name}` must have at least one frame; remove empty sequences. "
             f"Received: shape {array.shape}."
         )
     if array.shape[1] != (features or array.shape[1]) or array.shape[1] == 0:
@@ -145,7 +146,7 @@ def check_sequence(sequence, features=None, name="sequence"):
         if not finite.all():
             step, feature = np.argwhere(~finite)[0]
             raise ValueError(
-                f"`{name}` must be finite in float32; mend or leave out the recording. "
+                f"`{name}` must be finite in float32; repair or remove the sequence. "
                 f"Received: {array[step, feature]} at step {step}, feature {feature}."
             )
     return array

@@ -1,6 +1,6 @@
-"""What is installed is what was meant, and what README shows runs."""
+"""The wheel holds all files, and the code in README and docs/ runs."""
 
-import os
+import ast
 import re
 import shutil
 import subprocess
@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    if "```python" in page.read_text("utf-8")
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,25 +69,42 @@ def test_version_is_said_alike_everywhere(wheel):
     assert f"\n## [{version}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_readme_code_runs(tmp_path):
-    readme = ROOT / "README.md"
-    if not readme.exists():
-        pytest.skip("README.md is not written yet")
+def python_blocks(page):
+    """The ```python blocks of a page as one script, whose lines keep their numbers."""
     script, inside = [], False
-    for line in readme.read_text("utf-8").splitlines():  # lines keep their numbers in a traceback
+    for line in page.read_text("utf-8").splitlines():
         fence = line.startswith("```")
         script.append("" if fence or not inside else line)
         inside = (line.strip() == "```python") if fence and not inside else inside and not fence
-    if not any(script):
-        pytest.skip("README.md has no ```python block")
-    file = tmp_path / "readme.py"
-    file.write_text("\n".join(script) + "\n", "utf-8")
-    done = subprocess.run(
-        [sys.executable, str(file)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
+    return "\n".join(script)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = python_blocks(page)
+    assert script.strip()
+    exec(compile(script, page, "exec"), {"__name__": "page"})
+
+
+def public_names():
+    """Every name in an `__all__` of the package, by ast, with the module that lists it."""
+    for path in sorted((ROOT / "seqlayers").rglob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            targets = [node.target] if isinstance(node, ast.AugAssign) else []
+            targets = node.targets if isinstance(node, ast.Assign) else targets
+            if "__all__" in [getattr(target, "id", None) for target in targets]:
+                yield from ((name, path) for name in ast.literal_eval(node.value))
+
+
+def test_every_public_name_is_in_the_map_of_names():
+    found = set(re.findall(r"\w+", (ROOT / "docs" / "names.md").read_text("utf-8")))
+    missing = [f"{path.parent.name}: {name}" for name, path in public_names() if name not in found]
+    assert missing == []
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        assert [link for link in links if not (page.parent / link).exists()] == [], page.name

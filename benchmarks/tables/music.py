@@ -3,12 +3,12 @@
     python benchmarks/tables/music.py [--rows rbm-jsb rnn-nade-jsb ...] [--minutes 60]
 
 Trains recipes (`seqlayers recipes`) one after the other, each in a folder of `--runs`, chooses the
-epoch on the validation split and looks at the test split once, when the training is complete. A
-recipe that has been measured is left alone, and one whose options were changed since is refused
-unless `--again` owns up to a second look. A training that was stopped, by Ctrl-C or by `--minutes`,
-goes on where it was; what comes before its first epoch begins anew. What was measured goes to
-`seqlayers/runs/recipes/measured.json`, a recipe as soon as it is done. The table is printed at the
-end, and by `--rows` without names.
+epoch on the validation split and scores the test split once, when the training is complete. A
+recipe that has been measured is skipped, also if its options have changed since: `--again` measures
+it once more and counts the looks at the test split. A training that was stopped, by Ctrl-C or by
+`--minutes`, goes on where it was; pre-training starts again. Each result is written to
+`seqlayers/runs/recipes/measured.json` as soon as it is there. The table is printed at the end, and
+by `--rows` without names.
 """
 
 import argparse
@@ -23,14 +23,15 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow
 import keras  # noqa: E402
 import store  # noqa: E402
 
-from seqlayers import files
+from seqlayers import files  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
-from seqlayers.runs import folder as runs
-from seqlayers.runs import recipes  # noqa: E402
-from seqlayers.runs.options import completed  # noqa: E402
+from seqlayers.runs import data as run_data  # noqa: E402
+from seqlayers.runs import folder as run_folder  # noqa: E402
+from seqlayers.runs import recipes, training  # noqa: E402
+from seqlayers.runs.options import upgrade  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-MEASURED = ROOT / "seqlayers" / "recipes" / recipes.MEASURED
+MEASURED = ROOT / "seqlayers" / "runs" / "recipes" / recipes.MEASURED
 NUM_BETAS = 1000  # annealing steps of the look at the test split
 NUM_SAMPLES = 1000  # draws that tighten a lower bound there
 MOST_FRAMES = 5_000  # of a test split, for the estimate from the other side: it takes as long again
@@ -52,28 +53,28 @@ class Clock(keras.callbacks.Callback):
 
 
 def train(name, folder, minutes):
-    """The best model of a recipe, its history and seconds; None if time was up before the end."""
+    """Returns the best model of a recipe, its history and seconds; None if time was up before."""
     options = recipes.read(name).options
-    resume = (folder / runs.CONFIG).exists()
-    with runs.claim(folder, resume=resume):
-        if resume and runs.read_config(folder)["options"] != options:
+    resume = (folder / run_folder.CONFIG).exists()
+    with run_folder.claim(folder, resume=resume):
+        if resume and run_folder.read_config(folder)["options"] != options:
             raise ValueError(
-                f"A run must have the options of its recipe. Received: {folder}, begun with others;"
-                " delete it to begin anew."
+                "A run must have the options of its recipe; delete it to begin anew. "
+                f"Received: {folder}, which has other options."
             )
-        data = runs.read_data(options)
+        data = run_data.read_data(options)
         if not resume:
-            runs.write_config(folder, options, data)
-        model, history = runs.last_model(folder, options, data)
+            run_folder.write_config(folder, options, data)
+        model, history = training.last_model(folder, options, data)
         clock = Clock(folder / "seconds.json", minutes)
-        runs.fit(folder, model, history, options, data, verbose=2, callbacks=[clock])
-        if not runs.finished(history, options):
+        training.fit(folder, model, history, options, data, callbacks=[clock])
+        if not training.finished(history, options):
             return None
-        return runs.load_model(folder)[0], history, json.loads(clock.file.read_text())
+        return run_folder.load_model(folder)[0], history, json.loads(clock.file.read_text())
 
 
 def measure(name, folder, minutes, looks):
-    """What `measured.json` says of a recipe; None if its training is not complete."""
+    """Returns the row of `measured.json` for a recipe; None if its training is not complete."""
     trained = train(name, folder, minutes)
     if trained is None:
         return None
@@ -88,9 +89,9 @@ def measure(name, folder, minutes, looks):
     bracket = model.head.kind != "exact" and sum(map(len, test)) <= MOST_FRAMES
     ours = model.score(test, bracket=bracket)
     return {key: getattr(v, "item", lambda v=v: v)() for key, v in ours._asdict().items()} | {
-        "validation": runs.best_row(history)[runs.MONITOR],
+        "validation": training.best_row(history)[training.MONITOR],
         "epochs": len(history),
-        "epoch_chosen": runs.best_row(history)["epoch"],
+        "epoch_chosen": training.best_row(history)["epoch"],
         "seconds": round(seconds),
         "seed": options["seed"],
         "weights": model.count_params(),
@@ -103,10 +104,10 @@ def main(rows, folder, minutes, again):
     for name in rows:
         measured = recipes.measured().get(name)
         if measured and not again:
-            if completed(measured["options"]) != recipes.read(name).options:
+            if upgrade(measured["options"]) != recipes.read(name).options:
                 print(
-                    f"{name}: the recipe is another one since the test split was looked at. "
-                    "--again measures it once more and counts the looks."
+                    f"{name}: the recipe has changed since it was measured; --again measures it "
+                    "once more and counts the looks at the test split."
                 )
             continue
         print(name, flush=True)

@@ -1,1 +1,4 @@
-"""The commands of `seqlayers`, a file each; `seqlayers.commands.cli` has what they share."""
+"""The commands of `seqlayers`, a file each, and what they share.
+
+`cli` has errors and imports, `parameters` options, `run_data` the data of runs.
+"""

@@ -1,28 +1,25 @@
-"""What the commands share: how they end, the kinds of their options, and who may write where."""
+"""What the commands share: how they end, how they name what is wrong, and how they import."""
 
 import contextlib
 import errno
 import io
-import math
 import os
 import signal
 import sys
 import threading
 import traceback
-from pathlib import Path
 
 import click
 
 from seqlayers.audio import AudioError, NoSegments
 from seqlayers.datasets.midi import MidiError
-from seqlayers.runs.options import DEFAULTS, OF_RECORDINGS
 
 DEBUG, HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`
-SHOWN = 10  # of the files that could not be read
+SHOWN = 10  # most skipped files that are listed
 
 
 class Failure(click.ClickException):
-    """A message and the exit status it ends with."""
+    """An error message with the exit status of the command."""
 
     def __init__(self, message, exit_code):
         super().__init__(message)
@@ -30,11 +27,11 @@ class Failure(click.ClickException):
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which lets go of everything just as Ctrl-C does."""
+    """SIGTERM, which stops a command in the same way as Ctrl-C."""
 
 
 class Commands(click.Group):
-    """Turns what a command raises into a message and an exit status."""
+    """A group of commands that turns their exceptions into messages and exit statuses."""
 
     def invoke(self, ctx):
         try:
@@ -50,7 +47,7 @@ class Commands(click.Group):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # `seqlayers data | head`; click knows what to do
+                raise  # `seqlayers data | head`, which click handles
             if ctx.meta.get(DEBUG):
                 traceback.print_exc()
             message, code = _explain(error)
@@ -58,15 +55,15 @@ class Commands(click.Group):
 
 
 def _explain(error):
-    """What to say of an exception, and the exit status."""
+    """Returns the message and the exit status for an exception."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}.", 2
     if isinstance(error, ValueError | OSError):
         return str(error), 2
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return "There is not enough memory. Smaller sizes, or fewer at once, would do.", 2
+        return "There is not enough memory; use smaller sizes or a smaller batch.", 2
     return (
-        f"{type(error).__name__}: {error}\nThis should not happen; --debug shows where it did.",
+        f"{type(error).__name__}: {error}\nThis is a defect of seqlayers; --debug shows where.",
         1,
     )
 
@@ -77,7 +74,7 @@ def _sigterm_raises():
         raise _Terminated
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
+        yield  # only the main thread may handle signals
         return
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -86,109 +83,29 @@ def _sigterm_raises():
         signal.signal(signal.SIGTERM, before)
 
 
-class Number(click.ParamType):
-    """A number that `takes` says yes to; NaN and infinity are none."""
-
-    name = "number"
-
-    def __init__(self, wanted, takes):
-        self.wanted, self.takes = wanted, takes
-
-    def convert(self, value, param, ctx):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and self.takes(number)):
-            self.fail(f"{value!r} is not a number {self.wanted}.", param, ctx)
-        return number
-
-
-POSITIVE = Number("above 0", lambda x: x > 0)
-AT_LEAST_0 = Number("of at least 0", lambda x: x >= 0)
-PERCENTILE = Number("from 0 to 100", lambda x: 0 <= x <= 100)
-SHARE = Number("from 0 to 1, 1 left out", lambda x: 0 <= x < 1)
-SIZE, COUNT = click.IntRange(1, 10_000), click.IntRange(1)
-RATE = click.IntRange(1, 1_000_000)
-SEED, SHIFT = click.IntRange(0, 2**31 - 1), click.IntRange(-88, 88)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-THERE = click.Path(exists=True, path_type=Path)
-
-
-def option(*names, **settings):
-    """`click.option` that tells its default, with N for a whole number.
-
-    One of the options of a run has the default that `seqlayers.runs.options` gives it.
-    """
-    name = names[0].removeprefix("--").replace("-", "_")
-    settings.setdefault("default", DEFAULTS.get(name))
-    settings.setdefault("show_default", settings["default"] is not None)
-    if name in OF_RECORDINGS:
-        settings["show_default"] = f"{DEFAULTS[name]}, {OF_RECORDINGS[name]} with --wav"
-    if isinstance(settings["type"], click.IntRange):
-        settings.setdefault("metavar", "N")
-    return click.option(*names, **settings)
-
-
-source = click.argument("source", type=THERE)
-step_option = option(
-    "--step-in-beats", type=POSITIVE, help="Time step of MIDI files: 0.5 is an eighth note."
-)
-transpose_option = option(
-    "--transpose", type=SHIFT, default=0, help="Semitones to add to each note of MIDI files."
-)
-_MILLISECONDS = {"type": AT_LEAST_0, "metavar": "MS"}
-_SOUND_OPTIONS = (
-    option("--channel", type=click.IntRange(0), help="Of recordings; else the mean of all."),
-    option("--threshold", type=PERCENTILE, help="Percentile of loudness above which is sound."),
-    option("--buffer", **_MILLISECONDS, help="Added before and behind each segment."),
-    option("--min-spacing", **_MILLISECONDS, help="Segments less apart than this are one."),
-    option("--window", **_MILLISECONDS, help="Over which loudness is smoothed."),
-    option("--min-length", **_MILLISECONDS, help="Shorter segments are left out."),
-    option("--max-length", **_MILLISECONDS, help="Longer segments are left out."),
-    option(
-        "--long", type=click.Choice(("drop", "split")), help="Leave them out, or cut them instead."
-    ),
-    option(
-        "--band", type=AT_LEAST_0, nargs=2, metavar="LOW HIGH", help="Hz to look for segments in."
-    ),
-)
-
-
-def sound_options(command):
-    """The options of recordings and of segments, `seqlayers.runs.options.SEGMENTS`."""
-    for each in reversed(_SOUND_OPTIONS):
-        command = each(command)
-    return command
-
-
-def was_given(ctx, name):
-    """Whether an option was told on the command line."""
-    return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-
-
 def import_runs():
-    """The module of that name, without what TensorFlow says about the machine on being imported."""
+    """Returns `seqlayers.runs` with its modules, without the messages of TensorFlow's import."""
     python_stderr, kept = sys.stderr, os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         sys.stderr = io.StringIO()
-        from seqlayers.runs import folder
+        from seqlayers import runs
+        from seqlayers.runs import data, folder, training  # noqa: F401
     finally:
         sys.stderr = python_stderr
         os.dup2(kept, 2)
         os.close(kept)
-    return folder
+    return runs
 
 
-def tell_skipped(skipped, read, kind):
-    """Says which files could not be used, and why.
+def list_skipped(skipped, read, kind):
+    """Prints which files were skipped, and why.
 
     Args:
         skipped: Pairs `(file, reason)`; a reason names its file.
-        read: Number of files that could.
-        kind: What these files are called.
+        read: Number of files that were read.
+        kind: Plural noun for the files.
     """
     if not skipped:
         return
@@ -201,7 +118,7 @@ def tell_skipped(skipped, read, kind):
 
 @contextlib.contextmanager
 def naming(flag):
-    """Says which option a file came by that cannot be read or has nothing to offer."""
+    """Names the option by which a file came that cannot be read or has nothing to offer."""
     try:
         yield
     except (MidiError, AudioError, NoSegments) as error:
@@ -210,23 +127,10 @@ def naming(flag):
 
 @contextlib.contextmanager
 def writing(path):
-    """Says where a disk is full: a failed write, unlike a failed opening, does not."""
+    """Names the place where a disk is full: a failed write, unlike a failed opening, does not."""
     try:
         yield
     except OSError as error:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
-
-
-def _set_debug(ctx, _, value):
-    ctx.meta[DEBUG] = value
-
-
-debug = click.option(
-    "--debug",
-    is_flag=True,
-    expose_value=False,
-    callback=_set_debug,
-    help="Show the traceback of an error.",
-)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from seqlayers import files
-from seqlayers.commands.cli import debug, import_runs, source, writing
+from seqlayers.commands.cli import import_runs, writing
+from seqlayers.commands.parameters import debug, source
 from seqlayers.commands.run_data import config_of
 
 SOUND = "sound.json"
@@ -19,11 +20,11 @@ SOUND = "sound.json"
 @click.argument("path", type=click.Path(path_type=Path))
 @debug
 def export(source, path):
-    """Write a model as a SavedModel, to be served without seqlayers.
+    """Write a model as a SavedModel, which can be served without seqlayers.
 
-    SOURCE is a run's folder, of which best.keras is taken, or a .keras file. PATH must not exist.
-    Of a run on recordings, assets.extra/sound.json tells how frames are made of sound: the spectra,
-    their scale, and the shift and divisor of each bin.
+    SOURCE is the folder of a run, whose best.keras is exported, or a .keras file. PATH must not
+    exist. A run on recordings adds assets.extra/sound.json, which holds what frames are made with:
+    the settings of the spectra, their scale, and the shift and divisor of each bin.
 
     \b
     Examples:
@@ -33,7 +34,7 @@ def export(source, path):
         raise click.UsageError(f"PATH must not exist yet. Received: {path}, which does.")
 
     runs = import_runs()
-    model, _ = runs.load_model(source)
+    model, _ = runs.folder.load_model(source)
     config = config_of(runs, source)
     with writing(path):
         model.export(path)
@@ -44,6 +45,6 @@ def export(source, path):
                 extra.mkdir()
                 files.write_atomically(extra / SOUND, text.encode())
             except BaseException:
-                shutil.rmtree(path)  # all of it or nothing
+                shutil.rmtree(path)  # all of it, or nothing
                 raise
     click.echo(str(path))

@@ -2,17 +2,17 @@
 
 import click
 
-from seqlayers.commands.cli import debug
+from seqlayers.commands.parameters import debug
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import recipes
-from seqlayers.runs.options import flag
+from seqlayers.runs.schema import flag
 
 
 @click.command()
 @click.argument("name", type=click.Choice(piano_roll.NAMES), required=False)
 @debug
 def data(name):
-    """List the sets that ship with seqlayers, or tell all about one.
+    """List the data sets that ship with seqlayers, or describe one.
 
     \b
     Examples:
@@ -42,11 +42,11 @@ def data(name):
 @click.argument("name", required=False)
 @debug
 def list_recipes(name):
-    """List the recipes that ship with seqlayers, or tell all about one.
+    """List the recipes that ship with seqlayers, or describe one.
 
-    The list has what each reached on the test split, in nats per frame, and what is printed of
-    such a model: benchmarks/tables/music.py of the source trains and measures them. Those that
-    name no set are for recordings, which --wav brings.
+    The list has the log-likelihood of the test split in nats per frame, as published and as ours.
+    benchmarks/tables/music.py in the source code trains and measures recipes. A recipe that names
+    no data set is for recordings: give them with --wav.
 
     \b
     Examples:
@@ -60,12 +60,12 @@ def list_recipes(name):
             if value is not None and option_name != "recipe":
                 value = " ".join(map(str, value)) if isinstance(value, list) else value
                 click.echo(f"  {flag(option_name):20} {value}")
-        click.echo(f"\n  printed  {_nats(recipe.published)}\n  ours     {_score(recipe)}")
+        click.echo(f"\n  published  {_nats(recipe.published)}\n  ours       {_score(recipe)}")
         return
-    click.echo(f"{'name':26}{'printed':>8}{'ours':>9}")
+    click.echo(f"{'name':26}{'published':>10}{'ours':>9}")
     for name in (*recipes.names(), *recipes.sound_names()):
         recipe = recipes.read(name)
-        click.echo(f"{name:26}{_nats(recipe.published):>8}{_score(recipe)}")
+        click.echo(f"{name:26}{_nats(recipe.published):>10}{_score(recipe)}")
 
 
 def _nats(nats):

@@ -1,50 +1,50 @@
-"""What a run's data are: read, told of, and compared to what they were."""
+"""The data of a run, read and reported, and the settings of an earlier run."""
 
 import collections
 
 import click
 
-from seqlayers.commands.cli import naming, tell_skipped
-from seqlayers.datasets import piano_roll
-from seqlayers.runs.options import SOURCES, flag
-
-_NONE_LEFT = {
-    "valid": "Recordings have too few segments each, of about eight: none is left to validate.",
-    "test": "Recordings have too few segments each, of about eight: none is left to test.",
-}
+from seqlayers.commands.cli import list_skipped, naming
+from seqlayers.runs.rules import source
+from seqlayers.runs.schema import flag
 
 
 def where(options):
-    """The set or the path that a run's data come from."""
-    return next(options[source] for source in SOURCES if options[source])
+    """Returns the data set or the path that the data of a run come from."""
+    return options[source(options)]
 
 
 def read_data(runs, options, sound=None):
-    """The `runs.Data` of a run, of which it tells on stderr."""
-    source = next(source for source in SOURCES if options[source])
-    with naming(flag(source)):
-        data = runs.read_data(options, sound)
-    splits = {split: getattr(data, split) for split in piano_roll.SPLITS}
-    counts = ", ".join(f"{len(sequences)} {split}" for split, sequences in splits.items())
-    if source == "wav":
-        tell_skipped(data.skipped, len(data.files), "recordings")
-        tell_resampled(data.resampled, data.sound)
+    """Reads the data of a run and reports on stderr what was read, skipped and resampled.
+
+    Args:
+        runs: The package of that name.
+        options: All options of the run.
+        sound: `Sound` of a run on recordings that has begun.
+
+    Returns:
+        A `Data`.
+    """
+    kind = source(options)
+    with naming(flag(kind)):
+        data = runs.data.read_data(options, sound)
+    read = sum(map(len, data.splits.values()))
+    if kind == "wav":
+        list_skipped(data.skipped, len(data.files), "recordings")
+        list_resampled(data.resampled, data.sound)
     else:
-        tell_skipped(data.skipped, sum(map(len, splits.values())), "MIDI files")
+        list_skipped(data.skipped, read, "MIDI files")
+    counts = ", ".join(f"{len(sequences)} {split}" for split, sequences in data.splits.items())
     click.echo(f"{where(options)}: {counts} sequences", err=True)
-    if source == "wav":
-        for split, text in _NONE_LEFT.items():
-            if not splits[split]:
-                click.echo(text, err=True)
-    elif not data.valid:
-        click.echo("One MIDI file: it trains, and none is left to validate or to test.", err=True)
-    elif not data.test:
-        click.echo("Two MIDI files: one trains, one validates, none is left to test.", err=True)
+    few = "too few segments in each recording" if kind == "wav" else "too few MIDI files"
+    for split, purpose in (("valid", "validate"), ("test", "test")):
+        if not data.splits[split]:
+            click.echo(f"None is left to {purpose}: there are {few}.", err=True)
     return data
 
 
-def tell_resampled(resampled, sound):
-    """Says of how many recordings the rate was changed, and to which one."""
+def list_resampled(resampled, sound):
+    """Prints how many recordings were resampled, from which rates and to which one."""
     if not resampled:
         return
     rates = collections.Counter(rate for _, rate in resampled)
@@ -53,13 +53,18 @@ def tell_resampled(resampled, sound):
 
 
 def compare(runs, config, data):
-    """Makes sure that a run's data are still what they were, and tells if versions are not."""
-    if config["data"]["sha256"] != runs.fingerprint(data):
+    """Refuses data that have changed since a run began, and reports other versions of libraries.
+
+    Raises:
+        ValueError: If the data have changed.
+    """
+    if config["data"]["sha256"] != runs.data.fingerprint(data):
         raise ValueError(
-            "A run's data must stay what they were when it began. "
+            "The data of a run must not change after it began; restore them, or begin a new run. "
             f"Received: {where(config['options'])}, whose files have changed."
         )
-    changed = [k for k, v in runs.versions().items() if config.get("versions", {}).get(k) != v]
+    before, now = config.get("versions", {}), runs.folder.versions()
+    changed = [name for name in now if before.get(name) != now[name]]
     if changed:
         click.echo(
             f"Note: the run began with another version of {', '.join(changed)}; it goes on, but "
@@ -69,17 +74,17 @@ def compare(runs, config, data):
 
 
 def config_of(runs, source):
-    """The configuration of a run: of its folder, or of that which a .keras file lies in."""
+    """Returns the configuration of a run's folder, or of the folder that a .keras file lies in."""
     if source.is_dir():
-        return runs.read_config(source)
+        return runs.folder.read_config(source)
     try:
-        return runs.read_config(source.parent)
-    except ValueError:  # of something else that lies beside it
+        return runs.folder.read_config(source.parent)
+    except runs.folder.RunError:  # of something else that lies beside it
         return None
 
 
 def step_in_beats_of(runs, config, step_in_beats):
-    """Length of a time step: what was asked for, else the run's, else an eighth note."""
+    """Returns the length of a time step: as given, else the run's, else an eighth note."""
     if step_in_beats is None:
-        return runs.step_in_beats(config["options"]) if config else 0.5
+        return runs.data.step_in_beats(config["options"]) if config else 0.5
     return step_in_beats

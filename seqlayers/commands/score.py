@@ -4,53 +4,49 @@ import json
 
 import click
 
-from seqlayers.commands.cli import (
-    SEED,
-    THERE,
-    debug,
-    import_runs,
-    naming,
-    option,
-    source,
-    step_option,
-    tell_skipped,
-    transpose_option,
-    was_given,
-)
+from seqlayers.commands.cli import import_runs, list_skipped, naming
+from seqlayers.commands.parameters import debug, option, run_option, source, switch
 from seqlayers.commands.run_data import (
     compare,
     config_of,
+    list_resampled,
     read_data,
     step_in_beats_of,
-    tell_resampled,
     where,
 )
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import sound as recordings
+from seqlayers.runs.schema import Choice, Integer, Number, Path
 
 
 @click.command()
 @source
-@option("--dataset", type=click.Choice(piano_roll.NAMES), help="A set that ships with seqlayers.")
-@option("--split", type=click.Choice(piano_roll.SPLITS), default="test")
-@option("--midi", type=THERE, help="A MIDI file or a folder.")
-@option("--wav", type=THERE, help="A recording or a folder, all segments of it.")
-@step_option
-@transpose_option
-@click.option("--bracket", is_flag=True, help="Estimate from the other side, too: RBMs.")
-@option("--seed", type=SEED, default=0, help="What the draws of an estimate start from.")
+@option("--dataset", Choice(piano_roll.NAMES), "Score a data set that ships with seqlayers.")
+@option("--split", Choice(piano_roll.SPLITS), "Score this split.  [default: test]")
+@option("--midi", Path(), "Score a MIDI file, or a folder of them.")
+@option("--wav", Path(), "Score all segments of a recording, or of a folder of them.")
+@option(
+    "--step-in-beats",
+    Number(above=0),
+    "Length of a time step of MIDI files, in beats: 0.5 is an eighth note. Without it, the length "
+    "in the run.",
+)
+@run_option("transpose")
+@switch("--bracket", "For models with RBMs, estimate from the other side as well.")
+@option("--seed", Integer(0, 2**31 - 1), "Seed of the draws of an estimate.", default=0)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug
-@click.pass_context
-def score(ctx, source, dataset, split, midi, wav, step_in_beats, transpose, bracket, seed, as_json):
+def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, seed, as_json):
     """Print the log-likelihood of data under a model, in nats per frame.
 
-    SOURCE is a run's folder, of which best.keras is taken, or a .keras file. Without --dataset,
-    --midi and --wav, a run is scored on its own data. The line says whether the number is exact, an
-    estimate or a lower bound, how it is averaged, and over how many frames. An estimate by
-    annealing flatters a little; with --bracket the truth lies between the two on average. Frames of
-    recordings are made and normalised as those of the run.
+    SOURCE is the folder of a run, whose best.keras is scored, or a .keras file. Without --dataset,
+    --midi and --wav, a run is scored on its own data.
+
+    The line says whether the number is exact, an estimate or a lower bound, how it is averaged, and
+    over how many frames. An estimate by annealing is a little too high on average; --bracket adds
+    one that is too low on average, and the truth lies between them. Frames of recordings are made
+    and normalised as those of the run.
 
     \b
     Examples:
@@ -59,13 +55,14 @@ def score(ctx, source, dataset, split, midi, wav, step_in_beats, transpose, brac
       seqlayers score runs/jsb --midi song.mid --step-in-beats 1 --json
       seqlayers score runs/birds --wav evening.wav
     """
-    given = [f"--{name}" for name in ("dataset", "midi", "wav") if ctx.params[name]]
+    sources = {"--dataset": dataset, "--midi": midi, "--wav": wav}
+    given = [name for name, value in sources.items() if value]
     if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} do not go together; give one of them.")
-    if (midi or wav) and was_given(ctx, "split"):
-        raise click.UsageError(f"--split has no part in {given[0]}: all of its files are scored.")
+        raise click.UsageError(f"{' and '.join(given)} exclude each other; give one of them.")
+    if (midi or wav) and split:
+        raise click.UsageError(f"`--split` has no effect with `{given[0]}`; remove it.")
     if not midi and (step_in_beats or transpose):
-        raise click.UsageError("--step-in-beats and --transpose have a part in --midi only.")
+        raise click.UsageError("`--step-in-beats` and `--transpose` need `--midi`; remove them.")
     if not given and not source.is_dir():
         raise click.UsageError("A .keras file needs data: give --dataset, --midi or --wav.")
 
@@ -74,45 +71,50 @@ def score(ctx, source, dataset, split, midi, wav, step_in_beats, transpose, brac
     sound = config and config.get("sound")
     if wav and not sound:
         raise click.UsageError(
-            "--wav needs a run on recordings, whose config.json tells how frames are made. "
+            "--wav needs a run on recordings, whose config.json says how frames are made. "
             f"Received: {source}."
         )
     if sound and (midi or dataset):
         raise click.UsageError(
-            f"{given[0]} is for models of music; give --wav. "
+            f"{given[0]} needs a model of music; give --wav. "
             f"Received: {source}, a run on recordings."
         )
+    split = split or "test"
     if midi:
         step, name = step_in_beats_of(runs, config, step_in_beats), str(midi)
         with naming("--midi"):
-            if midi.is_dir():
-                _, sequences, skipped = midi_files.read_folder(midi, step, transpose)
-                tell_skipped(skipped, len(sequences), "MIDI files")
-            else:
-                sequences = [midi_files.read(midi, step, transpose)]
+            sequences = _rolls(midi, step, transpose or 0)
     elif wav:
         name = str(wav)
         with naming("--wav"):
             found = recordings.sequences(wav, config["options"], sound)
         sequences, read, resampled, skipped = found
-        tell_skipped(skipped, read, "recordings")
-        tell_resampled(resampled, sound)
+        list_skipped(skipped, read, "recordings")
+        list_resampled(resampled, sound)
     elif dataset:
         name, sequences = f"{dataset} {split}", getattr(piano_roll.load(dataset), split)
     elif config:
         data = read_data(runs, config["options"], sound)
         compare(runs, config, data)
-        name, sequences = f"{where(config['options'])} {split}", getattr(data, split)
+        name, sequences = f"{where(config['options'])} {split}", data.splits[split]
         if not sequences:
             raise click.UsageError(f"--split {split} of {where(config['options'])} is empty.")
     else:
         raise click.UsageError(
-            f"{source} has no config.json to name data: give --dataset, --midi or --wav."
+            f"{source} has no config.json that names data: give --dataset, --midi or --wav."
         )
-    model, file = runs.load_model(source)
+    model, file = runs.folder.load_model(source)
     likelihood = model.score(sequences, seed=seed, bracket=bracket)
     if as_json:
         plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in likelihood._asdict().items()}
         click.echo(json.dumps({"model": str(file), "data": name, **plain}))
     else:
         click.echo(f"{file} on {name}: {likelihood}")
+
+
+def _rolls(path, step_in_beats, transpose):
+    if not path.is_dir():
+        return [midi_files.read(path, step_in_beats, transpose)]
+    _, rolls, skipped = midi_files.read_folder(path, step_in_beats, transpose)
+    list_skipped(skipped, len(rolls), "MIDI files")
+    return rolls

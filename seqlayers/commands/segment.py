@@ -10,18 +10,12 @@ import numpy as np
 from seqlayers import files
 from seqlayers.audio import AudioError, NoSegments, Spectra, read_blocks, segments_of_file, stft
 from seqlayers.audio.segments import rate_of_file
-from seqlayers.commands.cli import (
-    RATE,
-    debug,
-    naming,
-    option,
-    sound_options,
-    source,
-    tell_skipped,
-    writing,
-)
+from seqlayers.commands.cli import list_skipped, naming, writing
+from seqlayers.commands.parameters import debug, option, run_option, run_options, source, switch
 from seqlayers.runs import sound as recordings
-from seqlayers.runs.options import segment_options
+from seqlayers.runs.option_list import SEGMENTS
+from seqlayers.runs.options import DEFAULTS, segment_options
+from seqlayers.runs.schema import Integer
 
 COLUMNS = ("file", "start", "end")
 PICTURED = 60  # seconds of a picture, from the start
@@ -32,25 +26,35 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @source
-@click.option("--out", type=_FILE, required=True, help="CSV file: file, start and end in seconds.")
-@click.option("--picture", type=_FILE, help=f"Draws the first recording: {', '.join(PICTURES)}.")
-@option("--sample-rate", type=RATE, help="Hz to resample to before.")
-@sound_options
-@click.option("--overwrite", is_flag=True, help="Replace files of the same names.")
+@click.option(
+    "--out", type=_FILE, required=True, help="Write a CSV file: file, start and end in seconds."
+)
+@click.option(
+    "--picture",
+    type=_FILE,
+    help=f"Draw the first minute of the first recording: {', '.join(PICTURES)}.",
+)
+@option(
+    "--sample-rate",
+    Integer(1, 1_000_000, "HZ"),
+    "Resample recordings to this rate. Without it, each keeps its own.",
+)
+@run_option("channel")
+@run_options(SEGMENTS)
+@switch("--overwrite", "Replace files with the same names.")
 @debug
 def segment(source, out, picture, sample_rate, channel, overwrite, **options):
     """Find the segments of recordings, where somebody sings, calls or speaks.
 
-    SOURCE is a folder of recordings, or one. The level that is compared to is each recording's own.
-    Times are seconds, lengths of options milliseconds. Recordings are left at the rate they have,
-    unless --sample-rate is given. The picture is of the first minute of the first recording.
+    SOURCE is a recording or a folder of recordings. Each is judged by its own loudness.
 
     \b
     Examples:
       seqlayers segment birds --out segments.csv
       seqlayers segment song.wav --out song.csv --picture song.png --threshold 85 --max-length 1000
     """
-    options = segment_options(options)
+    given = {name: value for name, value in options.items() if value is not None}
+    options = segment_options(DEFAULTS | given)
     if picture == out:
         raise click.UsageError(f"--out and --picture must differ. Received: {out} twice.")
     if picture:
@@ -58,7 +62,7 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
     there = [path for path in (out, picture) if path and path.exists()]
     if there and not overwrite:
         raise click.UsageError(
-            f"There must not be files of these names; add --overwrite. Received: {there[0]}."
+            f"The files must not exist yet; add --overwrite to replace them. Received: {there[0]}."
         )
     options |= {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
     rows, skipped, first = [], [], None
@@ -73,12 +77,12 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
             first = first or (path, found)
             name = recordings.name(path, source)
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
-            heard = np.diff(found.times).sum()
-            counted = f"{len(found.times)} segments, {heard:.3f} of {found.duration:.3f} s"
+            length = np.diff(found.times).sum()
+            counted = f"{len(found.times)} segments, {length:.3f} of {found.duration:.3f} s"
             click.echo(f"{name}: {counted}")
         if first is None:
             raise recordings.no_segments(source, [reason for _, reason in skipped])
-    tell_skipped(skipped, len(paths) - len(skipped), "recordings")
+    list_skipped(skipped, len(paths) - len(skipped), "recordings")
     click.echo(f"{len(rows)} segments in {len(paths) - len(skipped)} recordings")
     _write_table(out, rows)
     click.echo(str(out))
@@ -88,7 +92,7 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
 
 
 def _check_picture(path):
-    """Says before any work what the picture lacks."""
+    """Refuses a picture that cannot be drawn, before any work."""
     if path.suffix.lower() not in PICTURES:
         raise click.UsageError(f"--picture must end as {' or '.join(PICTURES)}. Received: {path}.")
     try:

@@ -1,11 +1,10 @@
-"""Batches of sequences of different lengths: little padding, few shapes, an order one can name.
+"""Batches of sequences of different lengths, with little padding and few shapes.
 
-XLA compiles a step anew for each shape, and frames of padding cost as much as real ones. So
-sequences are put together with others of like length, and a batch is padded to the next rung of a
-ladder of lengths 8, 10, 13, 17, ... (each 1.25 times the one before, the longest sequence being
-the last). All batches have the same number of rows; the rows missing in the last one are silence
-that the mask leaves out. Order and augmentation of an epoch are drawn from `(seed, epoch)` and
-nothing else, so that a resumed run repeats an undisturbed one.
+XLA compiles a step anew for each shape, and padding costs as much as real frames. Sequences of
+similar length therefore share a batch, and a batch is padded to the next length of a ladder 8, 10,
+13, 17, ... (each 1.25 times the one before, up to the longest sequence). All batches have the same
+number of rows; rows missing in the last one are zero and masked. Order and augmentation of an epoch
+are drawn from `(seed, epoch)` alone, so that a resumed run repeats an undisturbed one.
 """
 
 import numpy as np
@@ -27,31 +26,31 @@ def batches(
 ):
     """Makes a `tf.data.Dataset` of padded batches and their masks.
 
-    Each pass over the dataset is an epoch: the first is number `first_epoch`, and each pass that
-    is read to its last batch is followed by the next number. A pass that stops early does not
-    count; the next one starts the same epoch again. Every epoch has the same number of batches
-    and the same shapes. Give it to Keras as `model.fit(dataset, shuffle=False)`: it has its own
-    order.
+    Each pass over the dataset is an epoch, the first with number `first_epoch`. A pass that is read
+    to its last batch is followed by the next number; one that stops early is started again. Every
+    epoch has the same number of batches and the same shapes. The dataset shuffles itself: give it
+    to Keras as `model.fit(dataset, shuffle=False)`.
 
     Args:
         sequences: A list of arrays `(T, F)`, whose T may differ, or one array `(N, T, F)`.
         batch_size: Number B of rows of every batch.
-        max_steps: Cuts longer sequences in pieces of this many frames, the last one shorter; each
-            piece is then a sequence of its own. Not cut if None.
-        shuffle: Draws anew each epoch which sequences of like length come together, and the order
-            of the batches. If False, batches go from the longest sequences to the shortest.
+        max_steps: Number of frames that longer sequences are cut into, the last piece being
+            shorter; each piece is then a sequence of its own. Not cut if None.
+        shuffle: Whether to draw, anew each epoch, which sequences of similar length share a batch,
+            and the order of the batches. If False, batches go from the longest sequences to the
+            shortest.
         seed: Non-negative integer that all draws start from.
-        first_epoch: Number of the first epoch, that of the epochs already trained when resuming.
+        first_epoch: Number of the first epoch; in a resumed run, the number of epochs trained.
         augment: Function of a sequence `(T, F)` and a `numpy.random.Generator` that returns a
-            sequence of the same shape; applied to each uncut sequence each epoch.
+            sequence of the same shape; applied to each whole sequence in each epoch.
 
     Returns:
         Dataset of pairs `(frames, mask)`: float32 `(B, T, F)`, zero where padded, and bool
         `(B, T)`, False where padded. Padding comes after the frames.
 
     Raises:
-        ValueError: If an argument is not as above. See `checks.check_sequences` for what sequences
-            may be.
+        ValueError: If sequences are not those that `checks.check_sequences` accepts, a number is
+            out of range, or `augment` is not a function.
 
     Example:
         >>> frames, mask = next(iter(batches([np.ones((9, 88)), np.ones((5, 88))], batch_size=2)))
@@ -97,7 +96,7 @@ def batches(
 
 
 def pad(sequences, length=None):
-    """Puts sequences of different lengths in one array, zeros after their ends.
+    """Pads sequences of different lengths with zeros to one array.
 
     Args:
         sequences: A list of arrays `(T, F)` or one array `(N, T, F)`.
@@ -108,7 +107,7 @@ def pad(sequences, length=None):
         frame is real.
 
     Raises:
-        ValueError: If the sequences are not as above, or one is longer than `length`.
+        ValueError: If `check_sequences` refuses the sequences, or one is longer than `length`.
 
     Example:
         >>> frames, mask = pad([np.ones((2, 3)), np.ones((1, 3))])
@@ -154,9 +153,8 @@ def _ladder(longest):
 def _plan(lengths, batch_size, rng=None):
     """The batches of an epoch, as pairs (indices of sequences, padded length).
 
-    Only the order within a rung is drawn: any would be padded to the same length, so that mixing
-    costs nothing and all epochs have the same shapes. The batch that is not full holds the shortest
-    sequences.
+    Only the order within a rung is drawn: its sequences are padded to the same length anyway, so
+    all epochs have the same shapes. The batch that is not full holds the shortest sequences.
     """
     ladder = _ladder(lengths.max())
     rungs = np.searchsorted(ladder, lengths)
@@ -183,10 +181,9 @@ def _augmented(sequence, augment, rng):
 def _as_dataset(epoch, turn, batch_size, features, num_batches):
     """Reads `epoch()` in the background and calls `turn` when its last batch is taken.
 
-    That a pass is over is seen after the prefetching: Keras begins passes that it never reads (and
-    looks at a first batch to build a model), and the background thread runs ahead. A distribution
-    strategy prefetches once more behind our back, so that a look may use up an epoch there if it
-    has only two or three batches.
+    The end of a pass is noticed after the prefetching, because the background thread runs ahead and
+    Keras begins passes that it never reads, one of them to build a model. A distribution strategy
+    prefetches once more, so that there such a look may use up an epoch of two or three batches.
     """
     import tensorflow as tf  # here, so that the rest of the module works without it
 

@@ -1,14 +1,13 @@
-"""Sequences cut in overlapping chunks whose labels come late, and put together again.
+"""Overlapping chunks of sequences with delayed labels, and their outputs joined again.
 
 Truncated back-propagation through time needs sequences short and of one length, and a recogniser
 decides better on a frame when it has heard a few of the next ones. So chunk j holds the frames
 
     s_j .. s_j + length - 1,    s_j = j (length - overlap),
 
-and what is said at frame t of it is meant for frame t - delay. The first frames of a chunk repeat
-the last ones of the chunk before. For them the memory, which starts anew, only listens: in each
-chunk but the first, the first `overlap` frames are not scored, in the first one `delay` are not. As
-the overlap is at least the delay, what is scored then follows without gap, so that
+and the output at frame t belongs to frame t - delay. The first frames of a chunk repeat the last
+ones of the chunk before and only warm up the memory: the first `overlap` frames of a chunk are not
+scored, in the first chunk the first `delay` frames. Since the overlap is at least the delay,
 
     each frame of the sequence is labelled at exactly one place of one chunk.
 
@@ -26,8 +25,13 @@ from seqlayers.checks import check_integer, check_sequence
 
 
 class Chunks(NamedTuple):
-    """Chunks of a sequence: `x` `(J, length, F)` float32, `y` `(J, length)` int32 with 0 where
-    nothing is scored, and `mask` `(J, length)` bool, True where `y` is scored."""
+    """Chunks of a sequence.
+
+    Attributes:
+        x: Frames, float32 `(J, length, F)`.
+        y: Labels, int32 `(J, length)`; 0 where they are not scored.
+        mask: bool `(J, length)`, True where labels are scored.
+    """
 
     x: Any
     y: Any
@@ -35,20 +39,20 @@ class Chunks(NamedTuple):
 
 
 def chunk(features, labels=None, length=15, overlap=5, delay=5):
-    """Cuts a sequence in chunks.
+    """Cuts a sequence into chunks.
 
     Args:
         features: Array `(T, F)`.
         labels: Integers `(T,)`; all 0 if None.
-        length: Frames of a chunk.
-        overlap: Frames that a chunk shares with the next one, below `length`.
-        delay: Frames by which labels come late, at most `overlap`.
+        length: Number of frames in a chunk.
+        overlap: Number of frames that a chunk shares with the next one, below `length`.
+        delay: Number of frames by which labels are delayed, at most `overlap`.
 
     Returns:
         `Chunks(x, y, mask)`.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If there is not one integer label for each frame, or the lengths do not fit.
 
     Example:
         >>> x, y, mask = chunk(np.arange(12.0)[:, None], np.arange(12), 8, 2, 2)
@@ -63,26 +67,26 @@ def chunk(features, labels=None, length=15, overlap=5, delay=5):
             f"`labels` must be {T} integers, one for each frame. "
             f"Received: shape {labels.shape}, dtype {labels.dtype}."
         )
-    heard, meant, mask = _places(T, length, overlap, delay)
-    x = features[np.minimum(heard, T - 1)].astype("float32")
+    inputs, meant, mask = _places(T, length, overlap, delay)
+    x = features[np.minimum(inputs, T - 1)].astype("float32")
     y = np.where(mask, labels[np.where(mask, meant, 0)], 0).astype("int32")
     return Chunks(x, y, mask)
 
 
 def join(outputs, num_frames, length=15, overlap=5, delay=5):
-    """Puts together what was said of the chunks of a sequence: `chunk` backwards.
+    """Joins the outputs for the chunks of a sequence: the inverse of `chunk`.
 
     Args:
-        outputs: Array `(J, length, ...)`, such as probabilities or labels of the frames that
-            `chunk` made of a sequence, in its order.
-        num_frames: The T of the sequence.
-        length, overlap, delay: As they were given to `chunk`.
+        outputs: Array `(J, length, ...)`, such as probabilities or labels, in the order of the
+            chunks.
+        num_frames: Number T of frames of the sequence.
+        length, overlap, delay: The same as for `chunk`.
 
     Returns:
-        Array `(T, ...)`: for each frame the one output that is meant for it.
+        Array `(T, ...)`, the output that belongs to each frame.
 
     Raises:
-        ValueError: If an argument is not as above, or there is another number of chunks.
+        ValueError: If `outputs` are not those of the chunks of T frames, or the lengths do not fit.
 
     Example:
         >>> x, y, mask = chunk(np.ones((40, 3)), np.arange(40))
@@ -100,10 +104,10 @@ def join(outputs, num_frames, length=15, overlap=5, delay=5):
 
 
 def chunked(dataset, length=15, overlap=5, delay=5):
-    """Makes a dataset of chunks of a dataset of sequences, for `model.fit`.
+    """Cuts a dataset of sequences into a dataset of chunks, for `model.fit`.
 
-    Shuffle, batch and repeat the result as you like: chunks know nothing of each other. The
-    sequences are read once to count the chunks, as Keras wants to know how many there are.
+    Chunks are independent of each other: shuffle, batch and repeat the result as you like. The
+    sequences are read once to count the chunks, since Keras needs their number.
 
     Args:
         dataset: `tf.data.Dataset` of pairs of features `(T, F)` and integer labels `(T,)`.
@@ -111,11 +115,12 @@ def chunked(dataset, length=15, overlap=5, delay=5):
 
     Returns:
         Dataset of triples `(x, y, weights)`, float32 `(length, F)`, int32 `(length,)` and float32
-        `(length,)`, the mask as numbers: Keras takes the third as sample weights, so that the loss
-        and `weighted_metrics` leave out what is not scored. A sequence's chunks follow each other.
+        `(length,)`. `weights` is the mask as numbers; Keras takes it as sample weights, so that the
+        loss and `weighted_metrics` ignore frames that are not scored. The chunks of a sequence
+        follow each other.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If the elements of `dataset` are not pairs, or the lengths do not fit.
 
     Example:
         >>> sequences = tf.data.Dataset.from_tensors((np.ones((40, 3)), np.arange(40)))
@@ -154,15 +159,15 @@ def chunked(dataset, length=15, overlap=5, delay=5):
 
 
 def _places(T, length, overlap, delay):
-    """For each place of each chunk: the frame that is heard, the one meant, and if it is scored."""
+    """For each place of each chunk: the input frame, the labelled frame, and if it is scored."""
     length, overlap, delay = _check_lengths(length, overlap, delay)
     num_chunks = 1 + max(0, -(-(T + delay - length) // (length - overlap)))
     starts = np.arange(num_chunks)[:, None] * (length - overlap)
     place = np.arange(length)
-    heard = starts + place  # [J, length]
-    meant = heard - delay
+    inputs = starts + place  # [J, length]
+    meant = inputs - delay
     first = np.where(starts == 0, delay, overlap)
-    return heard, meant, (place >= first) & (meant < T)
+    return inputs, meant, (place >= first) & (meant < T)
 
 
 def _check_lengths(length, overlap, delay):
@@ -171,7 +176,7 @@ def _check_lengths(length, overlap, delay):
     delay = check_integer("delay", delay, least=0)
     if not delay <= overlap < length:
         raise ValueError(
-            "`delay` must be at most `overlap`, or some frames had no label, and `overlap` below "
-            f"`length`. Received: length={length}, overlap={overlap}, delay={delay}."
+            "`delay` must be at most `overlap`, so that each frame has a label, and `overlap` must "
+            f"be below `length`. Received: length={length}, overlap={overlap}, delay={delay}."
         )
     return length, overlap, delay

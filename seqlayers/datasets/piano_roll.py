@@ -1,11 +1,11 @@
-"""Piano-rolls: four sets of polyphonic music that papers report on, and what belongs to rolls.
+"""Piano-rolls: four sets of polyphonic music, batches, transposition, and the simplest baseline.
 
 A roll is an array `(T, 88)` of 0 and 1: row t the keys that sound in step t, column k the MIDI
-note 21 + k (A0 to C8). A held note and one struck again look the same.
+note 21 + k (A0 to C8). A held note and a repeated one look the same.
 
 The sets are those of N. Boulanger-Lewandowski, Y. Bengio and P. Vincent, Modeling Temporal
-Dependencies in High-Dimensional Sequences, ICML 2012, with their split. Where they come from and
-on what terms is in `data/NOTICE.md` and in `info(name)`.
+Dependencies in High-Dimensional Sequences, ICML 2012, with their split. `data/NOTICE.md` and
+`info(name)` give their source and terms.
 """
 
 import functools
@@ -23,7 +23,7 @@ SPLITS = ("train", "valid", "test")
 
 
 class PianoRolls(NamedTuple):
-    """A set: for each split a list of uint8 arrays `(T, 88)`."""
+    """A set of piano-rolls: a list of uint8 arrays `(T, 88)` for each split."""
 
     train: Any
     valid: Any
@@ -31,7 +31,7 @@ class PianoRolls(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What is to be known of a set; `sequences` and `frames` are counts by split."""
+    """Description of a set; `sequences` and `frames` are counts by split."""
 
     title: str
     sequences: Any
@@ -84,7 +84,7 @@ def load(name):
         `PianoRolls(train, valid, test)`.
 
     Raises:
-        ValueError: If there is no such set.
+        ValueError: If `name` is not one of `NAMES`.
 
     Example:
         >>> train, valid, test = load("jsb_chorales")
@@ -96,7 +96,7 @@ def load(name):
 
 
 def info(name):
-    """Tells the size, time step, source and terms of a set.
+    """Returns the size, time step, source and terms of a set.
 
     Args:
         name: One of `NAMES`.
@@ -105,7 +105,7 @@ def info(name):
         An `Info`.
 
     Raises:
-        ValueError: If there is no such set.
+        ValueError: If `name` is not one of `NAMES`.
 
     Example:
         >>> info("jsb_chorales").sequences
@@ -139,15 +139,16 @@ def batches(
     Args:
         rolls: List of rolls `(T, 88)`, or an array `(N, T, 88)`.
         batch_size, max_steps, shuffle, seed, first_epoch: As in `datasets.batches`.
-        transpose: Pair `(low, high)` of semitones: each epoch every piece is shifted as a whole by
-            a number drawn between them, both included, as `random_transpose` does. `(-5, 6)`
-            reaches each of the 12 keys once. Not shifted if None.
+        transpose: Pair `(low, high)` of semitones. In each epoch every piece is transposed by a
+            number drawn from `low` to `high`, as by `random_transpose`; `(-5, 6)` reaches each of
+            the 12 keys once. Not transposed if None.
 
     Returns:
         Dataset of pairs `(frames, mask)`, float32 `(B, T, 88)` and bool `(B, T)`.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If rolls hold anything but 0 and 1, a number is out of range, or `transpose` is
+            not a pair of integers in order.
 
     Example:
         >>> dataset = batches(load("jsb_chorales").train, 16, transpose=(-5, 6))
@@ -170,19 +171,19 @@ def batches(
 
 
 def random_transpose(roll, low, high, rng):
-    """Shifts a roll by a number of semitones drawn among those that lose none of its notes.
+    """Transposes a roll by a number of semitones, drawn among those that lose no note.
 
     Args:
         roll: Array `(T, 88)`.
-        low, high: The least and the greatest shift, negative ones downwards.
+        low, high: Smallest and largest number of semitones; negative ones are downwards.
         rng: `numpy.random.Generator`.
 
     Returns:
-        A shifted copy. If every shift of the range would push a note off the keyboard, the copy is
-        not shifted.
+        A transposed copy. If every number would push a note off the keyboard, the copy is not
+        transposed.
 
     Raises:
-        ValueError: If `roll` is no roll, or `low` and `high` are not integers in this order.
+        ValueError: If `roll` is not a piano-roll, or `low` and `high` are not integers in order.
 
     Example:
         >>> roll = np.eye(88, dtype="uint8")[[39, 43, 46]]  # C, E, G
@@ -194,16 +195,16 @@ def random_transpose(roll, low, high, rng):
 
 
 def note_frequencies(rolls):
-    """How often each key sounds: (frames with the key + 0.5) / (frames + 1), so never 0 nor 1.
+    """Returns how often each key sounds: (frames with the key + 0.5) / (frames + 1).
 
     Args:
         rolls: List of rolls `(T, 88)`, or an array `(N, T, 88)`.
 
     Returns:
-        float64 array `(88,)`.
+        float64 array `(88,)`, each value above 0 and below 1.
 
     Raises:
-        ValueError: If `rolls` holds something else.
+        ValueError: If `rolls` are not piano-rolls.
 
     Example:
         >>> round(float(note_frequencies(load("jsb_chorales").train).sum()), 1)
@@ -214,17 +215,17 @@ def note_frequencies(rolls):
 
 
 def independent_bernoulli_log_likelihood(train, test):
-    """The likelihood of a model without harmony and time: each key sounds as often as in `train`.
+    """Returns the log-likelihood of keys that are independent of each other and of time.
 
     Args:
-        train: Rolls that `note_frequencies` are counted on.
-        test: Rolls that are scored.
+        train: Rolls to count `note_frequencies` on.
+        test: Rolls to score.
 
     Returns:
         Mean log-likelihood of a frame of `test` in nats, over all its frames pooled.
 
     Raises:
-        ValueError: If `train` or `test` are no rolls.
+        ValueError: If `train` or `test` are not piano-rolls.
 
     Example:
         >>> train, _, test = load("jsb_chorales")
@@ -237,7 +238,7 @@ def independent_bernoulli_log_likelihood(train, test):
 
 
 def check_roll(roll, name="roll"):
-    """Returns `roll` as an array, or says why it is no roll `(T, 88)` of 0 and 1."""
+    """Returns `roll` as an array `(T, 88)`. Raises a ValueError if it is not one of 0 and 1."""
     roll = check_sequence(roll, NUM_KEYS, name)
     wrong = (roll != 0) & (roll != 1)
     if wrong.any():
@@ -254,7 +255,7 @@ def _read(name):
 
 
 def _unpack(bits, lengths):
-    """Rolls from eight keys a byte, all pieces in one array: bits `[frames, 11]`."""
+    """Rolls from bits, eight keys in a byte and all pieces in one array `[frames, 11]`."""
     return np.split(np.unpackbits(bits, axis=1), np.cumsum(lengths)[:-1])
 
 

@@ -1,13 +1,12 @@
-"""Speech whose phones are labelled: TIMIT's sample, CMU ARCTIC, and five sentences that ship.
+"""Speech with labelled phones: the sample of TIMIT, CMU ARCTIC, and five sentences that ship.
 
-An utterance is a recorded sentence: its samples, and the phones in it as segments. What ships is
-five sentences of ARCTIC, on terms that are in `data/NOTICE.md`. More of it, and TIMIT, are read
-from files of your own that are laid out in the same way; the notice says how.
+An utterance is a recorded sentence: its samples, and its phones as segments. Five sentences of
+ARCTIC ship with the package; `data/NOTICE.md` has their terms. More of ARCTIC, and TIMIT, are read
+from files of your own with the same layout, which the notice describes.
 
-Frame t of an utterance is labelled with the phone that is spoken at its centre, t H + L / 2, with
-frame length L and hop length H as in `audio`: that of the last segment to start there or before.
-So a gap belongs to the segment before it, as does what comes after the last one, and what comes
-before the first to the first.
+Frame t of an utterance is labelled with the phone at its centre, t H + L / 2, with frame length L
+and hop length H as in `audio`: the label of the last segment that starts there or before. A gap and
+the end of an utterance thus belong to the segment before, the beginning to the first segment.
 
 Phones are folded as in K.-F. Lee and H.-W. Hon, Speaker-Independent Phone Recognition Using Hidden
 Markov Models, 1989: 61 of TIMIT to 48 that are modelled to 39 that are scored.
@@ -24,8 +23,7 @@ import numpy as np
 from seqlayers import audio
 from seqlayers.checks import check_integer
 
-# Each phone of 61, the one of 48 it becomes, and the one of 39, where they are not its own name.
-# The glottal stop q becomes none.
+# From a phone of 61 to those of 48 and of 39, where names differ. The glottal stop q has none.
 _FOLDED = {
     "ao": "ao aa",
     "ax": "ax ah",
@@ -62,7 +60,7 @@ ARCTIC_PHONES = tuple(
 
 
 class Segment(NamedTuple):
-    """What is spoken from sample `start` up to, not including, sample `end`."""
+    """A phone or word from sample `start` up to, not including, sample `end`."""
 
     start: int
     end: int
@@ -73,12 +71,12 @@ class Utterance(NamedTuple):
     """A recorded sentence.
 
     Attributes:
-        speaker: Who speaks, such as `"dr1-fvmh0"`: in TIMIT the dialect region, then f for
+        speaker: Name of the speaker, such as `"dr1-fvmh0"`: in TIMIT the dialect region, f for
             female or m for male, and initials.
-        sentence: Which sentence, such as `"sx116"`; others may speak it, too.
-        text: Its words, as one writes them.
+        sentence: Name of the sentence, such as `"sx116"`; several speakers may read it.
+        text: The sentence in words.
         samples: float32 `(N,)`, full scale is 1.
-        sample_rate: Samples a second.
+        sample_rate: Sample rate in Hz.
         phones: Tuple of `Segment`.
         words: Tuple of `Segment`, which may overlap; empty where words are not labelled.
     """
@@ -93,7 +91,7 @@ class Utterance(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Utterances of some speakers to learn from, and of all others to be tested on."""
+    """Utterances of some speakers for training, and of all others for testing."""
 
     train: Any
     test: Any
@@ -102,7 +100,7 @@ class Fold(NamedTuple):
 def load_examples():
     """Loads the five sentences that ship, by one speaker of CMU ARCTIC; 14 seconds in all.
 
-    All phones of the last sentence are found in the four before it.
+    All phones of the last sentence occur in the four before it.
 
     Returns:
         List of `Utterance`, with the labels of `ARCTIC_PHONES`.
@@ -120,14 +118,14 @@ def load_arctic(path):
     """Loads sentences by the speaker slt of CMU ARCTIC.
 
     Args:
-        path: The file `arctic_slt_103.npz`, with 103 sentences, or one laid out in the same way.
+        path: The file `arctic_slt_103.npz`, with 103 sentences, or one with the same layout.
 
     Returns:
         List of `Utterance`, with the labels of `ARCTIC_PHONES`.
 
     Raises:
-        ValueError: If the file is damaged or holds something else. Names the file.
-        OSError: If there is no such file or it may not be read.
+        ValueError: If the file is damaged or holds anything else. The message names the file.
+        OSError: If the file does not exist or cannot be read.
 
     Example:
         >>> utterances = load_arctic("arctic_slt_103.npz")
@@ -144,15 +142,15 @@ def load_timit(path, sa=False):
 
     Args:
         path: The file `timit_sample.npz`.
-        sa: Takes the two sentences that all speakers read, too. As usual they are left out
-            if False: a model could learn them by heart.
+        sa: Whether to include the two sentences that all speakers read. By default they are left
+            out, as is usual, since a model could memorise them.
 
     Returns:
         List of `Utterance`, with the labels of `TIMIT_PHONES`; 128, or 160 with the `sa` sentences.
 
     Raises:
-        ValueError: If the file is damaged or holds something else. Names the file.
-        OSError: If there is no such file or it may not be read.
+        ValueError: If the file is damaged or holds anything else. The message names the file.
+        OSError: If the file does not exist or cannot be read.
 
     Example:
         >>> utterances = load_timit("timit_sample.npz")
@@ -165,21 +163,21 @@ def load_timit(path, sa=False):
 
 
 def folds(utterances, num_folds=5, seed=0):
-    """Splits utterances by speaker, for cross-validation: nobody is both learned and tested.
+    """Splits utterances by speaker, for cross-validation.
 
-    For a third part to choose settings by, split `train` of a fold again.
+    For a validation part, split `train` of a fold again.
 
     Args:
         utterances: List of `Utterance`.
         num_folds: Number of folds, at least 2 and at most the number of speakers.
-        seed: Non-negative integer that speakers are shuffled by.
+        seed: Non-negative integer, the seed of the shuffling of speakers.
 
     Returns:
-        List of `Fold(train, test)`, lists of utterances in their old order. Each is in `test` of
-        one fold. Numbers of speakers differ by at most one between tests.
+        List of `Fold(train, test)`, lists of utterances in their original order. Each speaker is in
+        `test` of exactly one fold; the folds differ by at most one in their number of speakers.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If there are fewer speakers than folds, or a number is out of range.
 
     Example:
         >>> [len(test) for _, test in folds(load_timit("timit_sample.npz"))]
@@ -204,15 +202,15 @@ def folds(utterances, num_folds=5, seed=0):
 
 
 def frame_labels(utterance, names, frame_length=None, hop_length=None):
-    """Labels each frame with the phone that is spoken at its centre, as the module says above.
+    """Labels each frame with the phone at its centre.
 
     Args:
         utterance: An `Utterance`.
-        names: The labels, such as `TIMIT_PHONES`; a frame's label is a place in this list.
-        frame_length, hop_length: In samples; 25 ms and 10 ms if None.
+        names: List of all labels, such as `TIMIT_PHONES`; labels are indices into it.
+        frame_length, hop_length: Numbers of samples; 25 ms and 10 ms if None.
 
     Returns:
-        int32 array `(T,)`, for the T frames that `audio.log_mel` and `audio.mfcc` make.
+        int32 array `(T,)`, for the T frames that `audio.log_mel` and `audio.mfcc` return.
 
     Raises:
         ValueError: If a label is not in `names`, or there are no phones.
@@ -240,8 +238,8 @@ def frame_labels(utterance, names, frame_length=None, hop_length=None):
 def fold_phones(phones, num_phones=39):
     """Folds the 61 phones of TIMIT to the 48 or 39 of Lee and Hon.
 
-    Closures become `cl` and `vcl`, then silence, and variants one phone. The glottal stop `q` is
-    left out, so that the result may be shorter.
+    Closures become `cl` and `vcl` (48) or silence (39), and variants become one phone. The glottal
+    stop `q` is removed, so the result may be shorter.
 
     Args:
         phones: Names of `TIMIT_PHONES`, in any number and order.
@@ -251,7 +249,7 @@ def fold_phones(phones, num_phones=39):
         List of names.
 
     Raises:
-        ValueError: If a phone is not of TIMIT, or `num_phones` is another number.
+        ValueError: If a phone is not one of TIMIT's, or `num_phones` is neither 48 nor 39.
 
     Example:
         >>> fold_phones(["h#", "q", "ix", "tcl", "t"]), fold_phones(["tcl", "ix"], 48)

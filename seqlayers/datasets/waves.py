@@ -1,18 +1,17 @@
-"""Square and sawtooth waves, told apart by what frequencies they are made of.
+"""Square and sawtooth waves, a classification task for memories of frequencies.
 
     square:    y = V + (4 A / pi) sum_{n = 1, 3, 5, ..} sin(2 pi n (t + P) / T) / n          (17)
     sawtooth:  y = V + A / 2 - (A / pi) sum_{n = 1, 2, 3, ..} sin(2 pi n (t + P) / T) / n    (18)
 
-T is the period, A the amplitude, P the phase and V the bias. Summed up, the square wave jumps
+T is the period, A the amplitude, P the phase and V the bias. In the limit, the square wave jumps
 between V - A and V + A, and the sawtooth rises from V to V + A and falls back at once. A sequence
-is a wave seen at random times in [0, L], where L is its length.
+holds samples of a wave at random times in [0, L], where L is its length.
 
-The numbers and the recipe are those of section 4.1 of H. Hu and G.-J. Qi, State-Frequency Memory
-Recurrent Neural Networks, ICML 2017: L ~ U(15, 125), T ~ U(50, 75), A ~ U(0.5, 2), P ~ U(0, 15),
+The numbers are those of section 4.1 of H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural
+Networks, ICML 2017: L ~ U(15, 125), T ~ U(50, 75), A ~ U(0.5, 2), P ~ U(0, 15),
 V ~ U(0.25, 0.75), 500 samples (y, t) of each of 2,000 waves. The paper leaves open in which order
-the samples come and how t is written; here they are sorted by t, without which they were a set and
-no sequence, and t is as in the equations: not scaled, not differenced. Nearly half of the waves are
-shorter than their period, so that some square ones never jump.
+the samples come and how t is scaled. Here they are sorted by t, and t is that of the equations.
+Nearly half of the waves are shorter than their period, so that some square ones never jump.
 """
 
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ NAMES = ("square", "sawtooth")  # of the labels 0 and 1
 
 
 class Waves(NamedTuple):
-    """For each split a pair: x `(N, num_samples, 2)` float32 of (y, t), labels `(N,)` int32."""
+    """Pairs of x, float32 `(N, num_samples, 2)` of (y, t), and labels, int32 `(N,)`."""
 
     train: Any
     test: Any
@@ -47,18 +46,18 @@ def load(
 
     Args:
         num_sequences: Number of waves, even and at least 4. Four fifths of each type, rounded
-            down, are for training and the others for testing; either split is shuffled.
+            down, are for training and the others for testing. Both splits are shuffled.
         num_samples: Number of samples of each wave.
         seed: Non-negative integer that all draws start from.
         lengths, periods, amplitudes, phases, biases: Pairs `(low, high)` that L, T, A, P and V are
             drawn between, uniformly and anew for each wave. L, T and A are above 0.
-        terms: Number of terms of the Fourier series that a wave is made of; all of them if None.
+        terms: Number of terms of the Fourier series; its limit if None.
 
     Returns:
         `Waves(train, test)`.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If a number is out of range, or a pair is not two finite numbers in order.
 
     Example:
         >>> (x, labels), test = load()
@@ -68,7 +67,7 @@ def load(
     num_sequences = check_integer("num_sequences", num_sequences, least=4)
     if num_sequences % 2:
         raise ValueError(
-            "`num_sequences` must be even, for both types have as many. "
+            "`num_sequences` must be even, half for each type. "
             f"Received: num_sequences={num_sequences}."
         )
     num_samples = check_integer("num_samples", num_samples)
@@ -97,20 +96,20 @@ def load(
 
 
 def square(t, period, amplitude=1.0, phase=0.0, bias=0.0, terms=None):
-    """The square wave: V + A in the first half of each period, V - A in the second (17).
+    """Returns the square wave (17): V + A in the first half of each period, V - A in the second.
 
     Args:
         t: Times, a number or an array.
-        period, amplitude, phase, bias: T, A, P and V, numbers or arrays that go with `t`. T is
-            above 0.
-        terms: Number of terms of the Fourier series to add up, n = 1, 3, .., 2 terms - 1; the
-            limit of the series if None, which is V where the wave jumps.
+        period, amplitude, phase, bias: T, A, P and V, numbers or arrays that broadcast with `t`. T
+            is above 0.
+        terms: Number of terms of the Fourier series, n = 1, 3, .., 2 terms - 1; its limit if None,
+            which is V where the wave jumps.
 
     Returns:
         y, a float64 array.
 
     Raises:
-        ValueError: If `period` or `terms` is not as above.
+        ValueError: If `period` is not above 0, or `terms` is not a positive integer.
 
     Example:
         >>> square(np.array([1, 3, 5]), period=4)
@@ -125,20 +124,20 @@ def square(t, period, amplitude=1.0, phase=0.0, bias=0.0, terms=None):
 
 
 def sawtooth(t, period, amplitude=1.0, phase=0.0, bias=0.0, terms=None):
-    """The sawtooth wave: from V up to V + A in each period (18).
+    """Returns the sawtooth wave (18), which rises from V to V + A in each period.
 
     Args:
         t: Times, a number or an array.
-        period, amplitude, phase, bias: T, A, P and V, numbers or arrays that go with `t`. T is
-            above 0.
-        terms: Number of terms of the Fourier series to add up, n = 1, 2, .., terms; the limit of
-            the series if None, which is V + A / 2 where the wave falls.
+        period, amplitude, phase, bias: T, A, P and V, numbers or arrays that broadcast with `t`. T
+            is above 0.
+        terms: Number of terms of the Fourier series, n = 1, 2, .., terms; its limit if None, which
+            is V + A / 2 where the wave falls.
 
     Returns:
         y, a float64 array.
 
     Raises:
-        ValueError: If `period` or `terms` is not as above.
+        ValueError: If `period` is not above 0, or `terms` is not a positive integer.
 
     Example:
         >>> sawtooth(np.array([1, 3, 5]), period=4)
@@ -153,7 +152,7 @@ def sawtooth(t, period, amplitude=1.0, phase=0.0, bias=0.0, terms=None):
 
 
 def _cycles(t, period, phase):
-    """How far into its period the wave is, in [0, 1)."""
+    """Position of the wave within its period, in [0, 1)."""
     period = np.asarray(period, "float64")
     if not (period > 0).all():
         raise ValueError(f"`period` must be above 0. Received: period={period}.")

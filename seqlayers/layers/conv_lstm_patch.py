@@ -10,10 +10,10 @@ for band 0 with all channels, band 1 with all channels, and so on. Patches see n
 other before they are pooled. P is `patch_size`, S `patch_stride`, L `pool_size` and C the number of
 channels of a band.
 
-The paper tells neither P nor S, and of the pools only that L = 3. They do not overlap: without
-pooling its network of 128 cells has 4.1 million weights more (Table 3), which is 24 patches against
-8, of 128 numbers each, into 2000 units. That r' and not h' is fed back where there is a projection
-can be counted in Table 4.
+The paper gives neither P nor S. Its pools have L = 3 and do not overlap: without pooling its
+network of 128 cells has 4.1 million weights more (Table 3), which is 24 patches against 8, of 128
+numbers each, into 2000 units. By the numbers of weights in Table 4, a projection feeds back r', not
+h'.
 
 With `padding="valid"` a patch that would reach over the edge of the frame is left out, and so are
 the last patches where they do not fill a pool. With `"same"` there are ceil(bands / S) patches, the
@@ -36,7 +36,7 @@ from seqlayers.layers.peephole_lstm import PeepholeLSTMCell
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class ConvLSTMPatchCell(PeepholeLSTMCell):
+class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
     """One frame of the LSTM over patches.
 
     Args:
@@ -46,24 +46,31 @@ class ConvLSTMPatchCell(PeepholeLSTMCell):
         pool_size: Number L of neighbouring patches that become one; 1 for no pooling.
         projection_units: Size R of the output of a patch, projected; None for R = M.
         padding: `"valid"` or `"same"`, of the frame into patches and of the patches into pools.
-        pooling: `"max"`, `"average"` or `"lp"`, which is (|r_1|^p + .. + |r_L|^p)^(1/p).
-        pool_exponent: That p, at least 1.
-        flatten: Whether the layer says `(.., J' * R)` and not `(.., J', R)`, J' being the number of
-            pools. A cell always does.
-        **kwargs: Those of `keras.layers.LSTMCell`, as in `PeepholeLSTMCell`. `dropout` drops bands
-            of the frame, the same in all patches that hold them.
+        pooling: `"max"` or `"average"`.
+        flatten: Whether the layer returns `(.., J' * R)` in place of `(.., J', R)`, where J' is the
+            number of pools. A cell always does.
+        dropout: Fraction of the bands of a frame to drop in training, the same at all frames of a
+            sequence and in all patches that hold them.
 
     Call arguments:
         inputs: A frame, `(batch, bands)` or `(batch, bands, channels)`.
         states: r `(batch, J * R)` and c `(batch, J * M)`, patch by patch.
+        training: Whether to apply dropout.
 
     Returns:
         y `(batch, J' * R)`, pool by pool, and the list of the states after the frame.
 
     Raises:
-        ValueError: naming the argument that is wrong; and when it is built, if there would be no
-            patch or no pool.
+        ValueError: If a size is not an integer of at least 1 or a choice is unknown; on building,
+            if the bands do not fill a patch, or with `padding="valid"` the patches a pool.
+
+    Example:
+        >>> cell = ConvLSTMPatchCell(8, patch_size=10, patch_stride=2)
+        >>> keras.layers.RNN(cell)(np.zeros((2, 10, 40))).shape  # 16 patches, 5 pools of 8 units
+        TensorShape([2, 40])
     """
+
+    retired = ("pool_exponent",)
 
     def __init__(
         self,
@@ -74,7 +81,6 @@ class ConvLSTMPatchCell(PeepholeLSTMCell):
         projection_units=None,
         padding="valid",
         pooling="max",
-        pool_exponent=2.0,
         flatten=False,
         **kwargs,
     ):
@@ -83,20 +89,13 @@ class ConvLSTMPatchCell(PeepholeLSTMCell):
         self.patch_stride = check_integer("patch_stride", patch_stride)
         self.pool_size = check_integer("pool_size", pool_size)
         self.padding = check_choice("padding", padding, ("valid", "same"))
-        self.pooling = check_choice("pooling", pooling, ("max", "average", "lp"))
-        number = isinstance(pool_exponent, int | float) and not isinstance(pool_exponent, bool)
-        if not number or not 1 <= pool_exponent < math.inf:
-            raise ValueError(
-                "`pool_exponent` must be a finite number of at least 1. "
-                f"Received: pool_exponent={pool_exponent!r}."
-            )
-        self.pool_exponent = float(pool_exponent)
+        self.pooling = check_choice("pooling", pooling, ("max", "average"))
         self.flatten = bool(flatten)
         self.num_patches = self.num_pools = self.output_size = None  # known when it is built
         self.state_size = [None, None]
 
     def count(self, num_bands):
-        """The numbers J and J' of patches and pools in a frame."""
+        """Returns the numbers J and J' of patches and pools in a frame."""
         P, S, L, J = self.patch_size, self.patch_stride, self.pool_size, self.patches_in(num_bands)
         given = f"num_bands={num_bands}, patch_size={P}, patch_stride={S}, pool_size={L}"
         given = f"Received: {given}, padding={self.padding!r}."
@@ -161,17 +160,14 @@ class ConvLSTMPatchCell(PeepholeLSTMCell):
         x = ops.take(x, bands, axis=1)  # [B, J, P, C]
         return super().project(ops.reshape(x, (-1, P * C)))
 
-    def step(self, x, r, c):
-        r, states = super().step(x, *self._as_rows([r, c]))
-        return self.pool(r), self._as_states(states)
+    def _run(self, loop, sequences, states, mask, training):
+        def over_patches(weights, rows, frames, states, mask):
+            if mask is not None:
+                mask = ops.repeat(mask, self.num_patches, axis=1)
+            r, after = loop(weights, self._as_rows(rows), frames, self._as_rows(states), mask)
+            return self.pool(r), self._as_states(after)
 
-    def scan_projected(self, frames, rows, states, mask, training, jit_compile):
-        if mask is not None:
-            mask = ops.repeat(mask, self.num_patches, axis=1)
-        r, states = super().scan_projected(
-            frames, self._as_rows(rows), self._as_rows(states), mask, training, jit_compile
-        )
-        return self.pool(r), self._as_states(states)
+        return super()._run(over_patches, sequences, states, mask, training)
 
     def _as_rows(self, states):
         return tuple(ops.reshape(s, (-1, s.shape[-1] // self.num_patches)) for s in states)
@@ -185,33 +181,35 @@ class ConvLSTMPatchCell(PeepholeLSTMCell):
         y = ops.reshape(r, (-1, self.num_patches, R))
         if self.pool_size > 1:
             # These, and not the maximum over an axis, whose gradient takes ten times as long.
-            pool = {"max": ops.max_pool, "average": ops.average_pool}.get(self.pooling, self.norms)
+            pool = {"max": ops.max_pool, "average": ops.average_pool}[self.pooling]
             y = pool(y, self.pool_size, self.pool_size, self.padding, "channels_last")
         return ops.reshape(y, (*time, -1, self.num_pools * R))
 
-    def norms(self, r, *_):
-        """(|r_1|^p + .. + |r_L|^p)^(1/p) of each pool, `(.., J', R)` of `(.., J, R)`."""
-        L, pools, R = self.pool_size, self.num_pools, r.shape[-1]
-        if self.padding == "same":
-            r = ops.pad(r, [(0, 0), margins(self.num_patches, pools, L, L), (0, 0)])
-        return norm(ops.reshape(r[:, : pools * L], (-1, pools, L, R)), self.pool_exponent)
-
     def get_config(self):
-        names = ("patch_size", "patch_stride", "pool_size", "padding", "pooling", "pool_exponent")
-        ours = {name: getattr(self, name) for name in names}
-        return super().get_config() | ours | {"flatten": self.flatten}
+        names = ("patch_size", "patch_stride", "pool_size", "padding", "pooling", "flatten")
+        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 @keras.saving.register_keras_serializable("seqlayers")
 class ConvLSTMPatch(GatedRNN, cell=ConvLSTMPatchCell):
     """An LSTM over each patch of the frequency axis, and pools of them.
 
-    Reads frames `(batch, time, bands)` or `(batch, time, bands, channels)` and says
-    `(batch, time, J', R)`, which another one reads as bands and channels; without time if not
-    `return_sequences`, and with the last two axes in one if `flatten`. States are those of all
-    patches, r `(batch, J * R)` and c `(batch, J * M)`. A mask is of frames, `(batch, time)`; one
-    of bands, as `keras.layers.Masking` makes it where there are channels, leaves a frame out where
-    it leaves out all of its bands. In all else it is like `keras.layers.LSTM`.
+    In all else it is like `keras.layers.LSTM`. Another one can read its outputs, `(.., J', R)`, as
+    bands and channels.
+
+    Call arguments:
+        sequences: Frames, `(batch, time, bands)` or `(batch, time, bands, channels)`.
+        initial_state: List of the states before the first frame; zeros if None. They are those of
+            all patches, r `(batch, J * R)` and c `(batch, J * M)`, patch by patch.
+        mask: Steps that are frames, bool `(batch, time)`; all if None. Other steps leave the states
+            as they are. A mask of bands, as `keras.layers.Masking` makes it where there are
+            channels, leaves out the frames all of whose bands it leaves out.
+        training: Whether to apply dropout.
+
+    Returns:
+        y of the last frame, `(batch, J', R)`, or with `return_sequences` of all frames,
+        `(batch, time, J', R)`; the last two axes are one with `flatten`. With `return_state`,
+        followed by the states after the last frame.
 
     Example:
         >>> x = np.zeros((2, 10, 40, 3))  # 40 bands with deltas and their deltas
@@ -269,24 +267,13 @@ class ConvLSTMPatch(GatedRNN, cell=ConvLSTMPatchCell):
 
 
 def margins(length, number, size, stride):
-    """What is missing before and behind, for `number` windows of `size`, as Keras divides it."""
+    """Bands to add before and behind for `number` windows of `size`, divided as Keras does."""
     missing = max(0, (number - 1) * stride + size - length)
     return missing // 2, missing - missing // 2
 
 
-def norm(r, p):
-    """(sum |r|^p)^(1/p) over the last axis but one, with the gradient 0 at r = 0."""
-    r = ops.abs(r)
-    largest = ops.stop_gradient(ops.max(r, axis=-2, keepdims=True))
-    silent = largest == 0
-    largest = ops.where(silent, 1, largest)
-    total = ops.sum((r / largest) ** p, axis=-2, keepdims=True)
-    root = ops.where(silent, 1, total) ** (1 / p)
-    return ops.squeeze(ops.where(silent, 0, largest * root), axis=-2)
-
-
 def of_frames(mask):
-    """A mask `(batch, time)`, of that or of one with an axis of bands."""
+    """Returns a mask `(batch, time)` from one of frames or of their bands."""
     mask = keras.tree.flatten(mask)[0] if mask is not None else None
     if mask is None or len(mask.shape) < 3:
         return mask

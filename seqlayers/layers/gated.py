@@ -1,7 +1,7 @@
-"""What our recurrent cells and their layers share: the arguments and behaviour of Keras's own.
+"""Recurrent cells with gates and their layers, with the arguments and behaviour of Keras's own.
 
-A cell takes what `keras.layers.LSTMCell` takes, and arguments of its own. Its layer takes those and
-what `keras.layers.RNN` takes. Each argument is written once; `help` and `inspect` show them all.
+A cell takes the arguments of `keras.layers.LSTMCell`, and its own. Its layer takes those of the
+cell and of `keras.layers.RNN`. Each is written once; `help` and `inspect` show them all.
 """
 
 import inspect
@@ -9,37 +9,61 @@ import inspect
 import keras
 from keras import ops
 
+from seqlayers.layers import documentation
+from seqlayers.layers.scan import scan
+
 
 class GatedCell(keras.layers.SimpleRNNCell):
     """A recurrent cell with gates.
 
-    A subclass sets `state_size` in `__init__` and names its states in `state_names`, the output
-    first. With `can_scan` and `scan` it may run faster than step by step. Arguments in `fixed` are
-    not its caller's to choose: they are neither in its signature nor in its config.
+    A subclass sets `state_size` in `__init__`, names its states in `state_names`, the output first,
+    and returns its equations as `recurrence`; with `can_scan` a layer runs them over all frames at
+    once. Arguments in `fixed` are not its caller's to choose: they are neither in its signature nor
+    in its config.
 
     Args:
         units: Size of the output.
         recurrent_activation: Activation of the gates.
         unit_forget_bias: Whether the biases of forget gates start at 1.
-        **kwargs: The rest of `keras.layers.SimpleRNNCell`: `activation`, `use_bias`, initializers,
-            regularizers and constraints, `dropout`, `recurrent_dropout` and their `seed`.
+        **kwargs: The rest of `keras.layers.SimpleRNNCell`.
+
+    Class arguments:
+        equations: Docstring of the module that holds the equations, `__doc__`. With it the class
+            docstring is completed: `help` shows the equations and every argument.
     """
 
     fixed: tuple[str, ...] = ()
     why_fixed = ""
+    equations: str | None = None
+    argument_texts = documentation.LSTM_ARGUMENTS
+    retired: tuple[str, ...] = ()  # arguments of earlier versions, ignored in their configs
 
     def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
         super().__init__(units, **kwargs)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, equations=None, **kwargs):
         super().__init_subclass__(**kwargs)
         inits = [c.__init__ for c in cls.__mro__ if issubclass(c, keras.layers.SimpleRNNCell)]
-        cls.__signature__ = _signature(inits, without=cls.fixed)
+        cls.__signature__ = documentation.signature(inits, without=cls.fixed)
+        cls.equations = equations or cls.equations
+        own = cls.__dict__.get("__doc__")
+        parts = documentation.sections(own)
+        own_arguments = documentation.arguments(parts.get("Args", ""))
+        cls.argument_texts = cls.argument_texts | own_arguments
+        if own and cls.equations:
+            cls.__doc__ = documentation.docstring(
+                parts,
+                cls.equations,
+                cls.argument_texts,
+                cls.__signature__,
+                cls.fixed,
+                cls.why_fixed,
+            )
 
     def _check_fixed(self, given):
-        """Refuses arguments in `fixed`."""
+        """Raises `ValueError` for arguments in `fixed`."""
         for name in self.fixed:
             if name in given:
                 raise ValueError(
@@ -87,13 +111,28 @@ class GatedCell(keras.layers.SimpleRNNCell):
         """
         return "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
 
-    def project(self, inputs):
-        """x W + b, `(..., columns)`, in `memory_dtype`."""
-        x = ops.matmul(inputs, self.kernel)
-        return ops.cast(x if self.bias is None else x + self.bias, self.memory_dtype)
+    # One step and all steps are the same equations, those of `recurrence`.
+
+    @property
+    def recurrence(self):
+        """The equations, as a `seqlayers.layers.scan.Recurrence`."""
+        raise NotImplementedError
+
+    def call(self, inputs, states, training=False):
+        def step(weights, rows, frames, states, mask):
+            frame = tuple(x[0] for x in frames)
+            after, _ = self.recurrence.step(weights, rows, frame, states)
+            return after[0], after
+
+        output, after = self._run(step, inputs[None], states, None, training)
+        after = [ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)]
+        return ops.cast(output, self.compute_dtype), after
 
     def can_scan(self):
-        """Whether `scan` can stand for `call` over time, with these arguments."""
+        """Whether `scan` can stand for `call` over time.
+
+        It needs a gradient by hand, for these activations.
+        """
         return False
 
     def scan(self, sequences, states, mask, training, jit_compile):
@@ -101,29 +140,62 @@ class GatedCell(keras.layers.SimpleRNNCell):
 
         `states` is a list like `state_size`, `mask` bool `(time, batch)` or None.
         """
-        raise NotImplementedError
+
+        def loop(weights, rows, frames, states, mask):
+            return scan(self.recurrence, weights, rows, frames, states, mask, training, jit_compile)
+
+        return self._run(loop, sequences, states, mask, training)
+
+    def _run(self, loop, sequences, states, mask, training):
+        """Gives a loop over time the weights, rows, frames and states that the recurrence reads."""
+        if training and self.dropout:
+            sequences = sequences * self.get_dropout_mask(sequences[0])
+        rows = ()  # the dropout of the output of the step before, if any
+        if training and self.recurrent_dropout:
+            rows = (ops.cast(self.get_recurrent_dropout_mask(states[0]), self.memory_dtype),)
+        frames = self._frames(sequences, training)
+        states = tuple(ops.cast(s, self.memory_dtype) for s in states)
+        outputs, after = loop(self._weights(), rows, frames, states, mask)
+        return outputs, list(after)
+
+    def _weights(self):
+        return (ops.cast(self.recurrent_kernel, self.memory_dtype),)
+
+    def _frames(self, sequences, training):
+        """x W + b of all frames, `(time, batch, columns)`: one product, for it needs no state."""
+        time, _, *frame = ops.shape(sequences)
+        x = self.project(ops.reshape(sequences, (-1, *frame)))
+        return (ops.reshape(x, (time, -1, x.shape[-1])),)
+
+    def project(self, inputs):
+        """x W + b, `(..., columns)`, in `memory_dtype`."""
+        x = ops.matmul(inputs, self.kernel)
+        return ops.cast(x if self.bias is None else x + self.bias, self.memory_dtype)
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config(without(cls.retired, config))
 
     def get_config(self):
         config = super().get_config()
         config["recurrent_activation"] = keras.activations.serialize(self.recurrent_activation)
         config["unit_forget_bias"] = self.unit_forget_bias
-        return {name: value for name, value in config.items() if name not in self.fixed}
+        return without(self.fixed, config)
 
 
 @keras.saving.register_keras_serializable("seqlayers")
 class ScannedRNN(keras.layers.RNN):
-    """`keras.layers.RNN` that lets gated cells run over all frames at once.
+    """`keras.layers.RNN` that runs gated cells over all frames at once.
 
-    Of cells that are stacked each reads the whole sequence before the next one begins. What comes
-    out is the same, and so is the order of weights and states. Where a cell is not gated, or cannot
-    `scan`, it is Keras's loop.
+    Each cell of a stack reads the whole sequence before the next one begins. Outputs, weights and
+    states are those of `keras.layers.RNN`, in the same order. A cell that is not gated or cannot
+    `scan` runs in Keras's loop.
 
     Args:
         cell: A cell, or a list of cells to stack.
-        jit_compile: Whether XLA compiles the loop over time even where it does not compile the
-            model, as on a CPU, where Keras leaves it out. `"auto"` is True in training and False
-            otherwise, so that exported models hold plain TensorFlow; with True they need a server
-            that has XLA.
+        jit_compile: Whether XLA compiles the loop over time, even in a model that it does not
+            compile. `"auto"` is True in training and False otherwise, so that exported models hold
+            plain TensorFlow; with True they need a server that has XLA.
         **kwargs: Those of `keras.layers.RNN`.
     """
 
@@ -155,7 +227,7 @@ class ScannedRNN(keras.layers.RNN):
             outputs, after = cell.scan(outputs, before, mask, training, self.jit_compile)
             outputs = ops.cast(outputs, cell.compute_dtype)
             states.append(after)
-        if mask is not None:  # Keras says 0 as long as there was no frame, whatever the state
+        if mask is not None:  # Keras returns 0 as long as there was no frame, whatever the state
             seen = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), 0) > 0
             outputs = ops.where(seen[..., None], outputs, 0)
         last = outputs[-1]
@@ -167,7 +239,7 @@ class ScannedRNN(keras.layers.RNN):
 
 
 def scanned(cell):
-    """A `ScannedRNN` of a cell, or of cells to stack, if all are gated; else `cell` as it is."""
+    """Returns a `ScannedRNN` of a cell, or of cells to stack, if all are gated; else `cell`."""
     cells = cell if isinstance(cell, list | tuple) else getattr(cell, "cells", [cell])
     if not cells or not all(isinstance(part, GatedCell) for part in cells):
         return cell
@@ -180,6 +252,8 @@ def scanned(cell):
 class GatedRNN(ScannedRNN):
     """A recurrent layer of one cell: `class SFM(GatedRNN, cell=SFMCell)`.
 
+    Its docstring is completed by that of the cell, by the rules of `documentation`.
+
     Args:
         *args, **kwargs: Those of the cell and of `ScannedRNN`.
     """
@@ -190,10 +264,26 @@ class GatedRNN(ScannedRNN):
             return
         cls.cell_class = cell
         inits = [keras.layers.RNN.__init__, GatedRNN.__init__, ScannedRNN.__init__]
-        cls.__signature__ = _signature([cell, *inits])
+        cls.__signature__ = documentation.signature([cell, *inits])
         for name in inspect.signature(cell).parameters:
             if not hasattr(cls, name):
                 setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
+        own = cls.__dict__.get("__doc__")
+        if own and cell.__doc__ and cell.equations:
+            cls.__doc__ = cls._docstring(documentation.sections(own), cell)
+
+    @classmethod
+    def _docstring(cls, parts, cell):
+        texts = cell.argument_texts.copy()
+        for text in (ScannedRNN.__doc__, cls.__doc__):
+            texts |= documentation.arguments(documentation.sections(text).get("Args", ""))
+        of_cell = documentation.sections(cell.__doc__)["Call arguments"]
+        shared = documentation.LAYER_SECTIONS | {
+            "Call arguments": documentation.call_arguments(of_cell)
+        }
+        return documentation.docstring(
+            shared | parts, cell.equations, texts, cls.__signature__, cell.fixed, cell.why_fixed
+        )
 
     def __init__(self, *args, activity_regularizer=None, **kwargs):
         for_cell = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
@@ -238,19 +328,9 @@ class GatedRNN(ScannedRNN):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        return cls(**without(cls.cell_class.retired, config))
 
 
-def _signature(functions, without=()):
-    """The parameters of the first, and those of the others as keywords."""
-    parameters = {}
-    for number, function in enumerate(functions):
-        for name, parameter in inspect.signature(function).parameters.items():
-            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                continue
-            if name not in {"self", "cell", *without, *parameters}:
-                kind = parameter.KEYWORD_ONLY if number else parameter.kind
-                parameters[name] = parameter.replace(kind=kind)
-    rest = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
-    ordered = sorted(parameters.values(), key=lambda parameter: parameter.kind)
-    return inspect.Signature([*ordered, rest])
+def without(names, config):
+    """`config` without these names."""
+    return {name: value for name, value in config.items() if name not in names}

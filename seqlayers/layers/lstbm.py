@@ -33,16 +33,20 @@ from keras import ops
 
 from seqlayers.checks import check_choice, check_integer
 from seqlayers.layers.gated import GatedCell, GatedRNN
-from seqlayers.layers.lstbm_scan import BoltzmannRecurrence, LSTBMRecurrence
-from seqlayers.layers.scan import scan
+from seqlayers.layers.lstbm_recurrence import BoltzmannRecurrence, LSTBMRecurrence
 from seqlayers.sampling import row_seeds, uniform
 
 
 class HiddenUnitsCell(GatedCell):
-    """What `LSTBMCell` and `BoltzmannCell` share: all but what becomes of the hidden units.
+    """Hidden units that depend on those of the step before.
 
     A subclass has `num_kinds` kinds of `units` hidden units and a `recurrence`. Activations are
-    `fixed`: what is a unit of 0 and 1 has a sigmoid.
+    fixed: a unit of 0 and 1 has a sigmoid.
+
+    Args:
+        units: Number J of hidden units.
+        mode: `"mean"`, expected hidden units, or `"sample"`: in training they are drawn, from
+            `seed` as dropout is. Keras's loop over a cell draws others than the layer.
     """
 
     num_kinds = 1
@@ -58,87 +62,45 @@ class HiddenUnitsCell(GatedCell):
     def build(self, input_shape):
         self._add_weights(input_shape, self.num_kinds * self.units)
 
-    def call(self, inputs, states, training=False):
-        if training and self.dropout:
-            inputs = inputs * self.get_dropout_mask(inputs)
-        frames = self._with_draws(self.project(inputs)[None], training)
-        after, _ = self.recurrence.step(
-            self._weights(),
-            self._rows(states, training),
-            tuple(x[0] for x in frames),
-            tuple(ops.cast(s, self.memory_dtype) for s in states),
-        )
-        after = [ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)]
-        return ops.cast(after[0], self.compute_dtype), after
+    def can_scan(self):
+        return True
 
-    def _weights(self):
-        return (ops.cast(self.recurrent_kernel, self.memory_dtype),)
-
-    def _rows(self, states, training):
-        """The dropout of h', if any."""
-        if not (training and self.recurrent_dropout):
-            return ()
-        return (ops.cast(self.get_recurrent_dropout_mask(states[0]), self.memory_dtype),)
-
-    def _with_draws(self, x, training):
-        """x W + b `(time, batch, columns)`, and as many uniform numbers where units are drawn.
+    def _frames(self, sequences, training):
+        """x W + b, and as many uniform numbers where units are drawn.
 
         What is drawn for a frame does not depend on frames or rows behind it, padded ones included.
         """
+        (x,) = super()._frames(sequences, training)
         if not (training and self.mode == "sample"):
             return (x,)
         seed = ops.cast(self.seed_generator.next(), "int32")
         u = uniform(ops.shape(x), row_seeds(seed, ops.shape(x)[0]))
         return x, ops.cast(u, x.dtype)
 
-    # All frames at once.
-
-    def can_scan(self):
-        return True
-
-    def scan(self, sequences, states, mask, training, jit_compile):
-        if training and self.dropout:
-            sequences = sequences * self.get_dropout_mask(sequences[0])
-        time, _, features = ops.shape(sequences)
-        x = self.project(ops.reshape(sequences, (-1, features)))
-        x = ops.reshape(x, (time, -1, self.num_kinds * self.units))
-        outputs, states = scan(
-            self.recurrence,
-            self._weights(),
-            self._rows(states, training),
-            self._with_draws(x, training),
-            tuple(ops.cast(s, self.memory_dtype) for s in states),
-            mask,
-            training,
-            jit_compile,
-        )
-        return outputs, list(states)
-
     def get_config(self):
         return super().get_config() | {"mode": self.mode}
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class LSTBMCell(HiddenUnitsCell):
+class LSTBMCell(HiddenUnitsCell, equations=__doc__):
     """One step of the long short-term Boltzmann memory.
 
     Args:
         units: Number J of memory cells, and of hidden units of each kind.
         variant: `"paper"`, or `"lstm"`, the equations of `keras.layers.LSTM`.
-        mode: `"mean"`, expected hidden units, or `"sample"`: in training they are drawn, from
-            `seed` as dropout is. Keras's loop over a cell draws others than the layer.
-        **kwargs: Those of `keras.layers.LSTMCell` but for the activations, which the model fixes.
-            Biases of forget units start at 1, unless with `unit_forget_bias=False`.
+        unit_forget_bias: Whether the biases of forget units start at 1.
 
     Call arguments:
         inputs: x, `(batch, features)`.
         states: h and c, `(batch, J)` each.
+        training: Whether to apply dropout and, with `mode="sample"`, to draw the hidden units.
 
     Returns:
         h and the list of the states after the frame.
 
     Raises:
-        ValueError: naming the argument that is wrong.
+        ValueError: If `units` is not an integer of at least 1, if `variant` or `mode` is unknown,
+            or if an argument is given that the model fixes.
 
     Example:
         >>> keras.layers.RNN(LSTBMCell(8))(np.zeros((2, 10, 3))).shape
@@ -151,7 +113,10 @@ class LSTBMCell(HiddenUnitsCell):
     def __init__(self, units, variant="paper", mode="mean", **kwargs):
         super().__init__(units, mode, **kwargs)
         self.variant = check_choice("variant", variant, ("paper", "lstm"))
-        self.recurrence = LSTBMRecurrence(self.units, self.variant)
+
+    @property
+    def recurrence(self):
+        return LSTBMRecurrence(self.units, self.variant)
 
     def _initial_bias(self, shape, dtype=None):
         bias = self.bias_initializer(shape, dtype=dtype)
@@ -164,26 +129,25 @@ class LSTBMCell(HiddenUnitsCell):
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class BoltzmannCell(HiddenUnitsCell):
+class BoltzmannCell(HiddenUnitsCell, equations=__doc__):
     """One step of the hidden units of a temporal RBM: a simple recurrent network with a sigmoid.
 
     Args:
-        units: Number J of hidden units.
         mode: `"mean"`, expected hidden units, those of an RTRBM; or `"sample"`, those of a TRBM: in
             training they are drawn, from `seed` as dropout is. Keras's loop over a cell draws
             others than the layer.
-        **kwargs: Those of `keras.layers.SimpleRNNCell` but for the activation, which the model
-            fixes.
 
     Call arguments:
         inputs: x, `(batch, features)`.
-        states: h, `(batch, J)`.
+        states: h `(batch, J)`.
+        training: Whether to apply dropout and, with `mode="sample"`, to draw the hidden units.
 
     Returns:
         h and the list of the state after the frame.
 
     Raises:
-        ValueError: naming the argument that is wrong.
+        ValueError: If `units` is not an integer of at least 1, if `mode` is unknown, or if an
+            argument is given that the model fixes.
 
     Example:
         >>> keras.layers.RNN(BoltzmannCell(8))(np.zeros((2, 10, 3))).shape
@@ -193,9 +157,9 @@ class BoltzmannCell(HiddenUnitsCell):
     state_names = ("h",)
     fixed = (*HiddenUnitsCell.fixed, "unit_forget_bias")
 
-    def __init__(self, units, mode="mean", **kwargs):
-        super().__init__(units, mode, **kwargs)
-        self.recurrence = BoltzmannRecurrence(self.units)
+    @property
+    def recurrence(self):
+        return BoltzmannRecurrence(self.units)
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -208,7 +172,7 @@ class LSTBM(GatedRNN, cell=LSTBMCell):
     """
 
     def to_lstm(self, input_scale=None, **kwargs):
-        """Makes a `keras.layers.LSTM` that gives what this layer gives where no unit is drawn.
+        """Returns a `keras.layers.LSTM` with the outputs of this layer where no unit is drawn.
 
         Args:
             input_scale: Array `(features,)` that the inputs of this layer were multiplied by, such
@@ -219,8 +183,8 @@ class LSTBM(GatedRNN, cell=LSTBMCell):
             A built `keras.layers.LSTM`.
 
         Raises:
-            ValueError: if the equations are not those of an LSTM, if there are no weights yet, or
-                if `input_scale` does not fit.
+            ValueError: If `variant` is not `"lstm"`, if the layer is not built, or if `input_scale`
+                is not one finite number for each feature.
         """
         if self.variant != "lstm":
             raise ValueError(
@@ -231,8 +195,8 @@ class LSTBM(GatedRNN, cell=LSTBMCell):
             )
         if not self.built:
             raise ValueError(
-                "`to_lstm` hands on weights: call or build the layer first. Received: a layer "
-                "that is not built."
+                "`to_lstm` copies weights: call or build the layer first. Received: a layer that "
+                "is not built."
             )
         kernel, *others = (w.numpy() for w in self.weights)
         if input_scale is not None:

@@ -21,10 +21,10 @@ import tensorflow as tf
 class Recurrence(Protocol):
     """One step of a recurrent layer and its gradient, over tuples of tensors.
 
+    A cell's `call` runs `step` alone, with automatic differentiation; all else is for `scan`.
     Instances are hashable and hold all sizes of the weights: what is compiled for one serves all
     that are equal to it. Rows of the batch are axis 0 of `rows` and axis 1 of each frame stacked
-    over time; `state_row_axes` says which axis of each state they are. The first state is the
-    output.
+    over time; `state_row_axes` has their axis in each state. The first state is the output.
     """
 
     state_row_axes: tuple[int, ...]
@@ -32,13 +32,13 @@ class Recurrence(Protocol):
     num_extra: int
 
     def step(self, weights, rows, frame, before) -> tuple[Any, Any]:
-        """The states after a frame, and what `step_gradient` needs besides them."""
+        """Returns the states after a frame, and what `step_gradient` needs besides them."""
 
     def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
-        """Gradients of the frame and of the states before, and what `weight_gradients` needs."""
+        """Returns gradients of the frame, of the states before, and for `weight_gradients`."""
 
     def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
-        """Gradients of the weights, from everything stacked over time."""
+        """Returns gradients of the weights, from everything stacked over time."""
 
 
 def scan(recurrence, weights, rows, frames, states, mask=None, training=False, jit_compile="auto"):
@@ -109,7 +109,7 @@ _compiled_whole = contextvars.ContextVar("compiled_whole", default=False)
 
 @contextlib.contextmanager
 def compiled_whole(really=True):
-    """Within it, `scan` leaves all to the program around it, which XLA compiles as one.
+    """A context within which `scan` compiles nothing: XLA compiles the program around it as one.
 
     That program would run shards one after the other, and be compiled for each of them.
     """
@@ -158,9 +158,10 @@ def _join(recurrence, frames, states):
 
 @functools.lru_cache(maxsize=64)
 def _forward(recurrence, keep, jit_compile):
-    """A compiled function of outputs and last states; with `keep`, also of what the way back needs.
+    """Returns a compiled function that returns outputs and last states.
 
-    That is all states, those before the first frame included, and what each step keeps.
+    With `keep` it also returns what the backward pass needs: all states, those before the first
+    frame included, and what each step keeps.
     """
 
     def forward(weights, rows, frames, states, mask):
@@ -192,7 +193,7 @@ def _forward(recurrence, keep, jit_compile):
 
 @functools.lru_cache(maxsize=64)
 def _backward(recurrence, jit_compile):
-    """A compiled function of the gradients of weights, frames and first states."""
+    """Returns a compiled function of the gradients of weights, frames and first states."""
 
     def backward(weights, rows, frames, stacks, kept, mask, d_outputs, d_states):
         num_steps = _length(d_outputs)

@@ -32,17 +32,28 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_choice, check_integer
-from seqlayers.layers.clock import NUM_DIGITS, as_frequencies, count, cycles, digits, fraction
+from seqlayers.layers.clock import NUM_DIGITS, as_frequencies, count, cycles, digits
 from seqlayers.layers.gated import GatedCell, GatedRNN
-from seqlayers.layers.scan import scan
-from seqlayers.layers.sfm_scan import StateFrequencyRecurrence
+from seqlayers.layers.sfm_recurrence import StateFrequencyRecurrence, amplitude
 
 
 class StateFrequencyCell(GatedCell):
-    """What `SFMCell` and `AdaptiveSFMCell` share: all but where the frequencies come from.
+    """The cell of both memories, without the frequencies.
 
-    `rotation` says where: "given" and "learned" ones, or adaptive ones with a phase that is a
-    "product" or "accumulated".
+    Args:
+        rotation: Where the frequencies come from: `"given"` and `"learned"` ones, or adaptive ones
+            with a phase that is a `"product"` or `"accumulated"`.
+        units: Size M of the output z.
+        num_frequencies: Number K of frequencies that the memory is split into.
+        memory_units: Number D of states at each frequency; `units` if None.
+        recurrent_output: What the output gates see of the step before: `"aggregated"`, the output
+            z', or `"per_frequency"`, each its own term of it.
+        variant: `"paper"` or `"stock"`.
+        activation: Activation of i and of each term of the output.
+        unit_forget_bias: Whether the biases of both forget gates start at 1.
+        kernel_initializer: Initializer of `kernel` and `amplitude_kernel`.
+        kernel_regularizer: Regularizer of `kernel` and `amplitude_kernel`.
+        kernel_constraint: Constraint of `kernel` and `amplitude_kernel`.
     """
 
     def __init__(
@@ -117,64 +128,18 @@ class StateFrequencyCell(GatedCell):
             omega = omega + ops.cast(np.log(turns / (1 - turns)), bias.dtype)
         return ops.concatenate([forget, inputs, omega, outputs])
 
-    def call(self, inputs, states, training=False):
-        K, D = self.num_frequencies, self.memory_units
-        z, S_re, S_im, clock_or_phase, *terms = [ops.cast(s, self.memory_dtype) for s in states]
-        S_re, S_im = (ops.reshape(s, (-1, K, D)) for s in (S_re, S_im))
-        if training and self.dropout:
-            inputs = inputs * self.get_dropout_mask(inputs)
-        if training and self.recurrent_dropout:
-            dropout = ops.cast(self.get_recurrent_dropout_mask(states[0]), self.memory_dtype)
-            z, terms = z * dropout, [term * ops.tile(dropout, (1, K)) for term in terms]
-
-        gates = self.project(inputs) + self._from_output(z, terms)
-        f_ste, f_fre, g, i, w, o = ops.split(gates, np.cumsum(self.columns)[:-1], axis=-1)
-        gate, activation = self.recurrent_activation, self.activation
-        F = gate(f_fre)[:, :, None] * gate(f_ste)[:, None, :]  # (6)(7)(8) [B, K, D]
-        u = (gate(g) * activation(i))[:, None, :]  # (9)(10) [B, 1, D]
-
-        turn, clock_or_phase = self.turn(w, clock_or_phase)  # [B, K]
-        angle = 2 * math.pi * turn[:, :, None]
-        S_re = F * S_re + u * ops.cos(angle)  # (2) [B, K, D]
-        S_im = F * S_im + u * ops.sin(angle)  # (3)
-        z, terms = self._output(S_re, S_im, o)
-
-        memory = [ops.reshape(s, (-1, K * D)) for s in (S_re, S_im)]
-        after = [z, *memory, clock_or_phase, *terms][: len(states)]
-        return ops.cast(z, self.compute_dtype), [
-            ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)
-        ]
-
-    def _from_output(self, z, terms):
-        """z' W, or its form for each frequency."""
-        W = ops.cast(self.recurrent_kernel, self.memory_dtype)
-        if not terms:
-            return ops.matmul(z, W)
-        M, K = self.units, self.num_frequencies
-        W, W_o = W[:, : -K * M], ops.reshape(W[:, -K * M :], (M, K, M))
-        of_terms = ops.einsum("bkm,mkn->bkn", ops.reshape(terms[0], (-1, K, M)), W_o)
-        return ops.concatenate([ops.matmul(z, W), ops.reshape(of_terms, (-1, K * M))], axis=-1)
-
-    def _output(self, S_re, S_im, o):
-        """z `(batch, M)` and `[z^k (batch, K * M)]`."""
-        M, K = self.units, self.num_frequencies
-        gate, activation = self.recurrent_activation, self.activation
-        P = ops.cast(self.amplitude_kernel, self.memory_dtype)
-        d = 0 if self.output_bias is None else ops.cast(self.output_bias, self.memory_dtype)
-        if self.variant == "stock":
-            power = ops.square(S_re) + ops.square(S_im)
-            return gate(o) * activation(ops.einsum("bkd,k->bd", power, P) + d), []
-        A = amplitude(S_re, S_im)  # (4) [B, K, D]
-        A_U, A_P = ops.split(ops.einsum("bkd,kdm->bkm", A, P), 2, axis=-1)
-        o = gate(ops.reshape(o, (-1, K, M)) + A_U)  # (12)
-        z = o * activation(A_P + d)  # (11) [B, K, M]
-        return ops.sum(z, axis=1), [ops.reshape(z, (-1, K * M))]  # (13)
-
-    def turn(self, w, clock_or_phase):
-        """How far each frequency has turned at this frame, in cycles, and that state after it."""
-        raise NotImplementedError
-
-    # All frames at once.
+    @property
+    def recurrence(self):
+        return StateFrequencyRecurrence(
+            self.units,
+            self.num_frequencies,
+            self.memory_units,
+            self.rotation,
+            self.recurrent_output,
+            self.variant,
+            self.activation,
+            self.recurrent_activation,
+        )
 
     def can_scan(self):
         return (
@@ -183,33 +148,39 @@ class StateFrequencyCell(GatedCell):
             and self.recurrent_activation is keras.activations.sigmoid
         )
 
-    def scan(self, sequences, states, mask, training, jit_compile):
-        M, K, D = self.units, self.num_frequencies, self.memory_units
-        if training and self.dropout:
-            sequences = sequences * self.get_dropout_mask(sequences[0])
-        rows = ()
-        if training and self.recurrent_dropout:
-            rows = (ops.cast(self.get_recurrent_dropout_mask(states[0]), self.memory_dtype),)
-        z, S_re, S_im, clock_or_phase = (ops.cast(s, self.memory_dtype) for s in states)
-        S_re, S_im = (ops.transpose(ops.reshape(s, (-1, K, D)), (1, 0, 2)) for s in (S_re, S_im))
-        d = ops.zeros((K, M)) if self.output_bias is None else self.output_bias
+    def turn_at(self, t):
+        """How far each frequency has turned at step t `(..., 1)`, in cycles, `(..., K)`."""
+        raise NotImplementedError
+
+    def _run(self, loop, sequences, states, mask, training):
+        K, D = self.num_frequencies, self.memory_units
+
+        def over_frequencies(weights, rows, frames, states, mask):
+            z, S_re, S_im, clock_or_phase, *terms = states
+            S = [ops.transpose(ops.reshape(s, (-1, K, D)), (1, 0, 2)) for s in (S_re, S_im)]
+            memory = (z, *S)
+            if self.rotation == "accumulated":
+                memory += (clock_or_phase,)
+            else:
+                steps = ops.ones_like(frames[0][..., 0]) if mask is None else mask
+                steps = ops.cumsum(ops.cast(steps, self.memory_dtype), axis=0)
+                t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]
+                frames += (t if self.rotation == "product" else self.turn_at(t),)
+            outputs, after = loop(weights, rows, frames, (*memory, *terms), mask)
+            z, S_re, S_im, *rest = after
+            S = [ops.reshape(ops.transpose(s, (1, 0, 2)), (-1, K * D)) for s in (S_re, S_im)]
+            if self.rotation != "accumulated":
+                rest = [digits(t[-1]), *rest]
+            return outputs, [z, *S, *rest]
+
+        return super()._run(over_frequencies, sequences, states, mask, training)
+
+    def _weights(self):
+        M, K, d = self.units, self.num_frequencies, self.output_bias
+        if d is None:
+            d = ops.zeros((K, M) if self.variant == "paper" else (M,))
         weights = (self.recurrent_kernel, self.amplitude_kernel, d)
-        weights = tuple(ops.cast(w, self.memory_dtype) for w in weights)
-        frames, memory = (self.project(sequences),), (z, S_re, S_im)
-        if self.rotation == "accumulated":
-            memory += (clock_or_phase,)
-        else:
-            steps = ops.ones_like(sequences[..., 0], dtype="int32") if mask is None else mask
-            steps = ops.cumsum(ops.cast(steps, self.memory_dtype), axis=0)
-            t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]
-            clock = digits(t[-1])
-            frames += (t if self.rotation == "product" else self.turn_at(t),)
-        recurrence = StateFrequencyRecurrence(M, K, D, self.rotation)
-        outputs, (z, S_re, S_im, *phase) = scan(
-            recurrence, weights, rows, frames, memory, mask, training, jit_compile
-        )
-        S = [ops.reshape(ops.transpose(s, (1, 0, 2)), (-1, K * D)) for s in (S_re, S_im)]
-        return outputs, [z, *S, *(phase or [clock])]
+        return tuple(ops.cast(weight, self.memory_dtype) for weight in weights)
 
     def get_config(self):
         given = self._given_frequencies
@@ -223,35 +194,28 @@ class StateFrequencyCell(GatedCell):
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class SFMCell(StateFrequencyCell):
+class SFMCell(StateFrequencyCell, equations=__doc__):
     """One step of the State-Frequency Memory.
 
     Args:
-        units: Size M of the output z.
-        num_frequencies: Number K of frequencies that the memory is split into.
-        memory_units: Number D of states at each frequency; `units` if None.
         frequencies: `"harmonic"`, w_k = 2 pi k / K, as printed; `"log"`, octaves up to pi, half the
             sampling rate; or K numbers, in radians per step.
         learn_frequencies: Whether the frequencies are weights, trained from there.
-        recurrent_output: What the output gates see of the step before: `"aggregated"`, the output
-            z', or `"per_frequency"`, each its own term of it.
-        variant: `"paper"` or `"stock"`.
-        **kwargs: Those of `keras.layers.LSTMCell`: `activation` (of i and of the output),
-            `recurrent_activation` (of the gates), `use_bias`, `unit_forget_bias` (whether biases of
-            both forget gates start at 1), initializers, regularizers and constraints (those of
-            `kernel` are those of `amplitude_kernel`, too), `dropout`, `recurrent_dropout`, `seed`.
 
     Call arguments:
         inputs: x, `(batch, features)`.
         states: z `(batch, M)`; Re S and Im S, `(batch, K * D)`, frequency by frequency; and the
             clock `(batch, 3)`, t in digits of base 256, the least first. With
             `recurrent_output="per_frequency"` also the terms of z, `(batch, K * M)`.
+        training: Whether to apply dropout.
 
     Returns:
         z and the list of the states after the frame.
 
     Raises:
-        ValueError: naming the argument that is wrong.
+        ValueError: If a size is not an integer of at least 1, a choice is unknown, `frequencies`
+            are not K finite numbers, or the stock form is asked for with `memory_units` other than
+            `units` or with `recurrent_output="per_frequency"`.
 
     Example:
         >>> keras.layers.RNN(SFMCell(8, num_frequencies=4))(np.zeros((2, 10, 3))).shape
@@ -287,42 +251,42 @@ class SFMCell(StateFrequencyCell):
             return cycles(ops.cast(self.frequencies, self.memory_dtype) / (2 * math.pi), t)
         return cycles(self.initial_frequencies / (2 * math.pi), t)
 
-    def turn(self, w, clock_or_phase):
-        t = count(clock_or_phase) + 1
-        return self.turn_at(t), digits(t)
-
     def get_config(self):
         return super().get_config() | {"learn_frequencies": self.learn_frequencies}
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class AdaptiveSFMCell(StateFrequencyCell):
+class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
     """One step of the Adaptive State-Frequency Memory, whose frequencies follow the input.
 
     Args:
-        units: Size M of the output z.
-        num_frequencies: Number K of frequencies that the memory is split into.
-        memory_units: Number D of states at each frequency; `units` if None.
         phase: `"product"`, an angle of w_t * t at step t, as printed: it jumps when the frequency
             moves, the more the later, and its gradient grows with t at every step back, so that it
             overflows on sequences of some hundred frames. `"accumulated"`, an angle of
             w_1 + ... + w_t, does neither.
-        frequencies: Where the adaptive frequencies start, by their bias: `"log"`, or K numbers
-            above 0 and below 2 pi, as in `SFMCell`. With a bias of 0 all would start at pi.
-        recurrent_output: As in `SFMCell`.
-        variant: As in `SFMCell`.
-        **kwargs: Those of `keras.layers.LSTMCell`, as in `SFMCell`.
+        frequencies: Where the adaptive frequencies start, by their bias: `"log"`, octaves up to pi,
+            or K numbers above 0 and below 2 pi, in radians per step. With a bias of 0 all would
+            start at pi.
 
     Call arguments:
         inputs: x, `(batch, features)`.
-        states: As those of `SFMCell`; with `phase="accumulated"` the phases `(batch, K)`, in cycles
-            from 0 to 1, in the place of the clock.
+        states: z `(batch, M)`; Re S and Im S, `(batch, K * D)`, frequency by frequency; and the
+            clock `(batch, 3)`, t in digits of base 256, the least first. With
+            `phase="accumulated"` the phases `(batch, K)`, in cycles from 0 to 1, replace the clock.
+            With `recurrent_output="per_frequency"` also the terms of z, `(batch, K * M)`.
+        training: Whether to apply dropout.
 
     Returns:
         z and the list of the states after the frame.
 
     Raises:
-        ValueError: naming the argument that is wrong.
+        ValueError: If a size is not an integer of at least 1, a choice is unknown, `frequencies`
+            are not K numbers above 0 and below 2 pi, or the stock form is asked for with
+            `memory_units` other than `units` or with `recurrent_output="per_frequency"`.
+
+    Example:
+        >>> keras.layers.RNN(AdaptiveSFMCell(8, num_frequencies=4))(np.zeros((2, 10, 3))).shape
+        TensorShape([2, 8])
     """
 
     def __init__(
@@ -343,27 +307,19 @@ class AdaptiveSFMCell(StateFrequencyCell):
                 f"Received: frequencies={frequencies!r}."
             )
 
-    def turn(self, w, clock_or_phase):
-        f = ops.sigmoid(w)  # (16), in cycles per step
-        if self.phase == "accumulated":
-            turn = fraction(clock_or_phase + f)
-            return turn, turn
-        t = count(clock_or_phase) + 1
-        return cycles(f, t), digits(t)
-
     def get_config(self):
         return super().get_config() | {"phase": self.phase}
 
 
 class StateFrequencyRNN(GatedRNN):
-    """What `SFM` and `AdaptiveSFM` share: a look into the memory."""
+    """A recurrent layer whose memory has a spectrum."""
 
     def spectrum(self, inputs, initial_state=None, mask=None):
-        """Amplitudes A of the memory at each frame, eq. 4.
+        """Returns the amplitudes A of the memory at each frame, eq. 4.
 
         Args:
             inputs: Sequences `(batch, time, features)`.
-            initial_state: States to start from; none if None.
+            initial_state: List of the states before the first frame; zeros if None.
             mask: Which steps are frames, bool `(batch, time)`. At other steps the amplitudes are
                 those of the frame before.
 
@@ -394,11 +350,16 @@ class SFM(StateFrequencyRNN, cell=SFMCell):
 
 @keras.saving.register_keras_serializable("seqlayers")
 class AdaptiveSFM(StateFrequencyRNN, cell=AdaptiveSFMCell):
-    """Adaptive State-Frequency Memory, in all else like `keras.layers.LSTM`."""
+    """Adaptive State-Frequency Memory, in all else like `keras.layers.LSTM`.
+
+    Example:
+        >>> AdaptiveSFM(8, phase="accumulated")(np.zeros((2, 10, 3))).shape
+        TensorShape([2, 8])
+    """
 
 
 class _Amplitudes(keras.layers.Layer):
-    """A cell that says the amplitudes of another's memory."""
+    """A cell whose outputs are the amplitudes of another's memory."""
 
     def __init__(self, cell, **kwargs):
         super().__init__(**kwargs)
@@ -415,11 +376,5 @@ class _Amplitudes(keras.layers.Layer):
 
     def call(self, inputs, states):
         _, states = self.cell(inputs, states)
-        return amplitude(states[1], states[2]), states
-
-
-def amplitude(re, im):
-    """|S|, with the gradient 0 at S = 0."""
-    power = ops.square(re) + ops.square(im)
-    silent = power == 0
-    return ops.where(silent, 0, ops.sqrt(ops.where(silent, 1, power)))
+        A = amplitude(*(ops.cast(s, self.cell.memory_dtype) for s in states[1:3]))
+        return ops.cast(A, self.compute_dtype), states

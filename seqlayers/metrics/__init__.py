@@ -1,4 +1,4 @@
-"""What a model is judged by."""
+"""Measures of models: likelihoods, labels, and what is generated."""
 
 from seqlayers.metrics.generated import (
     PrecisionRecall,

@@ -1,4 +1,4 @@
-"""What a model draws beside what is real, and what its hidden units do."""
+"""Generated sequences compared with real ones, and the activity of hidden units."""
 
 from typing import NamedTuple
 
@@ -8,17 +8,16 @@ from seqlayers.checks import check_integer, check_number
 
 
 def long_term_spectrum(amplitudes):
-    """The mean power of each bin over all frames.
+    """Returns the mean power of each bin over all frames.
 
     Args:
-        amplitudes: Floats `(T, F)` or `(N, T, F)`, none of them negative, or a list of arrays
-            `(T, F)`.
+        amplitudes: Non-negative floats `(T, F)` or `(N, T, F)`, or a list of arrays `(T, F)`.
 
     Returns:
         A float64 array `(F,)`.
 
     Raises:
-        ValueError: If the argument is not as above.
+        ValueError: If shapes differ, or values are negative or not finite.
 
     Example:
         >>> long_term_spectrum([[1.0, 2.0], [3.0, 2.0]])
@@ -29,24 +28,25 @@ def long_term_spectrum(amplitudes):
 
 
 def modulation_spectrum(amplitudes, num_frames=32):
-    """How much each bin moves about its mean, at each rate from slow to fast.
+    """Returns the modulation spectrum: the power of each bin's fluctuations at each rate.
 
         P_mk = mean_s |sum_t w_t (A_stk / a_k - 1) exp(-2 pi j m t / T)|^2 / sum_t w_t^2
 
-    s counts pieces of T = `num_frames` frames, half of each shared with the next, w is a Hann
-    window, and a_k the mean of A_k over all pieces. Since A is divided by it, P knows nothing of
-    how loud a bin is; that is `long_term_spectrum`. A bin of silence has P = 0.
+    s counts pieces of T = `num_frames` frames that overlap by half, w is a Hann window, and a_k the
+    mean of A_k over all pieces. Since A is divided by a_k, P does not depend on how loud a bin is;
+    `long_term_spectrum` does. P of a silent bin is 0.
 
     Args:
-        amplitudes: Floats `(T, F)` or `(N, T, F)`, none of them negative, or a list of arrays
-            `(T, F)`. What is shorter than a piece is left out.
-        num_frames: Number T of frames in a piece, 4 or more.
+        amplitudes: Non-negative floats `(T, F)` or `(N, T, F)`, or a list of arrays `(T, F)`.
+            Sequences shorter than a piece are left out.
+        num_frames: Number T of frames in a piece, at least 4.
 
     Returns:
         A float64 array `(num_frames // 2, F)`: P for m = 1 .. T / 2, in cycles per T frames.
 
     Raises:
-        ValueError: If an argument is not as above, or all sequences are shorter than a piece.
+        ValueError: If `amplitudes` are negative, not finite or of different shapes, if all
+            sequences are shorter than a piece, or `num_frames` is below 4.
     """
     check_integer("num_frames", num_frames, least=4)
     sequences = _amplitudes("amplitudes", amplitudes)
@@ -65,21 +65,22 @@ def modulation_spectrum(amplitudes, num_frames=32):
 
 
 def log_spectral_distance(spectrum, other, floor_db=-80.0):
-    """How far two power spectra of any shape are apart, in dB.
+    """Returns the log-spectral distance of two power spectra, in dB.
 
         sqrt(mean_k (10 log10(P_k / Q_k))^2)
 
     Args:
-        spectrum, other: P and Q, floats of one shape, none of them negative, as
-            `long_term_spectrum` and `modulation_spectrum` give them.
-        floor_db: What is less than the largest of P and Q by more than this counts as at that
-            level; a number below 0.
+        spectrum, other: P and Q, non-negative floats of one shape, as `long_term_spectrum` and
+            `modulation_spectrum` return them.
+        floor_db: Level in dB, below 0, relative to the largest of P and Q. Weaker values are raised
+            to it.
 
     Returns:
-        A float: 0 if the two are the same.
+        A float: 0 if the two are equal.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If the shapes differ, values are negative or not finite, or `floor_db` is not
+            below 0.
 
     Example:
         >>> round(log_spectral_distance([1.0, 2.0], [10.0, 20.0]), 6)
@@ -106,7 +107,7 @@ def log_spectral_distance(spectrum, other, floor_db=-80.0):
 
 
 class PrecisionRecall(NamedTuple):
-    """How much of what is generated is real, and how much of what is real is generated.
+    """Precision and recall of generated points.
 
     Attributes:
         precision: Share of generated points that lie among the real ones.
@@ -118,23 +119,24 @@ class PrecisionRecall(NamedTuple):
 
 
 def precision_recall(generated, real, neighbours=3):
-    """Which share of points lies among those of another set, both ways round.
+    """Returns precision and recall of generated points, by k nearest neighbours.
 
-    A point lies among a set S if for some s in S it is no farther from s than the k-th nearest
-    neighbour of s in the rest of S. Precision falls when a model draws what never is, recall when
-    it leaves out modes of what is. Distances are Euclidean. Sets of one size compare best; time
-    grows with the product of the sizes, so a thousand points of each are a good choice.
+    A point lies among a set S if, for some s in S, it is no farther from s than the k-th nearest
+    neighbour of s in the rest of S. Precision is low when a model draws points unlike real ones,
+    recall when it misses some kinds of real points. Distances are Euclidean. Use sets of one size,
+    about a thousand points each: time grows with the product of the sizes.
 
     Args:
-        generated: Points drawn by a model, floats `(N, ...)`: frames, or pieces of `pieces`.
+        generated: Points drawn by a model, floats `(N, ...)`, such as frames or the result of
+            `pieces`.
         real: Real points, floats `(N', ...)` of the same size.
-        neighbours: k, less than N and N'.
+        neighbours: Number k of neighbours, less than N and N'.
 
     Returns:
         `PrecisionRecall`.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If points differ in size or are not finite, or a set has at most `neighbours`.
 
     Reference: T. Kynkaanniemi et al., Improved Precision and Recall Metric for Assessing Generative
     Models, NeurIPS 2019.
@@ -167,7 +169,7 @@ def precision_recall(generated, real, neighbours=3):
 
 
 def pieces(sequences, num_frames, hop=None):
-    """Pieces of sequences, as points for `precision_recall`.
+    """Cuts sequences into pieces, as points for `precision_recall`.
 
     Args:
         sequences: Frames `(T, V)` or `(N, T, V)`, or a list of arrays `(T, V)`.
@@ -175,10 +177,10 @@ def pieces(sequences, num_frames, hop=None):
         hop: Number of frames from one piece to the next; `num_frames` if None.
 
     Returns:
-        A float64 array `(pieces, num_frames, V)`. Frames left over at an end are left out.
+        A float64 array `(pieces, num_frames, V)`. Frames left over at the end are dropped.
 
     Raises:
-        ValueError: If an argument is not as above, or no sequence is as long as a piece.
+        ValueError: If sequences differ in V, or none is as long as a piece.
     """
     check_integer("num_frames", num_frames)
     hop = num_frames if hop is None else check_integer("hop", hop)
@@ -193,17 +195,18 @@ def pieces(sequences, num_frames, hop=None):
 
 
 def hidden_activity(activity, level=0.05):
-    """How active hidden units are, and how many of them hardly ever.
+    """Returns the mean activity of hidden units, and the share of silent ones.
 
     Args:
-        activity: Expected hidden units in [0, 1], `(..., H)`, as `encode` of a model gives them.
-        level: A unit whose mean over all frames is below it counts as silent.
+        activity: Expected hidden units in [0, 1], `(..., H)`, as `SequenceModel.encode` returns
+            them.
+        level: Threshold in (0, 1). A unit whose mean over all frames is below it counts as silent.
 
     Returns:
-        The mean over frames and units, and the share of units that are silent.
+        Pair of floats: the mean over frames and units, and the share of units that are silent.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If values lie outside [0, 1], or `level` outside (0, 1).
 
     Example:
         >>> hidden_activity([[1.0, 0.0], [0.5, 0.01]])
@@ -227,7 +230,7 @@ def _share_among(points, others, neighbours):
 
 
 def _squares(point, others):
-    """Squares of the distances from a point; not by its product with them, which would round."""
+    """Squared distances from a point. As differences: products would lose digits."""
     return np.square(others - point).sum(axis=1)
 
 

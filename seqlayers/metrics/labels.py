@@ -1,4 +1,4 @@
-"""Labels: how many are right, and how well two ways to give them agree."""
+"""Accuracy of frame labels, phone error rate, and agreement of two clusterings."""
 
 from itertools import groupby
 
@@ -11,10 +11,10 @@ from keras import ops
 class FrameAccuracy(keras.metrics.Mean):
     """Share of frames whose most probable class is the right one, all frames of a split pooled.
 
-    `keras.metrics.SparseCategoricalAccuracy` takes the mean over each batch's time first, so that a
-    frame counts the more, the shorter its batch is padded. Here all frames count alike. Left out is
-    what a Keras mask of the predictions leaves out and what has sample weight 0; a dataset's third
-    part reaches the metric if it is given as one of `weighted_metrics`.
+    `keras.metrics.SparseCategoricalAccuracy` takes the mean over the time of each batch first, so
+    that frames of short batches count more. Here all frames count alike. Frames that a Keras mask
+    of the predictions excludes and frames with sample weight 0 are left out. The third part of a
+    dataset reaches the metric if the metric is given in `weighted_metrics`.
 
     Args:
         name: Name in logs.
@@ -38,7 +38,7 @@ class FrameAccuracy(keras.metrics.Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         mask = getattr(y_pred, "_keras_mask", None)
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.argmax(y_pred, axis=-1)
-        if len(y_true.shape) > len(y_pred.shape):  # Keras lets classes have an axis of 1 behind
+        if len(y_true.shape) > len(y_pred.shape):  # Keras allows a last axis of 1
             y_true = ops.squeeze(y_true, axis=-1)
         right = ops.equal(ops.cast(y_true, "int64"), ops.cast(y_pred, "int64"))
         weights = ops.ones_like(right, dtype=self.dtype)
@@ -51,17 +51,17 @@ class FrameAccuracy(keras.metrics.Mean):
 
 
 def phone_error_rate(references, hypotheses):
-    """Insertions, deletions and substitutions, divided by the phones there are.
+    """Returns the phone error rate: edits per phone of the references, all utterances pooled.
 
-    To make phones of frames, `collapse_repeats`.
+    An edit is an insertion, a deletion or a substitution. `collapse_repeats` turns labels of
+    frames into phones.
 
     Args:
-        references: For each utterance the phones that were spoken, names or numbers.
-        hypotheses: For each utterance the phones that were recognised.
+        references: List of the phones spoken in each utterance, names or numbers.
+        hypotheses: List of the phones recognised in each utterance.
 
     Returns:
-        Edit distances of all utterances, divided by the lengths of all references. Insertions can
-        make it more than 1.
+        A float. Insertions can make it more than 1.
 
     Raises:
         ValueError: If the lists differ in length, or all references are empty.
@@ -96,13 +96,13 @@ def phone_error_rate(references, hypotheses):
 
 
 def collapse_repeats(labels):
-    """Phones of frames, greedily: each run of one label becomes one.
+    """Returns labels with each run of equal ones replaced by one.
 
     Args:
         labels: Sequence of names or numbers, one for each frame.
 
     Returns:
-        List of them, no two neighbours alike.
+        List of labels, no two neighbours equal.
 
     Example:
         >>> collapse_repeats(["sil", "sil", "k", "ae", "ae", "sil"])
@@ -112,18 +112,18 @@ def collapse_repeats(labels):
 
 
 def adjusted_mutual_information(labels, clusters):
-    """How well two ways to sort the same things agree, whatever their groups are called.
+    """Returns the adjusted mutual information (AMI) of two clusterings of the same items.
 
         AMI = (I - E[I]) / ((H_labels + H_clusters) / 2 - E[I])
 
     I is the mutual information of the two, H their entropies, and E[I] the mean of I over all ways
-    to shuffle one of them, which grows with the number of groups.
+    to shuffle one of them. Names of groups do not matter.
 
     Args:
-        labels, clusters: For each thing its group, names or numbers.
+        labels, clusters: The group of each item, names or numbers.
 
     Returns:
-        A float: 1 if the two agree, 0 on average if they have nothing to do with one another.
+        A float: 1 if the two agree, 0 on average if they are independent.
 
     Raises:
         ValueError: If the two differ in length, or are empty.
@@ -145,14 +145,14 @@ def adjusted_mutual_information(labels, clusters):
     np.add.at(table, (rows, columns), 1)
     N, a, b = len(rows), table.sum(axis=1), table.sum(axis=0)
     if len(a) == len(b) == 1 or len(a) == len(b) == N:
-        return 1.0  # one group, or one for each thing, in both
+        return 1.0  # one group, or one for each item, in both
 
     def entropy(counts):
         p = counts[counts > 0] / N
         return -float(np.sum(p * np.log(p)))
 
     information = entropy(a) + entropy(b) - entropy(table)
-    # Under shuffling, n things are in group i and group j with a hypergeometric probability.
+    # Under shuffling, the number n of items in both groups i and j is hypergeometric.
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, N + 1)))])
     expected = 0.0
     for i in a:

@@ -1,4 +1,4 @@
-"""Likelihoods, and what looks like one: scores of frames."""
+"""Log-likelihoods, and the softmax score, which is none."""
 
 from typing import NamedTuple
 
@@ -11,14 +11,14 @@ class Likelihood(NamedTuple):
 
     Attributes:
         nats: Mean of log p(v_t | v_1 .. v_{t-1}), natural logarithm, per frame.
-        standard_error: Standard error of the estimate of that mean; 0 where it is exact. It says
-            nothing of how the mean would vary with other data.
+        standard_error: Standard error of the estimate of that mean; 0 where it is exact. How much
+            the mean varies with the data is not part of it.
         kind: `"exact"`, `"estimate"` or `"lower_bound"`.
         frames: Number of frames in the mean.
         sequences: Number of sequences they come from.
         averaging: `"per_frame"`: all frames of all sequences count alike, the first ones included.
-        reverse_nats: The cautious estimate from the other side. On average the truth lies between;
-            where this one is above, the annealing is too short to say. None where it was not
+        reverse_nats: The cautious estimate from the other side. On average the truth lies between
+            the two; if this one is the larger, the annealing is too short. None if it was not
             asked for.
     """
 
@@ -43,8 +43,9 @@ def softmax_score(frames, logits):
     """The score of polyphony in Table 2 of the SFM paper; it is not a log-likelihood.
 
     A softmax shares one unit of probability among all keys, and a frame scores the sum of log
-    softmax(logits) over its pressed keys. It cannot say that several keys sound at once: even one
-    who knows the frame scores no more than `softmax_ceiling`. Silence scores 0.
+    softmax(logits) over its pressed keys. Several keys at once cannot each have probability 1, so
+    even a prediction that knows the frame scores no more than `softmax_ceiling`. Silence scores
+    0.
 
     Args:
         frames: Which keys are pressed, `(..., keys)` of 0 and 1.

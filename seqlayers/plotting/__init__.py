@@ -1,4 +1,4 @@
-"""Pictures. Each function returns a Matplotlib figure; `save` writes one whole or not at all.
+"""Pictures. Each function returns a Matplotlib figure; `save` writes one to a file.
 
 Matplotlib comes with `pip install seqlayers[plot]` and is imported when a picture is made.
 """

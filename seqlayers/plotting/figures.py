@@ -1,20 +1,20 @@
-"""What all pictures share: a figure, a heat map, colors, checks of what is drawn."""
+"""The parts of all pictures: figures, heat maps, colors, and checks of the data."""
 
 import numpy as np
 
 from seqlayers.files import replacing
 
-# The ink of what is real, what a model makes of it and what a model makes up.
+# Colors of real data, of its reconstruction by a model, and of what a model generates.
 REAL, RECONSTRUCTED, GENERATED = "#222222", "#b4541a", "#1f5fa8"
 
 
 def save(figure, path, dpi=110):
-    """Writes a figure as the kind of file that the end of `path` names, whole or not at all.
+    """Writes a figure to a file, in the format of its suffix.
 
     Args:
         figure: A `matplotlib.figure.Figure`.
-        path: The file; its folder must exist. What was there stays if writing fails.
-        dpi: Dots an inch.
+        path: File to write; its folder must exist. If writing fails, an older file stays.
+        dpi: Dots per inch.
     """
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=dpi)

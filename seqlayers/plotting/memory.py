@@ -1,4 +1,4 @@
-"""What a memory split by frequency holds."""
+"""Pictures of the contents of a memory split by frequency."""
 
 from seqlayers.plotting.figures import check_numbers, heat_map, new_figure
 
@@ -6,29 +6,30 @@ _SHAPE = "(time, memory states, frequencies)"  # of one sequence
 
 
 def state_frequency(spectra, fractions=(0.25, 0.5, 0.75, 1.0)):
-    """Draws how strong each frequency is in each memory state, at a few times of a sequence.
+    """Draws the amplitude of each frequency in each memory state, at a few times of a sequence.
 
-    Figure 5 of the SFM paper: a row of panels for each spectrum, a panel for each time; in a panel,
-    row k is frequency component k and a column is a memory state.
+    As figure 5 of the SFM paper: a row of panels for each spectrum, a panel for each time. In a
+    panel, row k is frequency component k and a column is a memory state.
 
     Args:
-        spectra: Dict of a name and amplitudes `(T, D, K)` of D memory states at K frequencies, as a
-            row of `SFM.spectrum` is. Panels of a name share their colors, from 0 to its largest
-            amplitude.
-        fractions: Times to look at, as parts of T, above 0 and up to 1.
+        spectra: Dict from names to amplitudes `(T, D, K)` of D memory states at K frequencies, one
+            row of what `SFM.spectrum` returns. Panels of a name share their colors, from 0 to its
+            largest amplitude.
+        fractions: Times to draw, as fractions of T in (0, 1].
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there are no spectra or no fractions, or one is not as above.
+        ValueError: If there are no spectra or no fractions, amplitudes are negative, or a fraction
+            lies outside (0, 1].
     """
     spectra = {
         name: check_numbers(f"spectra[{name!r}]", a, _SHAPE, low=0) for name, a in spectra.items()
     }
     if not spectra or not len(fractions) or not all(0 < part <= 1 for part in fractions):
         raise ValueError(
-            "`spectra` and `fractions` must not be empty, and fractions lie above 0 and up to 1. "
+            "`spectra` and `fractions` must not be empty, and fractions must lie in (0, 1]. "
             f"Received: {len(spectra)} spectra and fractions={fractions!r}."
         )
     figure = new_figure(len(spectra), 1.7, columns=len(fractions), sharex=False)
@@ -46,19 +47,19 @@ def state_frequency(spectra, fractions=(0.25, 0.5, 0.75, 1.0)):
 
 
 def memory_spectrogram(amplitudes, title="", frequencies=None):
-    """Draws how strong each frequency is in the memory over time, averaged over memory states.
+    """Draws the amplitude of each frequency over time, averaged over memory states.
 
     Args:
-        amplitudes: Amplitudes `(T, D, K)` of D memory states at K frequencies, as a row of
-            `SFM.spectrum` is.
-        title: What is drawn.
-        frequencies: The K frequencies, in radians a step, to write beside the components.
+        amplitudes: Amplitudes `(T, D, K)` of D memory states at K frequencies, one row of what
+            `SFM.spectrum` returns.
+        title: Title of the picture.
+        frequencies: The K frequencies in radians per step, to label the components with.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if an argument is not as above.
+        ValueError: If amplitudes are negative or not finite, or there are not K frequencies.
     """
     amplitudes = check_numbers("amplitudes", amplitudes, _SHAPE, low=0)
     K = amplitudes.shape[2]
@@ -76,6 +77,6 @@ def memory_spectrogram(amplitudes, title="", frequencies=None):
                 f"Received: {len(frequencies)}."
             )
         axes.set_yticks(range(K), [f"{frequency:.2f}" for frequency in frequencies])
-        axes.set_ylabel("radians a step")
+        axes.set_ylabel("radians per step")
     figure.colorbar(image, ax=axes, label="mean amplitude")
     return figure

@@ -1,4 +1,4 @@
-"""Music as piano-rolls."""
+"""Pictures of piano-rolls."""
 
 import numpy as np
 
@@ -14,29 +14,28 @@ from seqlayers.plotting.figures import (
 
 FIRST_NOTE = 21  # MIDI number of key 0, A0
 KINDS = {"real": REAL, "reconstructed": RECONSTRUCTED, "generated": GENERATED}
-_LEAST_SEEN = 0.1  # a key that stays below is white to the eye
+_LEAST_SEEN = 0.1  # a key that stays below looks white
 
 
 def piano_rolls(rolls, titles, kinds, first_note=FIRST_NOTE):
     """Draws piano-rolls in a column, time to the right and pitch upward.
 
-    Each kind has its color: real ones are black, reconstructed ones brown, generated ones blue.
-    Probabilities are shades of it. Keys at the edges that are not to be seen in any roll are left
-    out.
+    Real rolls are black, reconstructed ones brown, generated ones blue; probabilities are shades of
+    these. Keys at the edges that no roll uses are not drawn.
 
     Args:
         rolls: List of arrays `(T, keys)` of 0 and 1, or of probabilities, as
-            `SequenceModel.reconstruct` gives them.
-        titles: A title for each.
-        kinds: `"real"`, `"reconstructed"` or `"generated"` for each.
+            `SequenceModel.reconstruct` returns them.
+        titles: List of titles, one for each roll.
+        kinds: List of `"real"`, `"reconstructed"` or `"generated"`, one for each roll.
         first_note: MIDI number of key 0.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if the lists differ in length or are empty, a kind is another, or rolls hold
-            something else or differ in their number of keys.
+        ValueError: If the lists differ in length or are empty, a kind is unknown, or rolls hold
+            values outside [0, 1] or differ in their number of keys.
     """
     if not len(rolls) or not len(rolls) == len(titles) == len(kinds):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How well a model does, and how it came there."""
+"""Pictures of scores: learning curves, monitors, confusion matrices."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ from seqlayers.plotting.figures import check_numbers, new_figure
 
 
 def learning_curve(epochs, scores, references=None, ylabel="nats per frame"):
-    """Draws scores over epochs, with horizontal lines to compare them to.
+    """Draws scores over epochs, with horizontal lines for comparison.
 
     Args:
-        epochs: Number of the epoch of each score.
-        scores: Dict of a name and a list of scores, one for each of `epochs`.
-        references: Dict of a name and a number, drawn as a line across.
-        ylabel: What a score is.
+        epochs: Epoch of each score.
+        scores: Dict from names to lists of scores, one for each of `epochs`.
+        references: Dict from names to numbers, each drawn as a horizontal line.
+        ylabel: Name and unit of the scores.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there are no scores, or not one for each epoch.
+        ValueError: If there are no scores, or not one for each epoch.
     """
     if not scores:
         raise ValueError("`scores` must hold at least one list. Received: none.")
@@ -36,24 +36,23 @@ def learning_curve(epochs, scores, references=None, ylabel="nats per frame"):
 
 
 def monitor_curves(history, groups=None):
-    """Draws what was watched in training, a panel for each group of curves of one scale.
+    """Draws the logs of a training, one panel for each group of curves that share a scale.
 
-    `learning_curve` compares models by one score; this shows one model by many.
+    `learning_curve` compares models by one score; `monitor_curves` shows many logs of one model.
 
     Args:
-        history: Dict of a name and values, one for each epoch from the first, as
-            `keras.callbacks.History.history` is; or a pair `(epochs, values)` for a curve that was
-            measured in some epochs only. A value that is not finite leaves a gap and is counted in
-            the legend.
-        groups: Dict of what an axis says and a list of names of `history`; if None, each curve has
-            a panel of its own.
+        history: Dict from names to values, one for each epoch, such as
+            `keras.callbacks.History.history`; or to pairs `(epochs, values)` for logs of some
+            epochs only. Values that are not finite leave gaps and are counted in the legend.
+        groups: Dict from axis labels to lists of names in `history`; if None, each curve has a
+            panel of its own.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there is nothing to draw, a name is not in `history`, or values are not as
-            above.
+        ValueError: If there is nothing to draw, a name is not in `history`, or a curve has not one
+            value for each of its epochs.
 
     Example:
         >>> history = model.fit(x, validation_data=y, validation_freq=5, epochs=50).history
@@ -93,16 +92,16 @@ def confusion_matrix(matrix, labels, title=""):
     """Draws what is taken for what: in the row of a class, which share of it is given which name.
 
     Args:
-        matrix: Counts `(classes, classes)`, as `tf.math.confusion_matrix` and scikit-learn make
-            them: a row for each true class, a column for each predicted one.
+        matrix: Counts `(classes, classes)`, a row for each true class and a column for each
+            predicted one, as `tf.math.confusion_matrix` and scikit-learn return them.
         labels: Names of the classes.
-        title: What is drawn.
+        title: Title of the picture.
 
     Returns:
         A `matplotlib.figure.Figure`. The row of a class that never occurs is white.
 
     Raises:
-        ValueError: if `matrix` is not as above, or there is another number of labels.
+        ValueError: If `matrix` is not square, has negative values, or does not match `labels`.
     """
     matrix = check_numbers("matrix", matrix, "(classes, classes)", low=0)
     if matrix.shape != (len(labels),) * 2:

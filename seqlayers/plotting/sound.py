@@ -1,4 +1,4 @@
-"""Recordings: what they hold at which time and frequency, and what a model makes of them."""
+"""Pictures of recordings: spectrograms, segments, and spectra compared."""
 
 import numpy as np
 
@@ -12,27 +12,28 @@ from seqlayers.plotting.figures import (
     new_figure,
 )
 
-_DECIBELS = 80  # how far below the loudest value pictures end
-_COLUMNS = 2000  # of a waveform; no more can be told apart
+_DECIBELS = 80  # from the loudest value to the end of the color scale
+_COLUMNS = 2000  # of a waveform; more cannot be seen
 
 
 def spectrograms(amplitudes, sample_rate, hop_length, decibels=_DECIBELS):
-    """Draws spectra over time, one panel below the other, all with one scale of colors.
+    """Draws spectrograms, one panel below the other, with a common color scale.
 
-    Figure 3 of the LSTBM paper.
+    As figure 3 of the LSTBM paper.
 
     Args:
-        amplitudes: Dict of a name and amplitudes `(T, bins)` from 0 to half the sample rate, as
-            `abs(stft(samples))` has them.
-        sample_rate: Samples a second of the sound.
+        amplitudes: Dict from names to amplitudes `(T, bins)` from 0 to half the sample rate, such
+            as `abs(stft(samples))`.
+        sample_rate: Sample rate in Hz.
         hop_length: Samples from one frame to the next.
-        decibels: How far below the loudest bin of all panels colors end.
+        decibels: Range of the colors, in dB below the loudest bin of all panels.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there is nothing to draw, or an argument is not as above.
+        ValueError: If there is nothing to draw, amplitudes are negative or not finite, or a number
+            is not above 0.
     """
     amplitudes = {
         name: check_numbers(f"amplitudes[{name!r}]", a, "(time, bins)", low=0)
@@ -64,28 +65,28 @@ def segments(
     amplitudes=None,
     hop_length=None,
 ):
-    """Draws which parts of a recording were found, in its waveform and in its spectrogram.
+    """Draws the segments of a recording over its waveform and its spectrogram.
 
-    Found segments are blue spans; what someone labelled by hand stands above, each label over a
-    line as long as it lasts.
+    Segments are blue spans. Labels made by hand stand above the waveform, each over a line of its
+    length.
 
     Args:
-        samples: `(N,)`.
-        sample_rate: Samples a second.
-        segments: Start and end of each segment in seconds, `(number, 2)`; none may be found.
+        samples: Samples `(N,)`.
+        sample_rate: Sample rate in Hz.
+        segments: Start and end of each segment in seconds, `(number, 2)`; may be empty.
         labels: List of `(start, end, text)` in seconds.
-        envelope: `(N,)`, what was compared with `threshold`.
-        threshold: Number above which there is sound, a line across.
-        amplitudes: Amplitudes `(T, bins)` of the spectrogram from 0 to half the sample rate, as
-            `abs(stft(samples))` has them. Without them there is only the waveform.
+        envelope: Smoothed loudness `(N,)` that was compared with `threshold`.
+        threshold: Level above which there is sound, drawn as a horizontal line.
+        amplitudes: Amplitudes `(T, bins)` of the spectrogram from 0 to half the sample rate, such
+            as `abs(stft(samples))`. If None, only the waveform is drawn.
         hop_length: Samples from one frame of `amplitudes` to the next.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if an argument is not as above, or a segment or label ends before it starts or
-            lies outside the recording.
+        ValueError: If arrays do not match in shape, `amplitudes` comes without `hop_length`, or a
+            segment or label ends before it starts or lies outside the recording.
     """
     samples = check_numbers("samples", samples, "(samples,)")
     check_number("sample_rate", sample_rate, above=0)
@@ -146,26 +147,27 @@ def segments(
 
 
 def spectrum_comparison(frequencies, real, generated, rates=None, modulation=None):
-    """Draws how strong each frequency is in the long run, in real sound and in a model's.
+    """Draws the long-term spectra of real and of generated sound, and their modulation spectra.
 
-    Beside it, if given, how strongly amplitudes come and go at each rate. Both are in dB; the long
-    run relative to the strongest real frequency, so that a model that is too loud shows, too.
+    Both are in dB; long-term spectra relative to the strongest real frequency, so that a model that
+    is too loud can be seen.
 
     Args:
         frequencies: Frequency of each bin in Hz, `(bins,)`.
-        real: Mean power of each bin, `(bins,)`, as `metrics.long_term_spectrum` gives it.
-        generated: The same of what a model makes.
+        real: Mean power of each bin of real sound, `(bins,)`, as `metrics.long_term_spectrum`
+            returns it.
+        generated: Mean power of each bin of generated sound, `(bins,)`.
         rates: Rates of modulation in Hz, `(rates,)`: m r / T for the row m = 1 .. T / 2 of
-            `metrics.modulation_spectrum` with T frames a piece and r frames a second.
-        modulation: Pair of the powers of real and of generated modulation, each `(rates,)`, or
-            `(rates, bins)`, of which the mean over bins is drawn.
+            `metrics.modulation_spectrum`, with T frames per piece and r frames per second.
+        modulation: Pair of modulation powers, of real and of generated sound, each `(rates,)` or
+            `(rates, bins)`; the mean over bins is drawn.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if an argument is not as above, or only one of `rates` and `modulation` is
-            given.
+        ValueError: If arrays do not match in shape or hold negative values, or only one of `rates`
+            and `modulation` is given.
 
     Example:
         >>> real, generated = (metrics.long_term_spectrum(x) for x in (data, drawn))
@@ -213,7 +215,7 @@ def _spectrogram(axes, amplitudes, loudest, sample_rate, hop_length, decibels):
 
 
 def _waveform(axes, samples, sample_rate, **options):
-    """Draws the least and greatest samples of each of at most `_COLUMNS` stretches of time."""
+    """Draws the smallest and largest sample of each of at most `_COLUMNS` spans of time."""
     starts = np.linspace(0, len(samples), min(len(samples), _COLUMNS), endpoint=False).astype(int)
     low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
     axes.fill_between(starts / sample_rate, low, high, linewidth=0.6, **options)
@@ -231,7 +233,7 @@ def _db(power):
 
 
 def _check_times(name, times, seconds):
-    """Returns pairs `(number, 2)` of start and end, of which there may be none."""
+    """Returns pairs of start and end, `(number, 2)`; the number may be 0."""
     if not len(times):
         return np.zeros((0, 2))
     times = check_numbers(name, times, "(number, start and end)")

@@ -1,4 +1,4 @@
-"""What the hidden units of a model do, and what they look for."""
+"""Pictures of hidden units: their activity, and their receptive fields."""
 
 import numpy as np
 
@@ -19,22 +19,22 @@ _PLACE_IN_OCTAVE = (0, 0.5, 1, 1.5, 2, 3, 3.5, 4, 4.5, 5, 5.5, 6)  # C is 0, C s
 
 
 def hidden_activity(activity, title="", sort=False):
-    """Draws how active each hidden unit is over time, and beside it how active it is on average.
+    """Draws the activity of each hidden unit over time, and its mean beside it.
 
-    Colors run from 0 to 1, or if there are negative values from -1 to 1 with zero white; further,
-    if values lie beyond. Few active units, or many that are active seldom, show as short bars.
+    Colors run from 0 to 1, or from -1 to 1 if there are negative values, or further if values
+    exceed 1. Bars are means of absolute values.
 
     Args:
-        activity: `(T, H)`, as a row of `SequenceModel.encode` is; or the outputs of any recurrent
-            layer for one sequence.
-        title: What is drawn.
-        sort: Whether to put the units in order of their mean, the most active on top.
+        activity: Activity `(T, H)` of one sequence, such as one row of what `SequenceModel.encode`
+            or any recurrent layer returns.
+        title: Title of the picture.
+        sort: Whether to sort the units by their mean, the most active on top.
 
     Returns:
-        A `matplotlib.figure.Figure`. The bars are means of absolute values.
+        A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if `activity` is not as above.
+        ValueError: If `activity` is not a finite array of two axes.
     """
     activity = check_numbers("activity", activity, "(time, units)")
     signed = activity.min() < 0
@@ -61,23 +61,24 @@ def hidden_activity(activity, title="", sort=False):
 
 
 def receptive_fields(kernel, first_note=FIRST_NOTE, num_units=12, sample_rate=None):
-    """Draws what the hidden units with the greatest weights look for, a panel for each.
+    """Draws the receptive fields of the hidden units with the largest weights, a panel for each.
 
-    Weights of 88 visible units are the colors of the keys of a piano: black keys are the short and
-    narrow ones. Other weights lie side by side. All panels share their colors, with zero white.
+    The weights of 88 visible units color the keys of a piano; others are drawn side by side. All
+    panels share their colors, with zero white.
 
     Args:
-        kernel: Weights W `(V, H)` between visible and hidden units, as `head.kernel.numpy()`.
-        first_note: MIDI number of the lowest key, which is a C if 12 divides it.
-        num_units: Most units to draw: those with the greatest norm of their weights, in order.
-        sample_rate: Samples a second of the sound, if visible units are frequencies, evenly spaced
-            from 0 to half of it.
+        kernel: Weights W `(V, H)` between visible and hidden units, such as
+            `head.kernel.numpy()`.
+        first_note: MIDI number of the lowest key. Multiples of 12 are a C.
+        num_units: Largest number of units to draw, those with the largest norm of their weights.
+        sample_rate: Sample rate in Hz, if visible units are frequencies, evenly spaced from 0 to
+            half of it.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if an argument is not as above.
+        ValueError: If `kernel` is not a finite matrix, or a number is out of range.
     """
     kernel = check_numbers("kernel", kernel, "(visible units, hidden units)")
     check_integer("first_note", first_note, least=0)

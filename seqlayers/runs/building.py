@@ -1,80 +1,58 @@
-"""The model that the options of a run ask for, its optimizer, and what it learns beforehand."""
+"""The model that the options of a run describe, its optimizer, and its pre-training."""
+
+from pkgutil import resolve_name
 
 import keras
 
-from seqlayers import heads
 from seqlayers.datasets import piano_roll
-from seqlayers.layers import SFMCell, TanhGatedCell
-from seqlayers.models import RTRBM, SequenceModel
+from seqlayers.models import SequenceModel
 from seqlayers.models.pretraining import pretrain_layers
 from seqlayers.models.rnn_rbm import SPECTROGRAM_LEARNING_RATES
 from seqlayers.runs import sound
-from seqlayers.runs.options import MODELS
+from seqlayers.runs.registry import CELLS, MODELS, TIED
 
-_CELLS = {
-    "tanh": keras.layers.SimpleRNNCell,
-    "gru": keras.layers.GRUCell,
-    "lstm": keras.layers.LSTMCell,
-    "sfm": SFMCell,
-    "tanh-gated": TanhGatedCell,
-}
-_OF_CELL = {"sfm": ("num_frequencies",), "tanh-gated": ("gate_activation",)}
 _COSINE_END = 0.02  # of the first learning rate
 
 
 def build_model(options, num_steps):
-    """A new compiled model. With one seed its weights are the same each time.
+    """Returns a new compiled model. The same seed gives the same weights.
 
     Args:
         options: All options of the run.
         num_steps: Number of training steps of the whole run, over which a schedule falls.
     """
     keras.utils.set_random_seed(options["seed"])
-    V = _visible_units(options)
-    if options["model"] == "rtrbm":
-        visibles = options["visibles"] or "bernoulli"
-        model = RTRBM(V, visibles=visibles, **_head_options(options))
-    else:
+    if options["model"] in TIED:
+        model = _head(options)
+    else:  # the memory first: what a seed gives depends on the order
         dropout = options["context_dropout"] or 0.0
-        model = SequenceModel(_memory(options), _head(options, V), dropout)
+        model = SequenceModel(_memory(options), _head(options), dropout)
     model.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
     return model
 
 
-def _visible_units(options):
-    return sound.NUM_BINS if options["wav"] else piano_roll.NUM_KEYS
-
-
-def _head_options(options):
-    names = ("hidden_units", "gibbs_steps", "sampling_steps", "num_betas", "centering_rate", "seed")
-    return {name: options[name] for name in names if options[name] is not None}
-
-
-def _head(options, V):
-    kind, seed = MODELS[options["model"]].head, options["seed"]
-    if kind == "bernoulli":
-        return heads.BernoulliHead(V, seed=seed)
-    if kind == "nade":
-        return heads.NADE(V, options["hidden_units"], seed=seed)
-    given = _head_options(options)
-    if kind == "dbn":
-        given["hidden_units"] = (options["hidden_units"],) * options["hidden_layers"]
-        return heads.ConditionalDBN(V, **given)
-    if options["visibles"]:
-        given["visibles"] = options["visibles"]
-    if options["l1"]:
-        given["kernel_regularizer"] = keras.regularizers.L1(options["l1"])
-    return heads.ConditionalRBM(V, persistent_chains=options["persistent_chains"], **given)
+def _head(options):
+    """Returns the head, or the whole model if it is one of `TIED`."""
+    head = MODELS[options["model"]].head
+    given = {name: options[name] for name in head.options if options[name] is not None}
+    if "hidden_layers" in given:
+        given["hidden_units"] = (given["hidden_units"],) * given.pop("hidden_layers")
+    if "visibles" in head.options and not options["wav"]:
+        given["visibles"] = "bernoulli"
+    if l1 := given.pop("l1", 0):
+        given["kernel_regularizer"] = keras.regularizers.L1(l1)
+    bins = sound.NUM_BINS if options["wav"] else piano_roll.NUM_KEYS
+    return resolve_name(head.path)(bins, seed=options["seed"], **given)
 
 
 def _memory(options):
-    """A cell, a list of cells to stack, or None."""
+    """Returns a cell, a list of cells to stack, or None."""
     if not MODELS[options["model"]].memory:
         return None
-    given = {"units": options["recurrent_units"]}
-    given |= {name: options[name] for name in ("dropout", "recurrent_dropout")}
-    given |= {name: options[name] for name in _OF_CELL.get(options["cell"], ())}
-    cells = [_CELLS[options["cell"]](**given) for _ in range(options["recurrent_layers"])]
+    cell = CELLS[options["cell"]]
+    given = {name: options[name] for name in ("dropout", "recurrent_dropout", *cell.options)}
+    make = resolve_name(cell.path)
+    cells = [make(options["recurrent_units"], **given) for _ in range(options["recurrent_layers"])]
     return cells if len(cells) > 1 else cells[0]
 
 
@@ -97,21 +75,23 @@ def _optimizer(options, num_steps):
 
 
 def _phases(rate, num_steps):
-    """Five phases of one length, at rates that are to each other as those of the spectrograms."""
+    """Returns five phases of one length, with the proportions of the published rates."""
     first, count = SPECTROGRAM_LEARNING_RATES[0], len(SPECTROGRAM_LEARNING_RATES)
     rates = [rate * (each / first) for each in SPECTROGRAM_LEARNING_RATES]
-    # Steps are counted from 0, and a phase of Keras's holds its boundary.
+    # Steps are counted from 0, and a phase in Keras includes its boundary.
     ends = [max(1, num_steps * phase // count) - 1 for phase in range(1, count)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(ends, rates)
 
 
 def pretrain(model, options, sequences, dataset):
-    """Head and memory each by itself, as published. A run killed meanwhile does it again.
+    """Trains head, memory and layers one by one, as the options ask.
+
+    A run that is killed meanwhile does it again.
 
     Args:
-        model: What `build_model` returns.
+        model: A model of `build_model`.
         options: All options of the run.
-        sequences: What the run trains on.
+        sequences: The sequences to train on.
         dataset: The same in batches.
     """
     rate = options["learning_rate"]

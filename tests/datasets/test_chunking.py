@@ -113,7 +113,7 @@ def test_keras_learns_from_a_dataset_of_chunks(rng):
     "call, reason",
     [
         (lambda x, y: chunking.chunk(x, y, 15, 5, 6), "`delay`.*delay=6"),
-        (lambda x, y: chunking.chunk(x, y, 5, 5, 5), "`overlap` below.*overlap=5"),
+        (lambda x, y: chunking.chunk(x, y, 5, 5, 5), "`overlap` must be below.*overlap=5"),
         (lambda x, y: chunking.chunk(x, y, 0, 0, 0), "`length`.*0"),
         (lambda x, y: chunking.chunk(x, y, 15, 5, -1), "`delay`.*-1"),
         (lambda x, y: chunking.chunk(x[:, 0], y), r"`features`.*\(20,\)"),

@@ -6,6 +6,7 @@ Layers run without XLA here except where it is XLA that is tested; compiling tak
 
 import inspect
 import json
+import re
 
 import keras
 import numpy as np
@@ -169,6 +170,26 @@ def finite(tensors):
 
 
 LSTM_ALONE = {"use_cudnn", "implementation"}
+
+
+@each_class
+@pytest.mark.parametrize("part", ["layer", "cell"])
+def test_help_shows_the_equations_and_every_argument_with_its_default(name, part):
+    cls, cell = LAYERS[name][["layer", "cell"].index(part)], LAYERS[name][1]
+    text, equations = cls.__doc__, inspect.getmodule(cell).__doc__
+    assert equations.partition("\n")[2].strip() in text
+    args = text[text.index("Args:") : text.index("Call arguments:")]
+    for argument, parameter in arguments_of(cls).items():
+        (entry,) = re.findall(rf"^    {argument}: (\S.*(?:\n     .*)*)", args, re.MULTILINE)
+        if parameter.default is not parameter.empty:
+            assert f"Default: {parameter.default}." in " ".join(entry.replace('"', "").split())
+    for argument in list(inspect.signature(cls.call).parameters)[1:]:
+        assert f"\n    {argument}: " in text[text.index("Call arguments:") :]
+    for title in ("Returns", "Raises", "Example"):
+        assert f"\n\n{title}:\n    " in text
+    for argument in FIXED.get(name, ()):
+        assert f"`{argument}`" in text[text.index("Fixed") : text.index("Args:")]
+    assert max(map(len, text.splitlines())) <= 100
 
 
 @each_class

@@ -51,20 +51,8 @@ VARIANTS = {
         (F,),
         (4, 2),
     ),
-    "lp": ({"patch_size": 3, "patch_stride": 2, "pooling": "lp"}, (F,), (5, 1)),
-    "lp 3": (
-        {"patch_size": 4, "patch_stride": 2, "pooling": "lp", "pool_exponent": 3},
-        (F,),
-        (4, 1),
-    ),
-    "sum": (
-        {"patch_size": 3, "patch_stride": 3, "pooling": "lp", "pool_exponent": 1}
-        | {"padding": "same"},
-        (F,),
-        (4, 2),
-    ),
 }
-SOME = ("channels", "same, pools not full", "projected", "average, pools not full", "lp 3")
+SOME = ("channels", "same, pools not full", "projected", "average, pools not full")
 all_variants = pytest.mark.parametrize("name", VARIANTS)
 some_variants = pytest.mark.parametrize("name", SOME)
 
@@ -143,9 +131,7 @@ def test_outputs_and_states_are_those_of_the_equations(name):
     expected = []
     for row, r, c in zip(x, *states, strict=True):
         before = (row.reshape(T, len(row[0]), -1), r.reshape(J, -1), c.reshape(J, -1))
-        y, r, c = reference.conv_lstm_patch(
-            weights, *before, exponent=layer.pool_exponent, **options
-        )
+        y, r, c = reference.conv_lstm_patch(weights, *before, **options)
         expected.append((y, r[-1].reshape(-1), c[-1].reshape(-1)))
     expected = [np.array(values) for values in zip(*expected, strict=True)]
     for training in (False, True):
@@ -248,17 +234,16 @@ def test_what_is_dropped_of_a_frame_is_dropped_in_all_patches_that_hold_it():
     assert 0 < np.mean(digits) < 1
 
 
-@pytest.mark.parametrize("pooling", ["max", "average", "lp"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("training", [True, False])
 def test_silence_and_rows_without_frames_have_finite_gradients(pooling, training):
-    for exponent in (1, 1.5, 2) if pooling == "lp" else (2,):
-        layer = ConvLSTMPatch(M, 4, 2, pooling=pooling, pool_exponent=exponent, jit_compile=False)
-        layer.return_sequences = layer.return_state = True
-        x = np.zeros((B, T, F), "float32")
-        layer(x)
-        for mask in (None, mask_of("gaps")):
-            for tensor in results_and_gradients(layer, x, mask=mask, training=training):
-                assert np.all(np.isfinite(tensor))
+    layer = ConvLSTMPatch(M, 4, 2, pooling=pooling, jit_compile=False)
+    layer.return_sequences = layer.return_state = True
+    x = np.zeros((B, T, F), "float32")
+    layer(x)
+    for mask in (None, mask_of("gaps")):
+        for tensor in results_and_gradients(layer, x, mask=mask, training=training):
+            assert np.all(np.isfinite(tensor))
 
 
 def test_compiled_in_shards_it_gives_the_same():
@@ -376,7 +361,7 @@ def test_an_exported_model_is_plain_tensorflow(tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("pooling", ["max", "lp"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
 def test_a_policy_sets_the_type_of_outputs_and_leaves_them_close(policy, pooling):
     layer = made("same", dtype=policy, pooling=pooling)
     x = frames("same")
@@ -428,6 +413,18 @@ def test_it_is_a_memory_for_a_head():
     assert model.generate(3, num_sequences=2, seed=0).shape == (2, 3, F)
 
 
+@pytest.mark.parametrize("cls", [ConvLSTMPatch, ConvLSTMPatchCell])
+def test_a_config_that_holds_the_exponent_of_pools_still_loads(cls):
+    """`pooling="lp"` and its `pool_exponent` were arguments once."""
+    config = cls(M, 4, 2).get_config()
+    assert cls.from_config(config | {"pool_exponent": 2.0}).get_config() == config
+    saved = {"class_name": cls.__name__, "config": config | {"pool_exponent": 2.0}}
+    saved |= {"module": "seqlayers.layers", "registered_name": f"seqlayers>{cls.__name__}"}
+    assert keras.saving.deserialize_keras_object(saved).get_config() == config
+    with pytest.raises((TypeError, ValueError), match='`pooling` must be "max" or "average"'):
+        cls.from_config(config | {"pooling": "lp", "pool_exponent": 2.0})
+
+
 # What is refused.
 
 
@@ -446,8 +443,7 @@ def test_sizes_must_be_whole_numbers_above_zero(cls, argument):
     "argument, values",
     [
         ("padding", ("causal", None)),
-        ("pooling", ("min", None)),
-        ("pool_exponent", (0.5, math.inf, math.nan, "2", None, True)),
+        ("pooling", ("lp", None)),
     ],
 )
 def test_choices_are_told(argument, values):

@@ -96,7 +96,7 @@ def patches(sequence, size, stride, padding):
     return found
 
 
-def pools(values, size, padding, pooling, exponent):
+def pools(values, size, padding, pooling):
     """[J', R] of the values [J, R] of all patches."""
     J, R = values.shape
     first, number = 0, J // size
@@ -111,10 +111,8 @@ def pools(values, size, padding, pooling, exponent):
             numbers = [values[j, n] for j in members]
             if pooling == "max":
                 pooled[k, n] = max(numbers)
-            elif pooling == "average":
-                pooled[k, n] = sum(numbers) / len(numbers)
             else:
-                pooled[k, n] = sum(abs(r) ** exponent for r in numbers) ** (1 / exponent)
+                pooled[k, n] = sum(numbers) / len(numbers)
     return pooled
 
 
@@ -128,7 +126,6 @@ def conv_lstm_patch(
     pool_size,
     padding="valid",
     pooling="max",
-    exponent=2.0,
     **options,
 ):
     """y [T, J', R], r [T, J, R] and c [T, J, M], from r [J, R] and c [J, M] before [T, F, C]."""
@@ -137,5 +134,5 @@ def conv_lstm_patch(
         inputs = patch.reshape(len(patch), -1)  # band by band, with all its channels
         of_patches.append(lstm(weights, inputs, r[j], c[j], **options))
     r, c = (np.stack(values, axis=1) for values in zip(*of_patches, strict=True))
-    y = np.array([pools(values, pool_size, padding, pooling, exponent) for values in r])
+    y = np.array([pools(values, pool_size, padding, pooling) for values in r])
     return y, r, c

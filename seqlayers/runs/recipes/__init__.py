@@ -1,10 +1,10 @@
-"""Recipes: what to train on which set, and how, as data files; and what came of it.
+"""Recipes: options that train a model on a data set, as data files, and what they reached.
 
-A file `<model>.toml` has a title, the options that all sets share, and a table for each set with
-those of its own. The name of a recipe is that of the file and of the set: `rnn-dbn-jsb`. A file
-without such tables is a recipe for recordings, which whoever trains it brings, and bears its name.
+A file `<model>.toml` has a title, the options that all data sets share, and a table for each data
+set with options of its own. A recipe is named after the file and the data set: `rnn-dbn-jsb`. A
+file without such tables is a recipe for recordings of the user's own and gives it its name.
 
-What was measured is in `measured.json`, which `benchmarks/tables/music.py` writes.
+`measured.json` has the results, written by `benchmarks/tables/music.py`.
 """
 
 import functools
@@ -25,22 +25,31 @@ MEASURED = "measured.json"
 
 
 class Recipe(NamedTuple):
-    """What to train, and how."""
+    """Options of a run, by name.
+
+    Attributes:
+        name: Its name.
+        title: Name of its model.
+        options: All options of the run.
+        published: Log-likelihood of the test split as published, in nats per frame; None if it
+            is not.
+        measured: Row of `measured.json`: what our training reached. None if it was not run.
+    """
 
     name: str
     title: str
-    options: Any  # all options of the run, by name
-    published: Any  # nats per frame on the test split, as printed; None if nothing is
-    measured: Any  # what our own training reached; None if it was not run
+    options: Any
+    published: Any
+    measured: Any
 
 
 def names():
-    """Names of the recipes for sets: model after model, each on the sets it is for."""
+    """Returns the names of the recipes for data sets, model after model."""
     return [f"{model}-{each}" for model, file in _files().items() for each in SETS if each in file]
 
 
 def sound_names():
-    """Names of the recipes for recordings."""
+    """Returns the names of the recipes for recordings."""
     return [model for model, file in _files().items() if not SETS.keys() & file.keys()]
 
 
@@ -55,6 +64,7 @@ def read(name):
 
     Raises:
         ValueError: If there is no such recipe.
+        OptionError: If its options contradict each other.
 
     Example:
         >>> read("lstm-nade-jsb").options["cell"]
@@ -75,14 +85,14 @@ def read(name):
 
 
 def measured():
-    """What was measured, by the name of the recipe."""
+    """Returns the rows of `measured.json`, by the name of the recipe."""
     path = resources.files("seqlayers.runs.recipes") / MEASURED
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 @functools.cache
 def _files():
-    """What the data files say, by model; in the order of their `row`."""
+    """Returns the data files by model, in the order of their `row`."""
     folder = resources.files("seqlayers.runs.recipes")
     files = {
         path.name.removesuffix(".toml"): tomllib.loads(path.read_text("utf-8"))

@@ -1,9 +1,15 @@
-"""State-Frequency Memory as a recurrence for `scan`, with its gradient; `sfm` has the equations."""
+"""State-Frequency Memory as a recurrence; `sfm` has the equations.
+
+The gradient is that of the paper's form with the output fed back as a sum, of tanh, and of gates
+that are sigmoids.
+"""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import keras
 from keras import ops
 
 from seqlayers.layers.clock import cycles, fraction
@@ -13,16 +19,22 @@ TINY = 1.1754944e-38  # the smallest normal float32
 
 @dataclass(frozen=True)
 class StateFrequencyRecurrence:
-    """The step of both cells, frequency by frequency: S is `(K, batch, D)`.
+    """One step of both memories and its gradient, frequency by frequency: S is `(K, batch, D)`.
 
     Frames are `x V + b` and the turn of each frequency `(batch, K)`; or, where the frequencies
-    adapt, t `(batch, 1)` or nothing. Rows are the dropout of z', if any.
+    adapt, t `(batch, 1)` or nothing. Rows are the dropout of z', if any. States are z and S, then
+    the phases `(batch, K)` where they are accumulated, and the terms of z, `(batch, K * M)`, where
+    each is fed back by itself.
     """
 
     units: int
     num_frequencies: int
     memory_units: int
     rotation: str
+    recurrent_output: str = "aggregated"
+    variant: str = "paper"
+    activation: Callable = keras.activations.tanh
+    recurrent_activation: Callable = keras.activations.sigmoid
 
     # Activated gates (batch, 3 D + K), o and tanh (K, batch, 2 M), turns and adaptive f (batch, K).
     num_kept: ClassVar = 3
@@ -41,31 +53,58 @@ class StateFrequencyRecurrence:
         return (0, 1, 1, 0) if self.rotation == "accumulated" else (0, 1, 1)
 
     def step(self, weights, rows, frame, before):
-        M, K, D = self.sizes
+        _, K, D = self.sizes
+        gate, activation = self.recurrent_activation, self.activation
         W, P, d = weights
-        z, S_re, S_im, *phase = before
+        z, S_re, S_im, *others = before
         x, *time = frame
-        a = x + ops.matmul(z * rows[0] if rows else z, W)
-        gates = ops.sigmoid(a[:, : 2 * D + K])  # ste, fre, g
-        i = ops.tanh(a[:, 2 * D + K : 3 * D + K])
+        a = x + self._from_output(W, rows, z, others)
+        gates = gate(a[:, : 2 * D + K])  # (6)(7)(9): ste, fre, g
+        i = activation(a[:, 2 * D + K : 3 * D + K])  # (10)
         F, u = self._forget_and_input(gates, i)
         if not self.adaptive:
             kept = (turn,) = time
         else:
-            f = ops.sigmoid(a[:, 3 * D + K : 3 * D + 2 * K])
-            turn = fraction(phase[0] + f) if phase else cycles(f, time[0])
+            f = ops.sigmoid(a[:, 3 * D + K : 3 * D + 2 * K])  # (16), in cycles per step
+            accumulated = self.rotation == "accumulated"
+            turn = fraction(others[0] + f) if accumulated else cycles(f, time[0])
             kept = (ops.concatenate([turn, f], axis=-1),)
         cos, sin = self._basis(turn)
-        S_re = F * S_re + u * cos
-        S_im = F * S_im + u * sin
-        # The gradient is the one below: here |S| need not care for S = 0.
-        A = ops.matmul(ops.sqrt(ops.square(S_re) + ops.square(S_im)), P)  # [K, B, 2M]
+        S_re = F * S_re + u * cos  # (2)
+        S_im = F * S_im + u * sin  # (3)
+        o, c = self._output_gates_and_terms(P, d, S_re, S_im, a)
+        z_k = o * c  # (11)
+        z = ops.sum(z_k, axis=0)  # (13)
+        after = (z, S_re, S_im)
+        if self.rotation == "accumulated":
+            after += (turn,)
+        if self.recurrent_output == "per_frequency":
+            after += (ops.reshape(ops.transpose(z_k, (1, 0, 2)), ops.shape(others[-1])),)
+        return after, (ops.concatenate([gates, i], -1), ops.concatenate([o, c], -1), *kept)
+
+    def _from_output(self, W, rows, z, others):
+        """z' W; or, as (12) is printed, with its own term of z' for each output gate."""
+        z = z * rows[0] if rows else z
+        if self.recurrent_output == "aggregated":
+            return ops.matmul(z, W)
+        M, K, _ = self.sizes
+        terms = ops.reshape(others[-1], (-1, K, M))
+        terms = terms * rows[0][:, None] if rows else terms
+        W, W_o = W[:, : -K * M], ops.reshape(W[:, -K * M :], (M, K, M))
+        of_terms = ops.einsum("bkm,mkn->bkn", terms, W_o)
+        return ops.concatenate([ops.matmul(z, W), ops.reshape(of_terms, (-1, K * M))], axis=-1)
+
+    def _output_gates_and_terms(self, P, d, S_re, S_im, a):
+        """o_k and tanh(A_k P_k + d_k), `(K, batch, M)`; in the stock form there is one of each."""
+        M, K, _ = self.sizes
+        gate, activation = self.recurrent_activation, self.activation
+        if self.variant == "stock":
+            power = ops.square(S_re) + ops.square(S_im)
+            c = activation(ops.einsum("kbd,k->bd", power, P) + d)
+            return gate(a[None, :, -M:]), c[None]
+        A = ops.matmul(amplitude(S_re, S_im), P)  # (4), [A_k U_k, A_k P_k]
         o = ops.transpose(ops.reshape(a[:, -K * M :], (-1, K, M)), (1, 0, 2))
-        o = ops.sigmoid(o + A[..., :M])
-        c = ops.tanh(A[..., M:] + d[:, None])
-        z = ops.sum(o * c, axis=0)
-        kept = (ops.concatenate([gates, i], -1), ops.concatenate([o, c], -1), *kept)
-        return (z, S_re, S_im, *([turn] if phase else [])), kept
+        return gate(o + A[..., :M]), activation(A[..., M:] + d[:, None])  # (12)
 
     def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
         M, K, D = self.sizes
@@ -83,8 +122,7 @@ class StateFrequencyRecurrence:
         d_o = dz * c * o * (1 - o)  # before the sigmoid [K, B, M]
         d_c = dz * o * (1 - c * c)  # before the tanh
         dA = ops.matmul(ops.concatenate([d_o, d_c], -1), ops.transpose(P, (0, 2, 1)))
-        # 1 / A, and 0 where S = 0: there S_re and S_im below are 0.
-        dA = dA * ops.rsqrt(ops.maximum(ops.square(S_re) + ops.square(S_im), TINY))
+        dA = dA * one_over_amplitude(S_re, S_im)
         dS_re = dS_re + dA * S_re
         dS_im = dS_im + dA * S_im
 
@@ -139,3 +177,19 @@ class StateFrequencyRecurrence:
         """cos and sin of turns `(batch, K)`, `(K, batch, 1)`."""
         angle = 2 * math.pi * ops.transpose(turn)[:, :, None]
         return ops.cos(angle), ops.sin(angle)
+
+
+@ops.custom_gradient
+def amplitude(re, im):
+    """|S|, with the gradient 0 at S = 0."""
+
+    def gradient(d):
+        d = d * one_over_amplitude(re, im)
+        return d * re, d * im
+
+    return ops.sqrt(ops.square(re) + ops.square(im)), gradient
+
+
+def one_over_amplitude(re, im):
+    """1 / |S|, and a finite number where S = 0: in gradients it stands before a factor of 0."""
+    return ops.rsqrt(ops.maximum(ops.square(re) + ops.square(im), TINY))

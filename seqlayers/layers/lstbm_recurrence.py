@@ -1,7 +1,4 @@
-"""LSTBM and the hidden units of temporal RBMs as recurrences for `scan`, with their gradients.
-
-`lstbm` has the equations.
-"""
+"""LSTBM and the hidden units of temporal RBMs as recurrences; `lstbm` has the equations."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,7 +17,7 @@ def drawn(means, u, lowest=0):
 
 @dataclass(frozen=True)
 class BoltzmannRecurrence:
-    """The step of `BoltzmannCell`, in `scan` too.
+    """One step of the hidden units of a temporal RBM and its gradient.
 
     Frames are x W + b and, where units are drawn, uniform numbers. Rows are the dropout of h', if
     any.
@@ -67,7 +64,7 @@ class BoltzmannRecurrence:
 
 @dataclass(frozen=True)
 class LSTBMRecurrence(BoltzmannRecurrence):
-    """The step of `LSTBMCell`, in `scan` too. Frames and rows are as above."""
+    """One step of the LSTBM and its gradient. Frames and rows are as above."""
 
     variant: str
 

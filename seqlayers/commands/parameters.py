@@ -1,0 +1,141 @@
+"""Parameters of the commands: options of a run as options of click, and those of many commands."""
+
+from pathlib import Path
+
+import click
+
+from seqlayers.checks import check_integer, check_number
+from seqlayers.commands.cli import DEBUG
+from seqlayers.runs import schema
+from seqlayers.runs.options import OPTIONS
+from seqlayers.runs.schema import flag
+
+OTHER = "Other"  # the part of a help text for options without a group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options in groups, in the order of their first ones."""
+
+    def format_options(self, ctx, formatter):
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(parameter, "group", OTHER), []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class _Option(click.Option):
+    def __init__(self, *names, group=OTHER, **settings):
+        super().__init__(*names, **settings)
+        self.group = group
+
+
+class _Checked(click.ParamType):
+    """An integer or a number within bounds."""
+
+    name = "number"
+
+    def __init__(self, kind):
+        bounds = kind._asdict()
+        bounds.pop("metavar")
+        self.bounds = bounds
+        self.read, self.check = int, check_integer
+        if isinstance(kind, schema.Number):
+            self.read, self.check = float, check_number
+
+    def convert(self, value, param, ctx):
+        try:
+            value = self.read(value)
+        except ValueError:
+            pass  # `check` refuses text
+        try:
+            return self.check(param.opts[0], value, **self.bounds)
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from error
+
+
+def option(name, kind, help, default=None, group=OTHER, **settings):
+    """Returns `click.option` for a value of a type of `seqlayers.runs.schema`.
+
+    Args:
+        name: Name of the option, as `--name`.
+        kind: Type of its value.
+        help: Help text.
+        default: Its default, which the help text shows.
+        group: Title of the group that the help lists it in.
+        **settings: Other arguments of `click.option`.
+    """
+    if isinstance(kind, schema.Pair):
+        settings |= {"nargs": 2, "metavar": "LOW HIGH"}
+        kind = kind.kind
+    settings.setdefault("metavar", getattr(kind, "metavar", None))
+    settings.setdefault("show_default", default is not None)
+    return click.option(
+        name,
+        cls=_Option,
+        type=_click_type(kind),
+        help=help,
+        default=default,
+        group=group,
+        **settings,
+    )
+
+
+def _click_type(kind):
+    if isinstance(kind, schema.Choice):
+        return click.Choice(kind.values)
+    if isinstance(kind, schema.Path):
+        return click.Path(exists=True, file_okay=not kind.folder, path_type=Path)
+    return str if isinstance(kind, schema.Text) else _Checked(kind)
+
+
+def run_option(name, group=OTHER):
+    """Returns `click.option` for an option of a run; its value is None if it is not given."""
+    each = OPTIONS[name]
+    help, shown = each.help, each.default
+    if each.with_wav is not None:
+        shown = f"{shown}; {each.with_wav} with --wav"
+    if shown is not None:
+        help += f"  [default: {shown}]"
+    return option(flag(name), each.type, help, group=group)
+
+
+def run_options(options, group=OTHER):
+    """Returns a decorator that gives a command many options of a run.
+
+    Args:
+        options: A part of `seqlayers.runs.option_list`.
+        group: Title of the group that the help lists them in.
+    """
+
+    def decorate(command):
+        for each in reversed(options):
+            command = run_option(each.name, group)(command)
+        return command
+
+    return decorate
+
+
+def switch(name, help, group=OTHER, **settings):
+    """Returns `click.option` for an option without a value."""
+    return click.option(name, cls=_Option, is_flag=True, help=help, group=group, **settings)
+
+
+def folder(name, help, group=OTHER, **settings):
+    """Returns `click.option` for a folder to write to."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    settings |= {"type": kind, "metavar": "FOLDER"}
+    return click.option(name, cls=_Option, help=help, group=group, **settings)
+
+
+def _set_debug(ctx, _, value):
+    ctx.meta[DEBUG] = value
+
+
+source = click.argument("source", type=click.Path(exists=True, path_type=Path))
+debug = switch(
+    "--debug", "Show the traceback of an error.", expose_value=False, callback=_set_debug
+)

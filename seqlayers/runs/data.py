@@ -1,0 +1,108 @@
+"""The data of a training run: sequences in three splits, read, batched and fingerprinted."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqlayers import datasets
+from seqlayers.datasets import midi, piano_roll
+from seqlayers.runs import sound as recordings
+
+_STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
+
+
+class Data(NamedTuple):
+    """Sequences to train, validate and test on.
+
+    Attributes:
+        train, valid, test: Lists of rolls `(T, 88)`, or of frames of sound `(T, bins)`.
+        files: MIDI files by split, or recordings, which are in all splits. None for a data set.
+        skipped: Pairs `(file, reason)` of the files that were not used.
+        sound: `Sound` of recordings; None for music.
+        sha256: Hash of the contents of recordings.
+        resampled: Pairs `(file, rate)` of the recordings that were resampled.
+    """
+
+    train: Any
+    valid: Any
+    test: Any
+    files: Any = None
+    skipped: Any = ()
+    sound: Any = None
+    sha256: str = ""
+    resampled: Any = ()
+
+    @property
+    def splits(self):
+        """The three lists by the name of their split."""
+        return {name: getattr(self, name) for name in piano_roll.SPLITS}
+
+
+def read_data(options, sound=None):
+    """Reads the data of a run.
+
+    A data set has its own split. MIDI files are sorted by path: the first eight tenths train, the
+    next tenth validates and the last one tests, at least one file each. Two files leave none to
+    test, one file none to validate. Each recording is split by time, see `seqlayers.runs.sound`.
+
+    Args:
+        options: All options of the run.
+        sound: `Sound` of a run on recordings that has begun; None for a new run.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        MidiError: If no MIDI file can be read.
+        AudioError: If there is no recording.
+        NoSegments: If no recording has a segment.
+    """
+    if options["dataset"]:
+        return Data(*piano_roll.load(options["dataset"]))
+    if options["wav"]:
+        return Data(**recordings.read(options, sound)._asdict())
+    paths, rolls, skipped = midi.read_folder(
+        options["midi"], options["step_in_beats"], options["transpose"]
+    )
+    names = [path.relative_to(options["midi"]).as_posix() for path in paths]
+    tenth = max(1, len(rolls) // 10)
+    test = tenth if len(rolls) > 2 else 0
+    valid = tenth if len(rolls) > 1 else 0
+    ends = [len(rolls) - valid - test, len(rolls) - test]
+    parts = [slice(0, ends[0]), slice(*ends), slice(ends[1], None)]
+    by_split = {s: names[part] for s, part in zip(piano_roll.SPLITS, parts, strict=True)}
+    return Data(*(rolls[part] for part in parts), by_split, skipped)
+
+
+def batches(options, sequences, first_epoch=0):
+    """Returns the batches that a run trains on, as a `tf.data.Dataset`.
+
+    Args:
+        options: All options of the run.
+        sequences: The sequences to train on.
+        first_epoch: Number of epochs already trained; order and shifts go on from there.
+    """
+    given = {"max_steps": options["max_steps"], "seed": options["seed"], "first_epoch": first_epoch}
+    if options["wav"]:
+        return datasets.batches(sequences, options["batch_size"], **given)
+    return piano_roll.batches(
+        sequences, options["batch_size"], transpose=options["augment"], **given
+    )
+
+
+def step_in_beats(options):
+    """Returns the length of a time step of music, in beats."""
+    if options["midi"]:
+        return options["step_in_beats"]
+    return _STEP_IN_BEATS.get(piano_roll.info(options["dataset"]).step, 0.5)
+
+
+def fingerprint(data):
+    """Returns a hash of the split and of all rolls, or of the contents of recordings."""
+    digest = hashlib.sha256(data.sha256.encode())
+    for sequences in (data.train, data.valid, data.test):
+        digest.update(str([sequence.shape for sequence in sequences]).encode())
+        for roll in sequences if data.sound is None else ():
+            digest.update(np.ascontiguousarray(roll, "uint8"))
+    return digest.hexdigest()

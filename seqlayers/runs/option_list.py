@@ -1,0 +1,291 @@
+"""The options of a training run, each once. `seqlayers.runs.options` has what follows from them.
+
+An option joins the command line, recipes and `config.json` by one entry here; if it is an argument
+of a cell or a head, `seqlayers.runs.registry` names it there as well.
+"""
+
+from seqlayers.datasets.piano_roll import NAMES as DATASETS
+from seqlayers.runs import rules
+from seqlayers.runs.registry import CELLS, MODELS
+from seqlayers.runs.schema import Choice, Integer, Number, Option, Pair, Path, Text
+
+_SIZE, _LAYERS, _COUNT = Integer(1, 10_000), Integer(1, 20), Integer(1)
+_SHARE, _SEMITONES = Number(least=0, below=1), Integer(-88, 88)
+_MS = Number(least=0, metavar="MS")
+
+DATA = (
+    Option(
+        "recipe",
+        Text("NAME"),
+        None,
+        "Take the options of a recipe; options given beside it replace those of the recipe. "
+        "`seqlayers recipes` lists recipes.",
+    ),
+    Option(
+        "dataset",
+        Choice(DATASETS),
+        None,
+        "Train on a data set that ships with seqlayers. `seqlayers data` describes them.",
+    ),
+    Option(
+        "midi",
+        Path(folder=True),
+        None,
+        "Train on a folder of MIDI files, split in the order of their paths: 80% train, 10% "
+        "validate, 10% test.",
+    ),
+    Option(
+        "step_in_beats",
+        Number(above=0),
+        0.5,
+        "Length of a time step of MIDI files, in beats: 0.5 is an eighth note.",
+        rules.midi,
+    ),
+    Option(
+        "transpose",
+        _SEMITONES,
+        0,
+        "Add this many semitones to each note of MIDI files.",
+        rules.midi,
+    ),
+    Option("wav", Path(), None, "Train on a recording, or on a folder of recordings; see above."),
+    Option(
+        "sample_rate",
+        Integer(1, 1_000_000, "HZ"),
+        None,
+        "Resample recordings to this rate. Without it, the lowest rate among them is used.",
+        rules.sound,
+    ),
+    Option(
+        "channel",
+        Integer(0),
+        None,
+        "Use this channel of recordings, counted from 0. Without it, the mean of all channels.",
+        rules.sound,
+    ),
+)
+# Rules of `seqlayers.audio.segments`.
+SEGMENTS = (
+    Option(
+        "threshold",
+        Number(least=0, most=100, metavar="PERCENT"),
+        90.0,
+        "Take as sound what is louder than this percentile of the recording's loudness.",
+        rules.sound,
+    ),
+    Option("buffer", _MS, 5.0, "Add this much before and after each segment.", rules.sound),
+    Option("min_spacing", _MS, 2.0, "Join segments that are less than this apart.", rules.sound),
+    Option("window", _MS, 4.0, "Smooth the loudness over this time.", rules.sound),
+    Option("min_length", _MS, 15.0, "Drop segments shorter than this.", rules.sound),
+    Option("max_length", _MS, 500.0, "Drop segments longer than this; see --long.", rules.sound),
+    Option(
+        "long",
+        Choice(("drop", "split")),
+        "drop",
+        "What to do with a segment above --max-length: drop it, or split it into equal parts.",
+        rules.sound,
+    ),
+    Option(
+        "band",
+        Pair(Number(least=0)),
+        None,
+        "Look for segments between these two frequencies, in Hz.",
+        rules.sound,
+    ),
+)
+MODEL = (
+    Option("model", Choice(tuple(MODELS)), "rnn-rbm", "Train this model; see above."),
+    Option(
+        "visibles",
+        Choice(("gaussian", "gamma", "bernoulli")),
+        "gaussian",
+        "Distribution of the frames of recordings; see above.",
+        rules.visibles,
+    ),
+    Option(
+        "hidden_units",
+        _SIZE,
+        150,
+        "Number of hidden units, in a DBN of each layer.",
+        rules.head,
+        with_wav=219,
+    ),
+    Option("hidden_layers", _LAYERS, 2, "Number of hidden layers of a DBN.", rules.head),
+    Option(
+        "gibbs_steps",
+        _SIZE,
+        15,
+        "Number of Gibbs steps in training: the k of contrastive divergence (CD-k).",
+        rules.head,
+    ),
+    Option(
+        "sampling_steps",
+        _SIZE,
+        25,
+        "Number of Gibbs steps that draw a frame.",
+        rules.head,
+        with_wav=20,
+    ),
+    Option(
+        "persistent_chains",
+        _SIZE,
+        None,
+        "Train an RBM without time by persistent contrastive divergence, with this many chains.",
+        rules.without_memory,
+    ),
+    Option(
+        "centering_rate",
+        _SHARE,
+        None,
+        "Center the units of the RBM on moving averages, which move by this share in each step.",
+        rules.centering,
+    ),
+    Option(
+        "l1",
+        Number(least=0),
+        0.0,
+        "Factor of an L1 penalty on the weights of the RBM.",
+        rules.head,
+        with_wav=1e-4,
+    ),
+    Option(
+        "num_betas",
+        _SIZE,
+        100,
+        "Number of annealing steps that estimate a likelihood. More are slower and more accurate.",
+        rules.head,
+    ),
+    Option(
+        "cell",
+        Choice(tuple(CELLS)),
+        "tanh",
+        "Cell of the recurrent layers.",
+        rules.memory,
+        with_wav="tanh-gated",
+    ),
+    Option(
+        "gate_activation",
+        Choice(("sigmoid", "tanh")),
+        "sigmoid",
+        "Activation of the gates of the cell tanh-gated. The paper has tanh.",
+        rules.cell,
+    ),
+    Option(
+        "recurrent_units",
+        _SIZE,
+        150,
+        "Number of units of each recurrent layer.",
+        rules.memory,
+        with_wav=167,
+    ),
+    Option(
+        "recurrent_layers",
+        _LAYERS,
+        1,
+        "Number of recurrent layers, one on top of the other.",
+        rules.memory,
+        with_wav=3,
+    ),
+    Option(
+        "num_frequencies",
+        _SIZE,
+        4,
+        "Number of frequencies that the memory of the cell sfm is split into.",
+        rules.cell,
+    ),
+    Option(
+        "dropout",
+        _SHARE,
+        0.0,
+        "Share of the inputs of each recurrent layer to drop in training.",
+        rules.memory,
+    ),
+    Option(
+        "recurrent_dropout",
+        _SHARE,
+        0.0,
+        "Share of the recurrent state to drop in training.",
+        rules.memory,
+    ),
+    Option(
+        "context_dropout",
+        _SHARE,
+        0.0,
+        "Share of the outputs of the last recurrent layer to drop in training.",
+        rules.memory,
+    ),
+)
+TRAINING = (
+    Option(
+        "pretrain_head",
+        _COUNT,
+        None,
+        "Before training, train the head alone on shuffled frames, for this many epochs.",
+        rules.pretrains_head,
+    ),
+    Option(
+        "pretrain_memory",
+        _COUNT,
+        None,
+        "Before training, train the recurrent layers alone to predict the next frame, for this "
+        "many epochs.",
+        rules.pretrains_memory,
+    ),
+    Option(
+        "pretrain_layers",
+        _COUNT,
+        None,
+        "Before training, grow the DBN one layer at a time, with this many epochs per depth.",
+        rules.pretrains_layers,
+    ),
+    Option("epochs", _COUNT, 100, "Train until this epoch."),
+    Option("batch_size", _SIZE, 16, "Number of sequences in a batch.", with_wav=20),
+    Option(
+        "optimizer",
+        Choice(("adam", "rmsprop", "sgd", "nesterov")),
+        "adam",
+        "Optimizer; nesterov is SGD with Nesterov momentum.",
+    ),
+    Option("learning_rate", Number(above=0), 1e-3, "Learning rate of the first epoch."),
+    Option(
+        "schedule",
+        Choice(("constant", "linear", "cosine", "phases")),
+        "constant",
+        "How the learning rate falls over the epochs: not at all, in a straight line to 0, along a "
+        "cosine, or in the five phases of the RNN-RBM on spectrograms.",
+    ),
+    Option("momentum", _SHARE, 0.9, "Momentum of the optimizer nesterov.", rules.nesterov),
+    Option(
+        "clip_norm",
+        Number(least=0),
+        1.0,
+        "Scale gradients whose norm, over all weights, is above this; 0 scales none.",
+    ),
+    Option(
+        "nonfinite",
+        Choice(("skip", "shrink")),
+        "skip",
+        "What to do when a gradient is not finite: skip the step, or shrink the weights.",
+    ),
+    Option(
+        "augment",
+        Pair(_SEMITONES),
+        None,
+        "Shift each piece by a number of semitones from LOW to HIGH, drawn anew in each epoch.",
+        rules.music,
+    ),
+    Option("max_steps", _COUNT, None, "Cut sequences into pieces of at most this many frames."),
+    Option(
+        "patience",
+        _COUNT,
+        None,
+        "Stop early when validation has not improved for this many epochs.",
+    ),
+    Option("validate_every", _COUNT, 5, "Number of epochs from one validation to the next."),
+    Option(
+        "seed",
+        Integer(0, 2**31 - 1),
+        0,
+        "Seed of the first weights, of the order of the data, and of all draws.",
+    ),
+)

@@ -1,0 +1,94 @@
+"""Rules by which an option of a run has an effect: the values of `Option.applies_to`.
+
+A rule takes the name of an option and all options of a run. It returns None if the option has an
+effect, else the option that leaves it without one, as written on the command line.
+"""
+
+from seqlayers.runs.registry import CELLS, MODELS
+from seqlayers.runs.schema import flag
+
+SOURCES = ("dataset", "midi", "wav")  # a run has one of them
+
+
+def source(options):
+    """Returns which of `SOURCES` the data come from; "wav" in a recipe that names no data."""
+    return next((name for name in SOURCES if options[name]), "wav")
+
+
+def _with_value(name, options):
+    return f"{flag(name)} {options[name]}"
+
+
+def midi(name, options):
+    """Applies to MIDI files."""
+    return None if source(options) == "midi" else flag(source(options))
+
+
+def music(name, options):
+    """Applies to music."""
+    return None if source(options) != "wav" else "--wav"
+
+
+def sound(name, options):
+    """Applies to recordings."""
+    return None if source(options) == "wav" else flag(source(options))
+
+
+def head(name, options):
+    """Applies to heads that list the option."""
+    return None if name in MODELS[options["model"]].head.options else _with_value("model", options)
+
+
+def memory(name, options):
+    """Applies to models with a recurrent layer."""
+    return None if MODELS[options["model"]].memory else _with_value("model", options)
+
+
+def cell(name, options):
+    """Applies to cells that list the option."""
+    without = memory(name, options)
+    if without or name in CELLS[options["cell"]].options:
+        return without
+    return _with_value("cell", options)
+
+
+def visibles(name, options):
+    """Applies to recordings, with heads that list the option: keys of music are Bernoulli units."""
+    return sound(name, options) or head(name, options)
+
+
+def without_memory(name, options):
+    """Applies to heads that list the option, without a recurrent layer."""
+    model = MODELS[options["model"]]
+    return head(name, options) or (_with_value("model", options) if model.memory else None)
+
+
+def centering(name, options):
+    """Applies to heads that list the option, unless visible units are gamma."""
+    gamma = source(options) == "wav" and options["visibles"] == "gamma"
+    return head(name, options) or (_with_value("visibles", options) if gamma else None)
+
+
+def pretrains_head(name, options):
+    """Applies to heads with hidden units, unless that is all the training there is."""
+    if options["model"] == "rbm" or head("hidden_units", options):
+        return _with_value("model", options)
+    in_layers = options["pretrain_layers"] and not pretrains_layers("pretrain_layers", options)
+    return "--pretrain-layers" if in_layers else None
+
+
+def pretrains_memory(name, options):
+    """Applies to models with a recurrent layer, if frames are of keys or of [0, 1]."""
+    real = not visibles("visibles", options) and options["visibles"] != "bernoulli"
+    return memory(name, options) or (_with_value("visibles", options) if real else None)
+
+
+def pretrains_layers(name, options):
+    """Applies to heads of several layers after a recurrent layer."""
+    one = _with_value("hidden_layers", options) if options["hidden_layers"] == 1 else None
+    return head("hidden_layers", options) or memory(name, options) or one
+
+
+def nesterov(name, options):
+    """Applies to the optimizer nesterov."""
+    return None if options["optimizer"] == "nesterov" else _with_value("optimizer", options)

@@ -1,0 +1,65 @@
+"""Music, recordings and runs that tests of the command line share."""
+
+import shutil
+
+import numpy as np
+import pytest
+from commands.helpers import RATE, TINY, TINY_SOUND, calls, succeeds
+
+from seqlayers import audio
+from seqlayers.datasets import midi
+
+
+@pytest.fixture(scope="session")
+def music(tmp_path_factory):
+    """Six small MIDI files, and two that cannot be read."""
+    folder = tmp_path_factory.mktemp("music")
+    rng = np.random.default_rng(0)
+    for n in range(6):
+        midi.write(folder / f"{n}.mid", (rng.random((8, 88)) < 0.05).astype("uint8"))
+    (folder / "text.mid").write_text("not music")
+    (folder / "torn.mid").write_bytes((folder / "0.mid").read_bytes()[:60])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(music, tmp_path_factory):
+    """A run on music that nothing disturbed, and its output."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    return run, succeeds("train", "--midi", music, *TINY, "--out", run)
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of that run, to spoil."""
+    shutil.copytree(trained[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture(scope="session")
+def birds(tmp_path_factory):
+    """Three recordings at two rates, one of them in a folder below, and files without a segment."""
+    folder = tmp_path_factory.mktemp("birds")
+    (folder / "evening").mkdir()
+    audio.write(folder / "a.wav", calls(0), RATE)
+    audio.write(folder / "b.wav", calls(1), RATE)
+    audio.write(folder / "evening" / "c.wav", calls(2, 2 * RATE), 2 * RATE)
+    audio.write(folder / "silent.wav", np.zeros(RATE), RATE)
+    (folder / "text.wav").write_text("not sound")
+    (folder / "notes.txt").write_text("not even said to be sound")
+    (folder / ".hidden.wav").write_text("of another program")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_on_sound(birds, tmp_path_factory):
+    """A run on recordings that nothing disturbed, and its output."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    return run, succeeds("train", "--wav", birds, *TINY_SOUND, "--out", run)
+
+
+@pytest.fixture
+def sound_run(trained_on_sound, tmp_path):
+    """A copy of that run, to spoil."""
+    shutil.copytree(trained_on_sound[0], tmp_path / "run")
+    return tmp_path / "run"

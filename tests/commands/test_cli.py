@@ -1,0 +1,102 @@
+"""All commands: their help texts, imports, and how they end after an error."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from commands.helpers import seqlayers, succeeds
+
+from seqlayers import audio
+from seqlayers.__main__ import cli
+from seqlayers.datasets import midi, piano_roll
+from seqlayers.runs import building, data, folder, training
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def examples():
+    for name in (None, *cli.commands):
+        lines = succeeds(*filter(None, [name]), "--help").split("Examples:\n")[1]
+        lines = lines.split("\n\n")[0].replace("\\\n", " ").splitlines()
+        assert lines, name
+        yield from (shlex.split(line) for line in lines)
+
+
+def save_a_small_model(run, model, history, options, data):
+    """Writes a small new model in place of training, if the run is on recordings."""
+    if options["wav"]:
+        small = {"hidden_units": 4, "recurrent_units": 3, "recurrent_layers": 1}
+        building.build_model(options | small, num_steps=1).save(Path(run) / folder.LAST)
+
+
+def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, rng):
+    tiny = [(rng.random((6, 88)) < 0.05).astype("uint8")]
+    monkeypatch.setattr(piano_roll, "load", lambda name: piano_roll.PianoRolls(tiny, tiny, tiny))
+    monkeypatch.setattr(training, "fit", save_a_small_model)  # training is tested elsewhere
+    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
+    commands = list(examples())
+    assert {words[1] for words in commands} == set(cli.commands)
+    monkeypatch.chdir(tmp_path)
+    Path("music").mkdir()
+    midi.write("music/one.mid", tiny[0])
+    midi.write("song.mid", tiny[0])
+    Path("birds").mkdir()
+    for path in ("birds/one.wav", "evening.wav", "song.wav"):
+        sound = 0.001 * rng.normal(size=16000)
+        for start in range(400, 16000, 1600):  # of 8000 samples a second
+            sound[start : start + 200] = np.sin(np.arange(200))
+        audio.write(path, sound, 8000)
+    done = set()
+    for words in sorted(commands, key=lambda words: words[1] != "train"):
+        if "--overwrite" not in words and " ".join(words) in done:
+            continue  # the overview shows some of them once more
+        if words[1] != "train" and not Path("runs/jsb/last.keras").exists():
+            shutil.rmtree("runs/jsb")
+            shutil.copytree(trained[0], "runs/jsb")
+            config = json.loads(Path("runs/jsb/config.json").read_text())
+            config["options"] |= {"dataset": "jsb_chorales", "midi": None}
+            config["data"]["sha256"] = data.fingerprint(data.Data(tiny, tiny, tiny))
+            Path("runs/jsb/config.json").write_text(json.dumps(config))
+        succeeds(*words[1:])
+        done.add(" ".join(words))
+
+
+def test_help_and_lists_do_not_import_tensorflow():
+    script = (
+        "import sys, types, runpy\n"
+        "package = types.ModuleType('seqlayers')\n"  # without what its __init__ imports
+        "package.__path__, package.__version__ = [sys.argv.pop(1)], '0'\n"
+        "sys.modules['seqlayers'] = package\n"
+        "try:\n"
+        "    runpy.run_module('seqlayers.__main__', run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+    )
+    for arguments in (["--help"], ["train", "--help"], ["data"]):
+        command = [sys.executable, "-c", script, str(ROOT / "seqlayers"), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_debug_shows_the_traceback(run):
+    (run / "config.json").write_text("{")
+    done = seqlayers("train", "--out", run, "--resume", "--debug")
+    assert done.exit_code == 2
+    assert "Traceback" in done.output and "Error: config.json must be" in done.output
+
+
+def test_a_defect_is_reported_in_two_lines(monkeypatch):
+    def fail(name):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(piano_roll, "info", fail)
+    done = seqlayers("data")
+    assert done.exit_code == 1
+    assert "RuntimeError: a defect\nThis is a defect of seqlayers" in done.output
+    assert "Traceback" not in done.output

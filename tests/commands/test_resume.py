@@ -1,0 +1,242 @@
+"""`seqlayers train --resume`: a run that was stopped in any way goes on as if it had not been."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands.helpers import (
+    EPOCHS,
+    RATE,
+    TINY,
+    TINY_SOUND,
+    VALIDATED,
+    calls,
+    refused,
+    seqlayers,
+    succeeds,
+    table,
+    weights,
+)
+
+from seqlayers import audio
+from seqlayers.runs import folder, training
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(*args, **kwargs):
+    """The command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "seqlayers", *map(str, args)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **kwargs,
+    )
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """A process that a shell starts in the background ignores Ctrl-C, and so do its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def wait_for_epoch(process, run, epoch):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (run / "metrics.csv").exists() and len(table(run)) >= epoch:
+            return
+        time.sleep(0.005)
+    process.kill()
+    raise AssertionError(process.communicate()[0])
+
+
+@pytest.mark.slow
+def test_a_run_stopped_in_any_way_ends_as_if_it_had_not_been(trained, music, tmp_path):
+    run = tmp_path / "run"
+    go_on = ["train", "--out", run, "--resume"]
+
+    process = start("train", "--midi", music, *TINY, "--out", run)
+    wait_for_epoch(process, run, 2)
+    assert "another process is at work" in refused(*go_on)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    killed_at = len(table(run))
+
+    process = start(*go_on)
+    wait_for_epoch(process, run, killed_at + 2)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert f"{killed_at} epochs done" in said or f"{killed_at + 1} epochs done" in said
+    assert f"Go on with: seqlayers train --out {run} --resume" in said
+    assert "Traceback" not in said
+    assert killed_at + 2 <= len(table(run)) < EPOCHS
+
+    succeeds(*go_on)
+    undisturbed = trained[0]
+    for name in ("last.keras", "best.keras"):
+        for ours, theirs in zip(weights(run / name), weights(undisturbed / name), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert (run / "metrics.csv").read_bytes() == (undisturbed / "metrics.csv").read_bytes()
+    assert list(tensorboard_steps(run)) == [list(range(1, EPOCHS + 1)), VALIDATED]
+    assert not list(run.glob(".tmp-*"))
+
+
+def tensorboard_steps(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for name, tag in (("train", "epoch_loss"), ("validation", "epoch_log_likelihood")):
+        events = EventAccumulator(str(run / "tensorboard" / name), {"tensors": 0})
+        events.Reload()
+        yield [event.step + 1 for event in events.Tensors(tag)]
+
+
+@pytest.mark.slow
+def test_a_run_on_recordings_that_was_stopped_ends_as_one_that_was_not(
+    trained_on_sound, sound_run, birds
+):
+    run = sound_run
+    succeeds("train", "--wav", birds, *TINY_SOUND, "--epochs", 1, "--out", run, "--overwrite")
+    said = succeeds("train", "--out", run, "--resume", "--epochs", 2)
+    assert "1 epochs done" in said
+    for ours, theirs in zip(
+        weights(run / "last.keras"), weights(trained_on_sound[0] / "last.keras"), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    configs = [json.loads((f / "config.json").read_text()) for f in (run, trained_on_sound[0])]
+    assert configs[0]["sound"] == configs[1]["sound"]
+
+
+def test_a_run_of_before_there_were_recipes_goes_on(run):
+    config = json.loads((run / "config.json").read_text())
+    for name in ("recipe", "optimizer", "schedule", "dropout"):
+        del config["options"][name]
+    (run / "config.json").write_text(json.dumps(config))
+    assert "epochs done" in succeeds("train", "--out", run, "--resume")
+
+
+def test_a_run_stopped_before_its_first_epoch_begins_anew(run, music, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for name in ("last.keras", "best.keras", "metrics.csv"):
+        (run / name).unlink()
+    monkeypatch.setattr(training, "pretrain", interrupted)
+    assert seqlayers("train", "--out", run, "--resume").exit_code == 130
+    monkeypatch.undo()
+    assert "new, in" in succeeds("train", "--out", run, "--resume", "--epochs", 1)
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_with_their_status_and_how_to_go_on(number, status, run, monkeypatch):
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+
+    monkeypatch.setattr(training, "fit", interrupted)
+    before = signal.getsignal(number)
+    done = seqlayers("train", "--out", run, "--resume")
+    assert done.exit_code == status
+    assert f"Go on with: seqlayers train --out {run} --resume" in done.output
+    assert "Traceback" not in done.output
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(
+    "module, function", [(training, "fit"), (folder, "write_config")], ids=["fit", "config"]
+)
+def test_a_full_disk_is_named(module, function, run, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no name, as `write` does it
+
+    monkeypatch.setattr(module, function, fail)
+    said = refused("train", "--out", run, "--resume", "--epochs", 40)
+    assert f"{run}: No space left on device." in said
+    assert f"Go on with: seqlayers train --out {run} --resume" in said
+    epochs = json.loads((run / "config.json").read_text())["options"]["epochs"]
+    assert epochs == (40 if function == "fit" else EPOCHS)
+
+
+def test_table_and_checkpoint_agree_whatever_was_torn(run):
+    rows = table(run)
+    (run / "metrics.csv").write_text("epoch,lo")
+    (run / ".tmp-0123-last.keras").write_bytes(b"half a file")
+    said = succeeds("train", "--out", run, "--resume")  # there is nothing left to train
+    assert f"{EPOCHS} epochs done" in said and "test: " in said
+    assert table(run) == rows
+    assert not list(run.glob(".tmp-*"))
+
+
+def test_resuming_with_other_options_or_data_is_refused(run, music, tmp_path):
+    said = refused("train", "--out", run, "--resume", "--hidden-units", 5)
+    assert "--hidden-units cannot change" in said and "Received: 5, and the run has 4" in said
+    config = json.loads((run / "config.json").read_text())
+    other = shutil.copytree(music, tmp_path / "other")
+    (other / "0.mid").unlink()
+    config["options"]["midi"] = str(other)
+    (run / "config.json").write_text(json.dumps(config))
+    assert "must not change" in refused("train", "--out", run, "--resume")
+
+
+def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, monkeypatch):
+    run = sound_run
+    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
+    other = shutil.copytree(birds, tmp_path / "other")
+    config = json.loads((run / "config.json").read_text())
+    config["options"]["wav"] = str(other)
+    (run / "config.json").write_text(json.dumps(config))
+    assert "2 epochs done" in succeeds("train", "--out", run, "--resume")  # the same, elsewhere
+    audio.write(other / "a.wav", calls(9), RATE)
+    assert "must not change" in refused("train", "--out", run, "--resume")
+    assert "must not change" in refused("score", run)
+    shutil.rmtree(other)
+    assert str(other) in refused("train", "--out", run, "--resume")
+
+
+@pytest.mark.parametrize(
+    "name, damage, parts",
+    [
+        ("config.json", lambda data: data[:100], ["config.json", "damaged"]),
+        ("config.json", lambda data: b"[]", ["config.json", "damaged"]),
+        ("last.keras", lambda data: data[: len(data) // 2], ["last.keras", "--overwrite"]),
+        ("last.keras", lambda data: b"", ["last.keras", "--overwrite"]),
+        ("last.keras", lambda data: data.replace(b"\x89HDF", b"\x88HDF"), ["last.keras", "damage"]),
+        ("last.keras", None, ["last.keras", "missing", "--overwrite"]),
+    ],
+)
+def test_resuming_from_damage_is_refused(name, damage, parts, run):
+    if damage is None:
+        (run / name).unlink()
+    else:
+        (run / name).write_bytes(damage((run / name).read_bytes()))
+    said = refused("train", "--out", run, "--resume")
+    assert [part for part in parts if part not in said] == []
+
+
+@pytest.mark.parametrize("part", ["sound", "normalizer", "scale", "class"])
+def test_a_run_that_has_lost_its_normalizer_is_refused(part, sound_run):
+    run = sound_run
+    config = json.loads((run / "config.json").read_text())
+    if part == "sound":
+        del config["sound"]
+    elif part == "class":
+        config["sound"]["normalizer"]["class"] = "Path"
+    else:
+        config["sound"][part] = {} if part == "normalizer" else "loudness"
+    (run / "config.json").write_text(json.dumps(config))
+    for command in (["train", "--out", run, "--resume"], ["generate", run, "--wav", run / "x"]):
+        said = refused(*command)
+        assert "config.json must be a file that" in said and "damaged" in said

@@ -1,0 +1,118 @@
+"""`seqlayers segment`, and recordings that it and `seqlayers train` refuse."""
+
+import numpy as np
+import pytest
+from commands.helpers import CALLS, RATE, refused, rows, succeeds
+
+from seqlayers import audio
+
+
+def test_segments_go_to_a_table(birds, tmp_path):
+    out = tmp_path / "new" / "segments.csv"
+    said = succeeds("segment", birds, "--out", out)
+    assert "Skipped 2 of 5 recordings:" in said
+    assert f"a.wav: {CALLS} segments, " in said and f"of {CALLS / 2:.3f} s" in said
+    assert f"{3 * CALLS} segments in 3 recordings" in said and str(out) in said
+    found = rows(out)
+    assert list(found[0]) == ["file", "start", "end"]
+    assert [row["file"] for row in found[::CALLS]] == ["a.wav", "b.wav", "evening/c.wav"]
+    for n, row in enumerate(found):
+        start = 0.2 + n % CALLS / 2
+        assert float(row["start"]) == pytest.approx(start, abs=0.01)
+        assert float(row["end"]) == pytest.approx(start + 0.04, abs=0.01)
+
+
+def test_segments_follow_the_options_and_may_be_drawn(birds, tmp_path):
+    out, picture = tmp_path / "a.csv", tmp_path / "a.png"
+    command = ["segment", birds / "a.wav", "--out", out, "--picture", picture]
+    succeeds(*command, "--buffer", 20, "--sample-rate", 2 * RATE, "--band", 300, 3500)
+    assert {row["file"] for row in rows(out)} == {"a.wav"} and len(rows(out)) == CALLS
+    assert float(rows(out)[0]["end"]) - float(rows(out)[0]["start"]) > 0.07
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    said = refused(*command)
+    assert str(out) in said and "--overwrite" in said
+    succeeds(*command, "--overwrite", "--max-length", 30, "--long", "split")
+    assert len(rows(out)) == 2 * CALLS
+
+
+def test_a_table_is_written_whole_or_not_at_all(birds, tmp_path, monkeypatch):
+    out = tmp_path / "a.csv"
+    out.write_text("what was there")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("seqlayers.files._flush", full)
+    said = refused("segment", birds / "a.wav", "--out", out, "--overwrite")
+    assert f"{out}: No space left on device." in said
+    assert out.read_text() == "what was there" and list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    "args, parts",
+    [
+        (["--threshold", 101], ["--threshold", "=101", "of at least 0 and of at most 100"]),
+        (["--threshold", -1], ["--threshold", "=-1", "of at least 0"]),
+        (["--threshold", "nan"], ["--threshold", "=nan", "finite number"]),
+        (["--min-length", -3], ["--min-length", "=-3", "at least 0"]),
+        (["--buffer", "inf"], ["--buffer", "=inf", "finite number"]),
+        (["--min-length", 600], ["`--min-length` must not be above `--max-length`", "600 and 500"]),
+        (["--max-length", 5], ["`--min-length` must not be above `--max-length`", "15 and 5"]),
+        (["--max-length", 0, "--min-length", 0], ["`max_length`", "at least one sample"]),
+        (["--band", 3000, 300], ["--band", "LOW before HIGH", "3000 300"]),
+        (["--band", 5000, 9000], ["`band`", "4000 Hz", "9000"]),
+        (["--long", "keep"], ["--long", "keep", "drop", "split"]),
+        (["--sample-rate", 0], ["--sample-rate", "=0", "from 1"]),
+        (["--channel", 3], ["there is no channel 3"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "segment"])
+def test_wrong_options_of_segments_are_refused(command, args, parts, birds, tmp_path):
+    source = [birds / "a.wav"] if command == "segment" else ["--wav", birds / "a.wav"]
+    said = refused(command, *source, *args, "--out", tmp_path / "out")
+    assert [part for part in parts if part not in said] == []
+    assert not (tmp_path / "out").exists()
+
+
+def useless(folder):
+    """Writes recordings without a segment to a folder."""
+    noise = 1e-3 * np.random.default_rng(0).normal(size=RATE)
+    noise[2000:4000] += 0.5 * np.sin(np.arange(2000))
+    audio.write(folder / "loud.wav", noise, RATE)
+    audio.write(folder / "silent.wav", np.zeros(RATE), RATE)
+    audio.write(folder / "empty.wav", np.zeros(0), RATE)
+    (folder / "text.wav").write_text("not sound")
+    whole = (folder / "loud.wav").read_bytes()
+    (folder / "torn.wav").write_bytes(whole[: len(whole) // 2])
+    (folder / "none").mkdir()
+    (folder / "none" / "song.mid").write_text("")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name, parts",
+    [
+        ("loud.wav", ["There is no segment of 15 to 100 ms", "`threshold` of", "would find"]),
+        ("silent.wav", ["There is no segment", "It is silent"]),
+        ("empty.wav", ["empty.wav: There are no samples"]),
+        ("text.wav", ["text.wav: not a sound file"]),
+        ("torn.wav", ["torn.wav: truncated"]),
+        ("none", ["none: there must be a recording", "*.wav", "without any"]),
+        (".", ["loud.wav", "silent.wav", "text.wav", "Received: 5 that have none"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "segment"])
+def test_recordings_without_a_segment_are_refused(command, name, parts, tmp_path):
+    path = useless(tmp_path) / name
+    source = [path] if command == "segment" else ["--wav", path]
+    said = refused(command, *source, "--max-length", 100, "--out", tmp_path / "out")
+    assert ("SOURCE" if command == "segment" else "--wav") in said
+    assert [part for part in parts if part not in said] == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_of_another_kind_is_refused_before_any_work(birds, tmp_path):
+    picture = tmp_path / "a.xyz"
+    said = refused("segment", birds, "--out", tmp_path / "a.csv", "--picture", picture)
+    assert "--picture must end as .png" in said and str(picture) in said
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,258 @@
+"""`seqlayers train`: what it writes and prints, and the options that it refuses."""
+
+import json
+import shutil
+
+import keras
+import pytest
+from commands.helpers import (
+    EPOCHS,
+    RATE,
+    TINY,
+    TINY_SOUND,
+    VALIDATED,
+    calls,
+    refused,
+    succeeds,
+    table,
+)
+
+from seqlayers import audio
+from seqlayers.audio import Normalizer, Spectra
+from seqlayers.datasets import piano_roll
+from seqlayers.runs import data, folder, training
+from seqlayers.runs.options import DEFAULTS
+
+
+def test_a_run_holds_configuration_metrics_and_models(trained):
+    run, said = trained
+    assert {path.name for path in run.iterdir()} == {
+        *("config.json", "metrics.csv", "tensorboard", "last.keras", "best.keras", ".lock")
+    }
+    config = json.loads((run / "config.json").read_text())
+    assert set(config["options"]) == set(DEFAULTS)
+    assert config["options"]["hidden_units"] == 4
+    assert config["versions"]["keras"] == keras.__version__
+    assert config["data"]["sequences"] == {"train": 4, "valid": 1, "test": 1}
+    assert config["data"]["files"]["test"] == ["5.mid"]
+    rows = table(run)
+    assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
+    assert [int(row["epoch"]) for row in rows if row["val_log_likelihood"]] == VALIDATED
+    assert "test: " in said and "nats per frame (exact" in said
+    progress = [line for line in said.splitlines() if line.startswith("epoch ")]
+    assert "val_log_likelihood -" in progress[-1] and f"{EPOCHS} of {EPOCHS}" in progress[-1]
+    assert sum("left" in line for line in progress) >= len(VALIDATED) - 1
+    for name in ("config.json", "metrics.csv", "tensorboard", "last.keras", "best.keras"):
+        assert str(run / name) in said
+
+
+def test_files_that_cannot_be_read_are_counted_and_the_others_train(trained):
+    _, said = trained
+    assert "Skipped 2 of 8 MIDI files:" in said
+    assert "text.mid: not a MIDI file" in said
+    assert "torn.mid: truncated" in said
+
+
+def test_the_best_model_is_that_of_the_best_epoch(trained):
+    run, _ = trained
+    rows = [row for row in table(run) if row["val_log_likelihood"]]
+    best = max(float(row["val_log_likelihood"]) for row in rows)
+    model, file = folder.load_model(run)
+    assert file.name == "best.keras"
+    valid = data.read_data(json.loads((run / "config.json").read_text())["options"]).valid
+    assert model.score(valid).nats == pytest.approx(best, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_an_rbm_trains_and_takes_the_place_of_a_run_that_it_overwrites(run, music):
+    (run / "notes.txt").write_text("mine")
+    options = ["--midi", music, "--model", "rbm", "--hidden-units", 24, "--epochs", 1]
+    options += ["--max-steps", 5, "--out", run]
+    assert "--overwrite to delete it" in refused("train", *options)
+    said = succeeds("train", *options, "--overwrite")
+    assert "nats per frame (estimate" in said and "from the other side" in said
+    assert len(table(run)) == 1
+    assert (run / "notes.txt").read_text() == "mine"
+    config = json.loads((run / "config.json").read_text())
+    assert config["options"]["cell"] is None
+
+
+@pytest.mark.slow
+def test_a_recurrent_model_of_independent_keys_trains(music, tmp_path):
+    options = ["--model", "rnn-bernoulli", "--recurrent-units", 3, "--cell", "gru"]
+    said = succeeds("train", "--midi", music, *options, "--epochs", 1, "--out", tmp_path / "run")
+    assert "nats per frame (exact" in said and "from the other side" not in said
+    assert folder.load_model(tmp_path / "run")[0].memory.cell.units == 3
+
+
+def test_a_recipe_trains_with_options_given_beside_it(music, tmp_path):
+    run = tmp_path / "run"
+    tiny = "--hidden-units 4 --recurrent-units 3 --epochs 2 --batch-size 2 --pretrain-head 1"
+    tiny = [*tiny.split(), "--pretrain-memory", 1, "--optimizer", "nesterov", "--max-steps", 8]
+    said = succeeds("train", "--recipe", "sfm-nade-jsb", "--midi", music, *tiny, "--out", run)
+    assert "rnn-nade with" in said and "(exact;" in said
+    options = json.loads((run / "config.json").read_text())["options"]
+    assert options["recipe"] == "sfm-nade-jsb" and options["dataset"] is None
+    assert options["cell"] == "sfm" and options["schedule"] == "linear"  # of the recipe
+    assert options["recurrent_units"] == 3 and options["optimizer"] == "nesterov"  # as told
+    said = refused("train", "--out", run, "--resume", "--epochs", 3)
+    assert "--epochs cannot change" in said  # the learning rate has fallen to 0
+
+
+def test_a_run_keeps_how_frames_are_made_of_sound(trained_on_sound, birds):
+    run, said = trained_on_sound
+    config = folder.read_config(run)
+    assert config["options"]["wav"] == str(birds)
+    assert config["data"]["files"] == ["a.wav", "b.wav", "evening/c.wav"]
+    sound = config["sound"]
+    assert sound.settings == Spectra(256, 128, sample_rate=RATE)
+    assert sound.scale == "log_amplitude" and type(sound.normalizer) is Normalizer
+    counts = config["data"]["sequences"]
+    assert counts == {"train": 30, "valid": 3, "test": 3}
+    assert "test: " in said and "nats per frame (exact" in said
+    assert [bool(row["val_log_likelihood"]) for row in table(run)] == [True, True]
+    assert keras.saving.load_model(run / "last.keras").head.visible_units == 129
+
+
+def test_skipped_and_resampled_recordings_are_reported(trained_on_sound, birds):
+    _, said = trained_on_sound
+    assert "Skipped 2 of 5 recordings:" in said
+    assert f"{birds / 'silent.wav'}: There is no segment" in said and "It is silent" in said
+    assert f"{birds / 'text.wav'}: not a sound file" in said
+    assert "notes.txt" not in said and ".hidden" not in said
+    assert f"Resampled to {RATE} Hz: 1 of {2 * RATE} Hz" in said
+
+
+@pytest.mark.slow
+def test_the_published_rule_for_gradients_is_counted(birds, tmp_path):
+    run, published = tmp_path / "run", ["--recipe", "rnn-rbm-spectrograms", "--epochs", 1]
+    published += ["--hidden-units", 3, "--gibbs-steps", 1, "--num-betas", 5, "--recurrent-units", 2]
+    said = succeeds("train", "--wav", birds / "a.wav", *published, "--out", run)
+    assert f"{birds / 'a.wav'}: 10 train, 1 valid, 1 test sequences" in said
+    assert [row["shrunk_steps"] for row in table(run)] == ["0.0"]
+    model = keras.saving.load_model(run / "last.keras")
+    assert (model.nonfinite, len(model.memory.cell.cells)) == ("shrink", 3)
+    assert [cell.gate_activation for cell in model.memory.cell.cells] == [
+        keras.activations.tanh
+    ] * 3
+    said = refused("train", "--out", run, "--resume", "--epochs", 3)
+    assert "--epochs cannot change" in said  # the learning rate has fallen
+
+
+@pytest.mark.parametrize("count, split", [(1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1))])
+def test_small_folders_are_split_and_reported(count, split, music, tmp_path, monkeypatch):
+    few = tmp_path / "few"
+    few.mkdir()
+    for n in range(count):
+        shutil.copy(music / f"{n}.mid", few)
+    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
+    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
+    said = succeeds("train", "--midi", few, *TINY, "--out", tmp_path / "run")
+    counts = json.loads((tmp_path / "run" / "config.json").read_text())["data"]["sequences"]
+    assert tuple(counts.values()) == split
+    assert ("None is left to" in said) == (0 in split)
+    if count == 1:
+        args = ["--midi", few, "--patience", 3, "--out", tmp_path / "other"]
+        assert "--patience needs at least two MIDI files" in refused("train", *args)
+        assert not (tmp_path / "other").exists()
+
+
+def test_of_few_segments_none_is_left_to_validate(tmp_path, monkeypatch):
+    audio.write(tmp_path / "short.wav", calls(0)[: 3 * RATE // 4], RATE)
+    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
+    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
+    command = ["train", "--wav", tmp_path, *TINY_SOUND, "--out", tmp_path / "run"]
+    assert "--patience needs recordings with more segments" in refused(*command, "--patience", 2)
+    assert not (tmp_path / "run").exists()
+    said = succeeds(*command)
+    assert "None is left to validate" in said and "None is left to test" in said
+
+
+# Bad input. Each message names the option, what is expected and what was received.
+
+
+@pytest.mark.parametrize(
+    "args, parts",
+    [
+        (["--dataset", "bach"], ["--dataset", "bach", *piano_roll.NAMES]),
+        (
+            ["--hidden-units", -4],
+            ["`--hidden-units` must be an integer from 1 to 10000", "Received: --hidden-units=-4"],
+        ),
+        (["--recurrent-units", 0], ["--recurrent-units", "=0", "from 1"]),
+        (["--recurrent-units", 4_000_000_000], ["--recurrent-units", "4000000000", "to 10000"]),
+        (["--gibbs-steps", 1.5], ["--gibbs-steps", "1.5", "integer"]),
+        (["--epochs", 0], ["--epochs", "=0", "at least 1"]),
+        (["--batch-size", "many"], ["--batch-size", "many", "integer"]),
+        (["--max-steps", -1], ["--max-steps", "=-1", "at least 1"]),
+        (["--learning-rate", "nan"], ["--learning-rate", "nan", "above 0"]),
+        (["--learning-rate", -0.1], ["--learning-rate", "-0.1", "above 0"]),
+        (["--seed", -1], ["--seed", "=-1", "from 0"]),
+        (["--model", "rnn"], ["--model", "rnn", "rnn-rbm", "rnn-bernoulli"]),
+        (["--cell", "relu"], ["--cell", "relu", "tanh"]),
+        (["--dataset", "nottingham", "--augment", 6, -5], ["--augment", "6 -5", "LOW"]),
+        (["--augment", -200, 5], ["--augment", "=-200", "from -88 to 88"]),
+        (["--midi", "nowhere"], ["--midi", "nowhere", "does not exist"]),
+        ([], ["Give one of --dataset, --midi and --wav", "Received: none"]),
+        (["--dataset", "nottingham", "--midi", "."], ["Received: --dataset and --midi"]),
+        (["--midi", ".", "--wav", "."], ["Received: --midi and --wav"]),
+        (
+            ["--dataset", "nottingham", "--threshold", 85],
+            ["`--threshold` has no effect with `--dataset`; remove it."],
+        ),
+        (["--resume", "--overwrite"], ["--resume", "--overwrite", "one of them"]),
+        (["--dataset", "nottingham", "--transpose", 1], ["--transpose", "no effect", "--dataset"]),
+        (
+            ["--dataset", "nottingham", "--model", "rbm", "--cell", "gru"],
+            ["`--cell` has no effect with `--model rbm`; remove it."],
+        ),
+        (["--dataset", "nottingham", "--num-frequencies", 3], ["no effect", "--cell tanh"]),
+        (["--dataset", "nottingham", "--momentum", 0.5], ["no effect", "--optimizer adam"]),
+        (["--dropout", 1], ["--dropout", "=1", "of at least 0 and below 1"]),
+        (["--recipe", "rnn-dbn-bach"], ["recipe", "rnn-dbn-bach", "rnn-dbn-jsb"]),
+        (["--recipe", "nade-jsb", "--cell", "gru"], ["--cell", "no effect", "--model nade"]),
+        (["--sizes", 3], ["--sizes", "No such option"]),
+        (["--resume"], ["--resume", "config.json", "remove `--resume`"]),
+    ],
+)
+def test_wrong_options_are_refused(args, parts, tmp_path):
+    said = refused("train", *args, "--out", tmp_path / "run")
+    assert [part for part in parts if part not in said] == []
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "args, parts",
+    [
+        (["--augment", -5, 6], ["`--augment` has no effect with `--wav`"]),
+        (["--transpose", 2], ["`--transpose` has no effect with `--wav`"]),
+        (["--visibles", "normal"], ["--visibles", "normal", "gaussian", "gamma"]),
+        (["--model", "rnn-nade", "--visibles", "gamma"], ["--visibles", "--model rnn-nade"]),
+        (["--visibles", "gamma", "--centering-rate", 0.1], ["--centering-rate", "gamma"]),
+        (["--pretrain-memory", 3], ["--pretrain-memory", "--visibles gaussian"]),
+        (["--nonfinite", "ignore"], ["--nonfinite", "ignore", "skip", "shrink"]),
+        (["--cell", "gru", "--gate-activation", "tanh"], ["--gate-activation", "--cell gru"]),
+        (["--dataset", "nottingham"], ["one of", "--dataset and --wav"]),
+        (["--wav", "nowhere"], ["--wav", "nowhere", "does not exist"]),
+    ],
+)
+def test_wrong_options_of_runs_on_recordings_are_refused(args, parts, birds, tmp_path):
+    said = refused("train", "--wav", birds, *args, "--out", tmp_path / "run")
+    assert [part for part in parts if part not in said] == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_music_is_refused(tmp_path):
+    (tmp_path / "bad.mid").write_bytes(b"")
+    said = refused("train", "--midi", tmp_path, "--out", tmp_path / "run")
+    assert "--midi" in said and str(tmp_path) in said and "empty file" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_out_that_holds_other_things_is_refused(music, tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    for more in ([], ["--overwrite"]):
+        said = refused("train", "--midi", music, "--out", tmp_path, *more)
+        assert "--out" in said and "thesis.tex" in said
+    said = refused("train", "--midi", music, "--out", tmp_path / "thesis.tex")
+    assert "--out" in said and "is a file" in said

@@ -1,0 +1,119 @@
+"""Options of runs: defaults, and which of them have an effect."""
+
+import inspect
+
+import pytest
+
+from seqlayers.audio import segments
+from seqlayers.heads import ConditionalRBM
+from seqlayers.models import nonfinite
+from seqlayers.runs.option_list import SEGMENTS
+from seqlayers.runs.options import DEFAULTS, OPTIONS, complete, unused, upgrade
+from seqlayers.runs.registry import MODELS
+from seqlayers.runs.schema import OptionError
+
+WAV = {"dataset": None, "wav": "birds"}
+
+
+@pytest.mark.parametrize(
+    "options, without, because",
+    [
+        ({"model": "rbm", "cell": "gru"}, "--cell", "--model rbm"),
+        ({"model": "rbm", "pretrain_head": 3}, "--pretrain-head", "--model rbm"),
+        ({"model": "rnn-rbm", "persistent_chains": 3}, "--persistent-chains", "--model rnn-rbm"),
+        ({"model": "nade", "gibbs_steps": 3}, "--gibbs-steps", "--model nade"),
+        ({"model": "rnn-nade", "l1": 0.1}, "--l1", "--model rnn-nade"),
+        (
+            {"model": "rnn-bernoulli", "pretrain_head": 3},
+            "--pretrain-head",
+            "--model rnn-bernoulli",
+        ),
+        ({"model": "rtrbm", "pretrain_memory": 3}, "--pretrain-memory", "--model rtrbm"),
+        ({"hidden_layers": 3}, "--hidden-layers", "--model rnn-rbm"),
+        (
+            {"model": "rnn-dbn", "hidden_layers": 1, "pretrain_layers": 3},
+            "--pretrain-layers",
+            "--hidden-layers 1",
+        ),
+        (
+            {"model": "rnn-dbn", "pretrain_head": 1, "pretrain_layers": 3},
+            "--pretrain-head",
+            "--pretrain-layers",
+        ),
+        ({"gate_activation": "tanh"}, "--gate-activation", "--cell tanh"),
+        ({"num_frequencies": 2}, "--num-frequencies", "--cell tanh"),
+        ({"momentum": 0.5}, "--momentum", "--optimizer adam"),
+        ({"step_in_beats": 1.0}, "--step-in-beats", "--dataset"),
+        ({"visibles": "gamma"}, "--visibles", "--dataset"),
+        ({"min_length": 3}, "--min-length", "--dataset"),
+        (WAV | {"augment": (-5, 6)}, "--augment", "--wav"),
+        (WAV | {"transpose": 1}, "--transpose", "--wav"),
+        (WAV | {"model": "nade", "visibles": "gamma"}, "--visibles", "--model nade"),
+        (
+            WAV | {"visibles": "gamma", "centering_rate": 0.1},
+            "--centering-rate",
+            "--visibles gamma",
+        ),
+        (WAV | {"pretrain_memory": 3}, "--pretrain-memory", "--visibles gaussian"),
+    ],
+)
+def test_options_without_an_effect_are_refused(options, without, because):
+    with pytest.raises(OptionError) as error:
+        complete({"dataset": "jsb_chorales"} | options)
+    assert str(error.value) == f"`{without}` has no effect with `{because}`; remove it."
+    assert error.value.option == without.removeprefix("--").replace("-", "_")
+
+
+@pytest.mark.parametrize("options", [{"layers": 3}, {"augment": (6, -5)}])
+def test_unknown_options_and_pairs_the_wrong_way_round_are_refused(options):
+    with pytest.raises(OptionError, match="Received: layers|LOW before HIGH. Received: 6 -5") as e:
+        complete({"dataset": "jsb_chorales"} | options)
+    assert [e.value.option] == [*options]
+
+
+@pytest.mark.parametrize("source", ["dataset", "midi", "wav"])
+@pytest.mark.parametrize("model", MODELS)
+def test_options_without_an_effect_are_none_and_others_have_their_defaults(model, source):
+    options = complete({"model": model, source: "there"})
+    without = unused({"model": model, source: "there"})
+    assert {name for name in without if options[name] is not None} == set()
+    for name, each in OPTIONS.items():
+        if name not in without and name not in ("model", source):
+            of_wav = source == "wav" and each.with_wav is not None
+            assert options[name] == (each.with_wav if of_wav else each.default)
+
+
+def test_choices_are_those_of_the_models():
+    assert set(OPTIONS["visibles"].type.values) == set(ConditionalRBM.VISIBLES)
+    assert set(OPTIONS["nonfinite"].type.values) == set(nonfinite.COUNTERS)
+
+
+def test_segments_are_found_by_the_defaults_of_their_function():
+    parameters = inspect.signature(segments).parameters
+    names = {each.name for each in SEGMENTS}
+    assert {n: DEFAULTS[n] for n in names} == {n: parameters[n].default for n in names}
+    assert set(parameters) - names == {"samples", "sample_rate", "level"}
+
+
+def test_midi_has_a_default_time_step_and_a_data_set_has_none():
+    options = complete({"midi": "music"})
+    assert options["step_in_beats"] == 0.5 and options["dataset"] is None
+    assert complete({"dataset": "jsb_chorales"})["step_in_beats"] is None
+
+
+def test_a_run_of_an_earlier_version_has_the_defaults_of_options_added_since():
+    now = complete({"dataset": "jsb_chorales", "model": "rnn-nade", "cell": "sfm", "dropout": 0.1})
+    added = (
+        "recipe",
+        "wav",
+        "threshold",
+        "visibles",
+        "nonfinite",
+        "optimizer",
+        "l1",
+        "hidden_layers",
+    )
+    old = {name: value for name, value in now.items() if name not in added}
+    assert upgrade(old) == now
+    with pytest.raises(OptionError):
+        upgrade(old | {"option_of_tomorrow": 1})
