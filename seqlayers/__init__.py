@@ -1,27 +1,16 @@
 """Recurrent layers and energy-based sequence models for Keras.
 
-Energies, export, heads, layers, metrics and models are imported at once, so that a `.keras` file
-that names one of their classes loads after a plain `import seqlayers`. What only a script needs is
-imported when it is first named.
+The rooms of the package are imported when they are first named. Classes are registered with Keras
+as soon as both are imported, so that a `.keras` file loads after a plain `import seqlayers`.
 """
 
 import importlib
-import sys
-from pathlib import Path
+
+from seqlayers.registration import import_after_keras
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
-__all__ = [
-    "audio",
-    "callbacks",
-    "datasets",
-    "energy",
-    "export",
-    "heads",
-    "layers",
-    "metrics",
-    "models",
-]
-__all__ += ["plotting"]
+__all__ = ["audio", "callbacks", "datasets", "energy", "export", "heads", "layers", "metrics"]
+__all__ += ["models", "plotting"]
 
 
 def __getattr__(name):
@@ -34,6 +23,5 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-# The command line imports TensorFlow when a command needs it, so that --help answers at once.
-if sys.orig_argv[1:3] != ["-m", "seqlayers"] and Path(sys.argv[0]).name != "seqlayers":
-    from seqlayers import energy, export, heads, layers, metrics, models  # noqa: F401
+_ROOMS = ("layers", "heads", "models", "metrics")  # of classes that files name
+import_after_keras(__name__, [f"{__name__}.{room}" for room in _ROOMS])

@@ -12,13 +12,14 @@ PACKAGE = ROOT / "seqlayers"
 
 # A room, and the rooms it may import besides itself and the ground floor.
 # "" is `seqlayers/__init__.py`.
-GROUND = {"files", "checks", "masks", "sampling"}
+GROUND = {"files", "checks", "masks", "registration", "sampling"}
 BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export"}
 ALL = BELOW_MODELS | {"models", "callbacks", "plotting"}
 ALLOWED = {
     "files": set(),
     "checks": set(),
     "masks": set(),
+    "registration": set(),
     "sampling": set(),
     "energy": set(),
     "audio": set(),
