@@ -3,10 +3,9 @@
     log p(v) = -F(v) - log Z
 
 `log_partition` sums over all states of the smaller side. `ais_log_partition` anneals from an RBM
-without interactions to the one asked for; on average it says too little, so that likelihoods made
-with it flatter. `reverse_log_partition` anneals back from a given frame; on average it says too
-much. Between the two lies the truth. All frames of a conditional RBM, each with biases of its
-own, run at once.
+without interactions to the given one; it is too low on average, which makes likelihoods too high.
+`reverse_log_partition` anneals back from a given frame; it is too high on average. The truth lies
+between the two. All frames of a conditional RBM, each with its own biases, run at once.
 
 The path is linear in the energy and starts at `independent(params)`: on RBMs trained on music
 that base needs thirty times fewer steps than a uniform one.
@@ -31,25 +30,31 @@ from seqlayers.energy.visibles import VISIBLES
 from seqlayers.sampling import bernoulli, fold_in
 
 MAX_ENUMERATED_UNITS = 20
-_NEAR = 2.0  # of two pre-activations: their ratio is exact to six digits, eight do not overflow
+_NEAR = 2.0  # distance of two pre-activations whose ratio has six digits; eight do not overflow
 NUM_BETAS, NUM_CHAINS = 100, 10  # error below 0.01 nat a frame on music, at 1,000 frames a second
 
 
 class LogPartition(NamedTuple):
-    """log Z in nats, and the standard error of the estimate: 0 if exact, infinite of one chain."""
+    """log Z in nats, and its standard error: 0 if exact, infinite for one chain."""
 
     nats: Any  # [...]
     standard_error: Any  # [...]
 
 
 def can_enumerate(visible_units, hidden_units, visibles="bernoulli"):
-    """Whether `log_partition` can sum over all states: one side is small, and it is binary."""
+    """Returns whether `log_partition` can sum over all states: one side is binary and small.
+
+    Args:
+        visible_units: Number V of visible units.
+        hidden_units: Number H of hidden units.
+        visibles: Kind of the visible units, a name of `VISIBLES`.
+    """
     binary = [visible_units, hidden_units] if VISIBLES[visibles].BINARY else [hidden_units]
     return min(binary) <= MAX_ENUMERATED_UNITS
 
 
 def log_partition(params):
-    """log Z by summing over all states of the smaller side.
+    """Computes log Z by summing over all states of the smaller side.
 
     Args:
         params: `RBMParams` with at most 20 hidden units, or at most 20 Bernoulli visibles.
@@ -58,7 +63,7 @@ def log_partition(params):
         `LogPartition` over the leading axes of the biases.
 
     Raises:
-        ValueError: if both sides are larger.
+        ValueError: If no side is binary and has at most 20 units.
     """
     V, H = params.kernel.shape
     if not can_enumerate(V, H, params.visibles.NAME):
@@ -85,7 +90,7 @@ def log_partition(params):
 
 
 def ais_log_partition(params, seed, num_betas=NUM_BETAS, num_chains=NUM_CHAINS):
-    """log Z by annealed importance sampling; exp of it is unbiased, so log Z is too low on average.
+    """Estimates log Z by annealed importance sampling, too low on average: exp of it is unbiased.
 
     Args:
         params: `RBMParams`; biases may have leading axes.
@@ -105,10 +110,10 @@ def ais_log_partition(params, seed, num_betas=NUM_BETAS, num_chains=NUM_CHAINS):
 
 
 def reverse_log_partition(params, v, seed, num_betas=NUM_BETAS, num_chains=NUM_CHAINS):
-    """log Z by annealing back from `v`, too high on average: -F(v) less it is a cautious log p(v).
+    """Estimates log Z by annealing back from `v`, too high on average (RAISE).
 
-    RAISE: the mean of exp(-F(v) - log Z) is, without bias, the probability of `v` under the
-    annealing itself, which draws from nearly the RBM.
+    -F(v) less this log Z is then a cautious log p(v): the mean of exp(-F(v) - log Z) is, without
+    bias, the probability of `v` under the annealing itself, which nearly draws from the RBM.
 
     Args:
         params: `RBMParams`; biases may have leading axes.
@@ -131,7 +136,7 @@ def reverse_log_partition(params, v, seed, num_betas=NUM_BETAS, num_chains=NUM_C
 
 
 def _anneal(params, base, v, seed, num_betas, forward):
-    """Sums log f_{k+1}(v) - log f_k(v) along the path, up from the base or down to it."""
+    """Returns the sum of log f_{k+1}(v) - log f_k(v) along the path, from the base or to it."""
     target, base = _for_chains(params), _for_chains(base)
     W = target.kernel
     delta = 1.0 / num_betas
@@ -161,11 +166,11 @@ def _anneal(params, base, v, seed, num_betas, forward):
 
 
 def _softplus_difference(x, y):
-    """sum_j softplus(x_j) - softplus(y_j), `(...)`.
+    """Returns sum_j softplus(x_j) - softplus(y_j), `(...)`.
 
-    Where x and y are near, it is the log of a product of ratios 1 + sigmoid(y) (exp(x - y) - 1),
-    with one logarithm for eight units: half the work, since sigmoid(y) is needed to draw. Far
-    apart, a ratio would cancel or a product overflow.
+    If x and y are near, it is the log of a product of ratios 1 + sigmoid(y) (exp(x - y) - 1), with
+    one logarithm for eight units: half the work, since sigmoid(y) is needed to draw. If they are
+    far apart, a ratio would cancel or a product overflow.
     """
 
     def direct():
@@ -183,20 +188,20 @@ def _softplus_difference(x, y):
 
 
 def _hidden_free_energy(params, h):
-    """-log sum_v exp(-E(v, h)) of every state in `h` `(S, H)`, `(..., S)`."""
+    """Returns -log sum_v exp(-E(v, h)) of every state in `h` `(S, H)`, `(..., S)`."""
     params = _for_chains(params)  # here an axis for the states
     log_sum = params.visibles.log_integral(params, ops.matmul(h, ops.transpose(params.kernel)))
     return -ops.sum(params.hidden_bias * h, axis=-1) - log_sum
 
 
 def _base_log_partition(base):
-    """log Z of an RBM whose kernel is 0."""
+    """Returns log Z of an RBM whose kernel is 0."""
     visible = base.visibles.log_integral(base, ops.zeros_like(base.visible_bias))
     return visible + ops.sum(ops.softplus(base.hidden_bias), axis=-1)
 
 
 def _for_chains(params):
-    """Gives biases an axis for the chains of each frame."""
+    """Returns the parameters with an axis in the biases for the chains of each frame."""
     b, c = params.visible_bias[..., None, :], params.hidden_bias[..., None, :]
     return params._replace(visible_bias=b, hidden_bias=c)
 
@@ -206,7 +211,7 @@ def _leading_shape(params):
 
 
 def _log_mean_exp(log_w):
-    """log of the mean of exp(log_w) over the last axis, and its standard error (delta method)."""
+    """Returns log of the mean of exp(log_w) over the last axis, and its error (delta method)."""
     count = log_w.shape[-1]
     top = ops.max(log_w, axis=-1, keepdims=True)
     w = ops.exp(log_w - top)
@@ -219,7 +224,7 @@ def _log_mean_exp(log_w):
 
 
 def _binary_states(numbers, units, dtype):
-    """The binary digits of `numbers`, `(len(numbers), units)`."""
+    """Returns the binary digits of `numbers`, `(len(numbers), units)`."""
     places = ops.arange(units, dtype="int32")
     digits = ops.right_shift(ops.cast(numbers, "int32")[:, None], places[None])
     return ops.cast(ops.bitwise_and(digits, 1), dtype)

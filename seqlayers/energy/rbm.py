@@ -4,10 +4,10 @@
     F(v)    = -log sum_h exp(-E(v, h))
             = U(v) - sum_j softplus(c_j + f(v) W_j)             free energy
 
-W is `kernel`, b `visible_bias`, c `hidden_bias`. U and f are those of the visible units: -b.v and v
-of Bernoulli ones, 1/2 |(v - b) / s|^2 and v / s^2 of Gaussian ones; `seqlayers.energy.visibles` has
-all kinds. In a conditional RBM b and c have leading axes, a row for each frame; `v` then has the
-same leading axes, and the chains of all frames run at once. Energies are in nats.
+W is `kernel`, b `visible_bias`, c `hidden_bias`. U and f depend on the kind of visible units: -b.v
+and v if they are Bernoulli, 1/2 |(v - b) / s|^2 and v / s^2 if Gaussian; all kinds are in
+`seqlayers.energy.visibles`. In a conditional RBM b and c have leading axes, a row for each frame;
+`v` then has the same leading axes, and the chains of all frames run at once. Energies are in nats.
 References: RNN-DBN paper (K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by
 Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014), equations 1-7, for Bernoulli
 visibles; LSTBM paper (T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra
@@ -25,7 +25,7 @@ from seqlayers.sampling import bernoulli, fold_in
 
 
 class RBMParams(NamedTuple):
-    """Parameters of an RBM. In a conditional one both biases have a row for each frame."""
+    """Parameters of an RBM; in a conditional one both biases have a row for each frame."""
 
     kernel: Any  # W [V, H]
     visible_bias: Any  # b [V] or [..., V]
@@ -34,12 +34,12 @@ class RBMParams(NamedTuple):
 
 
 def features(params, v):
-    """f(v), what the hidden units see of the visible ones."""
+    """Returns f(v), the input of the hidden units, `(..., V)`."""
     return params.visibles.features(v)
 
 
 def free_energy(params, v):
-    """Free energy F(v) in nats, so that p(v) = exp(-F(v)) / Z.
+    """Computes the free energy F(v) in nats: p(v) = exp(-F(v)) / Z.
 
     Args:
         params: `RBMParams`.
@@ -53,47 +53,53 @@ def free_energy(params, v):
 
 
 def hidden_given_visible(params, v, temperature=1.0):
-    """p(h | v), a TFP `Bernoulli` over `(..., H)`.
+    """Returns p(h | v), a TFP `Bernoulli` over `(..., H)`.
 
     Args:
         params: `RBMParams`.
         v: Visible units, `(..., V)`.
-        temperature: Divides the energy, a number or a tensor that broadcasts with `(..., 1)`.
+        temperature: Divisor of the energy, a number or a tensor that broadcasts with `(..., 1)`.
     """
     x = params.hidden_bias + ops.matmul(features(params, v), params.kernel)
     return bernoulli(x / temperature)
 
 
 def visible_given_hidden(params, h, temperature=1.0):
-    """p(v | h), a TFP `Bernoulli`, `Normal` or `Gamma` over `(..., V)`; arguments as above."""
+    """Returns p(v | h), a TFP `Bernoulli`, `Normal` or `Gamma` over `(..., V)`.
+
+    Args:
+        params: `RBMParams`.
+        h: Hidden units, `(..., H)`.
+        temperature: As in `hidden_given_visible`.
+    """
     return visible_given_input(params, ops.matmul(h, ops.transpose(params.kernel)), temperature)
 
 
 def visible_given_input(params, hidden_input, temperature=1.0):
-    """p(v | h) from what the hidden units send down, h W^T `(..., V)`."""
+    """Returns p(v | h), as `visible_given_hidden`, from the input h W^T `(..., V)`."""
     return params.visibles.given_input(params, hidden_input, temperature)
 
 
 def mean_field(params, v):
-    """One pass up and down in expectations: E[v | E[h | v]], the reconstruction of `v`."""
+    """Returns E[v | E[h | v]], one pass up and down in expectations: the reconstruction of `v`."""
     return visible_given_hidden(params, hidden_given_visible(params, v).mean()).mean()
 
 
 def independent(params):
-    """The RBM without interactions that stays near: `RBMParams` with a kernel of zeros.
+    """Returns an RBM without interactions near the given one: `RBMParams` with a kernel of zeros.
 
-    Bernoulli: each visible as if it were alone. Gaussian: as after one pass up and down from b.
-    Gamma: between what v and h settle at in mean field and the loudest there is.
+    Bernoulli: each visible unit as if it were alone. Gaussian: as after one pass up and down from
+    b. Gamma: between the v and h of mean field and the loudest that v can be.
     """
     return params.visibles.independent(params)
 
 
 def centered(params, visible_offset, hidden_offset):
-    """The RBM whose energy is written in v - m and h - l, as an ordinary one.
+    """Returns the RBM whose energy is written in v - m and h - l, as an ordinary one.
 
     -b.(v - m) - c.(h - l) - (v - m) W (h - l) is, up to a constant, an RBM with biases b - W l and
-    c - m W. The model can say the same things; its gradients are those of the centered RBM, which
-    do not push the biases when they move the weights.
+    c - m W. It has the same distributions; its gradients are those of the centered RBM, which do
+    not push the biases when they move the weights.
     Reference: J. Melchior, A. Fischer and L. Wiskott, How to Center Deep Boltzmann Machines, JMLR
     2016.
 
@@ -103,7 +109,7 @@ def centered(params, visible_offset, hidden_offset):
         hidden_offset: l, `(H,)`.
 
     Raises:
-        ValueError: if visibles are gamma: v W l would take from rates that must stay above 0.
+        ValueError: If visibles are gamma, whose rates v W l could bring below 0.
     """
     if not params.visibles.CAN_CENTER:
         raise ValueError(
@@ -121,10 +127,10 @@ def gibbs(params, v, steps, seed, temperature=1.0):
 
     Args:
         params: `RBMParams`.
-        v: Where the chains start, `(..., V)`.
+        v: Start of the chains, `(..., V)`.
         steps: Number of steps, an int or a scalar tensor.
         seed: int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each other.
-        temperature: Divides the energy: above 1 is bolder, below 1 safer. A number or a tensor
+        temperature: Divisor of the energy: above 1 is bolder, below 1 safer. A number or a tensor
             that broadcasts with `(..., 1)`.
 
     Returns:
@@ -140,10 +146,10 @@ def gibbs(params, v, steps, seed, temperature=1.0):
 
 
 def contrastive_divergence(params, v, steps, seed, mask=None):
-    """CD-k: a scalar whose gradient estimates that of the mean of -log p(v).
+    """Computes CD-k: a scalar whose gradient estimates that of the mean of -log p(v).
 
     Args:
-        params: `RBMParams`; gradients flow to them and through biases to what made them.
+        params: `RBMParams`; gradients flow to them and through the biases to a memory.
         v: Data, `(..., V)`.
         steps: Number k of Gibbs steps, which start at the data.
         seed: int32 `(2,)` or `(rows, 2)`.
@@ -159,10 +165,10 @@ def contrastive_divergence(params, v, steps, seed, mask=None):
 
 
 def persistent_contrastive_divergence(params, v, chains, steps, seed, mask=None):
-    """PCD-k: as CD-k, but the Gibbs chains go on from the last update instead of from the data.
+    """Computes PCD-k: CD-k with chains that go on from the last update, not from the data.
 
     Args:
-        params: `RBMParams` without leading axes in the biases: where the biases move with the frame
+        params: `RBMParams` without leading axes in the biases: if the biases move with the frame
             there is no distribution for a chain to stay in.
         v: Data, `(..., V)`.
         chains: State of the chains, `(C, V)`.
@@ -174,7 +180,7 @@ def persistent_contrastive_divergence(params, v, chains, steps, seed, mask=None)
         The scalar to descend and the new state of the chains.
 
     Raises:
-        ValueError: if the biases have leading axes.
+        ValueError: If the biases have leading axes.
     """
     if len(params.visible_bias.shape) > 1 or len(params.hidden_bias.shape) > 1:
         raise ValueError(

@@ -1,18 +1,18 @@
-"""What a visible unit may be: all that an RBM must know of its kind, in one object each.
+"""Kinds of visible units of an RBM: Bernoulli, Gaussian and gamma, an object each.
 
     E(v, h) = -b.v - c.h - v W h                                             Bernoulli, v 0 or 1
     E(v, h) = 1/2 |(v - b) / s|^2 - c.h - (v / s^2) W h                      Gaussian, v real
     E(v, h) = sum_i [rate_i(h) v_i - (k_i - 1) log v_i] - c.h                gamma, v > 0
     rate_i(h) = exp(-b_i) + sum_j [max(W_ij, 0) - W_ij h_j]
 
-Each is `U(v) - c.h - f(v) W h`: U is `energy`, f `features`. A kind holds the weights that are its
-own, log s^2 or log k; W, b and c it takes from the `RBMParams` it is part of. Biases may have
-leading axes, and `hidden_input` is what the hidden units send down, h W^T `(..., V)`.
+Each is `U(v) - c.h - f(v) W h`: U is `energy`, f `features`. A kind holds its own weights, log s^2
+or log k, and takes W, b and c from the `RBMParams` it is part of. Biases may have leading axes, and
+`hidden_input` is h W^T `(..., V)`.
 
-Gamma visibles are for amplitudes and powers. Given h they are Gamma(k_i, rate_i(h)): the noise
-multiplies, its spread is 1 / sqrt(k) of the mean. The rate is above 0 whatever W is; a hidden
-unit that is on makes louder what it has a W > 0 to. exp(b) is the mean over k where all hidden
-units with W > 0 are on and the others off: the loudest there is.
+Gamma visibles are for amplitudes and powers. Given h they are Gamma(k_i, rate_i(h)): noise is
+multiplicative, with a spread of 1 / sqrt(k) of the mean. The rate is above 0 whatever W is; a
+hidden unit that is on makes the visible units louder to which its W is above 0. exp(b) is the mean
+over k if all hidden units with W > 0 are on and the others off: the loudest that v can be.
 """
 
 import math
@@ -27,52 +27,52 @@ LOG_SHAPE_RANGE = (-3.0, 6.0)  # k from 0.05 to 403: a spread of four and a half
 # Smaller amplitudes count as this one. It is a thirtieth of the last of 16 bits of a sound in
 # [-1, 1], which is all but silence, and its log of -14 no outlier.
 AMPLITUDE_FLOOR = 1e-6
-_BIAS_RANGE = (-30.0, 30.0)  # of gamma visibles: means of 1e-13 to 1e13, whose squares are finite
+_BIAS_RANGE = (-30.0, 30.0)  # for gamma visibles: means of 1e-13 to 1e13 have finite squares
 
 
 class Visibles:
     """The contract of a kind of visible unit.
 
-    A kind is also a named tuple of its weights `(V,)`, so that it can go where tensors can.
+    A kind is also a named tuple of its weights `(V,)`, so that it can be part of nested tensors.
     """
 
     NAME: str
-    WANTED: str  # what values may stand in a frame, in words
+    WANTED: str  # the values that a frame may hold, for messages
     BINARY = False  # whether states can be enumerated, and the RBM turned around
     CAN_CENTER = True
     WEIGHT_RANGES: dict[str, tuple[float, float]] = {}
 
     @staticmethod
     def takes(v):
-        """Which values may stand in a frame, bool as the array or tensor `v`."""
+        """Returns which values a frame may hold, bool of the shape of `v`, an array or a tensor."""
         raise NotImplementedError
 
     def features(self, v):
-        """What the hidden units see of the visible ones, `(..., V)`."""
+        """Returns f(v), the input of the hidden units, `(..., V)`."""
         raise NotImplementedError
 
     def energy(self, params, v):
-        """The part of the energy that has no hidden unit in it, `(...)`."""
+        """Returns U(v), the part of the energy without hidden units, `(...)`."""
         raise NotImplementedError
 
     def energy_change(self, old, new, v):
-        """`energy` with the parameters `new`, less that with `old`; what is in both cancels."""
+        """Returns `energy` with the parameters `new` less that with `old`; equal terms cancel."""
         raise NotImplementedError
 
     def given_input(self, params, hidden_input, temperature=1.0):
-        """p(v | h), a TFP distribution over `(..., V)`."""
+        """Returns p(v | h), a TFP distribution over `(..., V)`."""
         raise NotImplementedError
 
     def log_integral(self, params, hidden_input):
-        """log of the sum, or the integral, of exp(-U(v) + f(v) W h) over v, `(...)`."""
+        """Returns log of the sum, or the integral, of exp(-U(v) + f(v) W h) over v, `(...)`."""
         raise NotImplementedError
 
     def independent(self, params):
-        """The RBM without interactions that stays near, for annealing and chains to start at."""
+        """Returns an RBM without interactions near this one, where annealing and chains start."""
         raise NotImplementedError
 
     def mixed_bias(self, base, params, beta):
-        """The bias of the RBM on the way, whose energy is 1 - beta of one and beta of the other."""
+        """Returns the visible bias of the RBM with energy (1 - beta) E_base + beta E_params."""
         return _between(base.visible_bias, params.visible_bias, beta)
 
 
@@ -103,7 +103,7 @@ class Bernoulli(namedtuple("Bernoulli", ()), Visibles):
         return ops.sum(ops.softplus(params.visible_bias + hidden_input), axis=-1)
 
     def independent(self, params):
-        """b_i + sum_j [softplus(c_j + W_ij) - softplus(c_j)]: the log-odds while others are off."""
+        """Returns b_i + sum_j [softplus(c_j + W_ij) - softplus(c_j)], log-odds with others off."""
         W, b, c, _ = params
         on = ops.sum(ops.softplus(c[..., None, :] + W), axis=-1)  # [..., V]
         b = b + on - ops.sum(ops.softplus(c), axis=-1, keepdims=True)
@@ -111,7 +111,7 @@ class Bernoulli(namedtuple("Bernoulli", ()), Visibles):
 
 
 class Gaussian(namedtuple("Gaussian", "log_variance"), Visibles):
-    """Real units with variances of their own, log s^2."""
+    """Real units with a learned variance each, log s^2."""
 
     NAME = "gaussian"
     WEIGHT_RANGES = {"log_variance": LOG_VARIANCE_RANGE}
@@ -141,7 +141,7 @@ class Gaussian(namedtuple("Gaussian", "log_variance"), Visibles):
         return nats + 0.5 * ops.sum(math.log(2 * math.pi) + self.log_variance)
 
     def independent(self, params):
-        """Its mean is the one after one pass up and down from b."""
+        """Returns the RBM whose mean is that after one pass up and down from b."""
         W, b, c, _ = params
         h = ops.sigmoid(c + ops.matmul(self.features(b), W))
         b = b + ops.matmul(h, ops.transpose(W))
@@ -149,11 +149,11 @@ class Gaussian(namedtuple("Gaussian", "log_variance"), Visibles):
 
 
 class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
-    """Amplitudes with shapes of their own, log k.
+    """Amplitudes with a learned shape each, log k.
 
-    An amplitude below `AMPLITUDE_FLOOR`, as in digital silence, has the energy of one at the floor:
-    there log v and its slope would have no bound. `log_prob` is then the density at the floor.
-    Bring frames to a mean near 1. A b beyond -30 or 30 counts as these: no rate is 0 or infinite.
+    An amplitude below `AMPLITUDE_FLOOR`, as in digital silence, has the energy of one at the floor,
+    since log v and its slope have no bound near 0. `log_prob` is then the density at the floor.
+    Frames should be scaled to a mean near 1. A b is clipped to [-30, 30]: no rate is 0 or infinite.
     """
 
     NAME = "gamma"
@@ -177,10 +177,10 @@ class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
         return ops.sum((_silent_rate(new) - _silent_rate(old)) * self.features(v), axis=-1)
 
     def given_input(self, params, hidden_input, temperature=1.0):
-        """exp(-E / T) is a Gamma of shape (k - 1) / T + 1 and rate over T.
+        """Returns exp(-E / T) normalized, a Gamma of shape (k - 1) / T + 1 and rate over T.
 
-        A k below 1 has none at a T of 1 - k and below, where all weight would go to silence; the
-        smallest k that is learned takes its place.
+        With a k below 1 and a T of 1 - k or below there is none, since all weight would go to
+        silence; the smallest k that is learned takes its place.
         """
         shape = (ops.exp(self.log_shape) - 1.0) / temperature + 1.0
         shape = ops.maximum(shape, math.exp(LOG_SHAPE_RANGE[0]))
@@ -191,13 +191,13 @@ class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
         return ops.sum(log_gamma(k) - k * ops.log(_rate(params, hidden_input)), axis=-1)
 
     def independent(self, params):
-        """Its v and h settle in mean field; halfway from there to the loudest lie its rates.
+        """Returns the RBM with rates halfway between those of mean field and the loudest.
 
-        With the hidden biases c + v W, an RBM on the way to `params` is one whose v W h turns on
-        around these v and h, not around 0. The base is louder than they are as weights have no
-        bound where it is quieter than what it is annealed to. On an RBM of speech spectra with 16
-        hidden units, 100 steps of 10 chains miss log Z by 1 nat; with c kept, by 40, with one pass
-        in place of five, by 17, and with the rates as they settle, by 5.
+        The hidden biases are c + v W with the v of mean field, so that along the path v W h grows
+        around these v and h and not around 0. The base is louder than mean field because weights
+        have no bound if it is quieter than its target. On an RBM of speech spectra with 16 hidden
+        units, 100 steps of 10 chains miss log Z by 1 nat; with c kept, by 40; with one pass in
+        place of five, by 17; with the rates of mean field, by 5.
         """
         W, b, c, _ = params
         x, h = c, 0.5 * ops.ones_like(c)
@@ -226,11 +226,11 @@ def _loudest_rate(params):
 
 
 def _silent_rate(params):
-    """The rates of gamma visibles with all hidden units off, `(..., V)`."""
+    """Returns the rates of gamma visibles with all hidden units off, `(..., V)`."""
     return _loudest_rate(params) + ops.sum(ops.relu(params.kernel), axis=-1)
 
 
 def _rate(params, hidden_input):
-    """The rates given h. max(W, 0) - W h is not below 0 but for rounding, which must not count."""
+    """Returns the rates given h; max(W, 0) - W h is below 0 only by rounding, which is cut off."""
     quiet = ops.sum(ops.relu(params.kernel), axis=-1) - hidden_input
     return _loudest_rate(params) + ops.relu(quiet)

@@ -1,4 +1,4 @@
-"""Heads: Keras layers that say how likely a frame is, given a context."""
+"""Heads: Keras layers that are distributions over a frame, given a context."""
 
 from seqlayers.heads.bernoulli import BernoulliHead
 from seqlayers.heads.conditional_dbn import ConditionalDBN

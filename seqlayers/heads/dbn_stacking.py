@@ -108,7 +108,7 @@ def turn_around(low, middle, high, seed, with_context):
         weight.assign(np.concatenate([rows, left_over[..., len(keep) :]], axis=-1))
 
     put(high.kernel, W.T, np.zeros((W.shape[1], units)))
-    # Units without weights learn the same for ever unless something tells them apart.
+    # Units without weights learn the same for ever unless they differ by a bias.
     put(high.bias, low.bias, np.random.default_rng(seed % 2**64).normal(size=units))
     if with_context and high.context_kernel is not None:
         kernel = ops.convert_to_numpy(high.context_kernel)
