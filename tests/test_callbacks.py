@@ -21,7 +21,7 @@ def made(head=None, memory=True):
     rng = np.random.default_rng(1)
     for weight in model.trainable_weights:
         weight.assign(rng.normal(size=weight.shape))
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     return model
 
 
