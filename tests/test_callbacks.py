@@ -1,4 +1,4 @@
-"""What a monitor adds to the logs is what its functions say of the model as it is then."""
+"""Monitors add to the logs the values of their functions for the model at that time."""
 
 import io
 
@@ -204,7 +204,7 @@ def clock(monkeypatch):
 
 
 def shown(file, clock, validated=(), epochs=4, seconds=100, **options):
-    """What is printed of epochs of `seconds` seconds, of 2 batches each, after a first of 9."""
+    """The lines printed for epochs of `seconds` seconds, of 2 batches each, after a first of 9."""
     progress = callbacks.Progress(file=file, **options)
     progress.set_params({"epochs": epochs, "steps": 2})
     progress.on_train_begin()

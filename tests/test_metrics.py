@@ -113,7 +113,7 @@ def test_frame_accuracy_can_be_saved():
 
 
 def edit_distance(a, b):
-    """Of Levenshtein, by his recursion."""
+    """The Levenshtein distance, by its recursion."""
     if not a or not b:
         return len(a) + len(b)
     change = edit_distance(a[1:], b[1:]) + (a[0] != b[0])
