@@ -1,5 +1,6 @@
 """Music, recordings and runs that tests of the command line share."""
 
+import hashlib
 import shutil
 
 import numpy as np
@@ -8,6 +9,32 @@ from commands.helpers import RATE, TINY, TINY_SOUND, calls, succeeds
 
 from seqlayers import audio
 from seqlayers.datasets import midi
+from seqlayers.runs import folder
+
+_load_model, _loaded = folder.load_model, {}
+
+
+def _load_model_once(source):
+    """`load_model`, which compiles a model once for all files with the same contents."""
+    file = source
+    if source.is_dir():
+        file = next((source / n for n in (folder.BEST, folder.LAST) if (source / n).exists()), None)
+    key = file and hashlib.sha256(file.read_bytes()).digest()
+    if key not in _loaded:
+        _loaded[key] = _load_model(source)[0]
+    return _loaded[key], file
+
+
+@pytest.fixture(autouse=True)
+def load_model_once(monkeypatch):
+    """Commands that score, draw or export share models. Training loads its own."""
+    monkeypatch.setattr(folder, "load_model", _load_model_once)
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """No scoring of the test split after a training."""
+    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

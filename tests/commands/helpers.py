@@ -8,9 +8,9 @@ from click.testing import CliRunner
 
 from seqlayers.__main__ import cli
 
-EPOCHS = 16
-VALIDATED = [5, 10, 15, 16]
-TINY = "--hidden-units 4 --recurrent-units 3 --gibbs-steps 1 --batch-size 2".split()
+EPOCHS = 12
+VALIDATED = [5, 10, 12]
+TINY = "--model rnn-bernoulli --cell gru --recurrent-units 3 --dropout 0.1 --batch-size 2".split()
 TINY += ["--augment", "-5", "6", "--epochs", str(EPOCHS), "--validate-every", "5"]
 
 RATE = 8000

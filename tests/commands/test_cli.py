@@ -13,6 +13,8 @@ from commands.helpers import seqlayers, succeeds
 from seqlayers import audio
 from seqlayers.__main__ import cli
 from seqlayers.datasets import midi, piano_roll
+from seqlayers.metrics import Likelihood
+from seqlayers.models import SequenceModel
 from seqlayers.runs import building, data, folder, training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,11 +35,18 @@ def save_a_small_model(run, model, history, options, data):
         building.build_model(options | small, num_steps=1).save(Path(run) / folder.LAST)
 
 
-def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, rng):
+def draw_nothing(model, num_steps, prime=None, num_sequences=1, **_):
+    return np.zeros((num_sequences, num_steps, model.head.visible_units), "float32")
+
+
+def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no_report, rng):
     tiny = [(rng.random((6, 88)) < 0.05).astype("uint8")]
     monkeypatch.setattr(piano_roll, "load", lambda name: piano_roll.PianoRolls(tiny, tiny, tiny))
-    monkeypatch.setattr(training, "fit", save_a_small_model)  # training is tested elsewhere
-    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
+    # Training, scores, draws and export are tested elsewhere.
+    monkeypatch.setattr(training, "fit", save_a_small_model)
+    monkeypatch.setattr(SequenceModel, "score", lambda *_, **__: Likelihood(-1, 0, "exact", 1, 1))
+    monkeypatch.setattr(SequenceModel, "generate", draw_nothing)
+    monkeypatch.setattr(SequenceModel, "export", lambda model, path: path.mkdir(parents=True))
     commands = list(examples())
     assert {words[1] for words in commands} == set(cli.commands)
     monkeypatch.chdir(tmp_path)

@@ -106,7 +106,7 @@ def tensorboard_steps(run):
 
 @pytest.mark.slow
 def test_a_run_on_recordings_that_was_stopped_ends_as_one_that_was_not(
-    trained_on_sound, sound_run, birds
+    trained_on_sound, sound_run, birds, no_report
 ):
     run = sound_run
     succeeds("train", "--wav", birds, *TINY_SOUND, "--epochs", 1, "--out", run, "--overwrite")
@@ -120,7 +120,7 @@ def test_a_run_on_recordings_that_was_stopped_ends_as_one_that_was_not(
     assert configs[0]["sound"] == configs[1]["sound"]
 
 
-def test_a_run_of_before_there_were_recipes_goes_on(run):
+def test_a_run_from_before_there_were_recipes_goes_on(run, no_report):
     config = json.loads((run / "config.json").read_text())
     for name in ("recipe", "optimizer", "schedule", "dropout"):
         del config["options"][name]
@@ -128,7 +128,7 @@ def test_a_run_of_before_there_were_recipes_goes_on(run):
     assert "epochs done" in succeeds("train", "--out", run, "--resume")
 
 
-def test_a_run_stopped_before_its_first_epoch_begins_anew(run, music, monkeypatch):
+def test_a_run_stopped_before_its_first_epoch_begins_anew(run, monkeypatch, no_report):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -136,8 +136,10 @@ def test_a_run_stopped_before_its_first_epoch_begins_anew(run, music, monkeypatc
         (run / name).unlink()
     monkeypatch.setattr(training, "pretrain", interrupted)
     assert seqlayers("train", "--out", run, "--resume").exit_code == 130
-    monkeypatch.undo()
-    assert "new, in" in succeeds("train", "--out", run, "--resume", "--epochs", 1)
+    monkeypatch.setattr(training, "fit", lambda run, model, history, *_: begun.append(history))
+    begun = []
+    assert "new, in" in succeeds("train", "--out", run, "--resume")
+    assert begun == [[]]
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -181,8 +183,9 @@ def test_table_and_checkpoint_agree_whatever_was_torn(run):
 
 
 def test_resuming_with_other_options_or_data_is_refused(run, music, tmp_path):
-    said = refused("train", "--out", run, "--resume", "--hidden-units", 5)
-    assert "--hidden-units cannot change" in said and "Received: 5, and the run has 4" in said
+    said = refused("train", "--out", run, "--resume", "--recurrent-units", 5)
+    assert "--recurrent-units cannot change" in said
+    assert "Received: 5, and the run has 3" in said
     config = json.loads((run / "config.json").read_text())
     other = shutil.copytree(music, tmp_path / "other")
     (other / "0.mid").unlink()
@@ -191,9 +194,8 @@ def test_resuming_with_other_options_or_data_is_refused(run, music, tmp_path):
     assert "must not change" in refused("train", "--out", run, "--resume")
 
 
-def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, monkeypatch):
+def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, no_report):
     run = sound_run
-    monkeypatch.setattr("seqlayers.commands.train._report", lambda *_: None)
     other = shutil.copytree(birds, tmp_path / "other")
     config = json.loads((run / "config.json").read_text())
     config["options"]["wav"] = str(other)
