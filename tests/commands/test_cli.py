@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from commands.helpers import seqlayers, succeeds
 
 from seqlayers import audio
@@ -74,23 +75,20 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
         done.add(" ".join(words))
 
 
-def test_help_and_lists_do_not_import_tensorflow():
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["data"], ["recipes"]])
+def test_help_and_lists_do_not_import_tensorflow(arguments):
     script = (
-        "import sys, types, runpy\n"
-        "package = types.ModuleType('seqlayers')\n"  # without what its __init__ imports
-        "package.__path__, package.__version__ = [sys.argv.pop(1)], '0'\n"
-        "sys.modules['seqlayers'] = package\n"
+        "import sys, seqlayers.__main__ as main\n"
         "try:\n"
-        "    runpy.run_module('seqlayers.__main__', run_name='__main__')\n"
+        "    main.main()\n"
         "except SystemExit as end:\n"
         "    assert not end.code, end.code\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
     )
-    for arguments in (["--help"], ["train", "--help"], ["data"]):
-        command = [sys.executable, "-c", script, str(ROOT / "seqlayers"), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
 
 
 def test_debug_shows_the_traceback(run):
