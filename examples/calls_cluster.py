@@ -3,13 +3,13 @@
 Finds segments in recordings, trains an RNN-RBM on their spectrograms, makes a vector of each call
 that people marked, and sorts the vectors into as many clusters as people heard kinds. Prints how
 well clusters and kinds agree, where 1 is the same and 0 is chance, beside vectors made of the
-spectrograms themselves and by a model that has learned nothing. Of all vectors ten principal
-components are taken.
+spectrograms themselves and by a model that has learned nothing. All vectors are reduced to ten
+principal components.
 
 The songs are read from a file of arrays: `audio` of all songs, int16, its `sample_rate`, `lengths`
 of the songs; `syllable_label`, `syllable_start` and `syllable_end` in samples of the song, and
-`syllable_counts` of the songs. The repository of Bengalese finch song
-(doi.org/10.6084/m9.figshare.4805749) is what it is for. Without a file songs are made up.
+`syllable_counts` of the songs. It can be made from the repository of Bengalese finch song
+(doi.org/10.6084/m9.figshare.4805749). Without a file songs are synthesised.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from seqlayers.models import RNNRBM
 from seqlayers.models.embedding import encode_segments
 
 # The bird sings half of the time, and above wind and hum.
-SEGMENTS = {"band": (500, 10000), "threshold": 55, "min_length": 25, "max_length": 1000}
+RULES = audio.SegmentRules(band=(500, 10000), threshold=55, min_length=25, max_length=1000)
 SCALE, BATCH = "log_amplitude", 20
 
 
@@ -35,7 +35,7 @@ def main(finch=None, epochs=12, seeds=3, quick=False):
         songs, marked, kinds = songs[:2], marked[:2], kinds[:2]
         epochs, seeds = 1, 1
     settings = audio.Spectra(hop_length=128, sample_rate=songs[0].sample_rate)
-    corpus = recordings.frames_of_segments(songs, settings=settings, scale=SCALE, **SEGMENTS)
+    corpus = recordings.frames_of_segments(songs, RULES, settings=settings, scale=SCALE)
     scale = audio.Normalizer.fit(corpus.sequences)
     train = [scale.normalize(frames) for frames in corpus.sequences]
     calls = []

@@ -31,10 +31,10 @@ def main(path, wav=None, out="runs/phones", quick=False):
         train, test = sentences[:4], sentences[4:]
         print(f"No {path}: {len(train)} sentences of ARCTIC to learn, another to be asked")
 
-    mean, deviation = audio.mean_and_deviation([log_mel(u.samples) for u in train])
+    normalizer = audio.Normalizer.fit([log_mel(u.samples) for u in train])
 
     def hear(samples):
-        return (log_mel(samples) - mean) / deviation
+        return normalizer.normalize(log_mel(samples))
 
     chunks = [
         chunking.chunk(hear(u.samples), speech.frame_labels(u, names), LENGTH, OVERLAP, DELAY)

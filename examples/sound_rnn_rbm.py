@@ -26,8 +26,8 @@ def main(wav=None, seconds=4.0, epochs=100, out="runs/sound_rnn_rbm.wav", quick=
     keras.utils.set_random_seed(0)
     sentences = speech.load_examples()
     recordings = wav or [audio.Sound(s.samples, s.sample_rate) for s in sentences]
-    options = {"threshold": 40, "min_spacing": 20, "max_length": 1000, "long": "split"}
-    corpus = frames_of_segments(recordings, scale=SCALE, **options)
+    rules = audio.SegmentRules(threshold=40, min_spacing=20, max_length=1000, long="split")
+    corpus = frames_of_segments(recordings, rules, scale=SCALE)
     settings = corpus.settings
     scale = audio.Normalizer.fit(corpus.sequences)
     frames = scale.normalize(np.concatenate(corpus.sequences))

@@ -150,3 +150,46 @@ def check_sequence(sequence, features=None, name="sequence"):
                 f"Received: {array[step, feature]} at step {step}, feature {feature}."
             )
     return array
+
+
+def check_finite(name, array, kinds="biuf", wanted="real"):
+    """Returns an array of numbers with at least one axis, all finite in float32.
+
+    Args:
+        name: Name of the argument, for the message.
+        array: The numbers.
+        kinds: Kinds of NumPy types that are accepted.
+        wanted: Description of these kinds, for the message.
+
+    Raises:
+        ValueError: If `array` has no axis, another type, or numbers that are not finite in float32.
+    """
+    try:
+        array = np.asarray(array)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must be an array of numbers. Received: {error}.") from error
+    if array.dtype.kind not in kinds or array.ndim == 0:
+        raise ValueError(
+            f"`{name}` must be an array of numbers, {wanted}. "
+            f"Received: shape {array.shape}, dtype {array.dtype}."
+        )
+    as_float32(name, array)
+    return array
+
+
+def as_float32(name, array):
+    """Returns an array as float32, or as complex64 if it is complex.
+
+    Raises:
+        ValueError: If a number is not finite in that type.
+    """
+    with np.errstate(over="ignore"):
+        array = array.astype("complex64" if array.dtype.kind == "c" else "float32", copy=False)
+    finite = np.isfinite(array)
+    if not finite.all():
+        at = tuple(np.argwhere(~finite)[0].tolist())
+        raise ValueError(
+            f"`{name}` must be finite in float32, and give finite results. "
+            f"Received: {array[at]} at {at}."
+        )
+    return array

@@ -1,9 +1,8 @@
-"""Files that are either the old one or the new one, never half of each.
+"""Files written whole or not at all, and the error of a file that cannot be used.
 
-What is to be written goes to a sibling with a hidden name first, is flushed to the disk, and takes
-the final name in one step. A full disk, an exception or Ctrl-C removes the sibling and leaves what
-was there before. A process killed in between leaves a sibling whose name starts with `.tmp-`; it
-is never read and may be deleted.
+Data go to a hidden sibling first, are flushed to the disk, and take the final name in one step. A
+full disk, an exception or Ctrl-C removes the sibling and leaves the older file. A process killed in
+between leaves a sibling whose name starts with `.tmp-`; it is never read and may be deleted.
 """
 
 import contextlib
@@ -11,6 +10,31 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+
+
+class FileError(ValueError):
+    """A file that cannot be used.
+
+    Args:
+        reason: Why it cannot be used, without its name.
+        path: The file; None if the data come from no file.
+
+    Attributes:
+        reason: The reason.
+        path: The file as a string, or None.
+    """
+
+    def __init__(self, reason, path=None):
+        self.reason = reason
+        self.path = None if path is None else os.fspath(path)
+        super().__init__(reason if path is None else f"{self.path}: {reason}")
+
+
+def reason_of(error):
+    """Returns why a file cannot be used, without its name, from a `FileError` or an `OSError`."""
+    if isinstance(error, FileError):
+        return error.reason
+    return error.strerror or str(error)
 
 
 def write_atomically(path, data):

@@ -193,8 +193,18 @@ def test_the_distance_of_spectra_is_in_decibels_both_ways_and_has_a_floor():
     assert log_spectral_distance(P, P) == 0 == log_spectral_distance([0.0], [0.0])
     assert log_spectral_distance(P, P[::-1]) == pytest.approx(np.sqrt(800 / 3))
     assert log_spectral_distance(P[::-1], P) == log_spectral_distance(P, P[::-1])
-    assert log_spectral_distance([1.0, 0.0], [1.0, 1e-3], -60) == pytest.approx(np.sqrt(900 / 2))
-    assert log_spectral_distance([1.0, 0.0], [1.0, 1e-3], -20) == 0
+    assert log_spectral_distance([1.0, 0.0], [1.0, 1e-3], 1e-6) == pytest.approx(np.sqrt(900 / 2))
+    assert log_spectral_distance([1.0, 0.0], [1.0, 1e-3], 0.01) == 0
+    assert log_spectral_distance([1.0, 0.0], [1.0, 1e-3]) == pytest.approx(np.sqrt(2500 / 2))
+
+
+def test_the_distance_of_spectrograms_is_the_mean_over_frames(rng):
+    P, Q = rng.gamma(2, 1, (2, 20, 129))
+    expected = sum(
+        np.sqrt(np.mean((10 * np.log10(p / q)) ** 2)) / 20 for p, q in zip(P, Q, strict=True)
+    )
+    assert log_spectral_distance(P, Q) == pytest.approx(expected)
+    assert log_spectral_distance(0 * P, 0 * P + 1, floor=1e-10) == pytest.approx(100)
 
 
 def by_definition(points, others, k):
@@ -257,7 +267,7 @@ def test_a_hidden_unit_is_silent_by_its_mean_over_all_frames():
         ("8 frames or more.*at most 5", modulation_spectrum, [np.ones((2, 5, 2)), 8]),
         ("one shape.*\\(2,\\) and \\(3,\\)", log_spectral_distance, [np.ones(2), np.ones(3)]),
         ("`other` must hold powers", log_spectral_distance, [np.ones(2), -np.ones(2)]),
-        ("`floor_db` must be", log_spectral_distance, [np.ones(2), np.ones(2), 3.0]),
+        ("`floor` must be", log_spectral_distance, [np.ones(2), np.ones(2), 0.0]),
         (
             "`real` must hold more than 3 points",
             precision_recall,

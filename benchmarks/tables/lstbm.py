@@ -31,7 +31,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import store  # noqa: E402
 
-from seqlayers import audio  # noqa: E402
+from seqlayers import audio, metrics  # noqa: E402
 from seqlayers.datasets import speech  # noqa: E402
 from seqlayers.heads import ConditionalRBM  # noqa: E402
 from seqlayers.models import RTRBM, TRBM, LSTBMModel, SequenceModel  # noqa: E402
@@ -40,6 +40,7 @@ RESULTS = Path(__file__).parents[1] / "results" / "lstbm.json"
 ARCTIC = Path(__file__).parents[2] / ".." / "shared" / "data" / "speech" / "arctic_slt_103.npz"
 
 BINS, TRAIN, PIECE, BATCH, SEED = 129, 50, 100, 10, 0
+POWER_FLOOR = 1e-10  # below the noise of 16 bits
 RECIPES = {  # scale of frames, rate and epochs
     "paper": ("amplitude", 1e-3, 250),
     "root": ("root_amplitude", 5e-3, 30),
@@ -96,12 +97,13 @@ def mean_squared_error(x, y):
 
 
 def judged(sentences, transforms, amplitudes):
-    """Means over sentences: log-spectral distortion, and PESQ in both bands."""
+    """Means over sentences: log-spectral distance, and PESQ in both bands."""
     from pesq import pesq
 
     figures = []
     for sentence, X, A in zip(sentences, transforms, amplitudes, strict=True):
-        distortion = audio.log_spectral_distortion(np.abs(X), A)
+        powers = (np.square(x, dtype="float64") for x in (np.abs(X), A))
+        distortion = metrics.log_spectral_distance(*powers, floor=POWER_FLOOR)
         sound = audio.inverse_stft(A * np.exp(1j * np.angle(X)), len(sentence.samples))
         bands = [pesq(sentence.sample_rate, sentence.samples, sound, b) for b in ("nb", "wb")]
         figures.append([distortion, *bands])

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import store
 
-from seqlayers import audio
+from seqlayers import audio, metrics
 
 RESULTS = Path(__file__).parents[1] / "results" / "segments.json"
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -41,10 +41,10 @@ def score(songs, rate, labels, options):
     found = []
     for song in songs:
         try:
-            found.append(audio.segments(song, rate, **options).times)
+            found.append(audio.segments(song, rate, audio.SegmentRules(**options)).times)
         except audio.NoSegments:
             found.append(np.zeros((0, 2)))
-    return [each.f1 for each in audio.segment_scores(found, labels, TOLERANCE)]
+    return [each.f1 for each in metrics.segment_scores(found, labels, TOLERANCE)]
 
 
 def main(finch):

@@ -67,8 +67,8 @@ EPOCHS = {"": 60, "long": 180} | dict.fromkeys(DAMAGED, 20)
 TEST_PIECES = 15
 DRAWN, DRAWN_FRAMES, MODULATION = 8, 4 * PIECE, 32  # frames of a piece of the modulation spectrum
 SEGMENTS = {
-    "finch": {"band": (500, 10000), "threshold": 55, "min_length": 25, "max_length": 1000},
-    "arctic": {"threshold": 40, "min_spacing": 20, "max_length": 1000, "long": "split"},
+    "finch": audio.SegmentRules(band=(500, 10000), threshold=55, min_length=25, max_length=1000),
+    "arctic": audio.SegmentRules(threshold=40, min_spacing=20, max_length=1000, long="split"),
 }
 SCALE = "log_amplitude"
 
@@ -114,7 +114,7 @@ class Data:
         else:
             sentences = speech.load_arctic(arctic)[:50]
             sounds = [audio.Sound(s.samples, s.sample_rate) for s in sentences]
-        corpus = recordings.frames_of_segments(sounds, scale=SCALE, **SEGMENTS[name])
+        corpus = recordings.frames_of_segments(sounds, SEGMENTS[name], scale=SCALE)
         self.settings = corpus.settings
         train, test = recordings.temporal_folds(corpus, 2)[-1]
         self.normalizer = audio.Normalizer.fit([corpus.sequences[n] for n in train])

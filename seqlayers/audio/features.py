@@ -1,18 +1,17 @@
-"""What speech recognisers see of sound.
+"""Features for speech recognition: log-mel bands, MFCCs, log energy and their deltas.
 
-With x the samples of a frame, w the window and X the Fourier transform (see `framing`),
+With x the samples of a frame and X its Fourier transform (see `framing`),
 
-    X_k = sum_n w_n x_n exp(-2 pi j k n / fft_length)
-    P_m = log(sum_k M_km |X_k|^2)                                   log-mel
-    c_i = sqrt(2 / J) sum_m P_m cos(pi i (m + 1/2) / J), i = 1, 2, ..  MFCC, of m = 0 .. J-1
+    P_m = log(sum_k M_km |X_k|^2)                                   log-mel, m = 0 .. J-1
+    c_i = sqrt(2 / J) sum_m P_m cos(pi i (m + 1/2) / J)             MFCC, i = 1, 2, ..
     E   = log(sum_n x_n^2)                                          log energy
-    d_t = sum_i i (c_{t+i} - c_{t-i}) / (2 sum_i i^2), i = 1 .. width  delta
+    d_t = sum_i i (c_{t+i} - c_{t-i}) / (2 sum_i i^2)               delta, i = 1 .. width
 
-Column m of M is a triangle over the frequencies; edges and peaks of all J are evenly spaced on
-mel(f) = 2595 log10(1 + f / 700). Logarithms are natural and of nothing below 1e-10, which is less
-than the noise of 16 bits. Past the ends d_t takes the first and the last frame again. There is no
-pre-emphasis and no liftering: both only add to a feature or scale it, but for what leaks between
-bands, and `normalize` takes that away again.
+Column m of M is a triangle over the frequencies. The edges and peaks of all J triangles are evenly
+spaced on mel(f) = 2595 log10(1 + f / 700). Logarithms are natural; their arguments are at least
+1e-10, which is below the noise of 16 bits. Beyond the ends, d_t repeats the first and the last
+frame. There is neither pre-emphasis nor liftering: apart from leakage between bands, both only
+shift or scale a feature, which `normalize` undoes.
 """
 
 import numpy as np
@@ -20,24 +19,25 @@ import numpy as np
 from seqlayers.audio.framing import frame_lengths, frame_spectra, frames, transform_length
 from seqlayers.checks import check_integer, check_sequence
 
-FLOOR = 1e-10  # of what a logarithm is taken of
+FLOOR = 1e-10  # smallest argument of a logarithm
 
 
 def mel_filterbank(sample_rate, fft_length, num_bands=40, low=20.0, high=None):
-    """Triangles that gather the bins of a power spectrum into bands.
+    """Returns the triangles M that sum the bins of a power spectrum into bands.
 
     Args:
-        sample_rate: Samples a second.
-        fft_length: Samples of the Fourier transform.
+        sample_rate: Samples per second.
+        fft_length: Length of the Fourier transform.
         num_bands: Number J of triangles.
-        low, high: Where the first begins and the last ends, in Hz; `high` is half the sample
-            rate if None.
+        low: Frequency in Hz at which the first triangle begins.
+        high: Frequency in Hz at which the last triangle ends; half the sample rate if None.
 
     Returns:
         float32 array `(fft_length // 2 + 1, num_bands)`. Peaks are 1.
 
     Raises:
-        ValueError: If an argument is not as above, or a triangle is so narrow that it holds no bin.
+        ValueError: If a number is not a positive integer, the frequencies are out of order or out
+            of range, or a triangle is so narrow that it holds no bin.
 
     Example:
         >>> mel_filterbank(16000, 512).shape
@@ -79,20 +79,23 @@ def log_mel(
     low=20.0,
     high=None,
 ):
-    """Logarithm of the power in bands that are even on the mel scale.
+    """Computes log-mel features: the log power of each frame in bands of the mel scale.
 
     Args:
         samples: Floats `(N,)`.
-        sample_rate: Samples a second.
-        num_bands, low, high: As in `mel_filterbank`.
-        energy: Adds the log energy of the frame, behind the bands.
-        frame_length, hop_length: In samples; 25 ms and 10 ms if None.
+        sample_rate: Samples per second.
+        num_bands: Number J of bands.
+        energy: Whether to append the log energy of the frame.
+        frame_length: Samples per frame; 25 ms if None.
+        hop_length: Samples from the start of a frame to that of the next; 10 ms if None.
+        low: Lower end of the first band, in Hz.
+        high: Upper end of the last band, in Hz; half the sample rate if None.
 
     Returns:
         float32 array `(T, num_bands + 1)`, or `(T, num_bands)` without energy.
 
     Raises:
-        ValueError: If an argument is not as above, or there are too few samples for a frame.
+        ValueError: If the samples are invalid or fewer than a frame, or as in `mel_filterbank`.
 
     Example:
         >>> log_mel(np.zeros(16000), 16000).shape
@@ -109,23 +112,23 @@ def log_mel(
 
 
 def mfcc(samples, sample_rate, num_coefficients=12, num_bands=26, *, energy=True, **options):
-    """Mel-frequency cepstral coefficients, from the first on, and the log energy.
+    """Computes mel-frequency cepstral coefficients c_1, c_2, .. and the log energy.
 
-    The zeroth, which is the mean of the bands, is left out; the log energy stands for it.
+    The log energy takes the place of c_0, the mean of the bands.
 
     Args:
         samples: Floats `(N,)`.
-        sample_rate: Samples a second.
+        sample_rate: Samples per second.
         num_coefficients: Number of coefficients, below `num_bands`.
-        num_bands: Number J of bands that they are made of.
-        energy: Adds the log energy of the frame, behind the coefficients.
+        num_bands: Number J of bands that they are computed from.
+        energy: Whether to append the log energy of the frame.
         **options: `frame_length`, `hop_length`, `low` and `high`, as in `log_mel`.
 
     Returns:
         float32 array `(T, num_coefficients + 1)`, or `(T, num_coefficients)` without energy.
 
     Raises:
-        ValueError: If an argument is not as above, or there are too few samples for a frame.
+        ValueError: If there are not fewer coefficients than bands, or as in `log_mel`.
 
     Example:
         >>> mfcc(np.zeros(16000), 16000).shape
@@ -145,17 +148,18 @@ def mfcc(samples, sample_rate, num_coefficients=12, num_bands=26, *, energy=True
 
 
 def log_energy(samples, frame_length, hop_length):
-    """Log energy E of each frame, without a window.
+    """Computes the log energy E of each frame, without a window.
 
     Args:
         samples: Floats `(N,)`.
-        frame_length, hop_length: In samples.
+        frame_length: Samples per frame.
+        hop_length: Samples from the start of a frame to that of the next.
 
     Returns:
         float32 array `(T,)`.
 
     Raises:
-        ValueError: If an argument is not as above, or there are too few samples for a frame.
+        ValueError: If the samples are invalid or fewer than a frame, or a length is not positive.
 
     Example:
         >>> log_energy(np.ones(1000), 400, 160)
@@ -166,20 +170,20 @@ def log_energy(samples, frame_length, hop_length):
 
 
 def with_deltas(features, order=2, width=2, channels=False):
-    """Adds to features how fast they change, by regression over the frames around.
+    """Appends the deltas of features: their slope, by regression over the neighbouring frames.
 
     Args:
         features: Floats `(T, F)`.
-        order: 1 for deltas, 2 for the deltas of the deltas, too.
-        width: Number of frames to each side that a delta looks at.
-        channels: Gives the features, their deltas and so on a last axis of their own, as
-            `ConvLSTMPatch` and convolutions want them, instead of one behind the other.
+        order: 1 for deltas, 2 for deltas of deltas as well.
+        width: Number of frames on each side that a delta is computed from.
+        channels: If True, features, deltas and so on get a last axis of their own, as
+            `ConvLSTMPatch` and convolutions take them, instead of being joined along F.
 
     Returns:
         float32 array `(T, (1 + order) * F)`, or `(T, F, 1 + order)` with channels.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If `features` is not such an array, or a number is not a positive integer.
 
     Example:
         >>> with_deltas(np.arange(6.0)[:, None], order=1, width=1)[:, 1]

@@ -1,29 +1,31 @@
-"""Windows, frames and the Fourier transform of each frame.
+"""Frames of sound, and the Fourier transform of each frame.
 
-Frame t is made of the samples t H .. t H + L - 1, of frame length L and hop length H. There is no
-padding here, so N samples make
+Frame t consists of the samples t H .. t H + L - 1, of frame length L and hop length H. There is no
+padding, so N samples make
 
     T = 1 + floor((N - L) / H)
 
-frames. Where lengths are not given, L is 25 ms and H 10 ms.
+frames. With x the samples of a frame, w the window and M the length of the transform,
+
+    X_k = sum_n w_n x_n exp(-2 pi j k n / M),   k = 0 .. floor(M / 2)
 """
 
 import numpy as np
 
 from seqlayers.audio.files import check_samples
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_choice, check_integer
+
+# Height a of each window a - (1 - a) cos(2 pi n / L).
+WINDOWS = {"hann": 0.5, "hamming": 0.54, "rectangular": 1.0}
 
 
 def frame_lengths(sample_rate, frame_length=None, hop_length=None):
-    """Lengths of frames in samples.
+    """Returns `(frame_length, hop_length)`, with the usual values of speech recognition for None.
 
     Args:
-        sample_rate: Samples a second.
-        frame_length: Samples of a frame; those of 25 ms if None.
-        hop_length: Samples from the start of a frame to that of the next; those of 10 ms if None.
-
-    Returns:
-        `(frame_length, hop_length)`.
+        sample_rate: Samples per second.
+        frame_length: Samples per frame; 25 ms if None.
+        hop_length: Samples from the start of a frame to that of the next; 10 ms if None.
 
     Raises:
         ValueError: If an argument is not a positive integer.
@@ -41,7 +43,15 @@ def frame_lengths(sample_rate, frame_length=None, hop_length=None):
 
 
 def num_frames(num_samples, frame_length, hop_length):
-    """How many frames fit into so many samples; 0 if there are fewer than one takes.
+    """Returns the number of frames in so many samples; 0 if there are fewer than one frame takes.
+
+    Args:
+        num_samples: Number N of samples.
+        frame_length: Samples L per frame.
+        hop_length: Samples H from the start of a frame to that of the next.
+
+    Raises:
+        ValueError: If an argument is not an integer, or too small.
 
     Example:
         >>> num_frames(16000, 400, 160)
@@ -54,33 +64,33 @@ def num_frames(num_samples, frame_length, hop_length):
 
 
 def window_weights(window, length):
-    """The window w that a frame is seen through.
+    """Returns the window w that the samples of a frame are multiplied by.
 
     Args:
-        window: `"hann"`, `"hamming"` or `"rectangular"`; of one period, w_L would be w_0 again.
-        length: Samples L of the frame.
+        window: `"hann"`, `"hamming"` or `"rectangular"`. Windows are periodic: w_L would be w_0.
+        length: Samples L per frame.
 
     Returns:
         float32 array `(length,)`.
 
     Raises:
-        ValueError: If `window` is not as above.
+        ValueError: If `window` is another name, or `length` is not a positive integer.
 
     Example:
         >>> window_weights("hann", 4)
         array([0. , 0.5, 1. , 0.5], dtype=float32)
     """
-    heights = {"hann": 0.5, "hamming": 0.54, "rectangular": 1.0}
-    if not isinstance(window, str) or window not in heights:
-        raise ValueError(
-            f"`window` must be one of {', '.join(heights)}. Received: window={window!r}."
-        )
-    a = heights[window]
+    a = WINDOWS[check_choice("window", window, WINDOWS)]
+    length = check_integer("length", length)
     return (a - (1 - a) * np.cos(2 * np.pi * np.arange(length) / length)).astype("float32")
 
 
 def frames(samples, frame_length, hop_length):
-    """Frames [T, frame_length], a view of the samples."""
+    """Returns the frames `(T, frame_length)`, a view of the samples.
+
+    Raises:
+        ValueError: If the samples are invalid or fewer than a frame, or a length is not positive.
+    """
     frame_length = check_integer("frame_length", frame_length)
     hop_length = check_integer("hop_length", hop_length)
     samples = check_samples(samples, least=frame_length)
@@ -88,21 +98,23 @@ def frames(samples, frame_length, hop_length):
 
 
 def frame_spectra(samples, frame_length, hop_length, fft_length=None, window="hann"):
-    """Returns the Fourier transform of each frame.
+    """Computes the short-time Fourier transform X of sound, without padding.
 
     Args:
         samples: Floats `(N,)`.
-        frame_length, hop_length: In samples.
-        fft_length: Samples that a frame is filled up to with zeros; the next power of two that is
-            not below `frame_length` if None.
+        frame_length: Samples L per frame.
+        hop_length: Samples H from the start of a frame to that of the next.
+        fft_length: Length M of the transform, to which frames are padded with zeros; as in
+            `transform_length` if None.
         window: As in `window_weights`.
 
     Returns:
-        complex64 array `(T, fft_length // 2 + 1)`. Column k is of frequency
+        complex64 array `(T, fft_length // 2 + 1)`. Column k has frequency
         `k * sample_rate / fft_length`.
 
     Raises:
-        ValueError: If an argument is not as above, or there are too few samples for a frame.
+        ValueError: If the samples are invalid or fewer than a frame, a length is not a positive
+            integer, `fft_length` is below `frame_length`, or there is no such window.
 
     Example:
         >>> frame_spectra(np.zeros(16000), 400, 160).shape
@@ -114,7 +126,7 @@ def frame_spectra(samples, frame_length, hop_length, fft_length=None, window="ha
 
 
 def transform_length(frame_length, fft_length=None):
-    """Returns the length of the transform: the next power of two if `fft_length` is None."""
+    """Returns `fft_length`; the first power of two not below `frame_length` if it is None."""
     if fft_length is None:
         return 1 << (frame_length - 1).bit_length()
     return check_integer("fft_length", fft_length, least=frame_length)

@@ -1,33 +1,48 @@
-"""Frames brought to a common size, and back."""
+"""Normalisation of frames and features to a common size: of all, of each recording or speaker.
+
+    normalised = (frames - shift) / divisor
+
+for each bin, where shift and divisor are, by `kind`,
+
+    "standard": the mean, and the standard deviation
+    "scale":    0, and the root mean square
+    "unit":     the minimum, and the maximum minus the minimum; the result is clipped to [0, 1]
+
+No divisor is below `DIVISOR_FLOOR` times that of all bins together. So a bin that never changes
+becomes constant, and noise that a model draws there stays small when it is restored.
+"""
 
 import dataclasses
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqlayers.audio.spectra import as_float32, check_finite
-from seqlayers.checks import check_choice, check_sequence, check_sequences
-from seqlayers.files import write_atomically
+from seqlayers.checks import (
+    as_float32,
+    check_choice,
+    check_finite,
+    check_sequence,
+    check_sequences,
+)
 
-DIVISOR_FLOOR = 1e-7  # of a bin's divisor, in parts of that of all bins: the rounding of float32
+KINDS = ("standard", "scale", "unit")
+DIVISOR_FLOOR = 1e-7  # the rounding of float32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Normalizer:
-    """Brings frames to a common size, (frames - shift) / divisor, and back again.
+    """Normalises frames, and restores them.
 
-    In a graph, `keras.layers.Normalization(mean=shift, variance=divisor**2)` does the same, as long
-    as no divisor is below Keras's epsilon, 1e-7.
+    In a graph, `keras.layers.Normalization(mean=shift, variance=divisor**2)` does the same, if no
+    divisor is below Keras's epsilon, 1e-7, and the result is not clipped.
 
     Args:
-        shift: Floats `(F,)` that are taken away, one for each bin.
-        divisor: Floats `(F,)`, all positive.
+        shift: Floats `(F,)`, one for each bin.
+        divisor: Positive floats `(F,)`.
+        clipped: Whether normalised frames are clipped to [0, 1].
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If `shift` and `divisor` are not such arrays, or not finite.
 
     Example:
         >>> normalizer = Normalizer.fit([np.array([[1.0, 7.0], [3.0, 7.0]])])
@@ -37,6 +52,7 @@ class Normalizer:
 
     shift: Any
     divisor: Any
+    clipped: bool = False
 
     def __post_init__(self):
         shape = np.shape(self.shift)
@@ -56,105 +72,72 @@ class Normalizer:
 
     @classmethod
     def fit(cls, frames, kind="standard", per_bin=True):
-        """Finds shift and divisor, in one pass and memory that does not grow with it.
+        """Computes shift and divisor in one pass, in memory that does not grow with the frames.
 
-            divisor^2 = mean of (frames - shift)^2
-
-        No bin's divisor is below `DIVISOR_FLOOR` times the root mean square of them all. So a bin
-        that never moves becomes constant, and the noise of a model does not make it loud once it is
-        restored. A recording in which it does move is far out there: of such bins, train on more
-        or leave them out. If no bin moves, divisors are 1.
+        Fit it to the training data. A bin that is constant there, but not in another recording, is
+        far out of range in that one: train on more data, or remove such bins.
 
         Args:
             frames: Arrays `(T, F)`, as a list, a generator or a `tf.data.Dataset` of them.
-            kind: `"standard"` to make the mean 0 and the variance 1; `"scale"` to make the mean
-                square 1 without a shift, so that amplitudes stay positive, as gamma units
-                want them.
-            per_bin: Whether each bin has numbers of its own; otherwise all have the same.
+            kind: `"standard"` for mean 0 and variance 1; `"scale"` for a mean square of 1 without a
+                shift, so that amplitudes stay positive, as gamma units take them; `"unit"` for the
+                range [0, 1], as Bernoulli units take it.
+            per_bin: If False, all bins share their numbers.
 
         Returns:
             `Normalizer`.
 
         Raises:
-            ValueError: If an argument is not as above, or there are no frames.
+            ValueError: If there are no frames, they are not such arrays, or there is no such kind.
         """
-        check_choice("kind", kind, ("standard", "scale"))
-        count, mean, squares = 0, np.zeros(()), np.zeros(())
-        for n, block in enumerate(frames):
-            features = mean.shape[0] if count else None
-            block = check_sequence(block, features, f"frames[{n}]").astype("float64")
-            own, total = block.mean(axis=0), count + len(block)
-            # `squares` are sums of (frames - mean)^2, which lose no digits to a large mean.
-            squares = squares + np.square(block - own).sum(axis=0)
-            squares = squares + np.square(own - mean) * (count * len(block) / total)
-            mean = mean + (own - mean) * (len(block) / total)
-            count = total
-        if not count:
-            raise ValueError("`frames` must hold at least one array. Received: none.")
-        shift = np.zeros_like(mean)
-        if kind == "standard":
-            shift = mean if per_bin else np.full_like(mean, mean.mean())
-        square = squares / count + np.square(mean - shift)  # mean of (frames - shift)^2
-        overall = np.sqrt(square.mean())
-        # Rounding may leave constants some deviation, which is no reason to blow them up.
-        if overall <= 1e-7 * np.abs(mean).max():
-            return cls(shift, np.ones_like(mean))
-        own = np.sqrt(square) if per_bin else np.full_like(mean, overall)
-        return cls(shift, np.maximum(own, DIVISOR_FLOOR * overall))
+        check_choice("kind", kind, KINDS)
+        blocks = _blocks(frames)
+        shift, divisor = (
+            _unit(blocks, per_bin) if kind == "unit" else _moments(blocks, kind, per_bin)
+        )
+        return cls(shift, divisor, clipped=kind == "unit")
 
     def normalize(self, frames):
-        """(frames - shift) / divisor.
+        """Returns normalised frames, float32 `(..., F)`.
 
         Args:
             frames: Floats `(..., F)`.
 
-        Returns:
-            float32 array `(..., F)`.
-
         Raises:
-            ValueError: If the argument is not as above.
+            ValueError: If the frames have another number of bins, or are not finite.
         """
-        return self._moved(frames, lambda x: (x - self.shift) / self.divisor)
+        normalized = self._moved(frames, lambda x: (x - self.shift) / self.divisor)
+        return np.clip(normalized, 0, 1) if self.clipped else normalized
 
     def restore(self, frames):
-        """frames * divisor + shift: `normalize` backwards, but for rounding."""
+        """Returns frames before normalisation, float32 `(..., F)`, up to rounding and clipping.
+
+        Args:
+            frames: Normalised floats `(..., F)`.
+
+        Raises:
+            ValueError: If the frames have another number of bins, or are not finite.
+        """
         return self._moved(frames, lambda x: x * self.divisor + self.shift)
 
     def get_config(self):
-        """Lists of floats, for JSON."""
-        return {"shift": self.shift.tolist(), "divisor": self.divisor.tolist()}
+        """Returns the arguments as lists of floats and a bool, for JSON."""
+        return {
+            "shift": self.shift.tolist(),
+            "divisor": self.divisor.tolist(),
+            "clipped": self.clipped,
+        }
 
     @classmethod
     def from_config(cls, config):
+        """Returns the normaliser that `get_config` describes."""
+        config = dict(config)
+        # Earlier versions had two classes and wrote their name.
+        name = config.pop("class", None)
+        if name is not None:
+            check_choice("class", name, ("Normalizer", "UnitNormalizer"))
+            config["clipped"] = name == "UnitNormalizer"
         return cls(**config)
-
-    def save(self, path):
-        """Writes a JSON file that `load` reads, all of it or nothing.
-
-        Raises:
-            OSError: If the file cannot be written; an older one is untouched then.
-        """
-        config = {"class": type(self).__name__} | self.get_config()
-        write_atomically(path, json.dumps(config).encode())
-
-    @classmethod
-    def load(cls, path):
-        """Reads what `save` wrote, bit for bit.
-
-        Raises:
-            ValueError: If the file is damaged or holds something else. Names the file.
-            OSError: If there is no such file or it may not be read.
-        """
-        try:
-            config = json.loads(Path(path).read_bytes())
-            name = config.pop("class", cls.__name__)
-            if name != cls.__name__:
-                raise ValueError(f"it holds a {name}.")
-            return cls.from_config(config)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{os.fspath(path)}: not a file of a {cls.__name__}, or a damaged one: {error}"
-            ) from error
 
     def _moved(self, frames, move):
         frames = check_finite("frames", frames)
@@ -165,71 +148,19 @@ class Normalizer:
         return as_float32("frames", move(frames))
 
 
-class UnitNormalizer(Normalizer):
-    """Brings frames between 0 and 1, as Bernoulli units want them.
-
-        clip((frames - least) / (largest - least), 0, 1)
-
-    Fit it to what is trained on; what others have beyond that is clipped. Arguments, saving and
-    loading are those of `Normalizer`, with the least values as `shift`.
-
-    Example:
-        >>> normalizer = UnitNormalizer.fit([np.array([[1.0, 7.0], [3.0, 7.0]])])
-        >>> normalizer.normalize([[2.0, 7.0], [9.0, 8.0]])
-        array([[0.5, 0. ],
-               [1. , 1. ]], dtype=float32)
-    """
-
-    @classmethod
-    def fit(cls, frames, kind="unit", per_bin=True):
-        """Finds the least and the largest values, in one pass and memory that does not grow.
-
-        As in `Normalizer.fit`, a bin that never moves becomes constant, 0 here.
-
-        Args:
-            frames: Arrays `(T, F)`, as a list, a generator or a `tf.data.Dataset` of them.
-            kind: `"unit"`, the only one.
-            per_bin: Whether each bin has numbers of its own; otherwise all have the same.
-
-        Returns:
-            `UnitNormalizer`.
-
-        Raises:
-            ValueError: If an argument is not as above, or there are no frames.
-        """
-        check_choice("kind", kind, ("unit",))
-        least = largest = None
-        for n, block in enumerate(frames):
-            features = None if least is None else len(least)
-            block = check_sequence(block, features, f"frames[{n}]").astype("float64")
-            low, high = block.min(axis=0), block.max(axis=0)
-            least = low if least is None else np.minimum(least, low)
-            largest = high if largest is None else np.maximum(largest, high)
-        if least is None:
-            raise ValueError("`frames` must hold at least one array. Received: none.")
-        if not per_bin:
-            least, largest = np.full_like(least, least.min()), np.full_like(least, largest.max())
-        moved = largest - least
-        floor = DIVISOR_FLOOR * max(moved.max(), np.abs(least).max())
-        return cls(least, np.maximum(moved, floor) if floor else np.ones_like(moved))
-
-    def normalize(self, frames):
-        return np.clip(super().normalize(frames), 0, 1)
-
-
 def normalize(sequences, groups=None):
-    """Gives each feature mean 0 and variance 1, in each sequence or in each group of them.
+    """Normalises each recording, or each group of them, to mean 0 and variance 1 in each feature.
 
     Args:
         sequences: List of arrays `(T, F)`.
-        groups: For each sequence what group it is of, such as its speaker; the frames of a group
-            are normalised together. Each sequence is a group of its own if None.
+        groups: The group of each sequence, such as its speaker; groups are normalised as a whole.
+            Each sequence is a group of its own if None.
 
     Returns:
         List of float32 arrays `(T, F)`. A feature that never changes is 0.
 
     Raises:
-        ValueError: If the lists are not as above.
+        ValueError: If the sequences are not such arrays, or there is not one group for each.
 
     Example:
         >>> a, b = normalize([np.array([[1.0], [5.0]]), np.array([[3.0]])], ["she", "she"])
@@ -248,30 +179,54 @@ def normalize(sequences, groups=None):
         members.setdefault(group, []).append(n)
     normalized: list = [None] * len(sequences)
     for indices in members.values():
-        mean, deviation = mean_and_deviation([sequences[n] for n in indices])
+        normalizer = Normalizer.fit([np.concatenate([sequences[n] for n in indices])])
         for n in indices:
-            normalized[n] = ((sequences[n] - mean) / deviation).astype("float32")
+            normalized[n] = normalizer.normalize(sequences[n])
     return normalized
 
 
-def mean_and_deviation(sequences):
-    """Mean and standard deviation of each feature over all frames, to normalise later ones by.
+def _blocks(frames):
+    """Yields arrays of frames, checked, as float64."""
+    features = None
+    for n, block in enumerate(frames):
+        block = check_sequence(block, features, f"frames[{n}]").astype("float64")
+        features = block.shape[1]
+        yield block
+    if features is None:
+        raise ValueError("`frames` must hold at least one array. Received: none.")
 
-    Args:
-        sequences: List of arrays `(T, F)`.
 
-    Returns:
-        Two float64 arrays `(F,)`. The deviation of a feature that never changes is said to be 1.
+def _moments(blocks, kind, per_bin):
+    """Returns shift and divisor of the kinds "standard" and "scale"."""
+    count, mean, squares = 0, np.zeros(()), np.zeros(())
+    for block in blocks:
+        own, total = block.mean(axis=0), count + len(block)
+        # `squares` are sums of (frames - mean)^2, which lose no digits to a large mean.
+        squares = squares + np.square(block - own).sum(axis=0)
+        squares = squares + np.square(own - mean) * (count * len(block) / total)
+        mean = mean + (own - mean) * (len(block) / total)
+        count = total
+    shift = np.zeros_like(mean)
+    if kind == "standard":
+        shift = mean if per_bin else np.full_like(mean, mean.mean())
+    square = squares / count + np.square(mean - shift)  # mean of (frames - shift)^2
+    overall = np.sqrt(square.mean())
+    # Rounding may leave constants some deviation, which is not to be scaled up.
+    if overall <= 1e-7 * np.abs(mean).max():
+        return shift, np.ones_like(mean)
+    own = np.sqrt(square) if per_bin else np.full_like(mean, overall)
+    return shift, np.maximum(own, DIVISOR_FLOOR * overall)
 
-    Raises:
-        ValueError: If the list is not as above.
 
-    Example:
-        >>> mean, deviation = mean_and_deviation([np.array([[1.0, 7.0], [3.0, 7.0]])])
-        >>> mean.tolist(), deviation.tolist()
-        ([2.0, 7.0], [1.0, 1.0])
-    """
-    frames = np.concatenate(check_sequences(sequences)).astype("float64")
-    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
-    # Rounding may leave a constant some deviation, which is no reason to blow it up.
-    return mean, np.where(deviation > 1e-7 * np.abs(mean), deviation, 1.0)
+def _unit(blocks, per_bin):
+    """Returns shift and divisor of the kind "unit"."""
+    least = largest = None
+    for block in blocks:
+        low, high = block.min(axis=0), block.max(axis=0)
+        least = low if least is None else np.minimum(least, low)
+        largest = high if largest is None else np.maximum(largest, high)
+    if not per_bin:
+        least, largest = np.full_like(least, least.min()), np.full_like(least, largest.max())
+    moved = largest - least
+    floor = DIVISOR_FLOOR * max(moved.max(), np.abs(least).max())
+    return least, np.maximum(moved, floor) if floor else np.ones_like(moved)

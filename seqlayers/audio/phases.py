@@ -1,27 +1,27 @@
-"""Sound of amplitudes whose phases are lost, all at once or frame by frame.
+"""Sound from amplitudes alone, whose phases are unknown: of all frames at once, or frame by frame.
 
-`griffin_lim` makes it of all frames. With amplitudes A,
+`griffin_lim` takes all frames at once. With amplitudes A,
 
     y_i = stft(inverse_stft(A c_{i-1} / |c_{i-1}|)),   c_i = y_i + momentum (y_i - y_{i-1})
 
 where the phases of c_0 are drawn and y_0 = 0 (N. Perraudin, P. Balazs and P. L. Sondergaard, A Fast
-Griffin-Lim Algorithm, WASPAA 2013). With momentum 0 it is the algorithm of Griffin and Lim.
+Griffin-Lim Algorithm, WASPAA 2013). Momentum 0 is the algorithm of Griffin and Lim.
 
-`SoundStream` takes one frame at a time and does not wait for the end. Frames are those of
-`spectra`, of length L and hop length H, and w is the window. When frame t with amplitudes A_t
-comes, the phases of frames t - R .. t are still open, R being the look-ahead, and those of all
-frames before are settled. Of what is known of the sound,
+`SoundStream` takes one frame at a time. Frames are those of `spectra`, of length L and hop length
+H, and w is the window. When frame t arrives with amplitudes A_t, the phases of frames t - R .. t
+are open, R being the look-ahead; those of earlier frames are settled. The sound so far is
 
     x_n = sum_s w_{n,s} (F^-1 A_s c_s / |c_s|)_{n,s} / O_n,  O_n = sum_s w_{n,s}^2
 
-where the sum of x runs over the frames so far, and that of O over all frames there will ever be,
-so that where frames are still missing the sound fades out. The first phases of frame t are those
-of the sound without it. Then, `num_iterations` times, for all open frames at once,
+where x sums over the frames so far and O over all frames, past and future, so that the sound fades
+out where frames are still missing. The first phases of frame t are those of the sound without it.
+Then, `num_iterations` times, for all open frames at once,
 
-    y_s = F(w x_s),   c_s = y_s + momentum (y_s - y_s'),   y_s' that of the iteration before
+    y_s = F(w x_s),   c_s = y_s + momentum (y_s - y_s')
 
-Then frame t - R is settled, and the H samples come out that lie in no open frame. Where c_s is 0,
-its phase is that of a pulse in the middle of the frame.
+where y_s' is y_s of the iteration before. Finally frame t - R is settled, and the H samples that
+lie in no open frame are returned. Where c_s is 0, its phase is that of a pulse in the middle of the
+frame.
 
 Reference: X. Zhu, G. T. Beauregard and L. L. Wyse, Real-Time Signal Estimation From Modified
 Short-Time Fourier Transform Magnitude Spectra, IEEE TASLP 2007. Ours differs in that all open
@@ -46,21 +46,22 @@ from seqlayers.checks import check_integer, check_number
 def griffin_lim(
     amplitude, num_samples=None, num_iterations=60, momentum=0.99, seed=0, settings=DEFAULT
 ):
-    """Makes a sound of amplitudes alone, by the fast algorithm of Griffin and Lim.
+    """Makes sound from amplitudes alone, by the fast algorithm of Griffin and Lim.
 
     Args:
-        amplitude: Floats `(T, num_bins)`, none of them negative.
+        amplitude: Non-negative floats `(T, num_bins)`.
         num_samples: Samples N of the sound, as in `inverse_stft`.
-        num_iterations: Number of times that the phases are made anew of the sound they make.
+        num_iterations: Number of times that the phases are computed again from the sound.
         momentum: From 0 to 1.
         seed: Non-negative integer that the first phases are drawn from.
-        settings: `Spectra`, those of `stft`.
+        settings: The `Spectra` that the amplitudes have.
 
     Returns:
         float32 array `(N,)`, the same for the same seed.
 
     Raises:
-        ValueError: If an argument is not as above, or T frames are not made of `num_samples`.
+        ValueError: If the amplitudes are not such an array or not finite, a number is out of range,
+            or `num_samples` samples do not make T frames.
 
     Example:
         >>> amplitude = np.abs(stft(np.sin(np.arange(1000.0))))
@@ -84,24 +85,25 @@ def griffin_lim(
 
 
 class SoundStream:
-    """Makes sound of amplitudes, frame by frame.
+    """Makes sound from amplitudes alone, frame by frame.
 
-    For T frames there come as many samples as of `griffin_lim`, `T H - (L - H)`, and no frame is
-    ever changed once its samples are out. Nothing is drawn: the same frames make the same sound.
+    T frames give as many samples as with `griffin_lim`, `T H - (L - H)`. Samples that were returned
+    never change. Nothing is drawn: the same frames make the same sound.
 
     Args:
-        settings: `Spectra`, those of `stft`.
-        look_ahead: Number R of frames that are seen before one is settled. Without any the sound
-            comes sooner and is worse.
-        num_iterations: Number of times that the phases of the open frames are made anew for each
-            new frame.
+        settings: The `Spectra` that the amplitudes have.
+        look_ahead: Number R of later frames that are seen before a frame is settled. With 0 the
+            sound comes sooner and is worse.
+        num_iterations: Number of times that the phases of the open frames are computed again for
+            each new frame.
         momentum: From 0 to 1.
 
     Attributes:
-        latency: Samples, `R H + L - H`, from the end of what came out to the end of the last frame.
+        latency: Samples from the end of the sound returned so far to the end of the last frame,
+            `R H + L - H`.
 
     Raises:
-        ValueError: If an argument is not as above.
+        ValueError: If `settings` is not a `Spectra`, or a number is out of range.
 
     Example:
         >>> stream = SoundStream()
@@ -124,17 +126,16 @@ class SoundStream:
         self._start()
 
     def push(self, amplitude):
-        """Takes in one more frame.
+        """Adds a frame and returns the samples that are settled now.
 
         Args:
-            amplitude: Floats `(num_bins,)`, none of them negative.
+            amplitude: Non-negative floats `(num_bins,)`.
 
         Returns:
-            float32 array `(H,)`, the samples that are settled now; fewer or none while it is
-            still before the first sample.
+            float32 array `(H,)`; shorter or empty until the first sample of the sound is settled.
 
         Raises:
-            ValueError: If the argument is not as above.
+            ValueError: If the amplitudes are not such an array or not finite.
         """
         A = check_amplitude("amplitude", amplitude)
         if A.shape != (self.settings.num_bins,):
@@ -145,11 +146,9 @@ class SoundStream:
         return self._push(A)
 
     def finish(self):
-        """Ends the sound.
+        """Ends the sound and returns its last samples, float32 `(n,)`.
 
-        Returns:
-            float32 array `(n,)`, the samples that were still open. The next `push` begins another
-            sound.
+        The next `push` starts another sound.
         """
         silence = np.zeros(self.settings.num_bins)
         rest = [self._push(silence) for _ in range(self.look_ahead)]
@@ -157,12 +156,12 @@ class SoundStream:
         return np.concatenate([np.zeros(0, "float32"), *rest])
 
     def _start(self):
-        """Before the first frame there are silent ones, which take nothing from the sound."""
+        """Starts with silent frames before the first one, which leave the sound as it is."""
         shape = self.look_ahead + 1, self.settings.num_bins
         self._amplitude = np.zeros(shape)
         self._spectrum, self._before = np.zeros((2, *shape), "complex128")  # c and y'
-        self._settled = np.zeros(len(self._overlap))  # sums of x over the settled frames
-        self._skipped = self.latency  # samples still to come that are before the first
+        self._settled = np.zeros(len(self._overlap))  # sum of x over the settled frames
+        self._skipped = self.latency  # samples still to come before the first one
 
     def _push(self, amplitude):
         A, c, y = (
@@ -185,7 +184,7 @@ class SoundStream:
         return samples[skipped:]
 
     def _seen(self, A, c):
-        """The spectra y of the open frames of x."""
+        """Returns the spectra y of the open frames of x."""
         L, H = self.settings.frame_length, self.settings.hop_length
         x = self._settled.copy()
         for s, samples in enumerate(self._sound(A, c)):
@@ -194,13 +193,13 @@ class SoundStream:
         return np.fft.rfft(self._window * frames)
 
     def _sound(self, A, c):
-        """What frames of amplitudes A and phases of c add to the sound, `(frames, L)`."""
+        """Returns the samples `(frames, L)` that frames of amplitudes A and phases of c add."""
         size = np.abs(c)
         phase = np.where(size > 0, c / np.where(size > 0, size, 1), self._pulse)
         return self._window * np.fft.irfft(A * phase, self.settings.frame_length)
 
 
 def _phase(c):
-    """c / |c|, and 1 where c is 0."""
+    """Returns c / |c|, and 1 where c is 0."""
     size = np.abs(c)
     return np.where(size > 0, c / np.where(size > 0, size, 1), 1)

@@ -11,8 +11,7 @@ import traceback
 
 import click
 
-from seqlayers.audio import AudioError, NoSegments
-from seqlayers.datasets.midi import MidiError
+from seqlayers.files import FileError
 
 DEBUG, HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`
 SHOWN = 10  # most skipped files that are listed
@@ -103,15 +102,15 @@ def list_skipped(skipped, read, kind):
     """Prints which files were skipped, and why.
 
     Args:
-        skipped: Pairs `(file, reason)`; a reason names its file.
+        skipped: Pairs `(file, reason)`.
         read: Number of files that were read.
         kind: Plural noun for the files.
     """
     if not skipped:
         return
     click.echo(f"Skipped {len(skipped)} of {len(skipped) + read} {kind}:", err=True)
-    for _, reason in skipped[:SHOWN]:
-        click.echo(f"  {reason}", err=True)
+    for file, reason in skipped[:SHOWN]:
+        click.echo(f"  {file}: {reason}", err=True)
     if len(skipped) > SHOWN:
         click.echo(f"  and {len(skipped) - SHOWN} more", err=True)
 
@@ -121,7 +120,7 @@ def naming(flag):
     """Names the option by which a file came that cannot be read or has nothing to offer."""
     try:
         yield
-    except (MidiError, AudioError, NoSegments) as error:
+    except FileError as error:
         raise click.BadParameter(str(error), param_hint=flag) from error
 
 

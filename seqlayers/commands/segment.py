@@ -7,14 +7,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from seqlayers import files
-from seqlayers.audio import AudioError, NoSegments, Spectra, read_blocks, segments_of_file, stft
-from seqlayers.audio.segments import rate_of_file
+from seqlayers import audio, files
 from seqlayers.commands.cli import list_skipped, naming, writing
 from seqlayers.commands.parameters import debug, option, run_option, run_options, source, switch
 from seqlayers.runs import sound as recordings
 from seqlayers.runs.option_list import SEGMENTS
-from seqlayers.runs.options import DEFAULTS, segment_options
+from seqlayers.runs.options import DEFAULTS, segment_rules
 from seqlayers.runs.schema import Integer
 
 COLUMNS = ("file", "start", "end")
@@ -54,7 +52,7 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
       seqlayers segment song.wav --out song.csv --picture song.png --threshold 85 --max-length 1000
     """
     given = {name: value for name, value in options.items() if value is not None}
-    options = segment_options(DEFAULTS | given)
+    rules = segment_rules(DEFAULTS | given)
     if picture == out:
         raise click.UsageError(f"--out and --picture must differ. Received: {out} twice.")
     if picture:
@@ -64,15 +62,15 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
         raise click.UsageError(
             f"The files must not exist yet; add --overwrite to replace them. Received: {there[0]}."
         )
-    options |= {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
+    heard = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
     rows, skipped, first = [], [], None
     with naming("SOURCE"):
-        paths = recordings.find(source)
+        paths = audio.find(source)
         for path in paths:
             try:
-                found = segments_of_file(path, **options)
-            except (AudioError, NoSegments, OSError) as error:
-                skipped.append((path, str(error)))
+                found = audio.segments_of_file(path, rules, **heard)
+            except (audio.AudioError, audio.NoSegments, OSError) as error:
+                skipped.append((path, files.reason_of(error)))
                 continue
             first = first or (path, found)
             name = recordings.name(path, source)
@@ -81,13 +79,17 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
             counted = f"{len(found.times)} segments, {length:.3f} of {found.duration:.3f} s"
             click.echo(f"{name}: {counted}")
         if first is None:
-            raise recordings.no_segments(source, [reason for _, reason in skipped])
+            raise audio.NoSegments(
+                "There must be a recording that has a segment. "
+                f"Received: {len(skipped)} that have none, or cannot be read.",
+                skipped=skipped,
+            )
     list_skipped(skipped, len(paths) - len(skipped), "recordings")
     click.echo(f"{len(rows)} segments in {len(paths) - len(skipped)} recordings")
     _write_table(out, rows)
     click.echo(str(out))
     if picture:
-        _draw(picture, *first, options["sample_rate"], options["channel"])
+        _draw(picture, *first, **heard)
         click.echo(str(picture))
 
 
@@ -116,21 +118,21 @@ def _write_table(path, rows):
 def _draw(path, recording, found, sample_rate, channel):
     from seqlayers import plotting
 
-    rate = sample_rate or rate_of_file(recording)
+    rate = sample_rate or audio.sample_rate_of(recording)
     blocks, count = [], 0
-    for block in read_blocks(recording, sample_rate=rate, channel=channel):
+    for block in audio.read_blocks(recording, sample_rate=rate, channel=channel):
         blocks.append(block)
         count += len(block)
         if count >= PICTURED * rate:
             break
     samples = np.concatenate(blocks)[: PICTURED * rate]
-    settings = Spectra(recordings.FRAME_LENGTH, recordings.HOP_LENGTH, sample_rate=rate)
+    settings = audio.Spectra(recordings.FRAME_LENGTH, recordings.HOP_LENGTH, sample_rate=rate)
     figure = plotting.segments(
         samples,
         rate,
         found.times[found.times[:, 1] <= len(samples) / rate],
         threshold=found.level or None,
-        amplitudes=np.abs(stft(samples, settings)),
+        amplitudes=np.abs(audio.stft(samples, settings)),
         hop_length=settings.hop_length,
     )
     with writing(path):

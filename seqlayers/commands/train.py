@@ -16,7 +16,7 @@ from seqlayers.commands.parameters import (
 from seqlayers.commands.run_data import compare, read_data
 from seqlayers.runs import recipes
 from seqlayers.runs.option_list import DATA, MODEL, SEGMENTS, TRAINING
-from seqlayers.runs.options import complete, segment_options, unused
+from seqlayers.runs.options import complete, segment_rules, unused
 from seqlayers.runs.registry import MODELS
 from seqlayers.runs.rules import SOURCES
 from seqlayers.runs.schema import flag
@@ -138,7 +138,7 @@ def _new_options(given):
         )
     options = complete(told)
     if options["wav"]:
-        segment_options(options)  # refuses contradictions before anything is read
+        segment_rules(options)  # refuses contradictions before anything is read
     return options
 
 

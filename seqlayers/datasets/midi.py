@@ -1,24 +1,23 @@
-"""Standard MIDI files to piano-rolls and back.
+"""Standard MIDI files, read as piano-rolls and written from them.
 
-Reading follows the rule by which the published piano-rolls were made, found by comparing them with
-their MIDI files. A tick falls on grid step
+Reading follows the rule by which the published piano-rolls were made. It was found by comparing
+them with their MIDI files. A tick falls on grid step
 
     index(tick) = floor(tick / (ticks per beat * step in beats) + 1/2)
 
-and a note sounds from index(on) up to, not including, index(off); so very short notes may vanish.
-The roll ends with the last note-off, and the first column of the grid is dropped. Tempo is
-ignored, all tracks are merged, and a note-off ends the oldest sounding note of its pitch and
-channel in its track.
+and a note sounds from index(on) up to, not including, index(off); very short notes may vanish. The
+roll ends with the last note-off, and the first column of the grid is dropped. Tempo is ignored, all
+tracks are merged, and a note-off ends the oldest sounding note of its pitch and channel in its
+track.
 
-Files that differ from the standard are refused, never half read, with these exceptions. A note-off
-without a note is ignored; a note that is never ended sounds until its track ends; chunks of
-unknown kind and bytes after the last track are skipped. The percussion channel (10) is left out,
-for its numbers are instruments and not pitches, and so are notes that lie off the keyboard.
+Files that break the standard are refused, with these exceptions: a note-off without a note is
+ignored; a note without an end sounds until its track ends; chunks of unknown kind and bytes after
+the last track are skipped. The percussion channel (10) is dropped, because its numbers are
+instruments and not pitches, as are notes outside the keyboard.
 """
 
 import collections
 import io
-import math
 import os
 import struct
 from pathlib import Path
@@ -26,9 +25,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_number
 from seqlayers.datasets.piano_roll import FIRST_NOTE, NUM_KEYS, check_roll
-from seqlayers.files import write_atomically
+from seqlayers.files import FileError, reason_of, write_atomically
 
 MAX_FILE_BYTES = 4 * 2**20  # a file takes some hundred times its size in memory while it is read
 PERCUSSION = 9  # counted from 0
@@ -36,12 +35,18 @@ TICKS_PER_BEAT = 480  # of the files we write
 LONGEST_DELTA = 2**28 - 1  # what four bytes of seven bits hold
 
 
-class MidiError(ValueError):
-    """A file that is no MIDI file, is damaged, or cannot be made a piano-roll. Names the file."""
+class MidiError(FileError):
+    """A file that is not MIDI, is damaged, or does not fit a piano-roll. See `FileError`."""
 
 
 class Folder(NamedTuple):
-    """What `read_folder` found: `rolls[n]` is of `paths[n]`; `skipped` has (path, reason) pairs."""
+    """The MIDI files of a folder.
+
+    Attributes:
+        paths: List of the files that were read.
+        rolls: List of their piano-rolls.
+        skipped: List of pairs `(path, reason)`, the files that could not be read.
+    """
 
     paths: Any
     rolls: Any
@@ -55,7 +60,7 @@ def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
         path: The file.
         step_in_beats: Length of a time step; 0.5 is an eighth note where the beat is a quarter.
         transpose: Semitones to add to each note.
-        max_steps: The longest roll that is made.
+        max_steps: Longest roll that is accepted, in time steps.
 
     Returns:
         uint8 array `(T, 88)` of 0 and 1, with at least one note.
@@ -64,8 +69,8 @@ def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
         MidiError: If the file is empty, damaged, not MIDI, of format 2, timed in SMPTE frames,
             larger than `MAX_FILE_BYTES`, without a note that the grid can hold, or longer than
             `max_steps`.
-        ValueError: If another argument is wrong.
-        OSError: If there is no such file or it may not be read.
+        ValueError: If another argument is invalid.
+        OSError: If there is no such file or it cannot be opened.
 
     Example:
         >>> write("scale.mid", np.eye(88, dtype="uint8")[39:47])
@@ -78,27 +83,26 @@ def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
         notes = [note for track in tracks for note in _notes(track)]
         return _roll(notes, ticks_per_beat * step_in_beats, transpose, max_steps)
     except MidiError as error:
-        raise MidiError(f"{os.fspath(path)}: {error}") from error.__cause__
+        raise MidiError(error.reason, path) from error.__cause__
 
 
 def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
     """Writes a piano-roll as a MIDI file, all of it or nothing.
 
-    Ones that follow each other in a column become one held note. A step of silence comes first,
-    since `read` drops the first; so `read` gives the same roll back, but for silence at its end. A
-    roll of nothing but silence makes a file without notes, which `read` refuses.
+    Consecutive ones in a column become one held note. A step of silence comes first, because `read`
+    drops the first step. So `read` returns the same roll, except for silence at its end. A silent
+    roll makes a file without notes, which `read` refuses.
 
     Args:
         path: The file to make or to replace.
         roll: Array `(T, 88)` of 0 and 1.
         step_in_beats: Length of a time step, at least 1/120.
         tempo: Beats per minute, at least 4.
-        velocity: How hard notes are struck, 1 to 127.
+        velocity: Loudness of the notes, 1 to 127.
 
     Raises:
-        ValueError: If an argument is not as above, or the roll is too long for a MIDI
-            file.
-        OSError: If the file cannot be written; an older one is untouched then.
+        ValueError: If the roll is invalid or too long for a MIDI file, or a number is out of range.
+        OSError: If the file cannot be written; an older one is then untouched.
 
     Example:
         >>> write("chord.mid", np.isin(np.arange(88), [39, 43, 46])[None].repeat(4, axis=0))
@@ -106,14 +110,13 @@ def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
     import mido
 
     roll = check_roll(roll)
-    _check_real("step_in_beats", step_in_beats, 1 / 120)
-    _check_real("tempo", tempo, 4)
-    if check_integer("velocity", velocity) > 127:
-        raise ValueError(f"`velocity` must be at most 127. Received: velocity={velocity}.")
+    check_number("step_in_beats", step_in_beats, least=1 / 120)
+    check_number("tempo", tempo, least=4)
+    check_integer("velocity", velocity, most=127)
     ticks = TICKS_PER_BEAT * step_in_beats
     if (len(roll) + 1) * ticks > LONGEST_DELTA:
         raise ValueError(
-            "A MIDI file cannot hold so long a roll; write it in parts or with shorter steps. "
+            "The roll must fit into a MIDI file; write it in parts or with shorter steps. "
             f"Received: {len(roll)} steps of step_in_beats={step_in_beats}."
         )
 
@@ -137,10 +140,10 @@ def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
 
 
 def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
-    """Reads all MIDI files in a folder and the folders below, and tells which could not be read.
+    """Reads all MIDI files in a folder and its subfolders. Files that cannot be read are listed.
 
     Args:
-        path: The folder. Files count that end in `.mid` or `.midi`, in small letters or capitals.
+        path: The folder. Files count whose suffix is `.mid` or `.midi`, in any case.
         step_in_beats, transpose, max_steps: As in `read`.
 
     Returns:
@@ -148,8 +151,8 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
 
     Raises:
         MidiError: If there is no MIDI file, or none that can be read.
-        ValueError: If another argument is wrong.
-        NotADirectoryError: If `path` is no folder.
+        ValueError: If another argument is invalid.
+        NotADirectoryError: If `path` is not a folder.
 
     Example:
         >>> paths, rolls, skipped = read_folder("my_music", step_in_beats=0.25)
@@ -165,21 +168,22 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
         try:
             roll = read(file, step_in_beats, transpose, max_steps)
         except (MidiError, OSError) as error:
-            found.skipped.append((file, str(error)))
+            found.skipped.append((file, reason_of(error)))
         else:
             found.paths.append(file)
             found.rolls.append(roll)
     if not found.rolls:
-        first = f"; the first: {found.skipped[0][1]}" if found.skipped else ""
+        first = "; the first: {}: {}".format(*found.skipped[0]) if found.skipped else ""
         raise MidiError(
-            f"{folder}: there must be a MIDI file that can be read, *.mid or *.midi. "
-            f"Received: {len(found.skipped)} that cannot{first}."
+            "there must be a MIDI file that can be read, *.mid or *.midi. "
+            f"Received: {len(found.skipped)} that cannot{first}.",
+            folder,
         )
     return found
 
 
 def _parse(path):
-    """Ticks per beat and the tracks, each a list of messages."""
+    """Returns the ticks per beat and the tracks, each a list of messages."""
     size = os.stat(path).st_size
     if size > MAX_FILE_BYTES:
         raise MidiError(f"the file must have at most {MAX_FILE_BYTES} bytes. Received: {size}.")
@@ -208,12 +212,12 @@ def _parse(path):
         if name == b"MTrk":
             tracks.append(_messages(body, division, start))
     if data[at : at + 4] == b"MTrk":
-        raise MidiError(f"the header tells of {num_tracks} tracks, and there are more")
+        raise MidiError(f"the header declares {num_tracks} tracks, but there are more")
     return division, tracks
 
 
 def _chunk(data, at):
-    """The bytes of the chunk whose name is at `at`, and where the next one starts."""
+    """Returns the bytes of the chunk whose name is at `at`, and the place of the next one."""
     start = at + 8
     if start > len(data):
         raise MidiError(f"truncated in the chunk at byte {at}")
@@ -224,7 +228,7 @@ def _chunk(data, at):
 
 
 def _messages(body, division, at):
-    """The messages of a track, read by itself so that it cannot run into the next one."""
+    """Returns the messages of a track, read by itself so that it cannot run into the next one."""
     import mido
 
     header = struct.pack(">4sLHHH", b"MThd", 6, 0, 1, division)
@@ -243,7 +247,7 @@ def _messages(body, division, at):
 
 
 def _notes(track):
-    """Triples (tick on, tick off, note), without percussion."""
+    """Yields triples (tick on, tick off, note), without percussion."""
     sounding = collections.defaultdict(collections.deque)
     now = 0
     for message in track:
@@ -283,15 +287,6 @@ def _roll(notes, ticks_per_step, transpose, max_steps):
 
 
 def _check_options(step_in_beats, transpose, max_steps):
-    _check_real("step_in_beats", step_in_beats, 0)
+    check_number("step_in_beats", step_in_beats, above=0)
     check_integer("max_steps", max_steps)
     return check_integer("transpose", transpose, least=-127)
-
-
-def _check_real(name, value, least):
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or value < least or value == 0:
-        raise ValueError(
-            f"`{name}` must be a positive number{f' of at least {least:.6g}' if least else ''}. "
-            f"Received: {name}={value!r}."
-        )

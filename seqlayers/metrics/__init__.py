@@ -16,6 +16,7 @@ from seqlayers.metrics.labels import (
     phone_error_rate,
 )
 from seqlayers.metrics.likelihood import Likelihood, softmax_ceiling, softmax_score
+from seqlayers.metrics.segments import segment_scores
 
 __all__ = [
     "FrameAccuracy",
@@ -30,6 +31,7 @@ __all__ = [
     "phone_error_rate",
     "pieces",
     "precision_recall",
+    "segment_scores",
     "softmax_ceiling",
     "softmax_score",
 ]

@@ -64,31 +64,28 @@ def modulation_spectrum(amplitudes, num_frames=32):
     return power.mean(axis=0)[1:] / np.square(window).sum()
 
 
-def log_spectral_distance(spectrum, other, floor_db=-80.0):
-    """Returns the log-spectral distance of two power spectra, in dB.
+def log_spectral_distance(spectrum, other, floor=None):
+    """Computes the log-spectral distance between power spectra, in dB.
 
-        sqrt(mean_k (10 log10(P_k / Q_k))^2)
+        mean_t sqrt(mean_k (10 log10(P_tk / Q_tk))^2)
 
     Args:
-        spectrum, other: P and Q, non-negative floats of one shape, as `long_term_spectrum` and
-            `modulation_spectrum` return them.
-        floor_db: Level in dB, below 0, relative to the largest of P and Q. Weaker values are raised
-            to it.
+        spectrum, other: P and Q, non-negative floats of one shape: one spectrum `(F,)`, such as
+            that of `long_term_spectrum`, or one for each frame, `(T, F)`.
+        floor: Power that smaller values are raised to; 80 dB below the largest of P and Q if None.
 
     Returns:
-        A float: 0 if the two are equal.
+        A float; 0 if the two are equal.
 
     Raises:
-        ValueError: If the shapes differ, values are negative or not finite, or `floor_db` is not
-            below 0.
+        ValueError: If shapes differ, powers are negative or not finite, or `floor` is not positive.
 
     Example:
         >>> round(log_spectral_distance([1.0, 2.0], [10.0, 20.0]), 6)
         10.0
     """
-    check_number("floor_db", floor_db, below=0)
     P, Q = (np.asarray(x, "float64") for x in (spectrum, other))
-    if P.shape != Q.shape or not P.size:
+    if P.shape != Q.shape or not P.size or not P.ndim:
         raise ValueError(
             "`spectrum` and `other` must be of one shape and not empty. "
             f"Received: shapes {P.shape} and {Q.shape}."
@@ -99,11 +96,13 @@ def log_spectral_distance(spectrum, other, floor_db=-80.0):
                 f"`{name}` must hold powers, 0 or more and finite. "
                 f"Received: values from {power.min()} to {power.max()}."
             )
-    floor = max(P.max(), Q.max()) * 10 ** (floor_db / 10)
-    if not floor:
-        return 0.0  # silence twice
+    if floor is None:
+        floor = max(P.max(), Q.max()) * 1e-8
+        if not floor:
+            return 0.0  # silence twice
+    floor = check_number("floor", floor, above=0)
     decibels = 10 * (np.log10(np.maximum(P, floor)) - np.log10(np.maximum(Q, floor)))
-    return float(np.sqrt(np.square(decibels).mean()))
+    return float(np.sqrt(np.square(decibels).mean(axis=-1)).mean())
 
 
 class PrecisionRecall(NamedTuple):

@@ -19,7 +19,7 @@ class Data(NamedTuple):
         train, valid, test: Lists of rolls `(T, 88)`, or of frames of sound `(T, bins)`.
         files: MIDI files by split, or recordings, which are in all splits. None for a data set.
         skipped: Pairs `(file, reason)` of the files that were not used.
-        sound: `Sound` of recordings; None for music.
+        sound: `SoundFrames` of recordings; None for music.
         sha256: Hash of the contents of recordings.
         resampled: Pairs `(file, rate)` of the recordings that were resampled.
     """
@@ -48,7 +48,7 @@ def read_data(options, sound=None):
 
     Args:
         options: All options of the run.
-        sound: `Sound` of a run on recordings that has begun; None for a new run.
+        sound: `SoundFrames` of a run on recordings that has begun; None for a new run.
 
     Returns:
         A `Data`.

@@ -22,7 +22,7 @@ from seqlayers import __version__, files
 from seqlayers.models import SequenceModel
 from seqlayers.runs.data import fingerprint
 from seqlayers.runs.options import OPTIONS, upgrade
-from seqlayers.runs.sound import Sound
+from seqlayers.runs.sound import SoundFrames
 
 CONFIG = "config.json"
 LAST = "last.keras"
@@ -102,7 +102,7 @@ def read_config(folder):
 
     Returns:
         A dictionary; None if there is no such file. `options` has all options, those of later
-        versions with their defaults. A run on recordings has its `Sound` as `sound`.
+        versions with their defaults. A run on recordings has its `SoundFrames` as `sound`.
 
     Raises:
         RunError: If the file is damaged or of a later version.
@@ -117,7 +117,7 @@ def read_config(folder):
             raise KeyError("options")
         config["options"] = upgrade(options)
         if options.get("wav"):
-            config["sound"] = Sound.from_config(config["sound"])
+            config["sound"] = SoundFrames.from_config(config["sound"])
     except (ValueError, KeyError, TypeError) as error:
         reason = f"it is damaged or of a later version ({type(error).__name__}: {error})"
         raise RunError(

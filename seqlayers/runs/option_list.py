@@ -4,6 +4,7 @@ An option joins the command line, recipes and `config.json` by one entry here; i
 of a cell or a head, `seqlayers.runs.registry` names it there as well.
 """
 
+from seqlayers.audio.segments import LONG, SegmentRules
 from seqlayers.datasets.piano_roll import NAMES as DATASETS
 from seqlayers.runs import rules
 from seqlayers.runs.registry import CELLS, MODELS
@@ -64,31 +65,46 @@ DATA = (
         rules.sound,
     ),
 )
-# Rules of `seqlayers.audio.segments`.
+# Fields of `audio.SegmentRules`, with their defaults.
+_RULES = SegmentRules()
 SEGMENTS = (
     Option(
         "threshold",
         Number(least=0, most=100, metavar="PERCENT"),
-        90.0,
+        _RULES.threshold,
         "Take as sound what is louder than this percentile of the recording's loudness.",
         rules.sound,
     ),
-    Option("buffer", _MS, 5.0, "Add this much before and after each segment.", rules.sound),
-    Option("min_spacing", _MS, 2.0, "Join segments that are less than this apart.", rules.sound),
-    Option("window", _MS, 4.0, "Smooth the loudness over this time.", rules.sound),
-    Option("min_length", _MS, 15.0, "Drop segments shorter than this.", rules.sound),
-    Option("max_length", _MS, 500.0, "Drop segments longer than this; see --long.", rules.sound),
+    Option(
+        "buffer", _MS, _RULES.buffer, "Add this much before and after each segment.", rules.sound
+    ),
+    Option(
+        "min_spacing",
+        _MS,
+        _RULES.min_spacing,
+        "Join segments that are less than this apart.",
+        rules.sound,
+    ),
+    Option("window", _MS, _RULES.window, "Smooth the loudness over this time.", rules.sound),
+    Option("min_length", _MS, _RULES.min_length, "Drop segments shorter than this.", rules.sound),
+    Option(
+        "max_length",
+        _MS,
+        _RULES.max_length,
+        "Drop segments longer than this; see --long.",
+        rules.sound,
+    ),
     Option(
         "long",
-        Choice(("drop", "split")),
-        "drop",
+        Choice(LONG),
+        _RULES.long,
         "What to do with a segment above --max-length: drop it, or split it into equal parts.",
         rules.sound,
     ),
     Option(
         "band",
         Pair(Number(least=0)),
-        None,
+        _RULES.band,
         "Look for segments between these two frequencies, in Hz.",
         rules.sound,
     ),

@@ -6,6 +6,7 @@ follow from `seqlayers.runs.option_list`. This module imports no TensorFlow.
 
 from typing import Any
 
+from seqlayers.audio.segments import SegmentRules
 from seqlayers.runs.option_list import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.schema import OptionError, Pair, flag
 
@@ -72,8 +73,8 @@ def upgrade(options):
     return _with_defaults(options) | dict.fromkeys(missing)
 
 
-def segment_options(options):
-    """Returns the options of a run that are rules of `seqlayers.audio.segments`.
+def segment_rules(options):
+    """Returns the `audio.SegmentRules` among the options of a run.
 
     Raises:
         OptionError: If they contradict each other.
@@ -89,7 +90,7 @@ def segment_options(options):
         raise OptionError(
             "band", f"`--band` must be LOW before HIGH. Received: {band[0]:g} {band[1]:g}."
         )
-    return found
+    return SegmentRules(**found)
 
 
 def _with_defaults(options):

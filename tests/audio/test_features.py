@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from reference import audio as reference
+from reference import features as reference
 
 from seqlayers import audio
-from seqlayers.audio.framing import frame_spectra
 
 RATE = 16000
 
@@ -24,31 +23,6 @@ def speech(rng):
 def short(rng):
     """Few samples at a low rate, for references in loops."""
     return (0.1 * rng.normal(size=110)).astype("float32")
-
-
-def test_stft_matches_the_equations(short):
-    for L, H, fft_length in ((32, 13, None), (20, 10, 64), (33, 40, None)):
-        expected = reference.stft(short, L, H, fft_length or (32 if L == 32 else 64))
-        actual = frame_spectra(short, L, H, fft_length)
-        assert actual.dtype == "complex64"
-        np.testing.assert_allclose(actual, expected, atol=1e-6)
-
-
-def test_stft_matches_tensorflow(speech):
-    import tensorflow as tf
-
-    for name, function in (("hann", "hann_window"), ("hamming", "hamming_window")):
-        expected = tf.signal.stft(speech, 400, 160, 512, getattr(tf.signal, function))
-        actual = frame_spectra(speech, 400, 160, window=name)
-        np.testing.assert_allclose(actual, expected, atol=2e-5)
-
-
-def test_a_sine_is_found_in_its_bin():
-    t = np.arange(RATE) / RATE
-    X = np.abs(frame_spectra(np.sin(2 * np.pi * 1000 * t), 256, 128))
-    assert X.shape[1] == 129
-    np.testing.assert_array_equal(X.argmax(axis=1), 1000 * 256 // RATE)
-    np.testing.assert_allclose(X.max(axis=1), 256 / 4, rtol=1e-4)  # half the window's sum
 
 
 def test_log_mel_matches_the_equations(short):
@@ -164,62 +138,15 @@ def test_the_delta_of_a_slope_is_its_slope():
     np.testing.assert_array_equal(one_frame, [[1, 1, 0, 0, 0, 0]])
 
 
-def test_each_sequence_is_normalised_by_itself(rng):
-    sequences = [rng.normal(3, 5, (length, 4)) for length in (30, 7)]
-    for before, after in zip(sequences, audio.normalize(sequences), strict=True):
-        assert after.shape == before.shape and after.dtype == "float32"
-        np.testing.assert_allclose(after.mean(axis=0), 0, atol=1e-5)
-        np.testing.assert_allclose(after.std(axis=0), 1, atol=1e-5)
-
-
-def test_a_speaker_is_normalised_as_a_whole(rng):
-    sequences = [rng.normal(n, n + 1, (10 + n, 2)) for n in range(4)]
-    speakers = ["her", "him", "her", "him"]
-    after = audio.normalize(sequences, speakers)
-    for own in ((0, 2), (1, 3)):
-        frames = np.concatenate([after[n] for n in own])
-        np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-5)
-        np.testing.assert_allclose(frames.std(axis=0), 1, atol=1e-5)
-        whole = np.concatenate([sequences[n] for n in own])
-        np.testing.assert_allclose(
-            frames * whole.std(axis=0) + whole.mean(axis=0), whole, atol=1e-4
-        )
-
-
-def test_what_never_changes_becomes_0():
-    constant = np.full((50, 1), -23.02585, "float32")
-    np.testing.assert_allclose(audio.normalize([constant])[0], 0, atol=1e-5)
-
-
-def test_later_recordings_are_normalised_by_earlier_ones(rng):
-    sequences = [rng.normal(3, 5, (30, 4)), rng.normal(3, 5, (20, 4))]
-    mean, deviation = audio.mean_and_deviation(sequences)
-    together = audio.normalize(sequences, groups=["all", "all"])
-    np.testing.assert_allclose((sequences[1] - mean) / deviation, together[1], atol=1e-5)
-
-
-def test_frames_of_the_timit_sample_are_as_counted(shared_data):
-    with np.load(shared_data / "speech" / "timit_sample.npz") as data:
-        lengths = data["lengths"]
-    assert sum(audio.num_frames(n, *audio.frame_lengths(RATE)) for n in lengths) == 48695
-
-
 @pytest.mark.parametrize(
     "call, reason",
     [
-        (lambda x: frame_spectra(x[None], 8, 4), r"`samples`.*one channel.*\(1, 1000\)"),
-        (lambda x: frame_spectra(x.astype("int16"), 8, 4), "must be floats; divide.*int16"),
-        (lambda x: frame_spectra(x * np.nan, 8, 4), "must be finite.*nan at sample 0"),
-        (lambda x: frame_spectra(x, 8, 0), "`hop_length`.*0"),
-        (lambda x: frame_spectra(x, 8, 4, 6), "`fft_length`.*at least 8.*6"),
-        (lambda x: frame_spectra(x, 8, 4, window="kaiser"), "`window`.*hann, hamming.*kaiser"),
         (lambda x: audio.log_mel(x, RATE, 400), "fewer bands.*num_bands=400 .*band 0 is empty"),
         (lambda x: audio.log_mel(x, RATE, high=9000), "half the sample rate, 8000 Hz.*high=9000"),
         (lambda x: audio.log_mel(x, 0), "`sample_rate`.*0"),
         (lambda x: audio.mfcc(x, RATE, 26, 26), "below `num_bands`.*26"),
         (lambda x: audio.with_deltas(x), r"`features`.*\(1000,\)"),
         (lambda x: audio.with_deltas(x[:, None], width=0), "`width`.*0"),
-        (lambda x: audio.normalize([x[:, None]], ["a", "b"]), "`groups`.*2 for 1"),
     ],
 )
 def test_arguments_are_checked(call, reason):

@@ -2,6 +2,8 @@
 in time."""
 
 import io
+import os
+import pickle
 import struct
 
 import numpy as np
@@ -138,7 +140,7 @@ BROKEN = {
     "four bytes": (b"RIFF", "not a sound file"),
     "text": (b"la la la " * 30, "not a sound file"),
     "header only": (riff(header()), "No 'data' chunk"),
-    "rate 0": (riff(header(rate=0), chunk(b"data", DATA)), "0 samples a second"),
+    "rate 0": (riff(header(rate=0), chunk(b"data", DATA)), "0 samples per second"),
     "absurd rate": (riff(header(rate=2**32 - 1), chunk(b"data", DATA)), "not a sound file"),
     "no channels": (riff(header(channels=0), chunk(b"data", DATA)), "Channel count is zero"),
     "far junk": (riff(header(), chunk(b"LIST", b"ab", size=2**31), DATA), "No 'data' chunk"),
@@ -273,6 +275,52 @@ def test_options_of_blocks_are_checked_at_once(path, options):
     (name,) = options
     with pytest.raises(ValueError, match=f"`{name}`.*Received"):
         read_blocks(path, **options)
+
+
+def test_an_error_holds_the_file_and_the_reason(path):
+    with pytest.raises(audio.AudioError) as raised:
+        read(path, b"")
+    assert (raised.value.path, raised.value.reason) == (str(path), "empty file")
+    assert str(raised.value) == f"{path}: empty file"
+    again = pickle.loads(pickle.dumps(raised.value))  # as from another process
+    assert (str(again), again.path, again.reason) == (
+        f"{path}: empty file",
+        str(path),
+        "empty file",
+    )
+
+
+def test_sound_files_of_a_folder_are_found_by_suffix(tmp_path):
+    (tmp_path / "more" / "wav.wav").mkdir(parents=True)
+    (tmp_path / ".cache").mkdir()
+    for name in ("b.WAV", "a.mp3", "notes.txt", "more/c.flac", ".hidden.wav", ".cache/d.ogg"):
+        (tmp_path / name).write_bytes(b"")
+    found = audio.find(tmp_path)
+    assert [file.relative_to(tmp_path).as_posix() for file in found] == [
+        "a.mp3",
+        "b.WAV",
+        "more/c.flac",
+    ]
+    assert audio.find(str(tmp_path / "notes.txt")) == [tmp_path / "notes.txt"]
+    with pytest.raises(audio.AudioError, match="wav.wav: the folder must hold.*Received: none"):
+        audio.find(tmp_path / "more" / "wav.wav")
+    with pytest.raises(FileNotFoundError) as raised:
+        audio.find(tmp_path / "nowhere")
+    assert raised.value.filename == str(tmp_path / "nowhere")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(audio.AudioError, match="pipe.wav: not a regular file"):
+        audio.read(tmp_path / "pipe.wav")
+
+
+def test_the_rate_of_a_file_is_read_without_its_samples(path):
+    path.write_bytes(riff(header(channels=2), chunk(b"data", DATA)))
+    assert audio.sample_rate_of(path) == RATE
+    path.write_bytes(riff(header(rate=0), chunk(b"data", DATA)))
+    with pytest.raises(audio.AudioError, match="0 samples per second"):
+        audio.sample_rate_of(path)
 
 
 def test_what_is_no_file_is_an_error_of_the_system(tmp_path):

@@ -1,13 +1,12 @@
 """Normalised frames are of a common size, and come back."""
 
 import json
-import os
 
 import numpy as np
 import pytest
 
 from seqlayers import audio
-from seqlayers.audio import Normalizer, UnitNormalizer
+from seqlayers.audio import Normalizer
 from seqlayers.audio.spectra import SCALES
 
 
@@ -18,9 +17,8 @@ def test_normalised_frames_have_mean_0_and_variance_1(rng):
     assert after.dtype == "float32"
     np.testing.assert_allclose(after.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(after.std(axis=0), 1, atol=1e-6)
-    mean, deviation = audio.mean_and_deviation(frames)
-    np.testing.assert_allclose(normalizer.shift, mean)
-    np.testing.assert_allclose(normalizer.divisor, deviation)
+    np.testing.assert_allclose(normalizer.shift, np.concatenate(frames).mean(axis=0))
+    np.testing.assert_allclose(normalizer.divisor, np.concatenate(frames).std(axis=0))
 
 
 def test_scaled_frames_stay_positive_and_have_mean_square_1(rng):
@@ -86,24 +84,22 @@ def test_silence_alone_is_no_reason_to_divide_by_0(kind):
         np.testing.assert_array_equal(normalizer.restore(after), silence)
 
 
-def test_a_normalizer_is_saved_with_all_its_bits(tmp_path, rng):
-    normalizer = Normalizer.fit([rng.normal(size=(50, 129))])
-    normalizer.save(tmp_path / "normalizer.json")
-    config = json.loads(json.dumps(normalizer.get_config()))
-    for other in (Normalizer.load(tmp_path / "normalizer.json"), Normalizer.from_config(config)):
-        np.testing.assert_array_equal(other.shift, normalizer.shift)
-        np.testing.assert_array_equal(other.divisor, normalizer.divisor)
-    assert os.listdir(tmp_path) == ["normalizer.json"]
+@pytest.mark.parametrize("kind", ["standard", "unit"])
+def test_a_config_keeps_all_bits(rng, kind):
+    normalizer = Normalizer.fit([rng.normal(size=(50, 129))], kind)
+    other = Normalizer.from_config(json.loads(json.dumps(normalizer.get_config())))
+    np.testing.assert_array_equal(other.shift, normalizer.shift)
+    np.testing.assert_array_equal(other.divisor, normalizer.divisor)
+    assert other.clipped == normalizer.clipped == (kind == "unit")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[1]", "{}", '{"shift": [0], "divisor": [0]}', '{"shift": [[1], 2]}', "\xff"]
-)
-def test_a_damaged_normalizer_is_refused_by_name(tmp_path, text):
-    path = tmp_path / "normalizer.json"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValueError, match=f"{path}: not a file of a Normalizer"):
-        Normalizer.load(path)
+def test_a_config_of_an_earlier_version_names_a_class():
+    numbers = {"shift": [0.0], "divisor": [2.0]}
+    for name, expected in (("Normalizer", 1.5), ("UnitNormalizer", 1.0)):
+        normalizer = Normalizer.from_config({"class": name} | numbers)
+        np.testing.assert_array_equal(normalizer.normalize([[3.0]]), [[expected]])
+    with pytest.raises(ValueError, match="`class`.*Path"):
+        Normalizer.from_config({"class": "Path"} | numbers)
 
 
 def test_keras_normalises_alike(rng):
@@ -122,6 +118,7 @@ def test_keras_normalises_alike(rng):
         (lambda x: Normalizer.fit(x), r"`frames\[0\]` must be an array.*\(129,\)"),
         (lambda x: Normalizer.fit([x, x[:, 1:]]), r"`frames\[1\]` must have 129.*128"),
         (lambda x: Normalizer.fit([x], "mean"), '`kind`.*"scale".*mean'),
+        (lambda x: Normalizer.fit([], "unit"), "`frames` must hold at least one array.*none"),
         (lambda x: Normalizer([0, 0], [1]), r"`shift` and `divisor`.*\(2,\) and \(1,\)"),
         (lambda x: Normalizer([0, 0], [1, -1]), "`divisor` must be positive.*-1 in bin 1"),
         (lambda x: Normalizer([0, 0], [1, np.nan]), "`divisor` must be finite.*nan"),
@@ -136,49 +133,55 @@ def test_arguments_are_checked(call, reason):
 def test_values_between_0_and_1_are_those_of_the_equation(rng):
     frames = [rng.normal(size=(n, 5)) * np.arange(1, 6) for n in (30, 1, 200)]
     whole = np.concatenate(frames)
-    normalizer = UnitNormalizer.fit(iter(frames))
+    normalizer = Normalizer.fit(iter(frames), "unit")
     after = normalizer.normalize(whole)
     expected = (whole - whole.min(axis=0)) / (whole.max(axis=0) - whole.min(axis=0))
     np.testing.assert_allclose(after, expected, atol=1e-6)
     np.testing.assert_array_equal([after.min(axis=0), after.max(axis=0)], [[0] * 5, [1] * 5])
     np.testing.assert_allclose(normalizer.restore(after), whole, atol=1e-5)
-    shared = UnitNormalizer.fit(frames, per_bin=False).normalize(whole)
+    shared = Normalizer.fit(frames, "unit", per_bin=False).normalize(whole)
     expected = (whole - whole.min()) / (whole.max() - whole.min())
     np.testing.assert_allclose(shared, expected, atol=1e-6)
 
 
 def test_values_of_other_recordings_are_clipped():
-    normalizer = UnitNormalizer.fit([np.array([[0.0, 5.0], [2.0, 5.0]])])
+    normalizer = Normalizer.fit([np.array([[0.0, 5.0], [2.0, 5.0]])], "unit")
     np.testing.assert_array_equal(
         normalizer.normalize([[-1, 5], [3, 6], [1, 4]]), [[0, 0], [1, 1], [0.5, 0]]
     )
     silence = np.full((3, 4), -11.512925, "float32")
-    np.testing.assert_array_equal(UnitNormalizer.fit([silence]).normalize(silence), 0)
-    np.testing.assert_array_equal(UnitNormalizer.fit([0 * silence]).normalize(0 * silence), 0)
+    np.testing.assert_array_equal(Normalizer.fit([silence], "unit").normalize(silence), 0)
+    np.testing.assert_array_equal(Normalizer.fit([0 * silence], "unit").normalize(0 * silence), 0)
 
 
-def test_what_clips_is_saved_as_such(tmp_path, rng):
-    normalizer = UnitNormalizer.fit([rng.normal(size=(20, 129))])
-    normalizer.save(tmp_path / "unit.json")
-    other = UnitNormalizer.load(tmp_path / "unit.json")
-    np.testing.assert_array_equal(other.divisor, normalizer.divisor)
-    assert other.normalize(np.full((1, 129), 100.0)).max() == 1
+def test_each_sequence_is_normalised_by_itself(rng):
+    sequences = [rng.normal(3, 5, (length, 4)) for length in (30, 7)]
+    for before, after in zip(sequences, audio.normalize(sequences), strict=True):
+        assert after.shape == before.shape and after.dtype == "float32"
+        np.testing.assert_allclose(after.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(after.std(axis=0), 1, atol=1e-5)
 
 
-def test_one_kind_is_not_loaded_as_another(tmp_path):
-    UnitNormalizer.fit([np.array([[0.0], [2.0]])]).save(tmp_path / "unit.json")
-    with pytest.raises(ValueError, match="not a file of a Normalizer.*holds a UnitNormalizer"):
-        Normalizer.load(tmp_path / "unit.json")
+def test_a_speaker_is_normalised_as_a_whole(rng):
+    sequences = [rng.normal(n, n + 1, (10 + n, 2)) for n in range(4)]
+    speakers = ["her", "him", "her", "him"]
+    after = audio.normalize(sequences, speakers)
+    for own in ((0, 2), (1, 3)):
+        frames = np.concatenate([after[n] for n in own])
+        np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(frames.std(axis=0), 1, atol=1e-5)
+        whole = np.concatenate([sequences[n] for n in own])
+        np.testing.assert_allclose(
+            frames * whole.std(axis=0) + whole.mean(axis=0), whole, atol=1e-4
+        )
 
 
-@pytest.mark.parametrize(
-    "frames, kind, message",
-    [
-        ([], "unit", "`frames` must hold at least one array.*none"),
-        ([np.ones((2, 2))], "scale", '`kind` must be "unit".*scale'),
-        ([np.ones((2, 2)), np.ones((2, 3))], "unit", r"`frames\[1\]`.*2"),
-    ],
-)
-def test_what_cannot_be_brought_between_0_and_1_is_refused(frames, kind, message):
-    with pytest.raises(ValueError, match=message):
-        UnitNormalizer.fit(frames, kind)
+def test_what_never_changes_becomes_0():
+    constant = np.full((50, 1), -23.02585, "float32")
+    np.testing.assert_allclose(audio.normalize([constant])[0], 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [["a", "b"], []])
+def test_there_must_be_a_group_for_each_sequence(groups):
+    with pytest.raises(ValueError, match=f"`groups`.*{len(groups)} for 1"):
+        audio.normalize([np.ones((10, 1))], groups)

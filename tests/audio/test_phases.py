@@ -1,4 +1,4 @@
-"""Amplitudes become sound while they come."""
+"""Amplitudes become sound, all at once or frame by frame."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,30 @@ def streamed(amplitude, *args, **options):
     return np.concatenate([*map(stream.push, amplitude), stream.finish()])
 
 
-def convergence(amplitude, samples, settings):
+def convergence(amplitude, samples, settings=Spectra()):  # noqa: B008
     found = np.abs(stft(samples, settings))
     return np.linalg.norm(found - amplitude[: len(found)]) / np.linalg.norm(amplitude)
+
+
+def test_griffin_lim_finds_a_sound_of_the_amplitudes(sentence):
+    A, N = np.abs(stft(sentence)), len(sentence)
+    errors = [convergence(A, griffin_lim(A, N, n)) for n in (0, 5, 20, 60)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 0.5 and errors[-1] < 0.08
+    old = convergence(A, griffin_lim(A, N, 60, momentum=0))
+    assert errors[-1] < 0.6 * old  # that is what the momentum is for
+
+
+def test_griffin_lim_gives_the_same_for_the_same_seed(sentence):
+    A = np.abs(stft(sentence[:4000]))
+    first = griffin_lim(A, 4000, 5, seed=3)
+    assert first.shape == (4000,) and first.dtype == "float32"
+    np.testing.assert_array_equal(first, griffin_lim(A, 4000, 5, seed=3))
+    assert np.abs(first - griffin_lim(A, 4000, 5, seed=4)).max() > 0.01
+
+
+def test_griffin_lim_keeps_silence():
+    np.testing.assert_array_equal(griffin_lim(np.zeros((10, 129)), num_iterations=3), 0)
 
 
 @pytest.mark.parametrize("momentum", [0, 0.5])
@@ -80,9 +101,19 @@ def test_silence_stays_silent_and_sound_after_it_begins(sentence):
     assert convergence(np.concatenate([0 * A, A]), x, Spectra()) < 0.15
 
 
+ONES = np.ones((10, 129))
+
+
 @pytest.mark.parametrize(
     "call, reason",
     [
+        (lambda: griffin_lim(ONES + 0j), "`amplitude` must be an array of numbers, real.*complex"),
+        (lambda: griffin_lim(-ONES), "`amplitude` must not be negative.*-1"),
+        (lambda: griffin_lim(ONES[:3]), "`amplitude` must have at least 4 frames.*3"),
+        (lambda: griffin_lim(ONES, 384), "`num_samples` must be an integer from 385 to 448.*384"),
+        (lambda: griffin_lim(ONES, num_iterations=-1), "`num_iterations`.*-1"),
+        (lambda: griffin_lim(ONES, momentum=1.5), "`momentum`.*1.5"),
+        (lambda: griffin_lim(ONES, seed=-1), "`seed`.*-1"),
         (lambda: SoundStream(256), "`settings`.*256"),
         (lambda: SoundStream(look_ahead=-1), "`look_ahead`.*-1"),
         (lambda: SoundStream(num_iterations=1.5), "`num_iterations`.*1.5"),

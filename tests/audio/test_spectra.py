@@ -7,20 +7,13 @@ import pytest
 
 from seqlayers.audio import (
     Spectra,
-    griffin_lim,
     inverse_stft,
-    log_spectral_distortion,
     stft,
     to_amplitude,
     to_frames,
 )
 from seqlayers.audio.spectra import SCALES
 from seqlayers.datasets import speech
-
-
-def spectral_convergence(amplitude, samples):
-    error = np.abs(stft(samples)) - amplitude
-    return np.linalg.norm(error) / np.linalg.norm(amplitude)
 
 
 def test_spectra_match_the_equations(rng, settings):
@@ -108,29 +101,6 @@ def test_changed_spectra_give_the_sound_that_is_nearest_to_them(rng):
     np.testing.assert_allclose(inverse_stft(S, N, settings), expected, atol=1e-5)
 
 
-def test_griffin_lim_finds_a_sound_of_the_amplitudes(sentence):
-    A, N = np.abs(stft(sentence)), len(sentence)
-    errors = [spectral_convergence(A, griffin_lim(A, N, n)) for n in (0, 5, 20, 60)]
-    assert errors == sorted(errors, reverse=True)
-    assert errors[0] > 0.5 and errors[-1] < 0.08
-    old = spectral_convergence(A, griffin_lim(A, N, 60, momentum=0))
-    assert errors[-1] < 0.6 * old  # that is what the momentum is for
-    found = np.abs(stft(griffin_lim(A, N)))
-    assert log_spectral_distortion(A, found) < 2.5
-
-
-def test_griffin_lim_gives_the_same_for_the_same_seed(sentence):
-    A = np.abs(stft(sentence[:4000]))
-    first = griffin_lim(A, 4000, 5, seed=3)
-    assert first.shape == (4000,) and first.dtype == "float32"
-    np.testing.assert_array_equal(first, griffin_lim(A, 4000, 5, seed=3))
-    assert np.abs(first - griffin_lim(A, 4000, 5, seed=4)).max() > 0.01
-
-
-def test_griffin_lim_keeps_silence():
-    np.testing.assert_array_equal(griffin_lim(np.zeros((10, 129)), num_iterations=3), 0)
-
-
 @pytest.mark.parametrize("scale", SCALES)
 def test_each_scale_has_a_way_back(sentence, scale):
     X = stft(sentence)
@@ -158,26 +128,13 @@ def test_settings_become_json_and_come_back():
     assert Spectra.from_config(json.loads(json.dumps(settings.get_config()))) == settings
 
 
-def test_distortion_is_measured_in_decibels(rng):
-    A = rng.gamma(2, 1, (20, 129))
-    assert log_spectral_distortion(A, A) == 0
-    np.testing.assert_allclose(log_spectral_distortion(A, A / 2), 20 * np.log10(2), rtol=1e-6)
-    B = rng.gamma(2, 1, (20, 129))
-    expected = 0
-    for a, b in zip(A, B, strict=True):
-        expected += np.sqrt(np.mean((20 * np.log10(a / b)) ** 2)) / 20
-    np.testing.assert_allclose(log_spectral_distortion(A, B), expected, rtol=1e-5)
-    np.testing.assert_allclose(log_spectral_distortion(B, A), expected, rtol=1e-5)
-    np.testing.assert_allclose(log_spectral_distortion(0 * A, 0 * A + 1), 100)  # from the floor
-
-
 @pytest.mark.parametrize(
     "call, reason",
     [
         (lambda X: Spectra(hop_length=256), "`hop_length`.*256, frame_length=256, window='hann'"),
-        (lambda X: Spectra(hop_length=300), "`hop_length` must be so short.*300"),
+        (lambda X: Spectra(hop_length=300), "`hop_length` must be short enough.*300"),
         (lambda X: Spectra(frame_length=1, hop_length=1), "`hop_length`.*1, frame_length=1"),
-        (lambda X: Spectra(window="kaiser"), "`window`.*hann, hamming.*kaiser"),
+        (lambda X: Spectra(window="kaiser"), "`window`.*.hann. or .hamming.*kaiser"),
         (lambda X: Spectra(sample_rate=0), "`sample_rate`.*0"),
         (lambda X: Spectra().num_frames(0), "`num_samples`.*0"),
         (lambda X: stft(np.zeros(0)), "`samples` must hold at least one.*none"),
@@ -186,24 +143,19 @@ def test_distortion_is_measured_in_decibels(rng):
         (lambda X: stft(np.zeros(500), 256), "`settings`.*256"),
         (lambda X: inverse_stft(X[:, :-1]), r"`spectrum`.*\(T, 129\).*\(10, 128\)"),
         (lambda X: inverse_stft(X[:3]), "`spectrum` must have at least 4 frames.*3"),
-        (lambda X: inverse_stft(X, 449), "`num_samples` must be from 385 to 448.*10.*449"),
+        (lambda X: inverse_stft(X, 449), "`num_samples` must be an integer from 385 to 448.*449"),
         (lambda X: inverse_stft(X * np.nan), r"`spectrum` must be finite.*nan.*\(0, 0\)"),
         (lambda X: inverse_stft(X.astype(str)), "`spectrum` must be an array of numbers.*<U"),
         (lambda X: inverse_stft(X.real), "numbers, complex.*griffin_lim.*float32"),
         (lambda X: inverse_stft([[1, 2], [3]]), "`spectrum` must be an array of numbers"),
-        (lambda X: griffin_lim(X), "`amplitude` must be an array of numbers, real.*complex"),
-        (lambda X: griffin_lim(-X.real), "`amplitude` must not be negative.*-1"),
-        (lambda X: griffin_lim(X.real[:3]), "`amplitude` must have at least 4 frames.*3"),
-        (lambda X: griffin_lim(X.real, 384), "`num_samples` must be from 385.*384"),
-        (lambda X: griffin_lim(X.real, num_iterations=-1), "`num_iterations`.*-1"),
-        (lambda X: griffin_lim(X.real, momentum=1.5), "`momentum`.*1.5"),
-        (lambda X: griffin_lim(X.real, seed=-1), "`seed`.*-1"),
         (lambda X: to_frames(X, "decibels"), '`scale`.*"power".*decibels'),
         (lambda X: to_frames(-X.real), "`spectrum` must not be negative.*-1"),
         (lambda X: to_frames(1e30 * X, "power"), "`spectrum` must be finite in float32.*inf"),
         (lambda X: to_amplitude(X), "`frames` must be an array of numbers, real"),
-        (lambda X: to_amplitude(100 * X.real, "log_amplitude"), "`frames`.*made of it.*inf"),
-        (lambda X: log_spectral_distortion(X.real, X.real[1:]), r"\(10, 129\) and \(9, 129\)"),
+        (
+            lambda X: to_amplitude(100 * X.real, "log_amplitude"),
+            "`frames` must be finite.*results.*inf",
+        ),
     ],
 )
 def test_arguments_are_checked(call, reason):

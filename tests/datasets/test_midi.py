@@ -167,7 +167,7 @@ def test_a_wrong_argument_of_write_is_named(tmp_path, argument):
 
 
 def test_a_roll_too_long_for_the_format_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="so long a roll"):
+    with pytest.raises(ValueError, match="must fit into a MIDI file"):
         midi.write(tmp_path / "roll.mid", np.ones((3, 88)), step_in_beats=1e6)
 
 
@@ -303,7 +303,7 @@ def test_a_file_too_large_is_refused_unread(read, monkeypatch):
 
 
 def test_a_file_cut_off_anywhere_is_an_error(tmp_path, rng):
-    roll = (rng.random((12, 88)) < 0.1).astype("uint8")
+    roll = (rng.random((6, 88)) < 0.08).astype("uint8")
     midi.write(tmp_path / "whole.mid", roll)
     whole = (tmp_path / "whole.mid").read_bytes()
     path = tmp_path / "cut.mid"
@@ -324,7 +324,7 @@ def test_noise_is_read_or_refused_but_never_crashes(tmp_path, rng):
     whole = np.frombuffer(file.getvalue(), "uint8")
     path = tmp_path / "noise.mid"
     outcomes = set()
-    for trial in range(600):
+    for trial in range(200):
         if trial % 2:
             data = whole.copy()
             data[rng.integers(len(data), size=2)] = rng.integers(256, size=2)

@@ -1,14 +1,14 @@
 """Options of runs: defaults, and which of them have an effect."""
 
-import inspect
+import dataclasses
 
 import pytest
 
-from seqlayers.audio import segments
+from seqlayers.audio import SegmentRules
 from seqlayers.heads import ConditionalRBM
 from seqlayers.models import nonfinite
 from seqlayers.runs.option_list import SEGMENTS
-from seqlayers.runs.options import DEFAULTS, OPTIONS, complete, unused, upgrade
+from seqlayers.runs.options import DEFAULTS, OPTIONS, complete, segment_rules, unused, upgrade
 from seqlayers.runs.registry import MODELS
 from seqlayers.runs.schema import OptionError
 
@@ -88,11 +88,10 @@ def test_choices_are_those_of_the_models():
     assert set(OPTIONS["nonfinite"].type.values) == set(nonfinite.COUNTERS)
 
 
-def test_segments_are_found_by_the_defaults_of_their_function():
-    parameters = inspect.signature(segments).parameters
-    names = {each.name for each in SEGMENTS}
-    assert {n: DEFAULTS[n] for n in names} == {n: parameters[n].default for n in names}
-    assert set(parameters) - names == {"samples", "sample_rate", "level"}
+def test_segments_are_found_by_the_default_rules():
+    assert segment_rules(DEFAULTS) == SegmentRules()
+    names = {field.name for field in dataclasses.fields(SegmentRules)}
+    assert names - {each.name for each in SEGMENTS} == {"level"}
 
 
 def test_midi_has_a_default_time_step_and_a_data_set_has_none():

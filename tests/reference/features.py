@@ -1,4 +1,4 @@
-"""Features of sound as the docstring of audio/features.py writes them, in loops."""
+"""Features of sound as the docstrings of audio/framing.py and features.py write them, in loops."""
 
 import numpy as np
 
