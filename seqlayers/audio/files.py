@@ -53,12 +53,15 @@ def find(path):
     if not path.is_dir():
         return [path]
     files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES]
-    hidden = lambda file: any(part.startswith(".") for part in file.relative_to(path).parts)  # noqa: E731
-    files = [file for file in files if not hidden(file) and file.is_file()]
+    files = [file for file in files if file.is_file() and not _is_hidden(file.relative_to(path))]
     if not files:
         kinds = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
         raise AudioError(f"the folder must hold a sound file ({kinds}). Received: none", path)
     return files
+
+
+def _is_hidden(path):
+    return any(part.startswith(".") for part in path.parts)
 
 
 def read(path, sample_rate=None, channel="mean", strict=True):

@@ -21,6 +21,7 @@ paper. On the Bengalese finch of our tests, the band raises the F1 of whole syll
 """
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +56,19 @@ class NoSegments(FileError):
             lines.append(f"\nand {len(skipped) - LISTED} more")
         super().__init__(reason + "".join(lines), path)
         self.skipped = list(skipped)
+
+    @classmethod
+    def in_none(cls, skipped):
+        """Returns the error of several recordings none of which has a segment.
+
+        Args:
+            skipped: Pairs `(file, reason)`.
+        """
+        return cls(
+            "There must be a recording that has a segment. "
+            f"Received: {len(skipped)} that have none, or cannot be read.",
+            skipped=skipped,
+        )
 
 
 class Segments(NamedTuple):
@@ -242,7 +256,7 @@ def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel="mean"):
     if sample_rate is None:
         sample_rate = sample_rate_of(path)
     rate = check_integer("sample_rate", sample_rate)
-    read = lambda: read_blocks(path, loudness.BLOCK, rate, channel)  # noqa: E731
+    read = functools.partial(read_blocks, path, loudness.BLOCK, rate, channel)
     try:
         return segments_of_blocks(read, rate, rules)
     except NoSegments as error:

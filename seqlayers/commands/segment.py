@@ -79,11 +79,7 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
             counted = f"{len(found.times)} segments, {length:.3f} of {found.duration:.3f} s"
             click.echo(f"{name}: {counted}")
         if first is None:
-            raise audio.NoSegments(
-                "There must be a recording that has a segment. "
-                f"Received: {len(skipped)} that have none, or cannot be read.",
-                skipped=skipped,
-            )
+            raise audio.NoSegments.in_none(skipped)
     list_skipped(skipped, len(paths) - len(skipped), "recordings")
     click.echo(f"{len(rows)} segments in {len(paths) - len(skipped)} recordings")
     _write_table(out, rows)

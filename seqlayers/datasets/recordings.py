@@ -1,5 +1,6 @@
 """Recordings as sequences of frames: the segments of sound files, and their split by time."""
 
+import functools
 import os
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ def frames_of_segments(
 
     sequences, files, times, durations, levels, resampled = [], [], [], {}, {}, []
     for name, rate, read in sounds:
-        blocks = lambda read=read: read(settings.sample_rate)  # noqa: E731
+        blocks = functools.partial(read, settings.sample_rate)
         try:
             found = audio.segments_of_blocks(blocks, settings.sample_rate, rules)
             own = []
@@ -109,11 +110,7 @@ def frames_of_segments(
         if rate != settings.sample_rate:
             resampled.append((name, rate))
     if not sequences:
-        raise NoSegments(
-            "There must be a recording that has a segment. "
-            f"Received: {len(skipped)} that have none, or cannot be read.",
-            skipped=skipped,
-        )
+        raise NoSegments.in_none(skipped)
     times = np.concatenate(times)
     return SegmentCorpus(sequences, files, times, durations, levels, settings, resampled, skipped)
 
@@ -206,16 +203,19 @@ def _opened(recordings, channel):
         if isinstance(recording, Sound):
             samples = check_samples(recording.samples)
             own = check_integer("sample_rate", recording.sample_rate)
-            read = lambda rate, x=samples, own=own: iter([audio.resample(x, own, rate)])  # noqa: E731
-            sounds.append((f"recordings[{n}]", own, read))
+            sounds.append((f"recordings[{n}]", own, functools.partial(_resampled, samples, own)))
             continue
         for path in map(str, audio.find(recording)):
-            read = lambda rate, path=path: audio.read_blocks(path, BLOCK, rate, channel)  # noqa: E731
+            read = functools.partial(audio.read_blocks, path, BLOCK, channel=channel)
             try:
                 sounds.append((path, audio.sample_rate_of(path), read))
             except (AudioError, OSError) as error:
                 skipped.append((path, reason_of(error)))
     return sounds, skipped
+
+
+def _resampled(samples, rate, new_rate):
+    yield audio.resample(samples, rate, new_rate)
 
 
 def _cut(blocks, bounds):
