@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LONG = ("models/test_contract.py", "layers/test_contract.py", "heads/test_contract.py")
+LONG = ("models/test_contract.py", "layers/contract/test_graphs.py", "heads/test_contract.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,7 @@
-"""Time and how far frequencies have turned in it, exact to float32 rounding up to t = 2^24.
+"""Time, and how far frequencies have turned: exact to float32 rounding up to t = 2^24.
 
-t counts frames. A turn is an angle in cycles, the fraction of f * t that is left above a whole
-number, for a frequency of f cycles per step. In float32 `cos(w * t)` is off by 2e-3 at t = 10^4.
+t counts frames. A turn is an angle in cycles: the fraction of f * t above a whole number, for a
+frequency of f cycles per step. In float32 `cos(w * t)` is off by 2e-3 at t = 10^4.
 """
 
 import numpy as np
@@ -12,31 +12,31 @@ NUM_DIGITS = 3
 
 
 def count(clock):
-    """t `(batch, 1)`, from its digits `(batch, 3)`."""
+    """Returns t `(batch, 1)` from its digits `(batch, 3)`."""
     clock = ops.stop_gradient(clock)  # a count has no derivative
     places = ops.cast([DIGIT**n for n in range(NUM_DIGITS)], clock.dtype)
     return ops.sum(clock * places, axis=-1, keepdims=True)
 
 
 def digits(t):
-    """The digits `(batch, 3)` of t `(batch, 1)`."""
+    """Returns the digits `(batch, 3)` of t `(batch, 1)`."""
     return ops.concatenate([ops.floor(t / DIGIT**n) % DIGIT for n in range(NUM_DIGITS)], axis=-1)
 
 
 def fraction(x):
-    """What is left of x above the whole number below it."""
+    """Returns x less the whole number below it."""
     return x - ops.floor(x)
 
 
 def cycles(f, t):
-    """The fraction of f * t, for f in cycles per step and whole t below 2^24.
+    """Returns the fraction of f * t, for f in cycles per step and whole t below 2^24.
 
     f = a + b + c, a of 12 bits and b of the 12 after; t = low + 2^12 high. Then 2^12 a high is
     whole, and all other products but the last, which is below 1, are exact in float32.
 
     Args:
-        f: `(..., K)`; an array of NumPy keeps its precision, as t's is that of the result.
-        t: `(..., 1)`.
+        f: Frequencies `(..., K)`. A NumPy array keeps its precision.
+        t: Times `(..., 1)`, whose type is that of the result.
     """
     floor = np.floor if isinstance(f, np.ndarray) else ops.floor
     f = f - floor(f)
@@ -55,7 +55,7 @@ FREQUENCIES = {
 
 
 def as_frequencies(frequencies, num_frequencies):
-    """K frequencies in radians per step, float64."""
+    """Returns K frequencies in radians per step, float64."""
     if isinstance(frequencies, str) and frequencies in FREQUENCIES:
         return FREQUENCIES[frequencies](num_frequencies)
     try:

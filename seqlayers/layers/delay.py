@@ -2,8 +2,8 @@
 
     y_1 = first,  y_t = x_{t-1}
 
-`first` is what is known before anything is. Behind a recurrent layer that reads v_1 .. v_T, y_t has
-seen v_1 .. v_{t-1} and nothing later, which is what a head over v_t needs.
+`first` is the context before the first frame. Behind a recurrent layer that reads v_1 .. v_T, y_t
+depends on v_1 .. v_{t-1} and nothing later, as the context of v_t must.
 """
 
 import keras
@@ -15,9 +15,9 @@ def delay(sequence, first, mask=None):
 
     Args:
         sequence: x, `(batch, time, units)`.
-        first: What stands where no frame came before, `(units,)` or `(batch, units)`.
-        mask: Which steps are frames, bool `(batch, time)`; all if None. Steps before the first
-            frame of a row hold `first`, too.
+        first: Values of the steps that no frame precedes, `(units,)` or `(batch, units)`.
+        mask: Steps that are frames, bool `(batch, time)`; all if None. Steps before the first frame
+            of a row hold `first`, too.
 
     Returns:
         y, `(batch, time, units)`.
@@ -36,11 +36,15 @@ class Delay(keras.layers.Layer):
     """A sequence one step late, with a learned first step.
 
     Args:
-        initializer: Initializer of the first step.
+        initializer: Initializer of the first step. Default: "zeros".
+        **kwargs: Those of `keras.layers.Layer`: `name`, `dtype` and `trainable`.
 
     Call arguments:
-        inputs: `(batch, time, units)`.
-        mask: Which steps are frames, bool `(batch, time)`.
+        inputs: x, `(batch, time, units)`.
+        mask: Steps that are frames, bool `(batch, time)`; all if None.
+
+    Returns:
+        y, `(batch, time, units)`.
 
     Example:
         >>> Delay()(np.ones((1, 3, 1)))[0, :, 0]

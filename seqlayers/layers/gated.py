@@ -105,9 +105,10 @@ class GatedCell(keras.layers.SimpleRNNCell):
 
     @property
     def memory_dtype(self):
-        """At least float32, for what half precision would lose.
+        """Type of the states within a step, at least float32.
 
-        In it squares vanish below 2e-4, uniform numbers round to 1 and counts stop at 256.
+        In half precision squares vanish below 2e-4, uniform numbers round to 1 and counts stop at
+        256.
         """
         return "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
 

@@ -9,9 +9,9 @@ Numbers are the paper's. A prime marks the step before; h and c start at 0. W, U
 an RBM whose hidden biases are b + h' U; x is what they see of the visible ones: v where those are
 binary, v / s^2 where they are Gaussian (15).
 
-The paper says that its equations are those of an LSTM, but prints g as a unit of 0 and 1, and no
-tanh. `variant="lstm"` makes them so. How is our choice: g is a unit of -1 and 1, of logit 2 y where
-the others have y, and the output is that of an LSTM:
+The paper describes its equations as those of an LSTM, but prints g as a unit of 0 and 1, and no
+tanh. With `variant="lstm"` they are those of an LSTM, by our choice: g is a unit of -1 and 1, of
+logit 2 y where the others have y, and the output has the tanh:
 
     g = tanh(x W_g + h' U_g + b_g)
     h = o * tanh(c)
@@ -21,7 +21,7 @@ expected in an RTRBM:
 
     h = sigmoid(x W + h' U + b)             of (7)(8)                         [B, J]
 
-A unit that is drawn passes gradients on as its expectation would.
+The gradient of a unit that is drawn is that of its expectation.
 
 Reference: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
 Boltzmann Machine with Long Short-Term Memory, Interspeech 2018.

@@ -7,9 +7,9 @@ from keras import ops
 
 
 def drawn(means, u, lowest=0):
-    """Units of `lowest` and 1 with these means: 1 where u is below the probability of it.
+    """Returns units of `lowest` and 1 with these means: 1 where u is below its probability.
 
-    Their gradient is that of the means; what is added for it is 0.
+    Their gradient is that of the means; the term that brings it is 0.
     """
     ones = ops.cast(u < (means - lowest) / (1 - lowest), means.dtype)
     return lowest + (1 - lowest) * ones + (means - ops.stop_gradient(means))

@@ -6,104 +6,22 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import ops
+from layers.helpers import (
+    B,
+    T,
+    assert_all_close,
+    looped,
+    mask_of,
+    masks,
+    random_states,
+    results_and_gradients,
+)
+from layers.hidden_units import J, N, all_classes, frames, in_the_paper, made, numbers
 from reference import lstbm as reference
 
 from seqlayers.layers import LSTBM, BoltzmannCell, BoltzmannRNN, LSTBMCell
-from seqlayers.sampling import row_seeds, uniform
 
-N, J = 2, 3  # different, so that what is transposed does not fit
-B, T = 3, 5
-MASKS = {
-    "no mask": None,
-    "padded": [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]],
-    "gaps": [[0, 1, 0, 1, 1], [0, 0, 0, 0, 0], [1, 1, 0, 0, 1]],
-}
-CLASSES = {
-    "paper": (LSTBM, {}),
-    "lstm": (LSTBM, {"variant": "lstm"}),
-    "boltzmann": (BoltzmannRNN, {}),
-    "without bias": (LSTBM, {"use_bias": False}),
-}
-all_classes = pytest.mark.parametrize("name", CLASSES)
-modes = pytest.mark.parametrize("mode", ["mean", "sample"])
-masks = pytest.mark.parametrize("mask", MASKS)
-
-
-def mask_of(name):
-    return None if MASKS[name] is None else np.array(MASKS[name], bool)
-
-
-def randomised(layer, scale=0.7, seed=1):
-    layer.build((None, None, N))
-    rng = np.random.default_rng(seed)
-    for weight in layer.trainable_weights:
-        weight.assign(scale * rng.normal(size=weight.shape))
-    return layer
-
-
-def made(name, **kwargs):
-    cls, arguments = CLASSES[name]
-    known = {"return_sequences": True, "return_state": True, "jit_compile": False}
-    known |= {"dtype": "float64", "seed": 5}
-    return randomised(cls(J, **known | arguments | kwargs))
-
-
-def looped(layer):
-    """Keras's loop over a cell like that of the layer, with its weights."""
-    cell = type(layer.cell).from_config(layer.cell.get_config())
-    loop = keras.layers.RNN(
-        cell, return_sequences=True, return_state=True, dtype=layer.dtype_policy
-    )
-    loop.build((None, None, N))
-    loop.set_weights([w.numpy() for w in layer.weights])
-    return loop
-
-
-def frames(dtype="float64", seed=2, batch=B):
-    return np.random.default_rng(seed).normal(size=(batch, T, N)).astype(dtype)
-
-
-def some_states(layer, seed=4):
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=(B, size)) for size in layer.cell.state_size]
-
-
-def numbers(layer, batch=B):
-    """What the next call of a layer draws from, `(batch, time, columns)`."""
-    seed = ops.cast(layer.cell.seed_generator.state, "int32")
-    columns = layer.cell.kernel.shape[1]
-    return np.swapaxes(uniform((T, batch, columns), row_seeds(seed, T)), 0, 1).astype("float64")
-
-
-def in_the_paper(layer, arrays, row, states, unit=reference.expected):
-    """h, and c of an LSTBM, after each frame of a row."""
-    arrays = (*arrays, None)[:3]
-    if isinstance(layer, BoltzmannRNN):
-        return reference.boltzmann(arrays, row, *states, unit)
-    return reference.lstbm(arrays, row, *states, layer.variant, unit)
-
-
-def results_and_gradients(layer, x, states=None, mask=None, run=None):
-    """All that a layer returns, and gradients of a random sum of it by weights, inputs, states."""
-    rng = np.random.default_rng(3)
-    x, states = tf.constant(x), [tf.constant(s) for s in states or []]
-    sources = [w.value for w in layer.trainable_weights] + [x, *states]
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        if run is None:
-            results = layer(x, mask=mask, initial_state=states or None, training=True)
-        else:
-            results = run(x, states)
-        total = sum(
-            tf.reduce_sum(r * rng.normal(size=r.shape).astype(x.dtype.name)) for r in results
-        )
-    return [*results, *tape.gradient(total, sources)]
-
-
-def assert_all_close(actual, expected, atol=1e-12):
-    for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, e, atol=atol, rtol=atol)
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 # The equations.
@@ -112,20 +30,20 @@ def assert_all_close(actual, expected, atol=1e-12):
 @all_classes
 def test_outputs_and_states_are_those_of_the_equations(name):
     layer, x = made(name), frames()
-    states, arrays = some_states(layer), [w.numpy() for w in layer.weights]
+    states, arrays = random_states(layer), [w.numpy() for w in layer.weights]
     rows = zip(x, *states, strict=True)
     known = [in_the_paper(layer, arrays, row, before) for row, *before in rows]
     after = [np.array(values) for values in zip(*known, strict=True)]
     expected = [after[0], *(values[:, -1] for values in after)]
     for training in (False, True):
         assert_all_close(layer(x, initial_state=states, training=training), expected)
-    assert_all_close(looped(layer)(x, initial_state=states), expected)
+    assert_all_close(looped(layer, N)(x, initial_state=states), expected)
 
 
 @all_classes
 def test_what_is_drawn_is_drawn_as_in_the_equations(name):
     layer, x = made(name, mode="sample"), frames()
-    states, arrays, u = some_states(layer), [w.numpy() for w in layer.weights], numbers(layer)
+    states, arrays, u = random_states(layer), [w.numpy() for w in layer.weights], numbers(layer)
     known = [
         in_the_paper(layer, arrays, row, before, reference.drawn(of_row))
         for row, of_row, *before in zip(x, u, *states, strict=True)
@@ -177,30 +95,34 @@ def test_gradients_are_those_of_automatic_differentiation(name, mask, dropout):
     arguments = {dropout: 0.5} if dropout else {}
     layer, x, mask = made(name, **arguments), frames(), mask_of(mask)
     assert layer.cell.can_scan()
-    states = some_states(layer)
-    expected = results_and_gradients(looped(made(name, **arguments)), x, states, mask)
-    assert_all_close(results_and_gradients(layer, x, states, mask), expected)
+    states = random_states(layer)
+    expected = results_and_gradients(looped(made(name, **arguments), N), x, mask, states)
+    assert_all_close(results_and_gradients(layer, x, mask, states), expected)
 
 
 @all_classes
 def test_gradients_of_what_is_drawn_are_those_of_automatic_differentiation(name):
     layer, x = made(name, mode="sample"), frames()
-    states, u = some_states(layer), tf.constant(numbers(layer))
+    states, u = random_states(layer), tf.constant(numbers(layer))
 
-    def run(x, states):
-        cell, outputs = layer.cell, []
-        for t in range(T):
-            frame = (cell.project(x[:, t]), u[:, t])
-            states, _ = cell.recurrence.step((cell.recurrent_kernel.value,), (), frame, states)
-            outputs.append(states[0])
-        return [tf.stack(outputs, axis=1), *states]
+    class Steps:
+        cell, trainable_weights = layer.cell, layer.trainable_weights
 
-    expected = results_and_gradients(layer, x, states, run=run)
-    assert_all_close(results_and_gradients(layer, x, states), expected)
+        def __call__(self, x, initial_state, **_):
+            states, outputs = initial_state, []
+            for t in range(T):
+                frame = (self.cell.project(x[:, t]), u[:, t])
+                weights = (self.cell.recurrent_kernel.value,)
+                states, _ = self.cell.recurrence.step(weights, (), frame, states)
+                outputs.append(states[0])
+            return [tf.stack(outputs, axis=1), *states]
+
+    expected = results_and_gradients(Steps(), x, None, states)
+    assert_all_close(results_and_gradients(layer, x, None, states), expected)
 
 
 @all_classes
-@modes
+@pytest.mark.parametrize("mode", ["mean", "sample"])
 def test_gradients_are_those_of_finite_differences(name, mode):
     """Where units are drawn: of the equations in which each unit is its mean and a constant, the
     constant being what its draw was above the mean. So the draws pass gradients straight through.
@@ -227,8 +149,8 @@ def test_gradients_are_those_of_finite_differences(name, mode):
         last = sum(np.sum(w * s[-1]) for w, s in zip(of_last, (h, *c), strict=True))
         return np.sum(of_outputs * h) + last
 
-    gradients = results_and_gradients(layer, x)[len(after) : len(after) + len(arrays)]
-    for array, gradient in zip(arrays, gradients, strict=True):
+    _, gradients = results_and_gradients(layer, x)
+    for array, gradient in zip(arrays, gradients, strict=False):
         expected = np.zeros(array.shape)
         for index in np.ndindex(array.shape):
             value = array[index]
@@ -244,148 +166,11 @@ def test_compiled_in_shards_it_draws_the_same_and_has_the_same_gradients():
     arguments = {"mode": "sample", "recurrent_dropout": 0.5, "dtype": "float32"}
     layer, compiled = made("lstm", **arguments), made("lstm", jit_compile=True, **arguments)
     x, mask = frames("float32"), mask_of("gaps")
-    states = [s.astype("float32") for s in some_states(layer)]
-    expected = results_and_gradients(layer, x, states, mask)
-    actual = results_and_gradients(compiled, x, states, mask)
+    states = [s.astype("float32") for s in random_states(layer)]
+    expected = results_and_gradients(layer, x, mask, states)
+    tf.config.run_functions_eagerly(False)
+    actual = results_and_gradients(compiled, x, mask, states)
     assert_all_close(actual, expected, 1e-4)
-
-
-# Draws.
-
-
-KINDS = {"f": 0, "i": 1, "o": 2, "g": 3}
-ON, OFF = 50, -50  # logits of units that do not vary
-
-
-@pytest.mark.parametrize("variant", ["paper", "lstm"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_units_are_drawn_with_their_means_and_have_two_values(variant, kind):
-    """All other units are set so that the one kind shows: c = f, i or g, or c = 1 and h by o."""
-    n, lowest = 4000, -1 if (variant, kind) == ("lstm", "g") else 0
-    others = {
-        "f": {"i": OFF},
-        "i": {"f": OFF, "g": ON},
-        "g": {"f": OFF, "i": ON},
-        "o": {"f": ON, "i": OFF},
-    }
-    layer = made(variant, mode="sample", dtype="float32")
-    x, bias = frames("float32", batch=1)[:, :1], layer.cell.bias.numpy()
-    for other, value in others[kind].items():
-        bias[KINDS[other] * J : (KINDS[other] + 1) * J] = value
-    layer.cell.bias.assign(bias)
-    states = [np.zeros((n, J)), np.ones((n, J))]
-    h, _, c = layer(np.repeat(x, n, axis=0), initial_state=states, training=True)
-    on = {"paper": 1 / (1 + np.exp(-1)), "lstm": np.tanh(1)}[variant]
-    off = {"paper": 0.5, "lstm": 0}[variant]
-    units = (h.numpy()[:, 0] - off) / (on - off) if kind == "o" else c.numpy()
-    np.testing.assert_allclose(units, np.round(units), atol=1e-6)
-    assert set(np.unique(np.round(units))) == {lowest, 1}
-    weights = [w.numpy() for w in layer.weights]
-    for j in range(J):
-        y = reference.logit(weights, x[0, 0], np.zeros(J), KINDS[kind] * J + j)
-        p = reference.sigmoid(2 * y if lowest else y)  # of 1
-        frequency = np.mean(units[:, j] > 0.5)
-        assert abs(frequency - p) < 5 * np.sqrt(p * (1 - p) / n)
-
-
-def test_units_of_rows_frames_and_places_are_drawn_independently():
-    n = 4000
-    layer = made("boltzmann", mode="sample", dtype="float32", return_state=False)
-    layer.set_weights([np.zeros((N, J)), np.zeros((J, J)), np.array([-1, 0, 2])])
-    h = layer(np.zeros((n, T, N), "float32"), training=True).numpy()
-    np.testing.assert_array_equal(h, h > 0)
-    p = np.tile([reference.sigmoid(b) for b in (-1, 0, 2)], T)
-    z = (h.reshape(n, -1) - p) / np.sqrt(p * (1 - p))
-    assert np.abs(z.mean(axis=0)).max() < 5 / np.sqrt(n)
-    correlations = z.T @ z / n - np.eye(T * J)
-    np.fill_diagonal(correlations, 0)
-    assert np.abs(correlations).max() < 5 / np.sqrt(n)
-    neighbours = z[1:] * z[:-1]
-    assert np.abs(neighbours.mean(axis=0)).max() < 5 / np.sqrt(n)
-
-
-def test_what_is_likely_is_drawn_as_often_in_half_precision():
-    n = 4000
-    layer = made("boltzmann", mode="sample", dtype="mixed_bfloat16", return_state=False)
-    layer.set_weights([np.zeros((N, J)), np.zeros((J, J)), np.full(J, 7)])
-    off = 1 - layer(np.zeros((n, T, N), "float32"), training=True).numpy().astype("float32")
-    p = reference.sigmoid(-7)
-    assert abs(np.mean(off) - p) < 5 * np.sqrt(p * (1 - p) / off.size)
-
-
-@all_classes
-def test_the_same_seed_draws_the_same_and_every_call_anew(name):
-    x = frames()
-
-    def draws(seed):
-        layer = made(name, mode="sample", seed=seed)
-        return np.array([layer(x, training=True)[0] for _ in range(3)])
-
-    first = draws(1)
-    np.testing.assert_array_equal(draws(1), first)
-    assert np.any(draws(2) != first)
-    assert np.any(first[1] != first[0]) and np.any(first[2] != first[1])
-
-
-@all_classes
-def test_nothing_is_drawn_at_inference_nor_of_what_is_expected(name):
-    x, mean, layer = frames(), made(name), made(name, mode="sample")
-    before = layer.cell.seed_generator.state.numpy()
-    for given in ({}, {"training": False}):
-        assert_all_close(layer(x, **given), mean(x, **given), 0)
-    assert_all_close(looped(layer)(x), looped(mean)(x), 0)
-    np.testing.assert_array_equal(layer.cell.seed_generator.state, before)
-    assert_all_close(mean(x, training=True), mean(x))
-    np.testing.assert_array_equal(mean.cell.seed_generator.state, before)
-
-
-@all_classes
-def test_what_is_drawn_for_a_frame_does_not_depend_on_what_is_behind_it(name):
-    x, mask = frames(), mask_of("padded")
-    whole = made(name, mode="sample")(x, training=True)[0]
-    padded = made(name, mode="sample")(x, mask=mask, training=True)[0].numpy()
-    np.testing.assert_array_equal(padded[mask], whole.numpy()[mask])
-    short = made(name, mode="sample")(x[:2, :3], training=True)[0]
-    np.testing.assert_allclose(short, whole[:2, :3], atol=1e-12)
-
-
-@pytest.mark.parametrize("unroll", [True, False])
-@pytest.mark.parametrize("eagerly", [True, False])
-def test_the_loop_of_keras_draws_at_every_frame(unroll, eagerly):
-    n = 1000
-    cell = BoltzmannCell(J, mode="sample", seed=1)
-    loop = keras.layers.RNN(cell, return_sequences=True, unroll=unroll)
-    loop.build((None, None, N))
-    loop.set_weights([np.zeros((N, J)), np.zeros((J, J)), np.ones(J)])
-
-    def run(x):
-        with tf.GradientTape() as tape:
-            h = loop(x, training=True)
-        return h, tape.gradient(h, cell.bias.value)
-
-    h, gradient = (run if eagerly else tf.function(run))(np.zeros((n, T, N), "float32"))
-    h, p = h.numpy(), reference.sigmoid(1)
-    np.testing.assert_array_equal(h, h > 0)
-    assert np.abs(h.mean(axis=0) - p).max() < 5 * np.sqrt(p * (1 - p) / n)
-    assert np.all(np.any(h[:, 1:] != h[:, :-1], axis=(0, 2)))
-    np.testing.assert_allclose(gradient, np.full(J, n * T * p * (1 - p)), rtol=1e-4)
-
-
-def test_layers_and_cells_that_draw_learn_and_are_saved(tmp_path):
-    way = {"return_sequences": True, "jit_compile": False, "mode": "sample"}
-    inputs = keras.Input((None, N))
-    x = keras.layers.Bidirectional(LSTBM(J, seed=1, **way))(keras.layers.Masking()(inputs))
-    x = BoltzmannRNN(J, seed=2, **way)(x)
-    cells = [LSTBMCell(J, mode="sample", seed=3), BoltzmannCell(J, mode="sample", seed=4)]
-    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.RNN(cells)(x)))
-    model.compile(keras.optimizers.SGD(0.1), loss="mse", jit_compile=False)
-    x, y = frames("float32"), np.ones((B, 2), "float32")
-    before = model.evaluate(x, y, verbose=0)
-    model.fit(x, y, epochs=3, verbose=0)
-    assert model.evaluate(x, y, verbose=0) < before
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(x), model(x))
 
 
 # Layers of Keras as limits.
@@ -395,7 +180,7 @@ def test_layers_and_cells_that_draw_learn_and_are_saved(tmp_path):
 @pytest.mark.parametrize("dtype, atol", [("float64", 1e-13), ("float32", 1e-6)])
 def test_as_an_lstm_it_is_the_lstm_of_keras(mask, dtype, atol):
     layer, x, mask = made("lstm", dtype=dtype), frames(dtype), mask_of(mask)
-    lstm, states = layer.to_lstm(), [s.astype(dtype) for s in some_states(layer)]
+    lstm, states = layer.to_lstm(), [s.astype(dtype) for s in random_states(layer)]
     assert type(lstm) is keras.layers.LSTM
     for training in (False, True):
         given = {"mask": mask, "initial_state": states, "training": training}
@@ -452,9 +237,9 @@ def test_hidden_units_of_a_temporal_rbm_are_a_simple_network_of_keras(mask):
     simple = keras.layers.SimpleRNN(J, activation="sigmoid", **way)
     simple.build((None, None, N))
     simple.set_weights(layer.get_weights())
-    states, mask = some_states(layer), mask_of(mask)
-    expected = results_and_gradients(simple, x, states, mask)
-    assert_all_close(results_and_gradients(layer, x, states, mask), expected)
+    states, mask = random_states(layer), mask_of(mask)
+    expected = results_and_gradients(simple, x, mask, states)
+    assert_all_close(results_and_gradients(layer, x, mask, states), expected)
 
 
 def test_without_recurrence_expected_units_are_those_of_an_rbm():

@@ -5,12 +5,15 @@ import math
 import keras
 import numpy as np
 import pytest
+from layers import helpers
+from layers.helpers import B, T, looped, modes
 from reference.tanh_gated import tanh_gated
 
 from seqlayers.layers import TanhGated, TanhGatedCell
-from seqlayers.layers.gated import ScannedRNN, scanned
 
-N, M, B, T = 2, 4, 3, 6  # all different, so that what is transposed does not fit
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+N, M = 2, 4  # all different, also from B and T, so that what is transposed does not fit
 
 
 def sigmoid(x):
@@ -27,21 +30,15 @@ VARIANTS = {
 all_variants = pytest.mark.parametrize("name", VARIANTS)
 
 
-def randomised(layer, seed=1):
-    layer.build((None, None, N))
-    rng = np.random.default_rng(seed)
-    for weight in layer.trainable_weights:
-        weight.assign(0.7 * rng.normal(size=weight.shape))
-    return layer
-
-
 def made(**kwargs):
     known = {"return_sequences": True, "jit_compile": False, "dtype": "float64"}
-    return randomised(TanhGated(M, **known | kwargs))
+    layer = TanhGated(M, **known | kwargs)
+    layer.build((None, None, N))
+    return helpers.randomised(layer)
 
 
-def frames(seed=2):
-    return np.random.default_rng(seed).normal(size=(B, T, N))
+def frames():
+    return helpers.frames(B, T, N, dtype="float64")
 
 
 def by_the_equations(layer, x, start):
@@ -53,18 +50,14 @@ def by_the_equations(layer, x, start):
 
 
 @all_variants
-@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+@modes
 def test_outputs_are_those_of_the_equations(name, training):
     layer, x = made(**VARIANTS[name]), frames()
     start = np.random.default_rng(3).normal(size=(B, M))
     expected = by_the_equations(layer, x, start)
     actual = layer(x, initial_state=[start], training=training)
     np.testing.assert_allclose(actual, expected, atol=1e-9, rtol=1e-9)
-    cell = TanhGatedCell.from_config(layer.cell.get_config())
-    looped = keras.layers.RNN(cell, return_sequences=True, dtype="float64")
-    looped.build((None, None, N))
-    looped.set_weights(layer.get_weights())
-    actual = looped(x, initial_state=[start], training=training)
+    actual = looped(layer, N)(x, initial_state=[start], training=training)
     np.testing.assert_allclose(actual, expected, atol=1e-9, rtol=1e-9)
 
 
@@ -126,48 +119,3 @@ def test_arguments_of_an_lstm_that_it_does_not_have_are_refused_by_name(cls, arg
 def test_an_unknown_gate_is_refused_by_name():
     with pytest.raises(ValueError, match="frobnicate"):
         TanhGatedCell(M, gate_activation="frobnicate")
-
-
-# Several cells, one above the other.
-
-
-def stack_of(cls, dropout=0.0, **kwargs):
-    options = {"dropout": dropout, "recurrent_dropout": dropout, "seed": 1, "dtype": "float64"}
-    cells = [TanhGatedCell(units, **options) for units in (3, M)]
-    cells = keras.layers.StackedRNNCells(cells, dtype="float64")
-    return randomised(cls(cells, return_sequences=True, dtype="float64", **kwargs))
-
-
-@pytest.mark.parametrize(
-    "way", [{}, {"go_backwards": True}, {"zero_output_for_mask": True}, {"unroll": True}], ids=str
-)
-def test_a_stack_that_runs_layer_after_layer_is_that_of_keras(way):
-    way = way | {"return_state": True}
-    stack, rnn = stack_of(ScannedRNN, **way), stack_of(keras.layers.RNN, **way)
-    x, states = frames(), [[np.full((B, 3), 0.5)], [np.full((B, M), -0.5)]]
-    for mask in (None, np.array([[0, 1, 0, 1, 1, 0], [0] * 6, [1, 1, 1, 0, 0, 0]], bool)):
-        for training in (False, True):
-            given = {"initial_state": states, "mask": mask, "training": training}
-            found, expected = (keras.tree.flatten(layer(x, **given)) for layer in (stack, rnn))
-            assert len(found) == len(expected) == 3
-            for a, b in zip(found, expected, strict=True):
-                np.testing.assert_allclose(a, b, atol=1e-9)
-
-
-def test_a_stack_with_dropout_drops_what_that_of_keras_drops():
-    stacks = [stack_of(cls, dropout=0.5) for cls in (ScannedRNN, keras.layers.RNN)]
-    ours, keras_has = (stack(frames(), training=True).numpy() for stack in stacks)
-    np.testing.assert_allclose(ours, keras_has, atol=1e-9)
-    assert np.abs(ours - stacks[0](frames()).numpy()).max() > 0.1
-
-
-def test_a_stack_is_made_of_gated_cells_alone_and_can_be_made_again():
-    cells = [TanhGatedCell(3), TanhGatedCell(M)]
-    stack = scanned(cells)
-    assert isinstance(stack, ScannedRNN) and isinstance(scanned(cells[0]), ScannedRNN)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(stack))
-    assert type(again) is ScannedRNN and again.get_config() == stack.get_config()
-    for other in (None, [], keras.layers.GRUCell(3), [cells[0], keras.layers.GRUCell(3)]):
-        assert scanned(other) is other
-    with pytest.raises(ValueError, match="`jit_compile` must be"):
-        ScannedRNN(cells, jit_compile="never")

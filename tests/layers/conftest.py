@@ -1,0 +1,11 @@
+"""What modules of tests of layers may use."""
+
+import pytest
+from layers.helpers import step_by_step
+
+
+@pytest.fixture
+def eagerly():
+    """Runs compiled functions step by step: it saves their tracing."""
+    with step_by_step():
+        yield

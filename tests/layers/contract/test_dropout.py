@@ -1,0 +1,54 @@
+"""Dropout takes the same units at all frames of a sequence, by its seed."""
+
+import numpy as np
+import pytest
+from layers.contract.members import LAYERS, SHARED, all_layers, each_class, frames, made
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+DROPOUTS = {"dropout": "kernel", "recurrent_dropout": "recurrent_kernel"}
+
+
+dropouts = pytest.mark.parametrize("argument", DROPOUTS)
+
+
+@all_layers
+@dropouts
+def test_nothing_is_dropped_at_inference(name, argument):
+    x = frames()
+    layer = made(name, return_sequences=True, **{argument: 0.5})
+    np.testing.assert_array_equal(layer(x), made(name, return_sequences=True)(x))
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in SHARED])
+@dropouts
+def test_what_is_dropped_is_the_same_at_all_frames_and_the_rest_is_scaled(name, argument):
+    """A row in training is that row through one of the networks that lack some of the units."""
+    layer = made(name, return_sequences=True, seed=0, **{argument: 0.5})
+    whole = made(name, return_sequences=True)
+    kernel = getattr(whole.cell, DROPOUTS[argument])
+    start, x = kernel.numpy(), frames()
+    dropped = layer(x, training=True).numpy()
+    without = []
+    for number in range(2 ** len(start)):
+        kept = number >> np.arange(len(start)) & 1
+        kernel.assign(start * 2 * kept[:, None])
+        without.append(whole(x).numpy())
+    difference = np.abs(np.array(without) - dropped).max(axis=(2, 3))  # [network, row]
+    np.testing.assert_allclose(difference.min(axis=0), 0, atol=1e-5)
+    assert len(set(difference.argmin(axis=0))) > 1  # rows lack different units
+
+
+@each_class
+@dropouts
+def test_the_same_seed_drops_the_same(name, argument):
+    x = frames()
+
+    def draws(seed):
+        layer = made(name, seed=seed, **{argument: 0.5})
+        return np.array([layer(x, training=True).numpy() for _ in range(4)])
+
+    first = draws(1)
+    np.testing.assert_array_equal(draws(1), first)
+    assert np.any(draws(2) != first)
+    assert any(np.any(draw != first[0]) for draw in first[1:])  # new ones at every call

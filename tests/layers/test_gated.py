@@ -1,0 +1,61 @@
+"""Several gated cells, one above the other."""
+
+import keras
+import numpy as np
+import pytest
+from layers import helpers
+from layers.helpers import B, T, assert_all_close, mask_of
+
+from seqlayers.layers import TanhGatedCell
+from seqlayers.layers.gated import ScannedRNN, scanned
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+N, M = 2, 4
+
+
+def frames():
+    return helpers.frames(B, T, N, dtype="float64")
+
+
+def stack_of(cls, dropout=0.0, **kwargs):
+    options = {"dropout": dropout, "recurrent_dropout": dropout, "seed": 1, "dtype": "float64"}
+    cells = [TanhGatedCell(units, **options) for units in (3, M)]
+    cells = keras.layers.StackedRNNCells(cells, dtype="float64")
+    layer = cls(cells, return_sequences=True, dtype="float64", **kwargs)
+    layer.build((None, None, N))
+    return helpers.randomised(layer)
+
+
+@pytest.mark.parametrize(
+    "way", [{}, {"go_backwards": True}, {"zero_output_for_mask": True}, {"unroll": True}], ids=str
+)
+def test_a_stack_that_runs_layer_after_layer_is_that_of_keras(way):
+    way = way | {"return_state": True}
+    stack, rnn = stack_of(ScannedRNN, **way), stack_of(keras.layers.RNN, **way)
+    x, states = frames(), [[np.full((B, 3), 0.5)], [np.full((B, M), -0.5)]]
+    for mask in (None, mask_of("gaps")):
+        for training in (False, True):
+            given = {"initial_state": states, "mask": mask, "training": training}
+            found, expected = (keras.tree.flatten(layer(x, **given)) for layer in (stack, rnn))
+            assert len(expected) == 3
+            assert_all_close(found, expected, 1e-9)
+
+
+def test_a_stack_with_dropout_drops_what_that_of_keras_drops():
+    stacks = [stack_of(cls, dropout=0.5) for cls in (ScannedRNN, keras.layers.RNN)]
+    ours, keras_has = (stack(frames(), training=True).numpy() for stack in stacks)
+    np.testing.assert_allclose(ours, keras_has, atol=1e-9)
+    assert np.abs(ours - stacks[0](frames()).numpy()).max() > 0.1
+
+
+def test_a_stack_is_made_of_gated_cells_alone_and_can_be_made_again():
+    cells = [TanhGatedCell(3), TanhGatedCell(M)]
+    stack = scanned(cells)
+    assert isinstance(stack, ScannedRNN) and isinstance(scanned(cells[0]), ScannedRNN)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(stack))
+    assert type(again) is ScannedRNN and again.get_config() == stack.get_config()
+    for other in (None, [], keras.layers.GRUCell(3), [cells[0], keras.layers.GRUCell(3)]):
+        assert scanned(other) is other
+    with pytest.raises(ValueError, match="`jit_compile` must be"):
+        ScannedRNN(cells, jit_compile="never")

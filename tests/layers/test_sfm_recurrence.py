@@ -1,0 +1,148 @@
+"""Gradients of the State-Frequency Memory, against differences of the reference."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from layers.state_frequency import (
+    D,
+    K,
+    M,
+    all_variants,
+    frames,
+    in_the_paper,
+    last,
+    made,
+    memory_of,
+    randomised,
+    some_states,
+    states_of,
+)
+from reference import sfm as reference
+
+from seqlayers.layers import SFM
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
+def slopes(function, arrays, step=1e-5):
+    """Central differences of a scalar function of arrays, which are moved in place."""
+    results = []
+    for array in arrays:
+        slope = np.zeros(array.shape)
+        for index in np.ndindex(array.shape):
+            kept, ends = array[index], []
+            for end in (kept + step, kept - step):
+                array[index] = end
+                ends.append(function())
+            array[index] = kept
+            slope[index] = (ends[0] - ends[1]) / (2 * step)
+        results.append(slope)
+    return results
+
+
+@all_variants
+def test_gradients_of_everything_are_slopes_of_the_equations(name):
+    layer, x = made(name), frames(1, 3)
+    weights, options = in_the_paper(layer)
+    states = some_states(layer)
+    of_z = np.random.default_rng(5).normal(size=(3, M))
+    of_states = some_states(layer, t=0, seed=6)  # nothing of the clock
+
+    def expected():
+        known = reference.sfm(weights, x[0], memory_of(layer, states), **options)
+        after = states_of(layer, last(known))
+        return np.sum(of_z * known.z) + sum(map(np.sum, map(np.multiply, of_states, after)))
+
+    arrays = [array for array in weights if array is not None]
+    arrays += [options["frequencies"]] if name == "learned" else []
+    tensors = [w.value for w in layer.trainable_weights] + [tf.constant(a) for a in (x, *states)]
+    arrays += [x, *states]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        inputs, *first = tensors[len(layer.trainable_weights) :]
+        z, *after = layer(inputs, initial_state=first, training=True)
+        total = tf.reduce_sum(z * of_z)
+        total += sum(tf.reduce_sum(c * s) for c, s in zip(of_states, after, strict=True))
+    gradients = tape.gradient(total, tensors, unconnected_gradients="zero")
+    if "clock" in layer.cell.state_names:
+        place = layer.cell.state_names.index("clock") - len(states)
+        del gradients[place], arrays[place]
+    for gradient, slope in zip(gradients, slopes(expected, arrays), strict=True):
+        np.testing.assert_allclose(gradient, slope, atol=2e-8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("t", [1, 5, 21])
+def test_the_gradient_of_a_frequency_grows_with_time(t):
+    """With w = pi / 2 the angle is the same at t = 1, 5, 21, and its slope by w is t."""
+    arguments = {"frequencies": [np.pi / 2], "learn_frequencies": True, "dtype": "float64"}
+    layer = randomised(SFM(M, 1, D, **arguments))
+    gradients = []
+    for before in (0, t - 1):
+        states = some_states(layer, t=before)
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer(frames(1, 1), initial_state=states))
+        gradients.append(tape.gradient(total, layer.weights[-1].value).numpy())
+    assert abs(gradients[0]) > 1e-3
+    np.testing.assert_allclose(gradients[1], t * gradients[0], rtol=1e-9)
+
+
+def memory_alone(dtype, S, training):
+    """The gradient by S' of a random sum of what is put out of S = f S', with nothing put in."""
+    layer = made("paper", dtype=dtype)
+    for weight in (layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias):
+        columns = np.arange(weight.shape[-1])
+        off = (columns >= 2 * D + K) & (columns < 3 * D + K)  # i
+        weight.assign(np.where(off, 0, weight.numpy()))
+    states = [s.astype(dtype) for s in some_states(layer)]
+    states[1] = np.reshape(S.real.T, (1, -1)).astype(dtype)
+    states[2] = np.reshape(S.imag.T, (1, -1)).astype(dtype)
+    of_z = np.random.default_rng(7).normal(size=(1, 1, M))
+    x, states = frames(1, 1), [tf.constant(s) for s in states]
+    with tf.GradientTape() as tape:
+        tape.watch(states)
+        z = layer(x, initial_state=states, training=training)[0]
+        total = tf.reduce_sum(tf.cast(z, "float64") * of_z)
+    gradient = [g.numpy().reshape(K, D).T for g in tape.gradient(total, states[1:3])]
+
+    weights, options = in_the_paper(layer)
+    arrays = [S.real.copy(), S.imag.copy()]
+
+    def expected():
+        memory = memory_of(layer, [np.float64(s) for s in states])
+        memory = memory._replace(S=arrays[0] + 1j * arrays[1])
+        return np.sum(of_z * reference.sfm(weights, x[0], memory, **options).z)
+
+    return gradient, lambda step: slopes(expected, arrays, step)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize("dtype, size, atol", [("float64", 1e-3, 1e-7), ("float32", 1e-3, 1e-5)])
+def test_the_gradient_of_the_amplitude_is_exact_where_there_is_one(dtype, size, atol, training):
+    rng = np.random.default_rng(8)
+    S = size * (rng.normal(size=(D, K)) + 1j * rng.normal(size=(D, K)))
+    S[0] *= 1e3
+    gradient, slopes_with = memory_alone(dtype, S, training)
+    for actual, slope in zip(gradient, slopes_with(size * 1e-4), strict=True):
+        assert np.abs(slope).max() > 0.01
+        np.testing.assert_allclose(actual, slope, atol=atol)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_gradient_of_the_amplitude_is_zero_in_silence(dtype, training):
+    S = np.zeros((D, K), complex)
+    S[0], S[1] = 0.5 - 0.25j, -0.5j
+    for gradient in memory_alone(dtype, S, training)[0]:
+        np.testing.assert_array_equal(gradient[2:], 0)
+    real, imaginary = memory_alone(dtype, S, training)[0]
+    assert np.all(real[0] != 0) and np.all(imaginary[:2] != 0)
+    np.testing.assert_array_equal(real[1], 0)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def test_the_gradient_of_the_amplitude_does_not_depend_on_how_small_it_is(training):
+    direction = np.exp(1j * np.arange(D * K).reshape(D, K))
+    of_tiny, of_small = (
+        memory_alone("float32", size * direction, training)[0] for size in (1e-15, 1e-8)
+    )
+    np.testing.assert_allclose(of_tiny, of_small, rtol=1e-5, atol=1e-7)
