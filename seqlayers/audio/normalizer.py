@@ -71,7 +71,7 @@ class Normalizer:
             )
 
     @classmethod
-    def fit(cls, frames, kind="standard", per_bin=True):
+    def fit(cls, frames, kind="standard"):
         """Computes shift and divisor in one pass, in memory that does not grow with the frames.
 
         Fit it to the training data. A bin that is constant there, but not in another recording, is
@@ -82,7 +82,6 @@ class Normalizer:
             kind: `"standard"` for mean 0 and variance 1; `"scale"` for a mean square of 1 without a
                 shift, so that amplitudes stay positive, as gamma units take them; `"unit"` for the
                 range [0, 1], as Bernoulli units take it.
-            per_bin: If False, all bins share their numbers.
 
         Returns:
             `Normalizer`.
@@ -92,9 +91,7 @@ class Normalizer:
         """
         check_choice("kind", kind, KINDS)
         blocks = _blocks(frames)
-        shift, divisor = (
-            _unit(blocks, per_bin) if kind == "unit" else _moments(blocks, kind, per_bin)
-        )
+        shift, divisor = _unit(blocks) if kind == "unit" else _moments(blocks, kind)
         return cls(shift, divisor, clipped=kind == "unit")
 
     def normalize(self, frames):
@@ -196,7 +193,7 @@ def _blocks(frames):
         raise ValueError("`frames` must hold at least one array. Received: none.")
 
 
-def _moments(blocks, kind, per_bin):
+def _moments(blocks, kind):
     """Returns shift and divisor of the kinds "standard" and "scale"."""
     count, mean, squares = 0, np.zeros(()), np.zeros(())
     for block in blocks:
@@ -208,25 +205,22 @@ def _moments(blocks, kind, per_bin):
         count = total
     shift = np.zeros_like(mean)
     if kind == "standard":
-        shift = mean if per_bin else np.full_like(mean, mean.mean())
+        shift = mean
     square = squares / count + np.square(mean - shift)  # mean of (frames - shift)^2
     overall = np.sqrt(square.mean())
     # Rounding may leave constants some deviation, which is not to be scaled up.
     if overall <= 1e-7 * np.abs(mean).max():
         return shift, np.ones_like(mean)
-    own = np.sqrt(square) if per_bin else np.full_like(mean, overall)
-    return shift, np.maximum(own, DIVISOR_FLOOR * overall)
+    return shift, np.maximum(np.sqrt(square), DIVISOR_FLOOR * overall)
 
 
-def _unit(blocks, per_bin):
+def _unit(blocks):
     """Returns shift and divisor of the kind "unit"."""
     least = largest = None
     for block in blocks:
         low, high = block.min(axis=0), block.max(axis=0)
         least = low if least is None else np.minimum(least, low)
         largest = high if largest is None else np.maximum(largest, high)
-    if not per_bin:
-        least, largest = np.full_like(least, least.min()), np.full_like(least, largest.max())
     moved = largest - least
     floor = DIVISOR_FLOOR * max(moved.max(), np.abs(least).max())
     return least, np.maximum(moved, floor) if floor else np.ones_like(moved)

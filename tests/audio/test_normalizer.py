@@ -28,15 +28,6 @@ def test_scaled_frames_stay_positive_and_have_mean_square_1(rng):
     np.testing.assert_allclose(np.square(after).mean(axis=0), 1, rtol=1e-6)
 
 
-def test_all_bins_may_share_their_numbers(rng):
-    frames = rng.gamma(2, np.arange(1, 6), (100, 5))
-    standard = Normalizer.fit([frames], per_bin=False)
-    np.testing.assert_allclose(standard.shift, np.full(5, frames.mean()))
-    np.testing.assert_allclose(standard.divisor, np.full(5, frames.std()))
-    scale = Normalizer.fit([frames], "scale", per_bin=False)
-    np.testing.assert_allclose(scale.divisor, np.full(5, np.sqrt(np.square(frames).mean())))
-
-
 @pytest.mark.parametrize("kind", ["standard", "scale"])
 def test_a_normalizer_is_fitted_in_one_pass(rng, kind):
     frames = 1e4 + rng.normal(size=(1000, 3))  # a mean that would swallow the digits
@@ -139,9 +130,6 @@ def test_values_between_0_and_1_are_those_of_the_equation(rng):
     np.testing.assert_allclose(after, expected, atol=1e-6)
     np.testing.assert_array_equal([after.min(axis=0), after.max(axis=0)], [[0] * 5, [1] * 5])
     np.testing.assert_allclose(normalizer.restore(after), whole, atol=1e-5)
-    shared = Normalizer.fit(frames, "unit", per_bin=False).normalize(whole)
-    expected = (whole - whole.min()) / (whole.max() - whole.min())
-    np.testing.assert_allclose(shared, expected, atol=1e-6)
 
 
 def test_values_of_other_recordings_are_clipped():
