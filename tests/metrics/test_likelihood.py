@@ -1,0 +1,41 @@
+"""Likelihoods read as a line, and the softmax score has a ceiling."""
+
+import numpy as np
+import pytest
+
+from seqlayers.metrics import Likelihood, softmax_ceiling, softmax_score
+
+
+def test_an_exact_likelihood_reads_as_one_line():
+    text = str(Likelihood(-7.12345, 0.0, "exact", 4725, 77))
+    assert text == "-7.123 nats per frame (exact; per_frame, 4,725 frames of 77 sequences)"
+
+
+def test_an_estimate_shows_its_error_and_the_other_side():
+    text = str(Likelihood(-7.1, 0.0012, "estimate", 10, 2, reverse_nats=-7.15))
+    assert "estimate, standard error 0.0012, from the other side -7.150" in text
+
+
+def test_the_softmax_score_adds_up_the_pressed_keys(rng):
+    frames, logits = rng.integers(0, 2, (2, 5, 7)), rng.normal(size=(2, 5, 7)).astype("float32")
+    expected = np.zeros((2, 5))
+    for b, t, key in np.argwhere(frames):
+        expected[b, t] += logits[b, t, key] - np.log(np.exp(logits[b, t]).sum())
+    np.testing.assert_allclose(softmax_score(frames, logits), expected, atol=1e-5)
+
+
+def test_no_logits_score_above_the_ceiling_and_the_right_ones_reach_it(rng):
+    frames = rng.integers(0, 2, (50, 12))
+    frames[0] = 0
+    ceiling = softmax_ceiling(frames)
+    for scale in (0.1, 1, 10):
+        scores = np.asarray(softmax_score(frames, scale * rng.normal(size=(50, 12))))
+        assert (scores <= ceiling + 1e-6).all()
+    np.testing.assert_allclose(softmax_score(frames, 50.0 * frames), ceiling, atol=1e-4)
+    assert ceiling[0] == 0 and not np.signbit(ceiling[0])
+
+
+@pytest.mark.parametrize("pressed", [1, 4, 88])
+def test_the_ceiling_of_a_chord_is_that_of_a_uniform_choice(pressed):
+    frame = np.arange(88) < pressed
+    assert softmax_ceiling(frame) == pytest.approx(pressed * np.log(1 / pressed))
