@@ -1,4 +1,4 @@
-"""What all tests share. The environment is set before anything imports TensorFlow."""
+"""Fixtures and hooks of all tests. The environment is set before anything imports TensorFlow."""
 
 import gc
 import os

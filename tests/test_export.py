@@ -76,7 +76,7 @@ class Exported:
 
 
 def state_of(outputs):
-    """What the next call takes of what the last one gave."""
+    """The state for the next call, from the outputs of the last one."""
     return {name.removeprefix("next_"): x for name, x in outputs.items() if name != "frames"}
 
 

@@ -17,7 +17,7 @@ SEEDS = [0, 1, -1, 7, 2**31, 2**32 - 1, -(2**40) + 5, 2**63]
 
 
 def everywhere(function, *inputs):
-    """What `function` gives in eager execution, in a graph and under XLA."""
+    """The results of `function` in eager execution, in a graph and under XLA."""
     inputs = [tf.convert_to_tensor(x) for x in inputs]
     graph, xla = tf.function(function), tf.function(function, jit_compile=True)
     return [f(*inputs).numpy() for f in (function, graph, xla)]

@@ -1,4 +1,4 @@
-"""What the commands share: how they end, how they name what is wrong, and how they import."""
+"""The parts that commands share: exit codes, errors, and late imports."""
 
 import contextlib
 import errno

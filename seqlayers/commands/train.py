@@ -77,6 +77,7 @@ Examples:
 @debug
 @click.pass_context
 def train(ctx, out, resume, overwrite, **options):
+    """Starts a run in `out`, or resumes the one there."""
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other; give one of them.")
     given = {name: value for name, value in options.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What the heads with an RBM share: Gibbs sampling, log Z by annealing, codes, and their arguments.
+"""The common part of heads with an RBM: Gibbs sampling, log Z by annealing, codes, arguments.
 
     log p(v) = -F(v) - log Z
 

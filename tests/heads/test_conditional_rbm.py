@@ -1,4 +1,4 @@
-"""What is special to the conditional RBM: its equations, its gradients, its two estimates."""
+"""The conditional RBM beyond the contract: its equations, its gradients, its two estimates."""
 
 import keras
 import numpy as np

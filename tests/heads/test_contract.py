@@ -1,4 +1,4 @@
-"""What every head keeps. A new head joins by one line in HEADS.
+"""The contract of all heads. A new head joins by one line in HEADS.
 
 Seeds are fixed. Bounds on draws are five standard errors.
 """

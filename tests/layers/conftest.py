@@ -1,4 +1,4 @@
-"""What modules of tests of layers may use."""
+"""Fixtures of the tests of layers."""
 
 import pytest
 from layers.helpers import step_by_step

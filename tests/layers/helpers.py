@@ -1,4 +1,4 @@
-"""What the tests of layers share: inputs, masks, weights of some size, gradients of everything."""
+"""Helpers of the tests of layers: inputs, masks, weights of some size, gradients of everything."""
 
 import contextlib
 

@@ -34,7 +34,7 @@ def frames(dtype="float64", batch=B):
 
 
 def numbers(layer, batch=B):
-    """What the next call of a layer draws from, `(batch, time, columns)`."""
+    """Uniform numbers for the next call of a layer, `(batch, time, columns)`."""
     seed = ops.cast(layer.cell.seed_generator.state, "int32")
     columns = layer.cell.kernel.shape[1]
     return np.swapaxes(uniform((T, batch, columns), row_seeds(seed, T)), 0, 1).astype("float64")

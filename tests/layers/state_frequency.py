@@ -95,7 +95,7 @@ def clock(t):
 
 
 def states_of(layer, memory):
-    """What is known of one sequence, as one row of the states of a layer."""
+    """The memory of one sequence, as one row of the states of a layer."""
     config = layer.get_config()
     states = [memory.z, memory.S.real.T, memory.S.imag.T]
     accumulated = config.get("phase") == "accumulated"

@@ -248,7 +248,7 @@ def test_padded_or_not_the_outputs_and_states_are_the_same():
 
 @pytest.mark.parametrize("name", ["plain", "channels"])
 def test_a_mask_of_frames_is_found_and_handed_on(name):
-    """Of bands with channels, `Masking` makes one for each band."""
+    """`Masking` makes a mask for each band where bands have channels."""
     layer, x, mask = made(name, return_state=False), frames(name), mask_of("padded")
     x[~mask] = 0
     x[0, 0, 0] = 0  # a band without sound is no frame without sound

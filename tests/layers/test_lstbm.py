@@ -79,7 +79,7 @@ def test_only_forget_units_start_open():
 
 
 def test_the_printed_output_is_a_half_where_the_output_units_are_off():
-    """What sets the printed equations apart from those of an LSTM, whose output is 0 there."""
+    """An LSTM differs: its output is 0 there."""
     layer = made("paper", return_state=False)
     layer.cell.bias.assign([0] * 2 * J + [-1000] * J + [0] * J)
     np.testing.assert_array_equal(layer(frames()), np.full((B, T, J), 0.5))

@@ -1,4 +1,4 @@
-"""What is refused, before any work, and with a message that names what came and what is wanted."""
+"""Wrong inputs are refused before any work, with a message that names them."""
 
 import keras
 import numpy as np

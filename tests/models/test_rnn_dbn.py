@@ -1,4 +1,4 @@
-"""What is special to the RNN-DBN: its likelihood is a bound, and layers are added one by one."""
+"""The RNN-DBN beyond the contract: its likelihood is a bound, and layers are added one by one."""
 
 import math
 

@@ -164,7 +164,7 @@ def test_a_likelihood_that_cannot_be_enumerated_is_bracketed():
 
 
 def gradients_of_nats(model, frames):
-    """Of the sum of log p over all frames, by each weight that is trained."""
+    """Gradients of the sum of log p over all frames, for each weight that is trained."""
     weights = [w.value for w in model.trainable_weights]
     with tf.GradientTape() as tape:
         context = model.contexts(frames, training=True)

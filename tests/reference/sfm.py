@@ -41,7 +41,7 @@ class SFM(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What is known after some frames."""
+    """The memory after some frames."""
 
     z: np.ndarray  # [M]
     S: np.ndarray  # complex [D, K]
@@ -132,7 +132,7 @@ def step(
 
 
 def sfm(weights, sequence, before, **options):
-    """What is known after each frame of `sequence` [T, N]: z [T, M], S [T, D, K] and so on."""
+    """The memory after each frame of `sequence` [T, N]: z [T, M], S [T, D, K] and so on."""
     known = []
     for x in sequence:
         before = step(weights, x, before, **options)
