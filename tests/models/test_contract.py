@@ -1,4 +1,4 @@
-"""The contract of every memory with every head. A new member joins by one line in MEMORIES or HEADS.
+"""The contract of every memory with every head. A new one joins by a line in MEMORIES or HEADS.
 
 PAIRS are each memory with one head and each head with one memory. COMPILED are the pairs whose
 training steps are compiled; the others run eagerly, which takes less time at this size.
