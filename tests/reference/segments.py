@@ -1,4 +1,4 @@
-"""Segments as the docstring of audio/segments.py writes them, one sample at a time."""
+"""Segments as the docstrings of audio/loudness.py and segments.py write them, in loops."""
 
 import numpy as np
 
