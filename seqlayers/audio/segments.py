@@ -146,6 +146,7 @@ class SegmentRules:
             low = check_number("band[0]", self.band[0], least=0)
             if self.band[1] is not None:
                 check_number("band[1]", self.band[1], above=low)
+            object.__setattr__(self, "band", tuple(self.band))
         if self.level is not None:
             check_number("level", self.level, least=0)
 

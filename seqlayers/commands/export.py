@@ -24,7 +24,7 @@ def export(source, path):
 
     SOURCE is the folder of a run, whose best.keras is exported, or a .keras file. PATH must not
     exist. A run on recordings adds assets.extra/sound.json, which holds what frames are made with:
-    the settings of the spectra, their scale, and the shift and divisor of each bin.
+    the settings of the spectra, their scale, and shift, divisor and clipping of the normaliser.
 
     \b
     Examples:
