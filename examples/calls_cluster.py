@@ -1,10 +1,9 @@
-"""Calls told apart without labels: what an RNN-RBM of a finch's song makes of its syllables.
+"""The syllables of a finch clustered without labels, by the vectors of an RNN-RBM.
 
 Finds segments in recordings, trains an RNN-RBM on their spectrograms, makes a vector of each call
-that people marked, and sorts the vectors into as many clusters as people heard kinds. Prints how
-well clusters and kinds agree, where 1 is the same and 0 is chance, beside vectors made of the
-spectrograms themselves and by a model that has learned nothing. All vectors are reduced to ten
-principal components.
+that people marked, and clusters the vectors into as many groups as people marked kinds. Prints how
+well clusters and kinds agree (1 is equal, 0 is chance), also for vectors of the spectrograms
+themselves and of an untrained model. All vectors are reduced to ten principal components.
 
 The songs are read from a file of arrays: `audio` of all songs, int16, its `sample_rate`, `lengths`
 of the songs; `syllable_label`, `syllable_start` and `syllable_end` in samples of the song, and

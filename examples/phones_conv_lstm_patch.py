@@ -1,8 +1,8 @@
-"""Which phone is it? LSTMs over patches of the spectrum listen, and answer five frames later.
+"""Which phone is it? LSTMs over patches of the spectrum answer, five frames later.
 
 Trains a small recogniser on the sample of TIMIT, if that is there, or on the sentences that ship;
-says how many frames and phones it gets right of speech that it has not learned from, and draws what
-it takes for what. Then it listens to a WAV as to a microphone, frame by frame, its state in hand.
+prints how many frames and phones of other speech it recognises, and draws its confusions. Then it
+reads a WAV file frame by frame, as from a microphone, and carries its state along.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Sound while it is made up: an RNN-RBM draws a spectrogram frame by frame, and each is heard.
+"""Streaming sound: an RNN-RBM draws a spectrogram, and each frame becomes sound at once.
 
-Trains an RNN-RBM on the segments of recordings, speech that ships or WAV files of your own, lets
-it go on from the beginning of one, and turns each frame into samples as soon as it is drawn. Says
-how long that takes beside how long the sound lasts, and writes the sound.
+Trains an RNN-RBM on the segments of recordings, speech that ships or WAV files of your own,
+continues the beginning of one, and turns each frame into samples as it is drawn. Prints the time
+this takes and the duration of the sound, and writes the sound.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Speech in bits: spectra coded as the gates of an LSTM that nobody gave labels to.
+"""Codes of speech: spectra as the gates of an LSTM that is trained without labels.
 
-Trains an RBM, a TRBM and an LSTBM on the spectra of speech, codes a sentence that they have not
-learned from, decodes it and makes it audible with the phases it had. Writes the sound before and
-after, the two spectrograms (Figure 3 of the LSTBM paper), how the errors fell (Figure 2) and the
-LSTBM with what brings sound into its units.
+Trains an RBM, a TRBM and an LSTBM on the spectra of speech, codes and decodes a sentence that is
+not in the training data, and makes it audible with its original phases. Writes both sounds and
+their spectrograms (figure 3 of the LSTBM paper), the errors over epochs (figure 2), and the LSTBM
+with its normalizer.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""SFM and Adaptive SFM beside LSTM and GRU: waves told apart, and music predicted.
+"""SFM and Adaptive SFM beside LSTM and GRU: waves classified, and music predicted.
 
     python benchmarks/tables/sfm.py [--rows waves-1k music-jsb_chorales ...] [--minutes 60]
 
@@ -112,7 +112,7 @@ class Choose(keras.callbacks.Callback):
 
 
 def train(model, data, epochs, batches, rate, clip, choose, loss=None):
-    """Fits, sets the chosen weights, and says how it went."""
+    """Fits, sets the chosen weights, and returns the course of the training."""
     schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * batches, alpha=0.02)
     adam = keras.optimizers.Adam(schedule, **clip)
     # Leaves out steps whose gradient is not finite; otherwise it does nothing in float32.
@@ -134,7 +134,7 @@ def train(model, data, epochs, batches, rate, clip, choose, loss=None):
 
 
 def run_waves(size, model, seed, minutes):
-    """Learns to tell the waves of a seed apart, and counts the test waves it gets right."""
+    """Trains a classifier of the waves of a seed, and scores it on the test waves."""
     splits = waves.load(seed=seed)
     (x, y), (x_test, y_test) = ((x / np.float32([1, 125]), y) for x, y in splits)
     frames = keras.Input(x.shape[1:])
