@@ -59,20 +59,22 @@ class StateFrequencyRecurrence:
         z, S_re, S_im, *others = before
         x, *time = frame
         a = x + self._from_output(W, rows, z, others)
-        gates = gate(a[:, : 2 * D + K])  # (6)(7)(9): ste, fre, g
-        i = activation(a[:, 2 * D + K : 3 * D + K])  # (10)
+        ends = [2 * D + K, 3 * D + K, 3 * D + 2 * K][: 3 if self.adaptive else 2]
+        gates, i, *w, o = ops.split(a, ends, axis=-1)  # slices have a slower gradient
+        gates = gate(gates)  # (6)(7)(9): ste, fre, g
+        i = activation(i)  # (10)
         F, u = self._forget_and_input(gates, i)
         if not self.adaptive:
             kept = (turn,) = time
         else:
-            f = ops.sigmoid(a[:, 3 * D + K : 3 * D + 2 * K])  # (16), in cycles per step
+            f = ops.sigmoid(w[0])  # (16), in cycles per step
             accumulated = self.rotation == "accumulated"
             turn = fraction(others[0] + f) if accumulated else cycles(f, time[0])
             kept = (ops.concatenate([turn, f], axis=-1),)
         cos, sin = self._basis(turn)
         S_re = F * S_re + u * cos  # (2)
         S_im = F * S_im + u * sin  # (3)
-        o, c = self._output_gates_and_terms(P, d, S_re, S_im, a)
+        o, c = self._output_gates_and_terms(P, d, S_re, S_im, o)
         z_k = o * c  # (11)
         z = ops.sum(z_k, axis=0)  # (13)
         after = (z, S_re, S_im)
@@ -94,17 +96,17 @@ class StateFrequencyRecurrence:
         of_terms = ops.einsum("bkm,mkn->bkn", terms, W_o)
         return ops.concatenate([ops.matmul(z, W), ops.reshape(of_terms, (-1, K * M))], axis=-1)
 
-    def _output_gates_and_terms(self, P, d, S_re, S_im, a):
+    def _output_gates_and_terms(self, P, d, S_re, S_im, o):
         """o_k and tanh(A_k P_k + d_k), `(K, batch, M)`; in the stock form there is one of each."""
         M, K, _ = self.sizes
         gate, activation = self.recurrent_activation, self.activation
         if self.variant == "stock":
             power = ops.square(S_re) + ops.square(S_im)
             c = activation(ops.einsum("kbd,k->bd", power, P) + d)
-            return gate(a[None, :, -M:]), c[None]
-        A = ops.matmul(amplitude(S_re, S_im), P)  # (4), [A_k U_k, A_k P_k]
-        o = ops.transpose(ops.reshape(a[:, -K * M :], (-1, K, M)), (1, 0, 2))
-        return gate(o + A[..., :M]), activation(A[..., M:] + d[:, None])  # (12)
+            return gate(o[None]), c[None]
+        A_U, A_P = ops.split(ops.matmul(amplitude(S_re, S_im), P), 2, axis=-1)  # (4)
+        o = ops.transpose(ops.reshape(o, (-1, K, M)), (1, 0, 2))
+        return gate(o + A_U), activation(A_P + d[:, None])  # (12)
 
     def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
         M, K, D = self.sizes
@@ -169,7 +171,7 @@ class StateFrequencyRecurrence:
     def _forget_and_input(self, gates, i):
         """F `(K, batch, D)` and u `(batch, D)`."""
         _, K, D = self.sizes
-        ste, fre, g = gates[:, :D], gates[:, D : D + K], gates[:, D + K :]
+        ste, fre, g = ops.split(gates, [D, D + K], axis=-1)
         return ste * ops.transpose(fre)[:, :, None], g * i
 
     @staticmethod
