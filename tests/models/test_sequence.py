@@ -80,6 +80,17 @@ def test_training_on_a_batch_is_one_step_of_fit(start):
             np.testing.assert_allclose(actual, weight, atol=1e-6)
 
 
+def test_every_step_of_training_draws_anew():
+    model = made(lambda: ConditionalRBM(V, 4, gibbs_steps=1, seed=0))
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    frames = frames_for(3, 4)
+    losses = model.fit(frames, epochs=3, shuffle=False, verbose=0).history["loss"]
+    assert len(set(losses)) == 3  # of the same frames, by the same weights
+    model.optimizer.iterations.assign(0)
+    again = model.fit(frames, epochs=3, shuffle=False, verbose=0).history["loss"]
+    assert again == losses
+
+
 def test_a_mask_is_the_same_as_a_list_of_different_lengths(start):
     frames, lengths = frames_for(4, 5), (5, 2, 4, 1)
     mask = np.arange(5) < np.array(lengths)[:, None]

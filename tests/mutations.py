@@ -1,0 +1,331 @@
+"""Mutations of the package that the tests must catch: run by hand, `python tests/mutations.py`.
+
+Each mutation changes one place of a copy of the tree, as a slip of the hand would, and the tests
+named beside it must then fail. A mutation is CAUGHT if they do and MISSED if they pass; it NO
+LONGER APPLIES if the old text is not found exactly once. The exit status is 0 if all are caught.
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("seqlayers", "tests", "setup.cfg")
+
+
+class Mutation(NamedTuple):
+    """One change of one file, and arguments of pytest for the tests that must catch it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+MUTATIONS = [
+    Mutation(
+        "sign in the free energy",
+        "seqlayers/energy/rbm.py",
+        "return params.visibles.energy(params, v) - ops.sum(ops.softplus(x), axis=-1)",
+        "return params.visibles.energy(params, v) + ops.sum(ops.softplus(x), axis=-1)",
+        "tests/energy/test_rbm.py",
+    ),
+    Mutation(
+        "free energy of masked frames",
+        "seqlayers/energy/rbm.py",
+        "return masked_mean(free_energy(params, v) - free_energy(params, v_model), mask)",
+        "return masked_mean(free_energy(params, v) - free_energy(params, v_model), None)",
+        "tests/energy/test_gibbs.py -k 'masked or unequal'",
+    ),
+    Mutation(
+        "gradient through the samples",
+        "seqlayers/energy/rbm.py",
+        "v_model = ops.stop_gradient(gibbs(params, v, steps, seed))",
+        "v_model = gibbs(params, v, steps, seed)",
+        "tests/energy/test_rbm.py -k contrastive",
+    ),
+    Mutation(
+        "seed of a Gibbs half-step",
+        "seqlayers/energy/rbm.py",
+        "return v.sample(seed=fold_in(seed, 2 * k + 1))",
+        "return v.sample(seed=fold_in(seed, 2 * k))",
+        "tests/energy/test_gibbs.py -k 'jointly or transition or settle'",
+    ),
+    Mutation(
+        "AIS weight",
+        "seqlayers/energy/partition.py",
+        "change = change - _softplus_difference(q.hidden_bias + other * up, x_here)",
+        "change = change + _softplus_difference(q.hidden_bias + other * up, x_here)",
+        "tests/energy/test_partition.py -k 'standard_errors or base'",
+    ),
+    Mutation(
+        "energy of Gaussian visibles",
+        "seqlayers/energy/visibles.py",
+        "return 0.5 * ops.sum(self.features(ops.square(v - params.visible_bias)), axis=-1)",
+        "return 0.5 * ops.sum(self.features(ops.square(v + params.visible_bias)), axis=-1)",
+        "tests/energy/test_rbm.py",
+    ),
+    Mutation(
+        "temperature ignored",
+        "seqlayers/energy/visibles.py",
+        "return bernoulli((params.visible_bias + hidden_input) / temperature)",
+        "return bernoulli(params.visible_bias + hidden_input)",
+        "tests/energy/test_rbm.py -k temperature",
+    ),
+    Mutation(
+        "delay leaks the present",
+        "seqlayers/layers/delay.py",
+        "y = ops.concatenate([first, sequence[:, :-1]], axis=1)",
+        "y = ops.concatenate([first, sequence[:, 1:]], axis=1)",
+        "tests/layers/test_delay.py",
+    ),
+    Mutation(
+        "delay forgets the mask",
+        "seqlayers/layers/delay.py",
+        "return ops.where(frames_before[..., None] > 0, y, first)",
+        "return y",
+        "tests/layers/test_delay.py",
+    ),
+    Mutation(
+        "update gate turned round",
+        "seqlayers/layers/tanh_gated_recurrence.py",
+        "return ((1 - z) * n + z * u,), (zr, n)",
+        "return (z * n + (1 - z) * u,), (zr, n)",
+        "tests/layers/test_tanh_gated.py -k equations",
+    ),
+    Mutation(
+        "peephole of the output gate",
+        "seqlayers/layers/peephole_lstm_recurrence.py",
+        "o = gate(o + c * p[2])",
+        "o = gate(o)",
+        "tests/layers/test_peephole_lstm.py -k equations",
+    ),
+    Mutation(
+        "gradient of a peephole",
+        "seqlayers/layers/peephole_lstm_recurrence.py",
+        "dc = dc * f + d_i * p[0] + d_f * p[1]",
+        "dc = dc * f + d_f * p[1]",
+        "tests/layers/contract/test_loop.py -k 'automatic and peephole'",
+    ),
+    Mutation(
+        "time of the SFM",
+        "seqlayers/layers/sfm.py",
+        "t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]",
+        "t = count(clock_or_phase) + steps[..., None] - 1  # [T, B, 1]",
+        "tests/layers/test_sfm.py -k 'equations or time'",
+    ),
+    Mutation(
+        "memory cells of the LSTBM",
+        "seqlayers/layers/lstbm_recurrence.py",
+        "c = c * f + g * i  # (10)",
+        "c = c * i + g * f  # (10)",
+        "tests/layers/test_lstbm.py -k equations",
+    ),
+    Mutation(
+        "masked steps move the states",
+        "seqlayers/layers/scan.py",
+        "                states = _where(recurrence, mask[t], states, before)",
+        "                pass",
+        "tests/layers/contract/test_masks.py",
+    ),
+    Mutation(
+        "order of the NADE",
+        "seqlayers/heads/nade.py",
+        "            return a + added(i), s",
+        "            return a + added(i - 1), s",
+        "tests/heads/test_nade.py -k equations",
+    ),
+    Mutation(
+        "bias of the NADE not learned",
+        "seqlayers/heads/nade.py",
+        "            return (dv, dc, dW, dU, dM)[: len(tensors)]",
+        "            return (dv, ops.zeros_like(dc), dW, dU, dM)[: len(tensors)]",
+        "tests/heads/test_nade.py -k 'gradient_is'",
+    ),
+    Mutation(
+        "log q of the DBN's bound",
+        "seqlayers/energy/dbn.py",
+        "return (nats - log_q)[0], layers[-1][0]",
+        "return nats[0], layers[-1][0]",
+        "tests/heads/test_conditional_dbn.py -k 'bound or enumeration'",
+    ),
+    Mutation(
+        "context of the hidden units",
+        "seqlayers/heads/conditional_rbm.py",
+        "c = c + ops.matmul(context, self.context_hidden_kernel)\n            if",
+        "if",
+        "tests/heads/test_conditional_rbm.py -k context_moves",
+    ),
+    Mutation(
+        "config forgets an argument",
+        "seqlayers/heads/conditional_rbm.py",
+        '            "centering_rate": self.centering_rate,\n',
+        "",
+        "tests/heads/test_contract.py -k config_holds",
+    ),
+    Mutation(
+        "gradients that are not finite",
+        "seqlayers/models/nonfinite.py",
+        "finite = ops.all(ops.stack([ops.all(known(gradient)) for gradient, _ in pairs]))",
+        "finite = ops.any(ops.stack([ops.all(known(gradient)) for gradient, _ in pairs]))",
+        "tests/models/test_nonfinite.py -k without_finite",
+    ),
+    Mutation(
+        "seed of a step of training",
+        "seqlayers/models/sequence.py",
+        "return fold_in(fold_in(seed_pair(self.head.seed), use), self.optimizer.iterations)",
+        "return fold_in(seed_pair(self.head.seed), use)",
+        "tests/models/test_sequence.py -k draws_anew",
+    ),
+    Mutation(
+        "seed of a generated frame",
+        "seqlayers/models/generation.py",
+        "            fold_in(seeds, t),\n            temperature,",
+        "            fold_in(seeds, 0),\n            temperature,",
+        "tests/models/test_rnn_models.py -k generated_sequences",
+    ),
+    Mutation(
+        "loss on padded frames",
+        "seqlayers/models/sequence.py",
+        "loss = self.head.loss(frames, context, mask, rows, training=True)",
+        "loss = self.head.loss(frames, context, None, rows, training=True)",
+        "tests/models/test_contract.py -k 'padding_changes_neither and rbm and simple'",
+    ),
+    Mutation(
+        "error through a truncated memory",
+        "seqlayers/models/temporal_rbm.py",
+        "return ops.stop_gradient(context) if self.truncate else context",
+        "return context",
+        "tests/models/test_temporal_rbm.py -k 'goes_back'",
+    ),
+    Mutation(
+        "files are not atomic",
+        "seqlayers/files.py",
+        "    temporary = _sibling(target, path)\n    try:\n        yield temporary\n        if not",
+        "    temporary = target\n    try:\n        yield temporary\n        if not",
+        "tests/test_files.py",
+    ),
+    Mutation(
+        "early stopping one epoch late",
+        "seqlayers/runs/training.py",
+        'len(history) - best["epoch"] >= patience)',
+        'len(history) - best["epoch"] > patience)',
+        "tests/runs/test_training.py -k early_stopping",
+    ),
+    Mutation(
+        "best epoch is the worst",
+        "seqlayers/runs/training.py",
+        "return max(rows, key=lambda row: row[MONITOR], default=None)",
+        "return min(rows, key=lambda row: row[MONITOR], default=None)",
+        "tests/runs/test_training.py -k early_stopping",
+    ),
+    Mutation(
+        "range of transposition",
+        "seqlayers/datasets/piano_roll.py",
+        "min(high, NUM_KEYS - 1 - highest)",
+        "min(high, NUM_KEYS - highest)",
+        "tests/datasets/test_piano_roll.py -k transposition",
+    ),
+    Mutation(
+        "label of a chunk",
+        "seqlayers/datasets/chunking.py",
+        "meant = inputs - delay",
+        "meant = inputs - delay + 1",
+        "tests/datasets/test_chunking.py",
+    ),
+    Mutation(
+        "number of frames",
+        "seqlayers/audio/framing.py",
+        "return max(0, 1 + (num_samples - frame_length) // hop_length)",
+        "return max(0, (num_samples - frame_length) // hop_length)",
+        "tests/audio/test_features.py tests/audio/test_framing.py -k 'frames_are_those or stft'",
+    ),
+    Mutation(
+        "percentile of the histogram",
+        "seqlayers/audio/loudness.py",
+        "place = np.asarray(q) / 100 * (ranks[-1] - 1)",
+        "place = np.asarray(q) / 100 * ranks[-1]",
+        "tests/audio/test_segments.py -k 'blocks_give or reference'",
+    ),
+    Mutation(
+        "phases of Griffin and Lim",
+        "seqlayers/audio/phases.py",
+        "c = y + np.float32(momentum) * (y - before)",
+        "c = y - np.float32(momentum) * (y - before)",
+        "tests/audio/test_phases.py -k griffin",
+    ),
+    Mutation(
+        "split by time",
+        "seqlayers/datasets/recordings.py",
+        "places[own], ends[own] = sums - lengths[own] / 2, sums[-1]",
+        "places[own], ends[own] = sums, sums[-1]",
+        "tests/datasets/test_recordings.py tests/runs/test_sound.py",
+    ),
+]
+
+
+def verdict(mutation, tree):
+    """Applies a mutation to the tree, runs its tests and takes it back."""
+    path = tree / mutation.file
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text.count(mutation.old) != 1:
+        return "no longer applies"
+    path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    try:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+        result = subprocess.run(
+            [*command, *shlex.split(mutation.tests)],
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    finally:
+        path.write_text(text, encoding="utf-8")
+    # Pytest's own statuses: 0, all passed; 1, some failed; others, no tests were run to the end.
+    if result.returncode in (0, 1):
+        return "MISSED" if result.returncode == 0 else "caught"
+    return f"tests did not run: {result.stdout.strip().splitlines()[-1:]}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", metavar="NAME", action="append", help="run this mutation alone")
+    parser.add_argument("--list", action="store_true", help="list the mutations and stop")
+    arguments = parser.parse_args()
+    chosen = [m for m in MUTATIONS if arguments.only is None or m.name in arguments.only]
+    if not chosen:
+        parser.error(f"--only must name mutations of --list. Received: {arguments.only}.")
+    if arguments.list:
+        for mutation in chosen:
+            print(f"{mutation.name:32}{mutation.file:48}{mutation.tests}")
+        return 0
+    verdicts = []
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for name in COPIED:
+            if (ROOT / name).is_dir():
+                leave = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, tree / name, ignore=leave)
+            else:
+                shutil.copy(ROOT / name, tree / name)
+        for mutation in chosen:
+            start = time.perf_counter()
+            verdicts.append(verdict(mutation, tree))
+            seconds = time.perf_counter() - start
+            print(f"{mutation.name:32}{verdicts[-1]:20}{seconds:6.0f} s", flush=True)
+    print(f"{verdicts.count('caught')} of {len(verdicts)} caught")
+    return int(set(verdicts) != {"caught"})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
