@@ -29,12 +29,12 @@ Give the data with --dataset, --midi, --wav, or a --recipe for a data set, and a
 The folder gets config.json, metrics.csv, curves for TensorBoard, last.keras after each epoch and
 best.keras, the best on the validation split.
 
-Training prints, for each validated epoch, `loss`, `val_log_likelihood` and the time left. `loss` is
-the training objective of the model. With RBMs and DBNs it is a contrast of free energies: it shows
-that training is stable, but it is no likelihood. With independent units and NADE it is minus the
-log-likelihood of the training data, in nats per frame. `val_log_likelihood` is the log-likelihood
-of the validation split in nats per frame: higher is better. What Keras calls `val_loss` is its
-negative.
+Training prints `loss`, after a validation `val_log_likelihood`, and the time left. `loss` is the
+training objective of the head. With independent units and NADE it is minus the log-likelihood of
+the training data, in nats per frame. With RBMs and DBNs it is the objective of contrastive
+divergence: it shows whether training is stable, and is no likelihood. `val_log_likelihood` is the
+log-likelihood of the validation split in nats per frame, higher is better; Keras's `val_loss` is
+minus that.
 
 A run that was stopped, by Ctrl-C, `kill -9` or a full disk, goes on with --resume from its last
 whole epoch, and ends as if it had not been stopped. Pre-training that was stopped starts again.

@@ -1,9 +1,9 @@
 """Cells, heads and models that a run can be made of, by their names on the command line.
 
 A cell joins the command line by one line in `CELLS`, a head by one line in `HEADS`. An entry names
-the class as text, `"module:class"`, so that reading this module imports no TensorFlow. The options
-that it lists (`seqlayers.runs.options`) are the arguments of the class that a run may set; where an
-option is listed by no part of a model, it has no effect with that model.
+the class as text, `"module:class"`, so that this module imports no TensorFlow. It lists the options
+(`seqlayers.runs.option_list`) that are arguments of the class; they have no effect with classes
+that do not list them.
 """
 
 from typing import NamedTuple
