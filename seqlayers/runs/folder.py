@@ -33,17 +33,8 @@ _FILES = (CONFIG, LAST, BEST, TABLE)
 _LOCK = ".lock"
 
 
-class RunError(ValueError):
-    """A file of a run that cannot be used.
-
-    Attributes:
-        path: The file.
-        reason: What is wrong with it.
-    """
-
-    def __init__(self, path, reason, message):
-        super().__init__(message)
-        self.path, self.reason = path, reason
+class RunError(files.FileError):
+    """A file of a run, or a model, that cannot be used. It has a `reason` and a `path`."""
 
 
 def load_model(source):
@@ -63,10 +54,9 @@ def load_model(source):
         found = [file / name for name in (BEST, LAST) if (file / name).is_file()]
         if not found:
             raise RunError(
-                file,
-                "no model",
-                f"A model must be a .keras file, or the folder of a run with {BEST} or {LAST}. "
-                f"Received: {source}, a folder without either.",
+                f"a model is a .keras file, or the folder of a run with {BEST} or {LAST}. "
+                "Received: a folder without either.",
+                source,
             )
         file = found[0]
     try:
@@ -79,17 +69,12 @@ def load_model(source):
     except Exception as error:  # Keras raises a dozen kinds for damaged and foreign files
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise RunError(
+            f"a model must be a whole .keras file. Received: one that cannot be read ({reason}).",
             file,
-            f"it cannot be read ({reason})",
-            f"A model must be a whole .keras file. Received: {file}, which cannot be read "
-            f"({reason}).",
         ) from error
     if not isinstance(model, SequenceModel):
-        kind = type(model).__name__
         raise RunError(
-            file,
-            f"it holds a {kind}",
-            f"The model must be a `SequenceModel`. Received: {file}, which holds a {kind}.",
+            f"the model must be a `SequenceModel`. Received: a `{type(model).__name__}`.", file
         )
     return model, file
 
@@ -119,11 +104,10 @@ def read_config(folder):
         if options.get("wav"):
             config["sound"] = SoundFrames.from_config(config["sound"])
     except (ValueError, KeyError, TypeError) as error:
-        reason = f"it is damaged or of a later version ({type(error).__name__}: {error})"
         raise RunError(
+            "the file must be as `seqlayers train` wrote it. Received: one that is damaged or of a "
+            f"later version ({type(error).__name__}: {error}).",
             path,
-            reason,
-            f"{CONFIG} must be a file that `seqlayers train` wrote. Received: {path}: {reason}.",
         ) from error
     return config
 

@@ -47,7 +47,7 @@ def last_model(folder, options, data):
     if not path.exists():
         table = Path(folder) / TABLE
         if table.exists() and len(table.read_text("utf-8").splitlines()) > 1:
-            raise _cannot_go_on(path, "it is missing")
+            raise _cannot_go_on(path, "The file is missing.")
         steps = options["epochs"] * int(batches(options, data.train).cardinality())
         return build_model(options, steps), []
     try:
@@ -57,16 +57,14 @@ def last_model(folder, options, data):
     except RunError as error:
         raise _cannot_go_on(path, error.reason) from error
     except (ValueError, KeyError) as error:
-        raise _cannot_go_on(path, "it holds no history") from error
+        raise _cannot_go_on(path, "The file holds no history.") from error
     return model, history
 
 
 def _cannot_go_on(path, reason):
     return RunError(
+        f"a run goes on from this file; put it back, or add --overwrite to begin anew. {reason}",
         path,
-        reason,
-        f"A run goes on from its {LAST}; put that file back, or add --overwrite to begin anew. "
-        f"Received: {path}: {reason}.",
     )
 
 

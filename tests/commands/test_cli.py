@@ -95,7 +95,7 @@ def test_debug_shows_the_traceback(run):
     (run / "config.json").write_text("{")
     done = seqlayers("train", "--out", run, "--resume", "--debug")
     assert done.exit_code == 2
-    assert "Traceback" in done.output and "Error: config.json must be" in done.output
+    assert "Traceback" in done.output and "config.json: the file must be as" in done.output
 
 
 def test_a_defect_is_reported_in_two_lines(monkeypatch):

@@ -215,7 +215,11 @@ def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, no_
         ("config.json", lambda data: b"[]", ["config.json", "damaged"]),
         ("last.keras", lambda data: data[: len(data) // 2], ["last.keras", "--overwrite"]),
         ("last.keras", lambda data: b"", ["last.keras", "--overwrite"]),
-        ("last.keras", lambda data: data.replace(b"\x89HDF", b"\x88HDF"), ["last.keras", "damage"]),
+        (
+            "last.keras",
+            lambda data: data.replace(b"\x89HDF", b"\x88HDF"),
+            ["last.keras", "cannot be read"],
+        ),
         ("last.keras", None, ["last.keras", "missing", "--overwrite"]),
     ],
 )
@@ -241,4 +245,4 @@ def test_a_run_that_has_lost_its_normalizer_is_refused(part, sound_run):
     (run / "config.json").write_text(json.dumps(config))
     for command in (["train", "--out", run, "--resume"], ["generate", run, "--wav", run / "x"]):
         said = refused(*command)
-        assert "config.json must be a file that" in said and "damaged" in said
+        assert "config.json: the file must be as" in said and "damaged" in said

@@ -53,14 +53,14 @@ def test_files_without_a_model_are_refused(run, music, tmp_path):
     (run / "best.keras").write_bytes(whole[:-50])
     for command in (["score", run, *data], ["generate", run, "--out", tmp_path / "songs"]):
         said = refused(*command)
-        assert "best.keras, which cannot be read" in said
+        assert "best.keras: a model must be a whole .keras file" in said
     said = refused("export", run, tmp_path / "served")
-    assert "best.keras, which cannot be read" in said
+    assert "best.keras: a model must be a whole .keras file" in said
     assert not (tmp_path / "songs").exists() and not (tmp_path / "served").exists()
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     other.save(tmp_path / "other.keras")
     said = refused("score", tmp_path / "other.keras", *data)
-    assert "SequenceModel" in said and "holds a Sequential" in said
+    assert "must be a `SequenceModel`. Received: a `Sequential`" in said
 
 
 def test_wrong_data_to_score_are_refused(trained, music):
