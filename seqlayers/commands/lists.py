@@ -60,7 +60,11 @@ def list_recipes(name):
             if value is not None and option_name != "recipe":
                 value = " ".join(map(str, value)) if isinstance(value, list) else value
                 click.echo(f"  {flag(option_name):20} {value}")
-        click.echo(f"\n  published  {_nats(recipe.published)}\n  ours       {_score(recipe)}")
+        click.echo(
+            f"\n  published  {_nats(recipe.published)}\n  ours       {_score(recipe).strip()}"
+        )
+        if recipe.measured and "made_by" in recipe.measured:
+            click.echo(f"  made by    {recipe.measured['made_by']}")
         return
     click.echo(f"{'name':26}{'published':>10}{'ours':>9}")
     for name in (*recipes.names(), *recipes.sound_names()):

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 
 class Integer(NamedTuple):
-    """An integer from `least` to `most`, without a bound where it is None."""
+    """An integer of at least `least`, and of at most `most` if that is not None."""
 
-    least: int | None = None
+    least: int
     most: int | None = None
     metavar: str = "N"
 

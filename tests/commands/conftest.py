@@ -9,7 +9,7 @@ from commands.helpers import RATE, TINY, TINY_SOUND, calls, succeeds
 
 from seqlayers import audio
 from seqlayers.datasets import midi
-from seqlayers.runs import folder
+from seqlayers.runs import folder, training
 
 _load_model, _loaded = folder.load_model, {}
 
@@ -79,10 +79,27 @@ def birds(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def trained_on_sound(birds, tmp_path_factory):
+def both_runs_on_sound(birds, tmp_path_factory):
+    """A run on recordings, its output, and a copy of the run after its first epoch."""
+    folder = tmp_path_factory.mktemp("runs")
+    run, copy = folder / "run", folder / "copy"
+
+    class Copy(training.Progress):
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            if epoch == 0:
+                shutil.copytree(run, copy)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "Progress", Copy)
+        said = succeeds("train", "--wav", birds, *TINY_SOUND, "--out", run)
+    return run, said, copy
+
+
+@pytest.fixture(scope="session")
+def trained_on_sound(both_runs_on_sound):
     """A run on recordings that nothing disturbed, and its output."""
-    run = tmp_path_factory.mktemp("runs") / "run"
-    return run, succeeds("train", "--wav", birds, *TINY_SOUND, "--out", run)
+    return both_runs_on_sound[:2]
 
 
 @pytest.fixture

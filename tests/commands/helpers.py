@@ -10,13 +10,14 @@ from seqlayers.__main__ import cli
 
 EPOCHS = 12
 VALIDATED = [5, 10, 12]
-TINY = "--model rnn-bernoulli --cell gru --recurrent-units 3 --dropout 0.1 --batch-size 2".split()
+TINY = "--model rnn-bernoulli --recurrent-units 3 --dropout 0.1 --batch-size 2".split()
 TINY += ["--augment", "-5", "6", "--epochs", str(EPOCHS), "--validate-every", "5"]
 
 RATE = 8000
 CALLS = 12  # of each recording, 40 ms every half second
-TINY_SOUND = "--hidden-units 4 --recurrent-units 3 --recurrent-layers 1 --gibbs-steps 1".split()
-TINY_SOUND += "--sampling-steps 2 --epochs 2 --validate-every 1 --batch-size 8".split()
+TINY_SOUND = "--recipe rnn-rbm-spectrograms --hidden-units 4 --recurrent-units 3".split()
+TINY_SOUND += "--recurrent-layers 1 --gibbs-steps 1 --sampling-steps 2".split()
+TINY_SOUND += "--epochs 2 --validate-every 1 --batch-size 8".split()
 
 
 def seqlayers(*args):

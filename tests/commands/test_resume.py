@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def wait_for_epoch(process, run, epoch):
     raise AssertionError(process.communicate()[0])
 
 
+def interrupt_after(run, epoch):
+    """Sends Ctrl-C to this process, as soon as a run has finished an epoch."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(table(run)) < epoch:
+        time.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 @pytest.mark.slow
 def test_a_run_stopped_in_any_way_ends_as_if_it_had_not_been(trained, music, tmp_path):
     run = tmp_path / "run"
@@ -75,11 +84,12 @@ def test_a_run_stopped_in_any_way_ends_as_if_it_had_not_been(trained, music, tmp
     assert process.returncode == -signal.SIGKILL
     killed_at = len(table(run))
 
-    process = start(*go_on)
-    wait_for_epoch(process, run, killed_at + 2)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    interrupt = threading.Thread(target=interrupt_after, args=(run, killed_at + 2))
+    interrupt.start()
+    done = seqlayers(*go_on)
+    interrupt.join()
+    said = done.output
+    assert done.exit_code == 130, said
     assert f"{killed_at} epochs done" in said or f"{killed_at + 1} epochs done" in said
     assert f"Go on with: seqlayers train --out {run} --resume" in said
     assert "Traceback" not in said
@@ -106,18 +116,17 @@ def tensorboard_steps(run):
 
 @pytest.mark.slow
 def test_a_run_on_recordings_that_was_stopped_ends_as_one_that_was_not(
-    trained_on_sound, sound_run, birds, no_report
+    both_runs_on_sound, tmp_path, no_report
 ):
-    run = sound_run
-    succeeds("train", "--wav", birds, *TINY_SOUND, "--epochs", 1, "--out", run, "--overwrite")
-    said = succeeds("train", "--out", run, "--resume", "--epochs", 2)
-    assert "1 epochs done" in said
+    undisturbed, _, stopped = both_runs_on_sound
+    run = shutil.copytree(stopped, tmp_path / "run")
+    assert "1 epochs done" in succeeds("train", "--out", run, "--resume")
     for ours, theirs in zip(
-        weights(run / "last.keras"), weights(trained_on_sound[0] / "last.keras"), strict=True
+        weights(run / "last.keras"), weights(undisturbed / "last.keras"), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
-    configs = [json.loads((f / "config.json").read_text()) for f in (run, trained_on_sound[0])]
-    assert configs[0]["sound"] == configs[1]["sound"]
+    configs = [json.loads((f / "config.json").read_text()) for f in (run, undisturbed)]
+    assert configs[0] == configs[1]
 
 
 def test_a_run_from_before_there_were_recipes_goes_on(run, no_report):

@@ -20,6 +20,8 @@ from commands.helpers import (
 from seqlayers import audio
 from seqlayers.audio import Normalizer, Spectra
 from seqlayers.datasets import piano_roll
+from seqlayers.metrics import Likelihood
+from seqlayers.models import SequenceModel
 from seqlayers.runs import data, folder, training
 from seqlayers.runs.options import DEFAULTS
 
@@ -63,18 +65,30 @@ def test_the_best_model_is_that_of_the_best_epoch(trained):
     assert model.score(valid).nats == pytest.approx(best, abs=1e-5)
 
 
-@pytest.mark.slow
-def test_an_rbm_trains_and_takes_the_place_of_a_run_that_it_overwrites(run, music):
+def test_an_estimate_is_reported_from_both_sides(music, tmp_path, monkeypatch):
+    asked = []
+
+    def score(model, sequences, **options):
+        asked.append(options)
+        return Likelihood(-7.5, 0.1, "estimate", 8, 1, reverse_nats=-7.6)
+
+    monkeypatch.setattr(training, "fit", lambda *_: None)
+    monkeypatch.setattr(SequenceModel, "score", score)
+    said = succeeds("train", "--midi", music, "--model", "rbm", "--out", tmp_path / "run")
+    assert "test: -7.500 nats per frame (estimate" in said and "from the other side" in said
+    assert asked == [{"bracket": True}]
+    assert folder.read_config(tmp_path / "run")["options"]["cell"] is None
+
+
+def test_a_new_run_takes_the_place_of_one_that_it_overwrites(run, music, monkeypatch, no_report):
+    monkeypatch.setattr(training, "fit", lambda *_: None)
     (run / "notes.txt").write_text("mine")
-    options = ["--midi", music, "--model", "rbm", "--hidden-units", 24, "--epochs", 1]
-    options += ["--max-steps", 5, "--out", run]
+    options = ["--midi", music, "--model", "rbm", "--out", run]
     assert "--overwrite to delete it" in refused("train", *options)
-    said = succeeds("train", *options, "--overwrite")
-    assert "nats per frame (estimate" in said and "from the other side" in said
-    assert len(table(run)) == 1
-    assert (run / "notes.txt").read_text() == "mine"
-    config = json.loads((run / "config.json").read_text())
-    assert config["options"]["cell"] is None
+    assert (run / "last.keras").exists()
+    succeeds("train", *options, "--overwrite")
+    assert {path.name for path in run.iterdir()} == {"config.json", "notes.txt", ".lock"}
+    assert folder.read_config(run)["options"]["model"] == "rbm"
 
 
 def test_a_recipe_has_options_that_others_replace(music, tmp_path, monkeypatch, no_report):
@@ -116,14 +130,9 @@ def test_skipped_and_resampled_recordings_are_reported(trained_on_sound, birds):
     assert f"Resampled to {RATE} Hz: 1 of {2 * RATE} Hz" in said
 
 
-@pytest.mark.slow
-def test_the_published_rule_for_gradients_is_counted(birds, tmp_path):
-    run, published = tmp_path / "run", ["--recipe", "rnn-rbm-spectrograms", "--epochs", 1]
-    published += ["--hidden-units", 3, "--gibbs-steps", 1, "--recurrent-units", 2]
-    published += ["--recurrent-layers", 1]
-    said = succeeds("train", "--wav", birds / "a.wav", *published, "--out", run)
-    assert f"{birds / 'a.wav'}: 10 train, 1 valid, 1 test sequences" in said
-    assert [row["shrunk_steps"] for row in table(run)] == ["0.0"]
+def test_the_published_rule_for_gradients_is_counted(trained_on_sound):
+    run, _ = trained_on_sound
+    assert [row["shrunk_steps"] for row in table(run)] == ["0.0", "0.0"]
     model = keras.saving.load_model(run / "last.keras")
     assert model.nonfinite == "shrink"
     assert model.memory.cell.gate_activation is keras.activations.tanh
