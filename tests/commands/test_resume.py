@@ -17,7 +17,6 @@ from commands.helpers import (
     EPOCHS,
     RATE,
     TINY,
-    TINY_SOUND,
     VALIDATED,
     calls,
     refused,
@@ -63,12 +62,12 @@ def wait_for_epoch(process, run, epoch):
     raise AssertionError(process.communicate()[0])
 
 
-def interrupt_after(run, epoch):
+def interrupt_after(run, epoch, ended):
     """Sends Ctrl-C to this process, as soon as a run has finished an epoch."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and len(table(run)) < epoch:
-        time.sleep(0.005)
-    os.kill(os.getpid(), signal.SIGINT)
+    while len(table(run)) < epoch and not ended.wait(0.005):
+        pass
+    if not ended.is_set():
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.slow
@@ -84,9 +83,11 @@ def test_a_run_stopped_in_any_way_ends_as_if_it_had_not_been(trained, music, tmp
     assert process.returncode == -signal.SIGKILL
     killed_at = len(table(run))
 
-    interrupt = threading.Thread(target=interrupt_after, args=(run, killed_at + 2))
+    ended = threading.Event()
+    interrupt = threading.Thread(target=interrupt_after, args=(run, killed_at + 2, ended))
     interrupt.start()
     done = seqlayers(*go_on)
+    ended.set()
     interrupt.join()
     said = done.output
     assert done.exit_code == 130, said
