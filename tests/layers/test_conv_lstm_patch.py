@@ -347,7 +347,7 @@ def test_sizes_must_be_whole_numbers_above_zero(cls, argument):
         ("pooling", ("lp", None)),
     ],
 )
-def test_choices_are_told(argument, values):
+def test_an_unknown_choice_is_refused(argument, values):
     for value in values:
         with pytest.raises(ValueError, match=f"`{argument}` must be.*Received: {argument}="):
             ConvLSTMPatch(M, 4, 2, **{argument: value})
@@ -386,7 +386,7 @@ def test_frames_of_another_size_than_the_first_are_refused():
             layer(np.zeros(shape))
 
 
-def test_first_states_that_do_not_fit_are_refused_and_told_what_is_wanted():
+def test_first_states_that_do_not_fit_are_refused_with_the_states_expected():
     layer = made("projected")
     r, c = random_states(layer)
     for states in ([c, r], [r], r, [r, c, c], [r[:, :R], c[:, :M]]):

@@ -63,7 +63,7 @@ def test_single_precision_is_close_to_the_equations(name):
         np.testing.assert_allclose(h, expected, atol=1e-6, rtol=1e-5)
 
 
-def test_weights_have_the_shapes_and_the_order_that_is_told():
+def test_weights_have_the_shapes_and_the_order_that_is_documented():
     for name, columns in (("paper", 4 * J), ("boltzmann", J)):
         shapes = {"kernel": (N, columns), "recurrent_kernel": (J, columns), "bias": (columns,)}
         assert {w.name: tuple(w.shape) for w in made(name).weights} == shapes

@@ -84,7 +84,7 @@ def test_single_precision_is_close_to_the_equations(name):
         np.testing.assert_allclose(r, expected, atol=3e-6, rtol=1e-5)
 
 
-def test_weights_have_the_shapes_and_the_order_that_is_told():
+def test_weights_have_the_shapes_and_the_order_that_is_documented():
     shapes = {
         "kernel": (N, 4 * M),
         "recurrent_kernel": (R, 4 * M),
@@ -222,7 +222,7 @@ def test_a_bad_argument_is_named_with_what_was_received(cls):
             cls(**{"units": M, name: value})
 
 
-def test_first_states_that_do_not_fit_are_refused_and_told_what_is_wanted():
+def test_first_states_that_do_not_fit_are_refused_with_the_states_expected():
     layer = made(projection_units=R)
     r, c = random_states(layer)
     for states in ([c, r], [r], r, [r, c, c]):

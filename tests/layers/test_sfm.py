@@ -75,7 +75,7 @@ def test_frequencies_are_those_of_their_names():
 
 
 @pytest.mark.parametrize("name", ["paper", "learned", "stock", "adaptive", "accumulated"])
-def test_weights_have_the_shapes_and_the_order_that_is_told(name):
+def test_weights_have_the_shapes_and_the_order_that_is_documented(name):
     layer = made(name)
     gates = D + K + D + D + K * M
     shapes = {"kernel": (N, gates), "recurrent_kernel": (M, gates), "bias": (gates,)}
@@ -96,7 +96,7 @@ def test_weights_have_the_shapes_and_the_order_that_is_told(name):
 @pytest.mark.parametrize("unit_forget_bias", [True, False])
 @pytest.mark.parametrize("other", [0.0, 0.5])
 @pytest.mark.parametrize("cls", [SFM, AdaptiveSFM])
-def test_biases_of_both_forget_gates_start_at_one_and_others_as_their_initializer_says(
+def test_biases_of_both_forget_gates_start_at_one_and_others_by_their_initializer(
     cls, other, unit_forget_bias
 ):
     constant = keras.initializers.Constant(other)
@@ -112,7 +112,7 @@ def test_biases_of_both_forget_gates_start_at_one_and_others_as_their_initialize
 
 
 @pytest.mark.parametrize("frequencies", ["log", ARRAY])
-def test_adaptive_frequencies_start_where_they_are_told(frequencies):
+def test_adaptive_frequencies_start_where_given(frequencies):
     options = {"frequencies": frequencies, "phase": "accumulated", "return_state": True}
     layer = AdaptiveSFM(M, K, D, dtype="float64", **options)
     phase = layer(np.zeros((1, 1, N)))[4]

@@ -104,7 +104,7 @@ def test_a_memory_that_forgets_nothing_is_the_fourier_transform_of_what_went_in(
     np.testing.assert_allclose(spectrum, np.abs(np.fft.fft(np.tanh(x[0, :, 0]))), atol=1e-12)
 
 
-def test_a_wave_of_one_of_the_frequencies_is_heard_at_that_frequency():
+def test_a_wave_of_one_of_the_frequencies_is_loudest_at_that_frequency():
     t = np.arange(1, 65)
     layer = assigned(
         SFM(1, 4, frequencies="log", dtype="float64"),

@@ -84,7 +84,7 @@ def test_it_is_the_gru_of_keras_that_resets_before_the_product(gate):
     np.testing.assert_allclose(layer(frames()), gru(frames()), atol=1e-12)
 
 
-def test_weights_have_the_shapes_and_the_order_that_is_told():
+def test_weights_have_the_shapes_and_the_order_that_is_documented():
     shapes = {"kernel": (N, 3 * M), "recurrent_kernel": (M, 3 * M), "bias": (3 * M,)}
     layer = made()
     assert {w.name: tuple(w.shape) for w in layer.weights} == shapes

@@ -184,7 +184,7 @@ def test_an_unknown_number_of_features_is_refused(name):
 
 
 @all_layers
-def test_first_states_that_are_none_are_refused_and_told_what_is_wanted(name):
+def test_first_states_that_are_none_are_refused_with_the_states_expected(name):
     layer = made(name)
     good = some_states(layer)
     wide = [np.concatenate([s, s], axis=1) for s in good]
