@@ -26,7 +26,7 @@ SEEDS = np.array([[3, 1], [-4, 1], [2**31 - 1, 5], [9, -2]], "int32")
 
 def estimating_rbm():
     """Too large to enumerate."""
-    return ConditionalRBM(21, 22, seed=0, num_betas=60, num_chains=3, sampling_steps=3)
+    return ConditionalRBM(21, 22, seed=0, num_betas=30, num_chains=3, sampling_steps=3)
 
 
 MODELS = {
@@ -243,7 +243,10 @@ def test_score_is_the_models(exported):
     nats, errors = (actual[name][mask] for name in ("log_prob", "standard_error"))
     contexts = model.contexts(frames, mask)
     given = frames[mask], contexts.numpy()[mask] if exported.has_memory else None
-    expected, error = (np.asarray(x) for x in head.log_prob(*given, seed=5))
+    log_prob = head.log_prob
+    if head.kind == "estimate":  # annealing takes many steps
+        log_prob = tf.function(log_prob, autograph=False)
+    expected, error = (np.asarray(x) for x in log_prob(*given, seed=np.array([0, 5], "int32")))
     if head.kind == "exact":
         assert not errors.any()
         np.testing.assert_allclose(nats, expected, rtol=1e-4)
@@ -267,13 +270,15 @@ def test_score_estimates_from_the_rows_own_seeds(exports, name):
     np.testing.assert_allclose(same[0], nats[0], rtol=1e-5)
 
 
-def test_score_goes_through_many_frames_in_blocks(monkeypatch, tmp_path):
+def test_score_goes_through_many_frames_in_blocks(monkeypatch):
     model = randomised(SequenceModel(keras.layers.SimpleRNNCell(3), BernoulliHead(4, seed=0)))
     frames, scores = frames_for(model), []
-    for name, most in (("1", exporting._FRAMES_AT_ONCE), ("2", 4)):
+    endpoints = exporting._Endpoints(model, 1)
+    for most in (exporting._FRAMES_AT_ONCE, 4):
         monkeypatch.setattr(exporting, "_FRAMES_AT_ONCE", most)
-        exported = Exported(model, model.export(tmp_path / name))
-        scores.append(exported("score", frames=frames, lengths=LENGTHS, seed=SEEDS))
+        score = endpoints._concrete(endpoints.score, "frames", "lengths", "seed")
+        given = {"frames": frames, "lengths": LENGTHS, "seed": SEEDS}
+        scores.append(score(**{name: tf.constant(value) for name, value in given.items()}))
     for name, values in scores[0].items():
         np.testing.assert_allclose(scores[1][name], values, rtol=1e-4)
 
@@ -458,7 +463,8 @@ def test_endpoints_speak_float32_under_every_policy(tmp_path, policy):
     tolerance = 2e-2 if policy == "mixed_bfloat16" else 1e-6
     np.testing.assert_allclose(state["context"], contexts[:, 3], atol=tolerance)
     nats = exported("score", frames=frames, lengths=lengths, seed=SEEDS)["log_prob"].mean()
-    np.testing.assert_allclose(nats, model.score(frames).nats, rtol=1e-3)
+    expected = model.head.log_prob(frames, model.contexts(frames)).nats
+    np.testing.assert_allclose(nats, np.mean(expected), rtol=1e-3)
     assert exported.generate(exported.start(4), SEEDS, 3)["frames"].dtype == "float32"
 
 
@@ -537,7 +543,7 @@ assert not strangers, strangers
 
 @pytest.mark.slow
 def test_an_export_works_in_a_process_without_seqlayers(exports, tmp_path):
-    names, copies = ["simple_rnn", "lstm"], []
+    names, copies = ["lstm"], []
     for name in names:
         copy = tmp_path / name
         shutil.copytree(exports(name).path, copy)

@@ -30,8 +30,8 @@ class SequenceModel(ContextModel):
         memory: A `keras.layers.RNN` (or `LSTM`, `GRU`, ...) with `return_sequences=True`, a cell, a
             list of cells to stack, or None for the head alone.
         head: A `seqlayers.heads.Head`.
-        context_dropout: Share of the context's values that a training step sets to 0, from 0 up
-            to but not including 1. Others are drawn for each frame; those left are scaled up.
+        context_dropout: Share of the context's values that a training step sets to 0, drawn for
+            each frame; the others are scaled up. At least 0 and below 1, and 0 without a memory.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Call arguments:
@@ -43,8 +43,7 @@ class SequenceModel(ContextModel):
         Contexts `(batch, time, C)`; without a memory, reconstructions `(batch, time, V)`.
 
     Raises:
-        ValueError: If `memory` cannot be a memory, `head` is not a `Head`, or `context_dropout` is
-            out of range or not 0 without a memory.
+        ValueError: If `memory` or `head` is none of these, or `context_dropout` is out of range.
 
     Example:
         >>> model = SequenceModel(keras.layers.GRUCell(100), ConditionalRBM(88, 150))
@@ -330,7 +329,7 @@ class SequenceModel(ContextModel):
         return generation.prime(self, frames, state)
 
     def draw(self, state, seeds, num_steps, temperature):
-        """Draws the frames after a `State`; `generate` and exported models call it in a graph.
+        """Draws the frames that follow a `State`; `generate` compiles it.
 
         Args:
             state: A `State` of `batch` sequences.
@@ -344,7 +343,15 @@ class SequenceModel(ContextModel):
         return generation.draw(self, state, seeds, num_steps, temperature)
 
     def reconstruct(self, frames, mask=None):
-        """Returns the expected frames `(batch, time, V)`, given the head's view of each frame."""
+        """Returns the head's reconstruction of the frames, in expectations.
+
+        Args:
+            frames: `(batch, time, V)`.
+            mask: Which steps are frames, bool `(batch, time)`; all if None.
+
+        Returns:
+            `(batch, time, V)`.
+        """
         return self.head.reconstruct(frames, self.contexts(frames, mask))
 
     def encode(self, frames, mask=None):

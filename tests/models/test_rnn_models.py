@@ -190,7 +190,7 @@ def test_without_recurrence_it_is_the_head_alone(name):
     np.testing.assert_allclose(alone.log_prob(frames).nats, expected, atol=1e-4)
 
 
-@over(NAMED)
+@over(["rbm", "nade"])
 def test_a_low_temperature_draws_likelier_sequences_and_a_high_one_less_likely_ones(shared, name):
     model = shared(name)
     nats = [
@@ -200,7 +200,7 @@ def test_a_low_temperature_draws_likelier_sequences_and_a_high_one_less_likely_o
     assert nats[0] > nats[1] + 0.15 > nats[2] + 0.3
 
 
-@over(MEMBERS)
+@over(EXACT)
 def test_causality_holds_in_the_likelihood_too(shared, name):
     model, frames = shared(name), np.stack(sequences(name, 5)).astype("float32")
     changed = frames.copy()
@@ -279,7 +279,7 @@ def test_a_cycle_is_learned_almost_to_the_truth(name):
     model = LEARNERS[name]()
     model.compile(keras.optimizers.Adam(0.03), jit_compile=False)
     before = np.mean(nats_of(model, frames).nats)
-    model.fit(frames, epochs=80, verbose=0)
+    model.fit(tf.data.Dataset.from_tensors(frames).repeat(80), verbose=0)
     after = np.mean(nats_of(model, frames).nats)
     assert before < truth - 2
     assert truth - 0.25 < after < truth + 0.1

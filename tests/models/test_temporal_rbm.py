@@ -82,24 +82,36 @@ FORMS += [(name, "bernoulli", False) for name in MODELS]
 all_forms = pytest.mark.parametrize("name, visibles, centered", FORMS)
 
 
-def of_form(name, visibles, centered, **kwargs):
-    return made(name, visibles, centering_rate=0.1 if centered else None, **kwargs)
+@pytest.fixture(scope="module")
+def of_form():
+    """A model of each form, made once, and frames; its weights are not to be changed."""
+    models = {}
+
+    def get(*form):
+        if form not in models:
+            name, visibles, centered = form
+            model = made(name, visibles, centering_rate=0.1 if centered else None)
+            frames = frames_for(visibles, 1, 3)
+            models[form] = model, frames, model.contexts(frames)
+        return models[form]
+
+    return get
 
 
 @all_forms
 def test_each_frame_has_the_likelihood_that_all_states_of_its_hidden_units_say(
-    name, visibles, centered
+    of_form, name, visibles, centered
 ):
-    model, frames = of_form(name, visibles, centered), frames_for(visibles, 1, 3)
-    actual = model.head.log_prob(frames, model.contexts(frames))
+    model, frames, contexts = of_form(name, visibles, centered)
+    actual = model.head.log_prob(frames, contexts)
     expected = [temporal_rbm.log_probs(in_numpy(model), row) for row in frames]
     np.testing.assert_allclose(actual.nats, expected, atol=1e-9)
     assert model.head.kind == "exact"
 
 
 @all_forms
-def test_codes_and_what_is_decoded_are_those_of_the_equations(name, visibles, centered):
-    model, frames = of_form(name, visibles, centered), frames_for(visibles, 1, 3)
+def test_codes_and_what_is_decoded_are_those_of_the_equations(of_form, name, visibles, centered):
+    model, frames, _ = of_form(name, visibles, centered)
     equations, code = in_numpy(model), model.encode(frames).numpy()
     decoded = model.decode(code).numpy()
     for n, row in enumerate(frames):
@@ -113,9 +125,9 @@ def test_codes_and_what_is_decoded_are_those_of_the_equations(name, visibles, ce
 
 
 @all_forms
-def test_the_memory_expects_of_its_units_what_the_head_does(name, visibles, centered):
-    model, frames = of_form(name, visibles, centered), frames_for(visibles, 1, 3)
-    cell, context = model.memory.cell, model.contexts(frames).numpy()
+def test_the_memory_expects_of_its_units_what_the_head_does(of_form, name, visibles, centered):
+    model, frames, contexts = of_form(name, visibles, centered)
+    cell, context = model.memory.cell, contexts.numpy()
     weights = values_of([cell.kernel, cell.recurrent_kernel, cell.bias])
     code, x = model.encode(frames).numpy(), model.memory_input(frames).numpy()
     for t, (row, h) in enumerate(zip(x[0], context[0], strict=True)):
@@ -373,23 +385,23 @@ def test_the_memory_cannot_be_trained_apart_from_the_rbm():
 def test_a_run_that_was_interrupted_ends_where_an_undisturbed_one_does(tmp_path):
     train = [frames_for("gaussian", n, seed=n).astype("float32") for n in (4, 3, 5)]
 
-    def new():
-        options = {"centering_rate": 0.1, "dropout": 0.2, "recurrent_dropout": 0.2}
-        model = made("trbm", dtype="float32", **options)
-        model.compile(keras.optimizers.Adam(0.01), jit_compile=False)
-        return model
-
-    whole, part, kwargs = new(), new(), {"verbose": 0}
-    history = whole.fit(train, epochs=3, validation_data=train, validation_freq=3, **kwargs).history
+    options = {"centering_rate": 0.1, "dropout": 0.2, "recurrent_dropout": 0.2}
+    whole = made("trbm", dtype="float32", **options)
+    whole.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    path, kwargs = tmp_path / "model.keras", {"verbose": 0}
+    save = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: epoch or whole.save(path)
+    )
+    history = whole.fit(
+        train, epochs=3, validation_data=train, validation_freq=3, callbacks=[save], **kwargs
+    ).history
     expected, score = history["loss"], whole.score(train)
     assert history["val_log_likelihood"] == [pytest.approx(score.nats, abs=1e-6)]
     assert (score.kind, score.frames, score.sequences) == ("exact", 12, 3)
-    part.fit(train, epochs=1, **kwargs)
-    part.save(tmp_path / "model.keras")
     keras.utils.set_random_seed(99)
-    resumed = keras.models.load_model(tmp_path / "model.keras")
+    resumed = keras.models.load_model(path)
     assert resumed.memory.cell is resumed.head.cell
-    assert as_json(resumed.get_config()) == as_json(part.get_config())
+    assert as_json(resumed.get_config()) == as_json(whole.get_config())
     actual = resumed.fit(train, epochs=3, initial_epoch=1, **kwargs).history["loss"]
     assert actual == expected[1:]
     assert_equal(values_of(resumed.weights), values_of(whole.weights))
