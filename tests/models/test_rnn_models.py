@@ -154,7 +154,7 @@ def test_the_score_is_the_likelihood_of_the_equations_per_frame(shared, name):
     assert likelihood.nats != pytest.approx(nats.mean() * 11 / 3, abs=0.1)  # not per sequence
     assert (likelihood.frames, likelihood.sequences) == (11, 3)
     assert likelihood.kind == ("lower_bound" if name == "dbn" else "exact")
-    assert (0 < likelihood.standard_error < 0.05) == (name == "dbn")
+    assert (0 < likelihood.standard_error < 0.1) == (name == "dbn")
     assert likelihood.kind in str(likelihood) and "11 frames of 3 sequences" in str(likelihood)
 
 
