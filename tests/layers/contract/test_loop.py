@@ -19,13 +19,13 @@ from layers.contract.members import (
     randomised,
     some_states,
 )
-from layers.helpers import COUNTS, mask_of, masks, results_and_gradients
+from layers.helpers import COUNTS, mask_of, results_and_gradients
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 @all_layers
-@masks
+@pytest.mark.parametrize("mask", ["no mask", "gaps"])
 def test_a_layer_is_its_cell_in_the_loop_of_keras(name, mask):
     layer = made(name, return_sequences=True, return_state=True)
     x, states = frames(), some_states(layer)

@@ -3,7 +3,18 @@
 import keras
 import numpy as np
 import pytest
-from layers.contract.members import LAYERS, B, N, T, each_class, frames, new, randomised, train
+from layers.contract.members import (
+    LAYERS,
+    ONE_A_CLASS,
+    B,
+    N,
+    T,
+    each_class,
+    frames,
+    new,
+    randomised,
+    train,
+)
 from layers.helpers import mask_of
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -36,8 +47,7 @@ def test_wrapped_it_runs_trains_and_saves(name, wrapper, tmp_path):
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
-@each_class
-@pytest.mark.parametrize("length", [2, None], ids=["known length", "unknown length"])
+@pytest.mark.parametrize("name, length", [(ONE_A_CLASS[0], 2), *((n, None) for n in ONE_A_CLASS)])
 def test_distributed_over_a_fourth_axis_it_runs_trains_and_saves(name, length, tmp_path):
     layer = new(name)
     inputs = keras.Input((length, T, N))
