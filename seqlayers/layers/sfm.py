@@ -149,10 +149,11 @@ class StateFrequencyCell(GatedCell):
         )
 
     def turn_at(self, t):
-        """How far each frequency has turned at step t `(..., 1)`, in cycles, `(..., K)`."""
+        """Returns how far each frequency has turned at step t `(..., 1)`, in cycles, `(..., K)`."""
         raise NotImplementedError
 
     def _run(self, loop, sequences, states, mask, training):
+        # The recurrence has S frequency by frequency, and no clock: it reads t or turns as frames.
         K, D = self.num_frequencies, self.memory_units
 
         def over_frequencies(weights, rows, frames, states, mask):
@@ -246,7 +247,6 @@ class SFMCell(StateFrequencyCell, equations=__doc__):
             )
 
     def turn_at(self, t):
-        """How far each frequency has turned at step t `(..., 1)`, in cycles, `(..., K)`."""
         if self.learn_frequencies:
             return cycles(ops.cast(self.frequencies, self.memory_dtype) / (2 * math.pi), t)
         return cycles(self.initial_frequencies / (2 * math.pi), t)

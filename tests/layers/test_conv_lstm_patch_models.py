@@ -29,10 +29,10 @@ def test_layers_of_it_are_stacked_and_learn_and_are_saved(tmp_path):
     model = speech()
     shapes = [layer.output.shape for layer in model.layers]
     assert shapes == [(None, None, 4, 4), (None, None, 2), (None, None, M), (None, None, 2)]
-    model.compile(keras.optimizers.Adam(0.05), loss="mse", jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.05), loss="mse", run_eagerly=True, jit_compile=False)
     x, y = frames(B, T, F, C), np.ones((B, T, 2), "float32")
     before = [w.numpy() for w in model.weights]
-    losses = model.fit(x, y, epochs=3, verbose=0).history["loss"]
+    losses = [model.train_on_batch(x, y) for _ in range(3)]
     assert losses[2] < losses[1] < losses[0]
     for weight, old in zip(model.weights, before, strict=True):
         assert np.any(weight.numpy() != old), weight.path
