@@ -137,19 +137,13 @@ class ConditionalRBM(AnnealedHead):
                 constraint=functools.partial(ops.clip, x_min=low, x_max=high),
             )
             setattr(self, name, weight)
+        state = {"initializer": "zeros", "trainable": False}
         if self.persistent_chains is not None:
-            self.chains = self.add_weight(
-                name="chains",
-                shape=(self.persistent_chains, V),
-                initializer="zeros",
-                trainable=False,
-            )
+            shape = (self.persistent_chains, V)
+            self.chains = self.add_weight(name="chains", shape=shape, **state)
         if self.centering_rate is not None:
-            for side, units in (("visible", V), ("hidden", H)):
-                weight = self.add_weight(
-                    name=f"{side}_offset", shape=(units,), initializer="zeros", trainable=False
-                )
-                setattr(self, f"{side}_offset", weight)
+            self.visible_offset = self.add_weight(name="visible_offset", shape=(V,), **state)
+            self.hidden_offset = self.add_weight(name="hidden_offset", shape=(H,), **state)
 
     def _build_hidden(self):
         """Makes W, c, A and B; a subclass that has them elsewhere makes none."""

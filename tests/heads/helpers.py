@@ -1,0 +1,73 @@
+"""What the tests of heads share."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from reference.rbm import binary_states
+
+from seqlayers import sampling
+
+
+def built(head, context_units=None, rng=None, scale=1.0):
+    """Builds a head, and draws its weights anew if there is an `rng`."""
+    frames = (None, None, head.visible_units)
+    head.build(frames if context_units is None else [frames, (None, None, context_units)])
+    for weight in head.trainable_weights if rng is not None else ():
+        weight.assign(scale * rng.normal(size=weight.shape))
+    return head
+
+
+def loss_and_gradients(head, frames, context=None, mask=None, **kwargs):
+    """The loss, and its gradients by the weights and, last, by the context."""
+    sources = [w.value for w in head.trainable_weights]
+    with tf.GradientTape() as tape:
+        if context is not None:
+            context = tf.constant(context)
+            tape.watch(context)
+            sources.append(context)
+        loss = head.loss(frames, context, mask, **kwargs)
+    return loss, tape.gradient(loss, sources)
+
+
+def chain_gradients(head, frames, context, rows):
+    """The gradients by name of the mean loss of `rows` chains a frame."""
+    frames, context = (
+        None if x is None else np.repeat(x[None], rows, axis=0) for x in (frames, context)
+    )
+    seed = sampling.row_seeds(sampling.seed_pair(9), rows)
+    run = tf.function(
+        lambda: loss_and_gradients(head, frames, context, seed=seed)[1], jit_compile=True
+    )
+    return {w.name: g.numpy() for w, g in zip(head.trainable_weights, run(), strict=False)}
+
+
+def train(head, frames, steps, learning_rate=0.02, jit_compile=True):
+    """Plain training on all frames at once."""
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build(head.trainable_variables)
+
+    @tf.function(jit_compile=jit_compile)
+    def step(number):
+        seed = sampling.fold_in(sampling.seed_pair(1), number)
+        _, gradient = loss_and_gradients(head, frames, seed=seed, training=True)
+        optimizer.apply(gradient, head.trainable_variables)
+
+    for number in range(steps):
+        step(tf.constant(number))
+
+
+def binary_frames(units):
+    """All binary frames, `(2 ** units, units)`, in the order of the numbers they write."""
+    return np.array(binary_states(units))
+
+
+def frame_numbers(frames):
+    """The places of binary frames in `binary_frames`."""
+    return (frames @ 2 ** np.arange(frames.shape[-1])[::-1]).astype(int)
+
+
+def assert_shares(draws, p):
+    """Each binary frame has its share p of the draws, within five standard errors."""
+    count = len(draws)
+    share = np.bincount(frame_numbers(draws), minlength=len(p)) / count
+    assert np.all(np.abs(share - p) <= 5 * np.sqrt(p * (1 - p) / count) + 1e-9)
