@@ -11,17 +11,9 @@ import pytest
 import tensorflow as tf
 from reference import rbm as reference
 
+from energy.helpers import all_visibles, many, tensors
 from seqlayers import energy, sampling
 from seqlayers.energy import partition
-
-all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
-
-
-def tensors(rbm, dtype="float32"):
-    W, b, c = (tf.constant(a, dtype) for a in rbm[:3])
-    name, own = reference.visibles(rbm)
-    return energy.RBMParams(W, b, c, energy.VISIBLES[name](*(tf.constant(a, dtype) for a in own)))
-
 
 exact = tf.function(energy.log_partition)
 
@@ -39,7 +31,7 @@ def reverse(params, v, seed, num_betas=100, num_chains=10):
 # Exact.
 
 
-@pytest.mark.parametrize("V, H", [(1, 1), (4, 3), (3, 4), (5, 5), (2, 9), (9, 2), (3, 12), (12, 3)])
+@pytest.mark.parametrize("V, H", [(1, 1), (4, 3), (3, 4), (2, 9), (12, 3)])
 def test_enumeration_agrees_with_brute_force(rng, V, H):
     rbm = reference.random_rbm(rng, V, H)
     nats, standard_error = energy.log_partition(tensors(rbm))
@@ -47,7 +39,7 @@ def test_enumeration_agrees_with_brute_force(rng, V, H):
     assert nats.shape == () and standard_error == 0
 
 
-@pytest.mark.parametrize("V, H", [(1, 1), (4, 3), (3, 4), (9, 2), (2, 11), (3, 12)])
+@pytest.mark.parametrize("V, H", [(4, 3), (3, 4), (2, 11)])
 @pytest.mark.parametrize("visibles", ["gaussian", "gamma"])
 def test_enumeration_integrates_real_visibles(rng, V, H, visibles):
     rbm = reference.random_rbm(rng, V, H, visibles=visibles)
@@ -74,8 +66,7 @@ def test_both_sides_of_an_rbm_give_the_same_sum(rng, V, H):
 
 
 @all_visibles
-@pytest.mark.parametrize("V, H", [(4, 3), (3, 4)])
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "xla"])
+@pytest.mark.parametrize("V, H, compiled", [(4, 3, False), (3, 4, True)], ids=["eager", "xla"])
 def test_enumeration_keeps_leading_axes(rng, V, H, visibles, compiled):
     rbm = reference.random_rbm(rng, V, H, frames=(2, 5), visibles=visibles)
     run = tf.function(energy.log_partition, jit_compile=True) if compiled else energy.log_partition
@@ -85,9 +76,11 @@ def test_enumeration_keeps_leading_axes(rng, V, H, visibles, compiled):
         np.testing.assert_allclose(nats[index], reference.log_partition(one), rtol=2e-6, atol=2e-6)
 
 
-@all_visibles
 @pytest.mark.parametrize("which", ["visible", "hidden"])
-@pytest.mark.parametrize("name", ["exact", "ais", "reverse"])
+@pytest.mark.parametrize(
+    "name, visibles",
+    [*(("exact", kind) for kind in energy.VISIBLES), ("ais", "bernoulli"), ("reverse", "gaussian")],
+)
 def test_one_of_the_biases_alone_may_have_leading_axes(rng, visibles, which, name):
     rbm = reference.random_rbm(rng, 4, 3, frames=(5,), visibles=visibles, scale=0.5)
     rbm = {"visible": rbm._replace(c=rbm.c[0]), "hidden": rbm._replace(b=rbm.b[0])}[which]
@@ -162,13 +155,9 @@ def test_estimates_are_exact_without_interactions(rng, visibles):
     params, seed = tensors(rbm), sampling.seed_pair(0)
     v = tf.constant(rng.integers(0, 2, (3, 5)), "float32")
     expected = [reference.log_partition(one) for _, one in reference.each_frame(rbm)]
-    for num_betas in (1, 50):
-        for nats, standard_error in (
-            ais(params, seed, num_betas),
-            reverse(params, v, seed, num_betas),
-        ):
-            np.testing.assert_allclose(nats, expected, rtol=1e-5)
-            np.testing.assert_allclose(standard_error, 0, atol=1e-6)
+    for nats, standard_error in (ais(params, seed, 5), reverse(params, v, seed, 5)):
+        np.testing.assert_allclose(nats, expected, rtol=1e-5)
+        np.testing.assert_allclose(standard_error, 0, atol=1e-6)
 
 
 def test_one_step_of_ais_is_importance_sampling_from_the_base(rng):
@@ -187,7 +176,7 @@ def test_one_step_of_ais_is_importance_sampling_from_the_base(rng):
 @all_visibles
 @pytest.mark.parametrize("num_betas", [1, 4, pytest.param(50, marks=pytest.mark.slow)])
 def test_exp_of_ais_is_unbiased_however_few_its_steps(visibles, num_betas):
-    # Z is the mean of the weights: up to 300,000 of them, within five standard errors. Five RBMs,
+    # Z is the mean of the weights: up to 100,000 of them, within five standard errors. Five RBMs,
     # so that a draw used twice shows in at least one. Worlds this small keep the weights' tails
     # light enough for the normal law.
     for number in range(5):
@@ -195,7 +184,7 @@ def test_exp_of_ais_is_unbiased_however_few_its_steps(visibles, num_betas):
         scale = 4 if visibles == "bernoulli" else 0.7
         rbm = reference.random_rbm(rng, 2, 2, visibles=visibles, scale=scale)
         rbm = rbm._replace(b=rbm.b - 1, c=rbm.c - 1)
-        seed, count = sampling.seed_pair(number), 300_000 if num_betas < 50 else 30_000
+        seed, count = sampling.seed_pair(number), 100_000 if num_betas < 50 else 20_000
         nats, standard_error = ais(tensors(rbm), seed, num_betas=num_betas, num_chains=count)
         assert abs(nats - reference.log_partition(rbm)) < 5 * standard_error + 1e-4
 
@@ -235,7 +224,7 @@ def test_no_two_draws_of_an_annealing_share_a_seed(monkeypatch, name, num_betas)
     assert len(set(numbers)) == len(numbers)
 
 
-# Estimates against the exact log Z, on twenty conditional RBMs with 16 hidden units.
+# Estimates against the exact log Z, on twelve conditional RBMs with 16 hidden units.
 
 
 def stripes(rng, count, V):
@@ -261,7 +250,7 @@ def worlds():
     """(params, exact log Z, a frame drawn from each RBM), with three frames of biases each."""
     rng, V, H, T, result = np.random.default_rng(16), 10, 16, 3, []
     states = np.array(reference.binary_states(V))
-    for number in range(20):
+    for number in range(12):
         params = tensors(reference.random_rbm(rng, V, H, frames=(T,), scale=0.3))
         if number % 2:  # one in two learns a little
             data = tf.constant(stripes(rng, 60 * T, V).reshape(60, T, V), "float32")
@@ -279,7 +268,7 @@ def worlds():
 
 
 def test_both_estimates_are_within_four_standard_errors(worlds):
-    # 60 frames, each way: 120 comparisons which together overstep once in 130 runs by the normal
+    # 36 frames, each way: 72 comparisons which together overstep once in 220 runs by the normal
     # law. The error is itself estimated, from 200 chains, and the reverse estimate is of the
     # annealing's own distribution: 0.02 nats are left for what lies between.
     for number, (params, log_z, v) in enumerate(worlds):
@@ -306,14 +295,14 @@ def test_forward_is_below_and_reverse_above_on_average(worlds):
     rng = np.random.default_rng(3)
     states = np.array(reference.binary_states(10), "float32")
     for number, (params, log_z, _) in enumerate(worlds[:6]):
-        many = energy.RBMParams(params.kernel, *(tf.repeat(p[:1], 500, 0) for p in params[1:3]))
+        rows = energy.RBMParams(params.kernel, *(tf.repeat(p[:1], 500, 0) for p in params[1:3]))
         one = energy.RBMParams(params.kernel, *(p[:1] for p in params[1:3]))
         log_p = -energy.free_energy(one, states).numpy().astype("float64")
         p = np.exp(log_p - log_p.max())
         v = states[rng.choice(len(states), size=500, p=p / p.sum())]
         seed = sampling.fold_in(sampling.seed_pair(2), number)
-        below.append(ais(many, seed, num_betas=3, num_chains=1).nats - log_z[0])
-        above.append(reverse(many, v, seed, num_betas=3, num_chains=1).nats - log_z[0])
+        below.append(ais(rows, seed, num_betas=3, num_chains=1).nats - log_z[0])
+        above.append(reverse(rows, v, seed, num_betas=3, num_chains=1).nats - log_z[0])
     for gap in (-np.concatenate(below), np.concatenate(above)):
         assert gap.mean() > 5 * gap.std() / math.sqrt(len(gap))
 
@@ -322,14 +311,11 @@ def test_forward_is_below_and_reverse_above_on_average(worlds):
 def test_the_truth_lies_between_the_two_for_real_visibles(rng, visibles):
     rbm = reference.random_rbm(rng, 4, 6, visibles=visibles, scale=0.6)
     log_z, params = reference.log_partition(rbm), tensors(rbm)
-    many = params._replace(
-        visible_bias=tf.repeat(params.visible_bias[None], 2000, 0),
-        hidden_bias=tf.repeat(params.hidden_bias[None], 2000, 0),
-    )
+    rows = many(params, 2000)
     seed = sampling.seed_pair(0)
     v = tf.function(energy.gibbs)(params, tf.zeros((2000, 4)), 40, sampling.seed_pair(1))
-    low = ais(many, seed, num_betas=5, num_chains=1).nats.numpy()
-    high = reverse(many, v, seed, num_betas=5, num_chains=1).nats.numpy()
+    low = ais(rows, seed, num_betas=5, num_chains=1).nats.numpy()
+    high = reverse(rows, v, seed, num_betas=5, num_chains=1).nats.numpy()
     for gap in (log_z - low, high - log_z):
         assert gap.mean() > 5 * gap.std() / math.sqrt(len(gap))
     for nats, error in (ais(params, seed, 100, 200), reverse(params, v[0], seed, 100, 200)):
@@ -364,7 +350,7 @@ def test_more_steps_shrink_the_error(worlds, name):
     errors, run = [], ais if name == "ais" else reverse
     for num_betas in (4, 16, 64):
         misses = []
-        for number, (params, log_z, v) in enumerate(worlds[:12]):
+        for number, (params, log_z, v) in enumerate(worlds):
             for repeat in range(5):
                 seed = sampling.fold_in(sampling.seed_pair(repeat), number)
                 args = (params, seed) if name == "ais" else (params, v, seed)
@@ -375,11 +361,7 @@ def test_more_steps_shrink_the_error(worlds, name):
 
 def test_standard_error_is_the_spread_of_repeated_estimates(rng):
     params = tensors(reference.random_rbm(rng, 6, 5))
-    many = params._replace(
-        visible_bias=tf.repeat(params.visible_bias[None], 400, 0),
-        hidden_bias=tf.repeat(params.hidden_bias[None], 400, 0),
-    )
-    nats, error = ais(many, sampling.seed_pair(0), num_betas=50, num_chains=100)
+    nats, error = ais(many(params, 400), sampling.seed_pair(0), num_betas=50, num_chains=100)
     # The spread of 400 is known to 3.5 %; five of these.
     assert np.std(nats) == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=0.18)
 
@@ -393,11 +375,10 @@ def test_one_chain_does_not_call_itself_exact(rng):
 @pytest.mark.parametrize(
     "name, visibles, num_betas",
     [
-        ("ais", "bernoulli", 50),
-        ("ais", "gaussian", 10),
-        ("ais", "gamma", 10),
-        ("reverse", "bernoulli", 10),
-        pytest.param("reverse", "gaussian", 50, marks=pytest.mark.slow),
+        ("ais", "bernoulli", 20),
+        ("ais", "gamma", 5),
+        ("reverse", "bernoulli", 5),
+        ("reverse", "gaussian", 20),
     ],
 )
 def test_estimates_are_alike_in_eager_graph_and_xla(rng, name, visibles, num_betas):
@@ -449,7 +430,7 @@ def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("num_betas", [49, 50, 100])
+@pytest.mark.parametrize("num_betas", [49, 50])
 @pytest.mark.parametrize("scale", [300, 1e4])
 def test_estimates_of_very_sharp_rbms_are_numbers(rng, scale, num_betas):
     params, seed = tensors(reference.random_rbm(rng, 8, 8, scale=scale)), sampling.seed_pair(0)

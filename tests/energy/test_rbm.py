@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from energy.helpers import all_visibles, tensors
 from reference import rbm as reference
 
+from energy.helpers import all_visibles, tensors
 from seqlayers import energy, sampling
 from seqlayers.energy.visibles import AMPLITUDE_FLOOR
 

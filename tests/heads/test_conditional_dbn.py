@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from reference import dbn as reference
+
 from heads.helpers import (
     assert_shares,
     binary_frames,
@@ -11,8 +13,6 @@ from heads.helpers import (
     frame_numbers,
     train,
 )
-from reference import dbn as reference
-
 from seqlayers import energy, sampling
 from seqlayers.heads import ConditionalDBN, ConditionalRBM
 

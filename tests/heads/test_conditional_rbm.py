@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from heads.helpers import built, chain_gradients, train
 from reference import rbm as reference
 
+from heads.helpers import built, chain_gradients, train
 from seqlayers import energy, sampling
 from seqlayers.heads import ConditionalRBM
 

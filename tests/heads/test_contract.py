@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from heads.helpers import assert_shares, binary_frames, built, loss_and_gradients
 
+from heads.helpers import assert_shares, binary_frames, built, loss_and_gradients
 from seqlayers import sampling
 from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM, Head
 

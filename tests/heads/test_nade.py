@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from heads.helpers import assert_shares, binary_frames, built, train
 from reference import nade as reference
 
+from heads.helpers import assert_shares, binary_frames, built, train
 from seqlayers import sampling
 from seqlayers.heads import NADE
 
