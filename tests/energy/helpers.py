@@ -1,4 +1,4 @@
-"""What the tests of energies share."""
+"""Helpers of the tests of energies."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the tests of heads share."""
+"""Helpers of the tests of heads."""
 
 import keras
 import numpy as np
