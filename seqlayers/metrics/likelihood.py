@@ -40,7 +40,7 @@ class Likelihood(NamedTuple):
 
 
 def softmax_score(frames, logits):
-    """The score of polyphony in Table 2 of the SFM paper; it is not a log-likelihood.
+    """Returns the score of table 2 of the SFM paper, which is not a log-likelihood.
 
     A softmax shares one unit of probability among all keys, and a frame scores the sum of log
     softmax(logits) over its pressed keys. Several keys at once cannot each have probability 1, so
@@ -66,7 +66,7 @@ def softmax_score(frames, logits):
 
 
 def softmax_ceiling(frames):
-    """The best possible `softmax_score` of each frame: -n log n where n keys are pressed.
+    """Returns the best possible `softmax_score` of each frame: -n log n for n pressed keys.
 
     Args:
         frames: Which keys are pressed, array `(..., keys)` of 0 and 1.

@@ -21,7 +21,7 @@ def save(figure, path, dpi=110):
 
 
 def new_figure(rows, height, columns=1, sharex=True, **options):
-    """A figure of `rows` panels, each `height` inches high, one below the other."""
+    """Makes a figure of `rows` panels, each `height` inches high, one below the other."""
     # Without pyplot no window system is asked for and no figure is kept alive.
     from matplotlib.figure import Figure
 
@@ -31,14 +31,14 @@ def new_figure(rows, height, columns=1, sharex=True, **options):
 
 
 def shades(*colors):
-    """A colormap that runs evenly from color to color."""
+    """Returns a colormap that runs evenly from color to color."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("shades", colors)
 
 
 def diverging():
-    """A colormap with zero white, for values from -limit to limit."""
+    """Returns a colormap with zero white, for values from -limit to limit."""
     return shades(GENERATED, "white", RECONSTRUCTED)
 
 
