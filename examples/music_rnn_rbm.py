@@ -40,6 +40,7 @@ def main(out="runs/demo", epochs=50, quick=False):
         88, 150, gibbs_steps=5, persistent_chains=500, centering_rate=0.02, num_chains=3, seed=0
     )
     rbm = SequenceModel(None, head)
+    rbm.compile(jit_compile=not quick)  # compiling would take longest
     rbm.pretrain_head(rolls.train, 2 if quick else 30, 100, keras.optimizers.Adam(3e-3))
     without_time = rbm.score(rolls.test)
 
@@ -52,7 +53,8 @@ def main(out="runs/demo", epochs=50, quick=False):
     batches = piano_roll.batches(rolls.train, batch_size=16, transpose=(-5, 6))
     steps = epochs * int(batches.cardinality())
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps, alpha=0.05)
-    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0))
+    adam = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+    model.compile(adam, jit_compile=not quick)
     every = max(1, epochs // VALIDATIONS)
     model.head.num_betas, model.head.num_chains = SHORT_ANNEALING
     history = model.fit(

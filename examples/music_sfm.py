@@ -30,7 +30,8 @@ def main(out="runs/music_sfm", quick=False):
             100, num_frequencies=4, memory_units=30, frequencies="log", return_sequences=True
         )
         model = SequenceModel(memory, head)
-        model.compile(keras.optimizers.Adam(3e-3, global_clipnorm=1.0))
+        adam = keras.optimizers.Adam(3e-3, global_clipnorm=1.0)
+        model.compile(adam, jit_compile=not quick)
         batches = piano_roll.batches(rolls.train, batch_size=16, transpose=(-5, 6))
         model.fit(batches, epochs=1 if quick else 40, verbose=2)
         print(f"SFM with {name}: {model.score(rolls.test)}")

@@ -7,6 +7,7 @@ with its normalizer.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import keras
@@ -47,7 +48,7 @@ def main(arctic=None, units=100, epochs=60, out="runs/speech_lstbm", quick=False
     errors = {}
     for name, model in models.items():
         watch = Watch(unheard)
-        model.compile(keras.optimizers.Adam(3e-3))
+        model.compile(keras.optimizers.Adam(3e-3), jit_compile=not quick)
         model.fit(
             frames, batch_size=BATCH, max_steps=PIECE, epochs=epochs, callbacks=[watch], verbose=0
         )
@@ -70,7 +71,7 @@ def main(arctic=None, units=100, epochs=60, out="runs/speech_lstbm", quick=False
     figure = plotting.learning_curve(range(1, epochs + 1), errors, ylabel="mean squared error")
     plotting.save(figure, out / "errors.png")
     lstbm.save(out / "lstbm.keras")
-    scale.save(out / "normalizer.json")
+    (out / "normalizer.json").write_text(json.dumps(scale.get_config()))
     print(f"Sound, pictures and the model: {out}")
 
 

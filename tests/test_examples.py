@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import wave
@@ -13,7 +14,19 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run(script, *arguments):
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs an example in this process, which has TensorFlow; returns the printed text."""
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+def run_in_a_new_process(script, *arguments):
     return subprocess.run(
         [sys.executable, EXAMPLES / script, *map(str, arguments)],
         capture_output=True,
@@ -24,7 +37,7 @@ def run(script, *arguments):
 
 @pytest.mark.slow
 def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_alike(tmp_path):
-    result = run("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
+    result = run_in_a_new_process("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
     assert result.returncode == 0, result.stderr
     assert "the scores agree" in result.stdout
     made = {path.name for path in (tmp_path / "demo").iterdir()}
@@ -34,61 +47,56 @@ def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_
     scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
     assert abs(scores["served"] - scores["RNN-RBM"]) < 0.05
 
-    again = run("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
+    again = run_in_a_new_process("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
     assert again.returncode == 2
     assert "is not empty; --overwrite" in again.stderr
 
 
 @pytest.mark.slow
-def test_the_waves_are_told_apart_and_the_memories_drawn(tmp_path):
+def test_the_waves_are_told_apart_and_the_memories_drawn(run, tmp_path):
     picture = tmp_path / "new" / "spectrum.png"
-    result = run("waves_sfm.py", "--quick", "--out", picture)
-    assert result.returncode == 0, result.stderr
+    printed = run("waves_sfm.py", "--quick", "--out", picture)
     for name in ("SFM", "A-SFM"):
-        assert re.search(rf"^{name} with \d+ weights: [0-4] of 4 test waves$", result.stdout, re.M)
+        assert re.search(rf"^{name} with \d+ weights: [0-4] of 4 test waves$", printed, re.M)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
-def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(tmp_path):
-    result = run("music_sfm.py", "--quick", "--out", tmp_path / "music")
-    assert result.returncode == 0, result.stderr
+def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(run, tmp_path):
+    printed = run("music_sfm.py", "--quick", "--out", tmp_path / "music")
     for head in ("each key for itself", "an RBM over all keys"):
-        assert re.search(rf"^SFM with {head}: -\d+\.\d+ nats per frame", result.stdout, re.M)
+        assert re.search(rf"^SFM with {head}: -\d+\.\d+ nats per frame", printed, re.M)
     assert {path.name for path in (tmp_path / "music").iterdir()} == {"memory.png", "generated.mid"}
 
 
 @pytest.mark.slow
-def test_heads_are_compared_on_one_memory_and_what_they_play_is_drawn(tmp_path):
-    result = run("music_compare.py", "--quick", "--out", tmp_path / "heads")
-    assert result.returncode == 0, result.stderr
+def test_heads_are_compared_on_one_memory_and_what_they_play_is_drawn(run, tmp_path):
+    printed = run("music_compare.py", "--quick", "--out", tmp_path / "heads")
     heads = {"each key for itself": "exact", "an RBM over all keys": "estimate"}
     heads |= {"key after key (NADE)": "exact"}
     for name, kind in heads.items():
         row = rf"^{re.escape(name)} +-\d+\.\d{{3}} +{kind} +\d+\.\d\d$"
-        assert re.search(row, result.stdout, re.M)
-    assert re.search(r"^real music, test split +\d\.\d\d$", result.stdout, re.M)
+        assert re.search(row, printed, re.M)
+    assert re.search(r"^real music, test split +\d\.\d\d$", printed, re.M)
     made = {path.name for path in (tmp_path / "heads").iterdir()}
     assert made == {f"rolls_{number}.png" for number in (1, 2, 3)}
 
 
 @pytest.mark.slow
-def test_phones_are_heard_frame_by_frame_as_in_the_whole_sentence(tmp_path):
-    result = run(
+def test_phones_are_heard_frame_by_frame_as_in_the_whole_sentence(run, tmp_path):
+    printed = run(
         "phones_conv_lstm_patch.py", tmp_path / "none.npz", "--quick", "--out", tmp_path / "phones"
     )
-    assert result.returncode == 0, result.stderr
-    assert "none.npz: 4 sentences of ARCTIC to learn" in result.stdout
-    assert "The same as for the whole sentence at once" in result.stdout
+    assert "none.npz: 4 sentences of ARCTIC to learn" in printed
+    assert "The same as for the whole sentence at once" in printed
     assert (tmp_path / "phones" / "confusion.png").exists()
 
 
 @pytest.mark.slow
-def test_speech_is_coded_and_decoded_and_its_spectra_drawn(tmp_path):
-    result = run("speech_lstbm.py", "--quick", "--out", tmp_path / "speech")
-    assert result.returncode == 0, result.stderr
+def test_speech_is_coded_and_decoded_and_its_spectra_drawn(run, tmp_path):
+    printed = run("speech_lstbm.py", "--quick", "--out", tmp_path / "speech")
     for name in ("RBM", "TRBM", "LSTBM"):
-        assert re.search(rf"^{name} +\d+ units: mean squared error \d", result.stdout, re.M)
+        assert re.search(rf"^{name} +\d+ units: mean squared error \d", printed, re.M)
     made = {path.name for path in (tmp_path / "speech").iterdir()}
     assert made == {
         *("original.wav", "decoded.wav", "spectrograms.png", "errors.png"),
@@ -97,21 +105,17 @@ def test_speech_is_coded_and_decoded_and_its_spectra_drawn(tmp_path):
 
 
 @pytest.mark.slow
-def test_calls_are_sorted_without_labels():
-    result = run("calls_cluster.py", "--quick")
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"^\d+ segments to learn from; 80 calls of 5 kinds$", result.stdout, re.M)
-    rows = re.findall(r"^(\w.*?) +(-?\d\.\d{3}) +0\.000$", result.stdout, re.M)
+def test_calls_are_sorted_without_labels(run):
+    printed = run("calls_cluster.py", "--quick")
+    assert re.search(r"^\d+ segments to learn from; 80 calls of 5 kinds$", printed, re.M)
+    rows = re.findall(r"^(\w.*?) +(-?\d\.\d{3}) +0\.000$", printed, re.M)
     scores = {name: float(score) for name, score in rows}
     assert scores["RNN-RBM"] > 0.5 and abs(scores["chance"]) < 0.1
 
 
 @pytest.mark.slow
-def test_sound_is_made_up_and_heard_frame_by_frame(tmp_path):
-    result = run("sound_rnn_rbm.py", "--quick", "--out", tmp_path / "new" / "sound.wav")
-    assert result.returncode == 0, result.stderr
-    assert re.search(
-        r"^\d+\.\d ms a frame, which lasts 8\.0: \d+\.\d\d of it$", result.stdout, re.M
-    )
+def test_sound_is_made_up_and_heard_frame_by_frame(run, tmp_path):
+    printed = run("sound_rnn_rbm.py", "--quick", "--out", tmp_path / "new" / "sound.wav")
+    assert re.search(r"^\d+\.\d ms a frame, which lasts 8\.0: \d+\.\d\d of it$", printed, re.M)
     with wave.open(str(tmp_path / "new" / "sound.wav")) as file:
         assert file.getframerate() == 16000 and file.getnframes() == 26 * 128 - 128
