@@ -77,20 +77,9 @@ def segment_rules(options):
     """Returns the `audio.SegmentRules` among the options of a run.
 
     Raises:
-        OptionError: If they contradict each other.
+        ValueError: If they contradict each other.
     """
-    found = {each.name: options[each.name] for each in SEGMENTS}
-    least, most, band = found["min_length"], found["max_length"], found["band"]
-    if least > most:
-        raise OptionError(
-            "min_length",
-            f"`--min-length` must not be above `--max-length`. Received: {least:g} and {most:g}.",
-        )
-    if band and band[0] >= band[1]:
-        raise OptionError(
-            "band", f"`--band` must be LOW before HIGH. Received: {band[0]:g} {band[1]:g}."
-        )
-    return SegmentRules(**found)
+    return SegmentRules(**{each.name: options[each.name] for each in SEGMENTS})
 
 
 def _with_defaults(options):
