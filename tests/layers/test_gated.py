@@ -1,13 +1,14 @@
-"""Several gated cells, one above the other."""
+"""Gated cells: one of a step alone, and several one above the other."""
 
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from layers import helpers
-from layers.helpers import B, T, assert_all_close, mask_of
+from layers.helpers import B, T, assert_all_close, mask_of, results_and_gradients
 
 from seqlayers.layers import TanhGatedCell
-from seqlayers.layers.gated import ScannedRNN, scanned
+from seqlayers.layers.gated import GatedCell, GatedRNN, ScannedRNN, scanned
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -16,6 +17,43 @@ N, M = 2, 4
 
 def frames():
     return helpers.frames(B, T, N, dtype="float64")
+
+
+class Step:
+    """A `Recurrence` without a gradient."""
+
+    def step(self, weights, rows, frame, before):
+        h = before[0] * rows[0] if rows else before[0]
+        h = ops.tanh(frame[0] + ops.matmul(h, weights[0]))
+        return (h,), ()
+
+
+class SimpleCell(GatedCell):
+    state_names = ("h",)
+    recurrence = Step()
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **kwargs)
+        self.state_size = [units]
+
+    def build(self, input_shape):
+        self._add_weights(input_shape, self.units)
+
+
+class Simple(GatedRNN, cell=SimpleCell):
+    pass
+
+
+def test_a_cell_needs_a_step_and_no_gradient():
+    way = {"dropout": 0.5, "recurrent_dropout": 0.5, "seed": 1, "dtype": "float64"}
+    ours, simple = Simple(M, **way), keras.layers.SimpleRNN(M, **way)
+    for layer in (ours, simple):
+        layer.build((None, None, N))
+        helpers.randomised(layer)
+    x, mask = frames(), mask_of("gaps")
+    for training in (True, False):
+        actual = results_and_gradients(ours, x, mask, training=training)
+        assert_all_close(actual, results_and_gradients(simple, x, mask, training=training))
 
 
 def stack_of(cls, dropout=0.0, **kwargs):
