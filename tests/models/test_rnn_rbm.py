@@ -103,7 +103,7 @@ def test_a_step_of_its_optimizer_is_the_published_one():
 
 @pytest.mark.parametrize("rates", [[], [0.1, 0], [0.1, math.inf], 0.1, ["a"]])
 def test_learning_rates_that_are_none_are_refused(rates):
-    with pytest.raises(ValueError, match="`learning_rates` must be.*Received"):
+    with pytest.raises(ValueError, match="`learning_rates.*must be.*Received"):
         RNNRBM.optimizer_for_spectrograms(2, rates)
     with pytest.raises(ValueError, match="`steps_per_phase` must be"):
         RNNRBM.optimizer_for_spectrograms(0)
