@@ -33,7 +33,7 @@ HEADS = {
     "gaussian rbm": lambda: ConditionalRBM(V, H, visibles="gaussian", **FEW),
     "centered rbm": lambda: ConditionalRBM(V, H, centering_rate=0.1, **FEW),
     "persistent rbm": lambda: ConditionalRBM(V, H, persistent_chains=5, **FEW),
-    "dbn": lambda: ConditionalDBN(V, (H, 3), num_samples=20, **FEW),
+    "dbn": lambda: ConditionalDBN(V, (H, 3), num_samples=10, **FEW),
     "nade": lambda: NADE(V, H, seed=0),
 }
 PAIRS = [(memory, "bernoulli") for memory in MEMORIES]

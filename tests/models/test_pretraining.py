@@ -83,7 +83,8 @@ def test_a_head_of_several_layers_is_trained_one_after_the_other(objective, unit
 
 
 def test_a_later_call_goes_on_with_the_layers_as_they_are():
-    model = SequenceModel(None, ConditionalDBN(4, (3, 2), gibbs_steps=1, seed=0))
+    head = ConditionalDBN(4, (3, 2), gibbs_steps=1, objective="contrastive", seed=0)
+    model = SequenceModel(None, head)
     model.compile(jit_compile=False)
     rng = np.random.default_rng(1)
     for weight in model.trainable_weights:
