@@ -354,7 +354,7 @@ class Head(keras.layers.Layer):
 
     def row_temperatures(self, temperature, frames):
         """Returns a temperature that broadcasts with the frames `(rows, ..., V)`."""
-        if not ops.is_tensor(temperature) and np.ndim(temperature) == 0:
+        if _is_scalar(temperature):
             temperature = check_number("temperature", temperature, above=0)
         temperature = ops.cast(temperature, self.variable_dtype)
         return ops.reshape(temperature, (-1,) + (1,) * (len(frames.shape) - 1))
@@ -374,7 +374,12 @@ class Head(keras.layers.Layer):
     def _seed(self, seed):
         """Returns the pair, or the pairs, of an argument `seed`."""
         seed = self.seed if seed is None else seed
-        return seed_pair(seed) if isinstance(seed, int | np.integer) else seed
+        return seed_pair(seed) if _is_scalar(seed) else seed
+
+
+def _is_scalar(value):
+    """Returns whether an argument is a single value to check, not a tensor or an array of rows."""
+    return not ops.is_tensor(value) and np.ndim(value) == 0
 
 
 def _keras_module(option):

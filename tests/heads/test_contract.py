@@ -433,6 +433,8 @@ def test_every_size_must_be_a_whole_number_above_zero(name, value):
 def test_what_is_no_whole_number_is_no_seed(name, seed):
     with pytest.raises(ValueError, match="`seed` must be an integer"):
         HEADS[name](seed=seed)
+    with pytest.raises(ValueError, match="`seed` must be an integer"):
+        made(name, with_context=False).sample(seed=seed, num_frames=2)
 
 
 @all_heads
