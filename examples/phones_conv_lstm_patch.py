@@ -63,7 +63,7 @@ def main(path, wav=None, out="runs/phones", quick=False):
     matrix = np.zeros((len(names), len(names)), int)
     np.add.at(matrix, (np.concatenate(labels), np.concatenate(answers)), 1)
     plotting.save(plotting.confusion_matrix(matrix, names), out / "confusion.png")
-    print(f"What it takes for what: {out / 'confusion.png'}")
+    print(f"Confusions: {out / 'confusion.png'}")
 
     if wav is None:
         wav = out / "sentence.wav"

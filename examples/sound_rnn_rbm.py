@@ -52,7 +52,7 @@ def main(wav=None, seconds=4.0, epochs=100, out="runs/sound_rnn_rbm.wav", quick=
     lasts = settings.hop_length / settings.sample_rate
     delay = sound.latency / settings.sample_rate
     print(f"{1000 * took:.1f} ms a frame, which lasts {1000 * lasts:.1f}: {took / lasts:.2f} of it")
-    print(f"What is drawn is heard {1000 * delay:.0f} ms later")
+    print(f"A frame becomes audible {1000 * delay:.0f} ms after it is drawn")
     samples = np.concatenate([*samples, sound.finish()])
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     audio.write(out, 0.5 * samples / np.abs(samples).max(), settings.sample_rate)
