@@ -30,7 +30,7 @@ def main(out="runs/waves_sfm/state_frequency.png", quick=False):
         average = keras.layers.GlobalAveragePooling1D()  # over time
         model = keras.Sequential([memory, average, keras.layers.Dense(1, activation="sigmoid")])
         adam = keras.optimizers.Adam(5e-3, clipnorm=0.2)  # |S| is steep near silence
-        model.compile(adam, "binary_crossentropy", metrics=["accuracy"], jit_compile=True)
+        model.compile(adam, "binary_crossentropy", metrics=["accuracy"], jit_compile=not quick)
         print(f"\n{name}, {waves.NAMES[0]} (0) or {waves.NAMES[1]} (1)")
         epochs = 2 if quick else 12
         model.fit(x, labels, 50, epochs, validation_split=0.125, verbose=2)
