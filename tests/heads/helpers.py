@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from reference import dbn as dbn_reference
 from reference.rbm import binary_states
 
 from seqlayers import sampling
@@ -71,3 +72,19 @@ def assert_shares(draws, p):
     count = len(draws)
     share = np.bincount(frame_numbers(draws), minlength=len(p)) / count
     assert np.all(np.abs(share - p) <= 5 * np.sqrt(p * (1 - p) / count) + 1e-9)
+
+
+def dbn_in_numpy(head, context=None):
+    """The DBN of a frame with this context, in NumPy."""
+
+    def numbers(layers, name):
+        return [getattr(layer, name).numpy().astype("float64") for layer in layers]
+
+    p, q = head.generation, head.recognition
+    dbn = dbn_reference.DBN(
+        numbers(p[1:], "kernel"), numbers(p, "bias"), numbers(q, "kernel"), numbers(q, "bias")
+    )
+    if context is None:
+        return dbn
+    A, B = (numbers(layers, "context_kernel") for layers in (p, q))
+    return dbn_reference.given_context(dbn, A, B, context)

@@ -1,4 +1,4 @@
-"""The conditional DBN against enumeration: its bound, its two gradients, its layers."""
+"""The conditional DBN against enumeration: its bound, its draws, its two gradients."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from heads.helpers import (
     binary_frames,
     built,
     chain_gradients,
+    dbn_in_numpy,
     frame_numbers,
     train,
 )
@@ -27,22 +28,6 @@ METHODS = ["log_prob", "reverse_log_prob"]
 def made(rng, units=(3, 2), context=True, scale=1.0, V=V, **kwargs):
     head = ConditionalDBN(V, units, **{"seed": 0, "dtype": "float64"} | kwargs)
     return built(head, C if context else None, rng, scale)
-
-
-def in_numpy(head, context=None):
-    """The DBN of a frame with this context, in NumPy."""
-
-    def numbers(layers, name):
-        return [getattr(layer, name).numpy().astype("float64") for layer in layers]
-
-    p, q = head.generation, head.recognition
-    dbn = reference.DBN(
-        numbers(p[1:], "kernel"), numbers(p, "bias"), numbers(q, "kernel"), numbers(q, "bias")
-    )
-    if context is None:
-        return dbn
-    A, B = (numbers(layers, "context_kernel") for layers in (p, q))
-    return reference.given_context(dbn, A, B, context)
 
 
 def weight(head, name):
@@ -67,8 +52,8 @@ def log_prob(head, frames, context, method="log_prob"):
 def test_one_sample_is_on_average_the_variational_bound(rng, units, objective):
     head, count = made(rng, units, num_samples=1, objective=objective), 20_000
     frame, context = data(rng)
-    expected = reference.bound(in_numpy(head, context), frame)
-    assert expected < reference.log_prob(in_numpy(head, context), frame) - 0.01
+    expected = reference.bound(dbn_in_numpy(head, context), frame)
+    assert expected < reference.log_prob(dbn_in_numpy(head, context), frame) - 0.01
     many = np.tile(frame, (count, 1)), np.tile(context, (count, 1))
     nats, error = head.log_prob(*many, sampling.seed_pair(1))
     assert abs(np.mean(nats) - expected) <= 5 * np.std(nats) / np.sqrt(count)
@@ -81,7 +66,7 @@ def test_many_samples_come_near_the_likelihood_by_enumeration(rng, units):
     head = made(rng, units, num_samples=200, scale=0.3)
     frames, context = data(rng, 2, 3)
     expected = [
-        [reference.log_prob(in_numpy(head, u), v) for v, u in zip(*rows, strict=True)]
+        [reference.log_prob(dbn_in_numpy(head, u), v) for v, u in zip(*rows, strict=True)]
         for rows in zip(frames, context, strict=True)
     ]
     nats, error = log_prob(head, frames, context)
@@ -103,7 +88,7 @@ def test_more_samples_make_a_tighter_bound(rng):
     many, bounds = (np.tile(frame, (count, 1)), np.tile(context, (count, 1))), []
     for head.num_samples in (1, 3, 30):
         bounds.append(np.mean(log_prob(head, *many).nats))
-    truth = reference.log_prob(in_numpy(head, context), frame)
+    truth = reference.log_prob(dbn_in_numpy(head, context), frame)
     assert bounds[0] + 0.01 < bounds[1] < bounds[2] - 0.01 < truth
 
 
@@ -163,7 +148,7 @@ def test_draws_have_the_probabilities_of_the_equations(rng, units, temperature):
     head = made(rng, units, scale=0.6, sampling_steps=20, dtype="float32")
     count = 20_000
     u = rng.normal(size=C)
-    p = np.exp(reference.log_probs(reference.tempered(in_numpy(head, u), temperature), STATES))
+    p = np.exp(reference.log_probs(reference.tempered(dbn_in_numpy(head, u), temperature), STATES))
     assert p.sum() == pytest.approx(1)
     draws = head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature).numpy()
     assert_shares(draws, p)
@@ -175,7 +160,8 @@ def test_codes_and_reconstructions_are_those_of_the_equations(rng, units, object
     head = made(rng, units, objective=objective)
     frames, context = data(rng, 3)
     expected = [
-        reference.reconstruction(in_numpy(head, u), v) for v, u in zip(frames, context, strict=True)
+        reference.reconstruction(dbn_in_numpy(head, u), v)
+        for v, u in zip(frames, context, strict=True)
     ]
     codes, recoveries = zip(*expected, strict=True)
     code = head.encode(frames, context)
@@ -193,7 +179,7 @@ def slopes(head, frames, context, function, names, step=1e-4):
 
     def mean():
         return np.mean(
-            [function(in_numpy(head, u), v) for v, u in zip(frames, context, strict=True)]
+            [function(dbn_in_numpy(head, u), v) for v, u in zip(frames, context, strict=True)]
         )
 
     result = {}
@@ -271,7 +257,7 @@ def patterns(count=200):
 
 
 def likelihood(head, frames):
-    p = reference.log_probs(in_numpy(head), STATES)
+    p = reference.log_probs(dbn_in_numpy(head), STATES)
     return np.mean(p[frame_numbers(frames)])
 
 
@@ -287,71 +273,6 @@ def test_training_all_layers_at_once_raises_the_likelihood(rng, objective):
     after = likelihood(head, frames)
     assert before < best - 0.4
     assert after > best - {"variational": 0.15, "contrastive": 0.3}[objective]
-
-
-# Layers.
-
-
-@layers
-@pytest.mark.parametrize("more", [4, 6], ids=["as wide", "wider"])
-@pytest.mark.parametrize("with_context", [True, False], ids=["context", "alone"])
-def test_a_layer_that_is_the_one_below_turned_around_changes_no_probability(
-    rng, units, more, with_context
-):
-    shallow = made(rng, units, with_context, scale=0.7)
-    deep = made(rng, (*units, more), with_context)
-    deep.stack_on(shallow)
-    u = rng.normal(size=C) if with_context else None
-    expected = reference.log_probs(in_numpy(shallow, u), STATES[::5])
-    actual = reference.log_probs(in_numpy(deep, u), STATES[::5])
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-9)
-
-
-def test_above_an_rbm_the_bound_is_then_tight(rng):
-    shallow, deep = made(rng, (3,)), made(rng, (3, 7), num_samples=2)
-    deep.stack_on(shallow)
-    frames, context = data(rng, 2, 3)
-    nats, error = deep.log_prob(frames, context)
-    np.testing.assert_allclose(nats, shallow.log_prob(frames, context).nats, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(error, np.zeros((2, 3)), atol=1e-6)
-
-
-def test_units_that_are_left_over_are_told_apart(rng):
-    shallow, deep = made(rng, (3,)), made(rng, (3, 7))
-    deep.stack_on(shallow)
-    top = deep.generation[-1]
-    np.testing.assert_array_equal(top.kernel[:, V:], np.zeros((3, 3)))
-    assert len(np.unique(top.bias[V:])) == 3
-
-
-def test_of_too_few_units_the_ones_with_large_weights_are_kept(rng):
-    shallow, deep = made(rng, (3,)), made(rng, (3, 2))
-    shallow.generation[-1].kernel.assign(np.diag([1.0, 3.0, 2.0, 0.0])[:, :3])
-    deep.stack_on(shallow)
-    top = deep.generation[-1]
-    np.testing.assert_array_equal(top.kernel, [[0, 0], [3, 0], [0, 2]])
-    np.testing.assert_array_equal(top.bias, shallow.visible_bias.numpy()[[1, 2]])
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"units": (2,)},
-        {"units": (3, 4)},
-        {"V": 5},
-        {"context": False},
-        {"objective": "contrastive"},
-    ],
-    ids=["units", "layers", "visible", "context", "objective"],
-)
-def test_a_head_that_differs_in_more_than_a_layer_cannot_be_stacked_on(rng, change):
-    with pytest.raises(ValueError, match=r"`shallower` must be a `ConditionalDBN` like.*\(3,\)"):
-        made(rng, (3, 4)).stack_on(made(rng, **{"units": (3,)} | change))
-
-
-def test_only_a_dbn_can_be_stacked_on(rng):
-    with pytest.raises(ValueError, match="`shallower` must be.*Received.*ConditionalRBM"):
-        made(rng, (3, 4)).stack_on(ConditionalRBM(V, 3))
 
 
 # What is refused.
