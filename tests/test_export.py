@@ -1,112 +1,35 @@
 """An exported model says what the model says, to programs that know nothing of this package."""
 
 import importlib
-import json
-import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from export_helpers import (
+    LENGTHS,
+    MODELS,
+    SEEDS,
+    WITH_HIDDEN_UNITS,
+    WITH_MEMORY,
+    Exported,
+    exporter,
+    frames_for,
+    metagraph,
+    randomised,
+    state_of,
+)
 from tensorflow.python.framework import op_def_registry
 
 from seqlayers import export as exporting
-from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM
-from seqlayers.models import RNNRBM, LSTBMModel, SequenceModel
+from seqlayers.heads import BernoulliHead
+from seqlayers.models import SequenceModel
 from seqlayers.sampling import row_seeds, seed_pair
-
-LENGTHS = np.array([7, 3, 0, 5], "int32")  # a row without any frame among them
-SEEDS = np.array([[3, 1], [-4, 1], [2**31 - 1, 5], [9, -2]], "int32")
-
-
-def estimating_rbm():
-    """Too large to enumerate."""
-    return ConditionalRBM(21, 22, seed=0, num_betas=30, num_chains=3, sampling_steps=3)
-
-
-MODELS = {
-    "simple_rnn": lambda: RNNRBM(8, 5, 6, seed=0),
-    "lstm": lambda: SequenceModel(
-        keras.layers.LSTM(6, return_sequences=True, dropout=0.5), estimating_rbm()
-    ),
-    "stacked": lambda: SequenceModel(
-        [keras.layers.LSTMCell(6), keras.layers.GRUCell(4)],
-        ConditionalRBM(8, 5, visibles="gaussian", seed=0),
-    ),
-    "dbn": lambda: SequenceModel(
-        keras.layers.SimpleRNNCell(6), ConditionalDBN(8, (5, 4), 2, num_samples=20, seed=0)
-    ),
-    "nade": lambda: SequenceModel(keras.layers.GRUCell(6), NADE(8, 5, seed=0)),
-    "lstbm": lambda: LSTBMModel(8, 3, seed=0),
-    "no_memory": lambda: SequenceModel(None, BernoulliHead(8, seed=0)),
-    "no_memory_estimate": lambda: SequenceModel(None, estimating_rbm()),
-}
-WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "dbn", "nade", "lstbm"]
-WITH_HIDDEN_UNITS = ["simple_rnn", "dbn", "lstbm", "no_memory_estimate"]
-
-
-class Exported:
-    def __init__(self, model, path):
-        self.model, self.path = model, path
-        self.has_memory = model.memory is not None
-        self.loaded = tf.saved_model.load(str(path))
-
-    def __call__(self, name, **inputs):
-        outputs = self.loaded.signatures[name](**{k: tf.constant(v) for k, v in inputs.items()})
-        return {k: v.numpy() for k, v in outputs.items()}
-
-    def start(self, rows):
-        return self("initial_state", rows=np.zeros(rows, "int32")) if self.has_memory else {}
-
-    def generate(self, state, seed, num_steps, first_step=0, temperature=1.0):
-        rows = len(seed)
-        return self(
-            "generate",
-            seed=seed,
-            first_step=np.full(rows, first_step, "int32"),
-            num_steps=np.full(rows, num_steps, "int32"),
-            temperature=np.full(rows, temperature, "float32"),
-            **state,
-        )
-
-
-def state_of(outputs):
-    """The state for the next call, from the outputs of the last one."""
-    return {name.removeprefix("next_"): x for name, x in outputs.items() if name != "frames"}
-
-
-def randomised(model):
-    rng = np.random.default_rng(1)
-    for weight in model.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape, scale=0.4))
-    return model
-
-
-def frames_for(model):
-    rng = np.random.default_rng(2)
-    shape = (len(LENGTHS), max(LENGTHS), model.head.visible_units)
-    if model.head.visibles == "gaussian":
-        return rng.normal(size=shape).astype("float32")
-    return rng.integers(0, 2, shape).astype("float32")
 
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory):
-    """Each model once, exported and loaded when it is first asked for."""
-    folder, made = tmp_path_factory.mktemp("exports"), {}
-
-    def get(name):
-        if name not in made:
-            model = randomised(MODELS[name]())
-            made[name] = Exported(model, model.export(folder / name / "1"))
-        return made[name]
-
-    return get
+    return exporter(tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(params=MODELS)
@@ -180,11 +103,6 @@ def test_no_two_outputs_are_one_tensor(exported):
     for definition in metagraph(exported.path).signature_def.values():
         outputs = [tensor.name for tensor in definition.outputs.values()]
         assert len(set(outputs)) == len(outputs)
-
-
-def metagraph(path):
-    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    return saved.meta_graphs[0]
 
 
 def nodes(path):
@@ -507,180 +425,3 @@ def test_other_formats_and_limits_are_refused(exports, tmp_path):
         with pytest.raises(ValueError, match="`max_steps` must be an integer of at least 1"):
             model.export(tmp_path / "1", max_steps=wrong)
     assert not list(tmp_path.iterdir())
-
-
-# Elsewhere.
-
-ELSEWHERE = """
-import sys
-import numpy as np
-
-sys.modules["keras"] = None  # TensorFlow imports it by itself where it finds it; not here
-import tensorflow as tf
-
-for path in sys.argv[1:]:
-    given = np.load(path + "/given.npz")
-    signatures = tf.saved_model.load(path).signatures
-    frames, lengths, seed = (tf.constant(given[name]) for name in ("frames", "lengths", "seed"))
-    made = {"serve": signatures["serve"](frames=frames, lengths=lengths)}
-    made["score"] = signatures["score"](frames=frames, lengths=lengths, seed=seed)
-    state = {}
-    if "step" in signatures:
-        state = signatures["initial_state"](rows=lengths)
-        after = signatures["step"](frame=frames[:, 0], **state)
-        state = {name.removeprefix("next_"): x for name, x in after.items()}
-    ones = tf.ones_like(lengths)
-    made["generate"] = signatures["generate"](
-        seed=seed, first_step=0 * ones, num_steps=4 * ones, temperature=tf.ones(len(seed)), **state
-    )
-    flat = {f"{e}/{name}": x.numpy() for e, outputs in made.items() for name, x in outputs.items()}
-    np.savez(path + "/made.npz", **flat)
-
-strangers = {"seqlayers", "keras.src", "tf_keras", "tensorflow_probability"} & set(sys.modules)
-assert not strangers, strangers
-"""
-
-
-@pytest.mark.slow
-def test_an_export_works_in_a_process_without_seqlayers(exports, tmp_path):
-    names, copies = ["lstm"], []
-    for name in names:
-        copy = tmp_path / name
-        shutil.copytree(exports(name).path, copy)
-        frames = frames_for(exports(name).model)
-        np.savez(copy / "given.npz", frames=frames, lengths=LENGTHS, seed=SEEDS)
-        copies.append(copy)
-    run_alone(ELSEWHERE, copies, tmp_path)
-    for name, copy in zip(names, copies, strict=True):
-        exported, made = exports(name), np.load(copy / "made.npz")
-        frames = frames_for(exported.model)
-        state = exported.start(4)
-        if state:
-            state = state_of(exported("step", frame=frames[:, 0], **state))
-        expected = {
-            "serve": exported("serve", frames=frames, lengths=LENGTHS),
-            "score": exported("score", frames=frames, lengths=LENGTHS, seed=SEEDS),
-            "generate": exported.generate(state, SEEDS, 4),
-        }
-        for endpoint, outputs in expected.items():
-            for output, values in outputs.items():
-                np.testing.assert_allclose(made[f"{endpoint}/{output}"], values, rtol=1e-5)
-
-
-# What a server in C or C++ does: no Python of TensorFlow's, only its library.
-IN_C = """
-import json, sys
-from ctypes import *
-import numpy as np
-import numpy.random  # before the library, which brings symbols of the same names
-
-libraries, folder, calls, out = sys.argv[1:]
-for name in ("framework", "cc"):
-    tf = CDLL(f"{libraries}/libtensorflow_{name}.so.2", RTLD_GLOBAL)
-for name in "NewStatus NewGraph NewSessionOptions LoadSessionFromSavedModel".split():
-    getattr(tf, "TF_" + name).restype = c_void_p
-for name in "GraphOperationByName AllocateTensor TensorData".split():
-    getattr(tf, "TF_" + name).restype = c_void_p
-tf.TF_Message.restype, tf.TF_Dim.restype = c_char_p, c_int64
-status, graph = c_void_p(tf.TF_NewStatus()), c_void_p(tf.TF_NewGraph())
-TYPES = {1: np.float32, 3: np.int32}
-
-class Output(Structure):
-    _fields_ = [("operation", c_void_p), ("index", c_int)]
-
-def check():
-    if tf.TF_GetCode(status):
-        raise RuntimeError(tf.TF_Message(status).decode())
-
-def output(name):
-    operation, index = name.split(":")
-    operation = tf.TF_GraphOperationByName(graph, operation.encode())
-    assert operation, name
-    return Output(operation, int(index))
-
-def tensor(values):
-    code = {dtype: code for code, dtype in TYPES.items()}[values.dtype.type]
-    shape = (c_int64 * values.ndim)(*values.shape)
-    made = tf.TF_AllocateTensor(code, shape, values.ndim, c_size_t(values.nbytes))
-    memmove(tf.TF_TensorData(c_void_p(made)), values.ctypes.data, values.nbytes)
-    return made
-
-def array(made):
-    made = c_void_p(made)
-    shape = [tf.TF_Dim(made, i) for i in range(tf.TF_NumDims(made))]
-    values = np.empty(shape, TYPES[tf.TF_TensorType(made)])
-    memmove(values.ctypes.data, tf.TF_TensorData(made), values.nbytes)
-    return values
-
-options, tag = c_void_p(tf.TF_NewSessionOptions()), (c_char_p * 1)(b"serve")
-session = tf.TF_LoadSessionFromSavedModel(
-    options, None, folder.encode(), tag, 1, graph, None, status
-)
-check()
-made = {}
-for name, (inputs, outputs) in json.load(open(calls)).items():
-    given = [tensor(np.array(v, t)) for _, v, t in inputs]
-    results = (c_void_p * len(outputs))()
-    tf.TF_SessionRun(
-        c_void_p(session), None,
-        (Output * len(given))(*(output(t) for t, _, _ in inputs)), (c_void_p * len(given))(*given),
-        len(given), (Output * len(outputs))(*map(output, outputs.values())), results, len(outputs),
-        None, 0, None, status,
-    )
-    check()
-    made |= {f"{name}/{key}": array(result) for key, result in zip(outputs, results)}
-assert not [name for name in sys.modules if name.startswith(("tensorflow", "keras", "seqlayers"))]
-np.savez(out, **made)
-"""
-
-
-@pytest.mark.slow
-def test_an_export_works_from_the_c_api(exports, tmp_path):
-    libraries = Path(tf.sysconfig.get_lib())
-    if not (libraries / "libtensorflow_cc.so.2").exists():
-        pytest.skip("needs libtensorflow_cc.so.2, which this build of TensorFlow lacks")
-    exported = exports("simple_rnn")
-    frames, state = frames_for(exported.model), exported.start(4)
-    ones = np.ones(4, "int32")
-    drawn = {"seed": SEEDS, "first_step": 0 * ones, "num_steps": 5 * ones}
-    inputs = {
-        "score": {"frames": frames, "lengths": LENGTHS, "seed": SEEDS},
-        "step": {"frame": frames[:, 0], **state},
-        "generate": {"temperature": ones.astype("float32"), **drawn, **state},
-    }
-    calls = {}
-    for name, given in inputs.items():
-        signature = metagraph(exported.path).signature_def[name]
-        calls[name] = (
-            [(signature.inputs[k].name, v.tolist(), v.dtype.name) for k, v in given.items()],
-            {key: tensor.name for key, tensor in signature.outputs.items()},
-        )
-    (tmp_path / "calls.json").write_text(json.dumps(calls))
-    arguments = (libraries, exported.path, tmp_path / "calls.json", tmp_path / "made.npz")
-    run_alone(IN_C, arguments, tmp_path)
-    made = np.load(tmp_path / "made.npz")
-    for name, given in inputs.items():
-        for output, values in exported(name, **given).items():
-            np.testing.assert_allclose(made[f"{name}/{output}"], values, rtol=1e-5, atol=1e-6)
-
-
-def test_the_python_of_the_readme_runs(exports, tmp_path, monkeypatch, capsys):
-    text = (Path(__file__).parents[1] / "saved_models" / "README.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    shutil.copytree(exports("simple_rnn").path, tmp_path / "saved_models" / "music_rnn_rbm" / "1")
-    monkeypatch.chdir(tmp_path)
-    exec(code, {})
-    printed = capsys.readouterr().out
-    assert "frames drawn: 48" in printed and "nats per frame" in printed
-
-
-def run_alone(code, arguments, folder):
-    """Runs `code` in a Python of its own that does not see this checkout."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
