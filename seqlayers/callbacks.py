@@ -154,7 +154,7 @@ class HiddenActivity(Monitor):
         self.x, self.level, self.batch_size = x, level, batch_size
 
     def check_model(self):
-        self._check_head("hidden units", self.model.head.has_code)
+        self._check_head("a code", self.model.head.has_code)
 
     def look(self):
         frames = _of_frames(self.model, "encode", self.model.encode, self.x, self.batch_size)

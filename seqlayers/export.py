@@ -12,8 +12,8 @@
 A state is the `context` of the next frame and the memory's `state_0`, `state_1`, ...; the next
 state has the same names with `next_` before them. `serve` is the default signature. Without a
 memory there is no state: `serve` returns `reconstruction`, `generate` returns frames only, and
-`initial_state`, `step` and `prime` are missing. `encode` is there if the head has hidden units,
-`decode` if the expected frame depends on them alone.
+`initial_state`, `step` and `prime` are missing. `encode` is there if the head has a code,
+`decode` if the expected frame depends on it alone.
 
 All inputs and outputs have the batch as their first axis, so that a server may join requests; all
 floats are float32. The outputs of a row depend on that row alone, up to rounding; its draws depend

@@ -180,7 +180,7 @@ def test_a_model_that_lacks_what_is_watched_is_refused_before_training():
     model, x = made(BernoulliHead(V, seed=0)), sequences(3)
     for message, monitor in (
         ("free energy.*BernoulliHead", callbacks.FreeEnergyGap(x, x)),
-        ("hidden units.*BernoulliHead", callbacks.HiddenActivity(x)),
+        ("a head with a code.*BernoulliHead", callbacks.HiddenActivity(x)),
     ):
         with pytest.raises(ValueError, match=message):
             model.fit(x, verbose=0, callbacks=[monitor])

@@ -20,11 +20,11 @@ same leading axes. `context=None` is the model without time, and every method ta
    `has_code`              `encode`, `decode`, `code_units`, `decodes_alone`
    `has_reverse`           `reverse_log_prob`, for a head whose `kind` is an estimate or a bound
    `has_free_energy`       `free_energy`
-   `trains_in_layers`      `pretrain_layers`
+   `trains_in_layers`      `pretrain_layers`, `stack_on`; `hidden_units` is a tuple
 
    A head with hidden units has their number, or a tuple of numbers, as `hidden_units`.
-5. All draws come from `seed`, through `seqlayers.sampling`: `row_seeds` turns the argument into
-   seeds, and `fold_in` makes another seed of them for each place of use.
+5. All draws come from the argument `seed`. The method `row_seeds` makes a seed for each row of it,
+   and `fold_in` of `seqlayers.sampling` makes another of these for each place of use.
 6. Frames that `mask` leaves out may hold anything, NaN included: `without_masked` and `masked_mean`
    of `seqlayers.masks` keep them out of losses and gradients.
 
@@ -76,7 +76,7 @@ class Head(keras.layers.Layer):
         has_code: Whether the head has `encode`, `decode` and `code_units`.
         has_reverse: Whether the head has `reverse_log_prob`.
         has_free_energy: Whether the head has `free_energy`.
-        trains_in_layers: Whether the head has `pretrain_layers`.
+        trains_in_layers: Whether the head has `pretrain_layers` and `stack_on`.
         hidden_units: Number of hidden units, or a tuple of one for each layer; None without any.
         context_units: Number C of values in a context; None if built without one.
 
@@ -206,6 +206,19 @@ class Head(keras.layers.Layer):
 
         Returns:
             A list of the losses of all layers, the lowest first.
+        """
+        raise NotImplementedError
+
+    def stack_on(self, shallower):
+        """Takes all weights of a head with one layer less; the top layer changes nothing yet.
+
+        Declared by `trains_in_layers`.
+
+        Args:
+            shallower: A built head like this one but for the last of `hidden_units`.
+
+        Raises:
+            ValueError: If `shallower` differs in anything else, or one of the two is not built.
         """
         raise NotImplementedError
 

@@ -64,7 +64,7 @@ class BoltzmannRecurrence:
 
 @dataclass(frozen=True)
 class LSTBMRecurrence(BoltzmannRecurrence):
-    """One step of the LSTBM and its gradient. Frames and rows are as above."""
+    """One step of the LSTBM and its gradient. Frames and rows are as in `BoltzmannRecurrence`."""
 
     variant: str
 

@@ -26,7 +26,7 @@ def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTIC
     Args:
         model: A `SequenceModel`.
         sequences: A list of arrays `(T, V)`, whose T may differ, or one array `(N, T, V)`.
-        features: List of `"code"`, H values, for heads with hidden units; `"context"`, C values,
+        features: List of `"code"`, H values, for heads with a code; `"context"`, C values,
             for models with a memory; or both.
         statistics: List of `"mean"`, `"deviation"` or both, over the frames of a sequence.
         batch_size: Number of sequences in a batch.
@@ -49,7 +49,7 @@ def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTIC
     check_integer("batch_size", batch_size)
     if "code" in features and not model.head.has_code:
         raise ValueError(
-            '`features` must be ["context"] where the head has no hidden units. '
+            '`features` must be ["context"] where the head has no code. '
             f"Received: features={features}, head={model.head!r}."
         )
     if "context" in features and model.memory is None:

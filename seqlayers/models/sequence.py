@@ -365,7 +365,7 @@ class SequenceModel(ContextModel):
             `(batch, time, H)`.
 
         Raises:
-            ValueError: If the head has no hidden units.
+            ValueError: If the head has no code.
         """
         self._check_code()
         return self.head.encode(frames, self.contexts(frames, mask))
@@ -374,8 +374,8 @@ class SequenceModel(ContextModel):
         """Returns the expected frames `(..., V)` of codes `(..., H)`.
 
         Raises:
-            ValueError: If the head has no hidden units, or if the expected frame also depends on
-                the context, so that a code is not enough.
+            ValueError: If the head has no code, or if the expected frame also depends on the
+                context, so that a code is not enough.
         """
         self._check_code()
         return self.head.decode(code)
@@ -405,8 +405,7 @@ class SequenceModel(ContextModel):
     def _check_code(self):
         if not self.head.has_code:
             raise ValueError(
-                "`head` must have hidden units for frames to have a code. "
-                f"Received: head={self.head!r}."
+                f"`head` must have a code, as an RBM or a DBN has. Received: head={self.head!r}."
             )
 
     # Config and helpers.

@@ -124,7 +124,7 @@ OPTIONAL = {
     "has_code": ("encode", "decode"),
     "has_reverse": ("reverse_log_prob",),
     "has_free_energy": ("free_energy",),
-    "trains_in_layers": ("pretrain_layers",),
+    "trains_in_layers": ("pretrain_layers", "stack_on"),
 }
 
 

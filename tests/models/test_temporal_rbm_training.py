@@ -267,5 +267,5 @@ def test_a_tied_rbm_leaves_its_weights_to_the_cell():
 def test_frames_have_no_code_where_there_are_no_hidden_units():
     model = SequenceModel(None, BernoulliHead(V))
     for function in (model.encode, model.decode):
-        with pytest.raises(ValueError, match="`head` must have hidden units.*Received.*Bernoulli"):
+        with pytest.raises(ValueError, match="`head` must have a code.*Received.*Bernoulli"):
             function(np.zeros((1, 2, V)))
