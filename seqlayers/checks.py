@@ -1,5 +1,6 @@
 """Checks of arguments, shared by all rooms."""
 
+import contextlib
 import math
 import numbers
 import operator
@@ -43,7 +44,8 @@ def check_number(name, value, least=None, above=None, most=None, below=None):
     """
     number = math.nan
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        number = float(value)
+        with contextlib.suppress(OverflowError):  # an integer beyond all floats
+            number = float(value)
     tests = {
         "of at least": (least, operator.ge),
         "above": (above, operator.gt),

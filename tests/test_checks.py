@@ -33,7 +33,9 @@ def test_a_number_of_any_kind_becomes_a_float(value):
     assert number == 2 and type(number) is float
 
 
-@pytest.mark.parametrize("value", [None, "2", True, np.True_, 1j, math.nan, math.inf, [2.0]])
+@pytest.mark.parametrize(
+    "value", [None, "2", True, np.True_, 1j, math.nan, math.inf, 10**400, [2.0]]
+)
 def test_what_is_no_finite_number_is_refused(value):
     with pytest.raises(ValueError, match=r"`x` must be a finite number\. Received: x="):
         check_number("x", value)

@@ -17,7 +17,7 @@ shift or scale a feature, which `normalize` undoes.
 import numpy as np
 
 from seqlayers.audio.framing import frame_lengths, frame_spectra, frames, transform_length
-from seqlayers.checks import check_integer, check_sequence
+from seqlayers.checks import check_integer, check_number, check_sequence
 
 FLOOR = 1e-10  # smallest argument of a logarithm
 
@@ -46,7 +46,8 @@ def mel_filterbank(sample_rate, fft_length, num_bands=40, low=20.0, high=None):
     sample_rate = check_integer("sample_rate", sample_rate)
     fft_length = check_integer("fft_length", fft_length)
     num_bands = check_integer("num_bands", num_bands)
-    high = sample_rate / 2 if high is None else high
+    low = check_number("low", low)
+    high = sample_rate / 2 if high is None else check_number("high", high)
     if not 0 <= low < high <= sample_rate / 2:
         raise ValueError(
             "`low` and `high` must be frequencies in this order, from 0 to half the sample rate, "

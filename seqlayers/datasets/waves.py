@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_number
 
 NAMES = ("square", "sawtooth")  # of the labels 0 and 1
 
@@ -165,12 +165,12 @@ def _series(x, numbers):
 
 def _check_range(name, pair, positive=False):
     try:
-        low, high = (float(end) for end in pair)
+        low, high = (check_number(name, end, above=0 if positive else None) for end in pair)
+        if low <= high:
+            return low, high
     except (TypeError, ValueError):
-        low = high = np.nan
-    if not -np.inf < low <= high < np.inf or (positive and low <= 0):
-        raise ValueError(
-            f"`{name}` must be two numbers{' above 0' * positive}, the smaller first. "
-            f"Received: {name}={pair!r}."
-        )
-    return low, high
+        pass
+    raise ValueError(
+        f"`{name}` must be two numbers{' above 0' * positive}, the smaller first. "
+        f"Received: {name}={pair!r}."
+    )
