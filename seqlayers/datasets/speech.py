@@ -12,7 +12,6 @@ Phones are folded as in K.-F. Lee and H.-W. Hon, Speaker-Independent Phone Recog
 Markov Models, 1989: 61 of TIMIT to 48 that are modelled to 39 that are scored.
 """
 
-import os
 import zipfile
 import zlib
 from importlib import resources
@@ -22,6 +21,7 @@ import numpy as np
 
 from seqlayers import audio
 from seqlayers.checks import check_integer
+from seqlayers.files import FileError
 
 # From a phone of 61 to those of 48 and of 39, where names differ. The glottal stop q has none.
 _FOLDED = {
@@ -124,7 +124,7 @@ def load_arctic(path):
         List of `Utterance`, with the labels of `ARCTIC_PHONES`.
 
     Raises:
-        ValueError: If the file is damaged or holds anything else. The message names the file.
+        FileError: If the file is damaged or holds anything else. A kind of ValueError.
         OSError: If the file does not exist or cannot be read.
 
     Example:
@@ -149,7 +149,7 @@ def load_timit(path, sa=False):
         List of `Utterance`, with the labels of `TIMIT_PHONES`; 128, or 160 with the `sa` sentences.
 
     Raises:
-        ValueError: If the file is damaged or holds anything else. The message names the file.
+        FileError: If the file is damaged or holds anything else. A kind of ValueError.
         OSError: If the file does not exist or cannot be read.
 
     Example:
@@ -280,9 +280,8 @@ def _load(file, path, names, speaker_and_sentence):
                 raise ValueError(f"phones of another corpus, {', '.join(map(str, unknown))}")
             return _utterances(dict(data), speaker_and_sentence)
     except (ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{os.fspath(path)}: not a file of labelled speech, or a damaged one: {error}"
-        ) from error
+        reason = f"not a file of labelled speech, or a damaged one: {error}"
+        raise FileError(reason, path) from error
 
 
 def _utterances(data, speaker_and_sentence):

@@ -9,6 +9,7 @@ import pytest
 from seqlayers import audio
 from seqlayers.datasets import speech
 from seqlayers.datasets.speech import ARCTIC_PHONES, TIMIT_PHONES, Segment, Utterance
+from seqlayers.files import FileError
 
 SHIPPED = Path(speech.__file__).parent / "data" / "arctic_slt.npz"
 
@@ -223,8 +224,9 @@ BROKEN = {
 def test_broken_files_are_refused_by_name(tmp_path, data):
     path = tmp_path / "speech.npz"
     path.write_bytes(data())
-    with pytest.raises(ValueError, match=f"{path}: not a file of labelled speech"):
+    with pytest.raises(FileError, match=f"{path}: not a file of labelled speech") as error:
         speech.load_arctic(path)
+    assert error.value.path == str(path)
 
 
 def test_an_array_is_no_file_of_speech(tmp_path):
