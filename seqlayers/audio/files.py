@@ -268,7 +268,8 @@ def check_samples(samples, channels=False, least=0):
         )
     if len(samples) < least:
         raise ValueError(
-            f"`samples` must hold at least {least} samples, one frame. Received: {len(samples)}."
+            f"`samples` must hold at least {least} sample{'s' * (least > 1)}. "
+            f"Received: {len(samples)}."
         )
     with np.errstate(over="ignore"):
         samples = samples.astype("float32", copy=False)

@@ -194,12 +194,11 @@ class SoundStream:
 
     def _sound(self, A, c):
         """Returns the samples `(frames, L)` that frames of amplitudes A and phases of c add."""
-        size = np.abs(c)
-        phase = np.where(size > 0, c / np.where(size > 0, size, 1), self._pulse)
+        phase = _phase(c, self._pulse)
         return self._window * np.fft.irfft(A * phase, self.settings.frame_length)
 
 
-def _phase(c):
-    """Returns c / |c|, and 1 where c is 0."""
+def _phase(c, of_zero=1):
+    """Returns c / |c|, and `of_zero` where c is 0."""
     size = np.abs(c)
-    return np.where(size > 0, c / np.where(size > 0, size, 1), 1)
+    return np.where(size > 0, c / np.where(size > 0, size, 1), of_zero)

@@ -176,9 +176,7 @@ def segments(samples, sample_rate, rules=DEFAULT):
         array([[0.493, 0.557]])
     """
     search = _search(sample_rate, rules)
-    samples = check_samples(samples)
-    if not len(samples):
-        raise ValueError("`samples` must hold at least one sample. Received: none.")
+    samples = check_samples(samples, least=1)
     a = np.concatenate([*search.loudness([samples])])
     return _found(search, lambda: [a], lambda q: np.percentile(a, q))
 

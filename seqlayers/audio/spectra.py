@@ -123,9 +123,7 @@ def stft(samples, settings=DEFAULT):
     """
     settings = check_settings(settings)
     L, H, before = settings.frame_length, settings.hop_length, settings._before
-    samples = check_samples(samples)
-    if not len(samples):
-        raise ValueError("`samples` must hold at least one sample. Received: none.")
+    samples = check_samples(samples, least=1)
     behind = settings.num_frames(len(samples)) * H - len(samples)
     return frame_spectra(np.pad(samples, (before, behind)), L, H, L, settings.window)
 

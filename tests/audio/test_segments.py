@@ -403,7 +403,7 @@ def test_rules_are_checked(options, reason):
 @pytest.mark.parametrize(
     "call, reason",
     [
-        (lambda x: segments(x[:0], RATE), "`samples` must hold at least one sample.*none"),
+        (lambda x: segments(x[:0], RATE), "`samples` must hold at least 1 sample. Received: 0"),
         (lambda x: segments(x[None], RATE), r"`samples`.*one channel.*\(1, 1000\)"),
         (lambda x: segments(x.astype("int16"), RATE), "must be floats; divide.*int16"),
         (lambda x: segments(np.append(x, np.nan), RATE), "must be finite.*nan at sample 1000"),
