@@ -20,7 +20,7 @@ def read_data(runs, options, sound=None):
     Args:
         runs: The package of that name.
         options: All options of the run.
-        sound: `Sound` of a run on recordings that has begun.
+        sound: `SoundFrames` of a run on recordings that has begun; None for a new run.
 
     Returns:
         A `Data`.

@@ -87,10 +87,10 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     elif wav:
         name = str(wav)
         with naming("--wav"):
-            found = recordings.sequences(wav, config["options"], sound)
-        sequences, read, resampled, skipped = found
-        list_skipped(skipped, read, "recordings")
-        list_resampled(resampled, sound)
+            corpus = recordings.segments(wav, config["options"], *sound)
+        list_skipped(corpus.skipped, len(corpus.durations), "recordings")
+        list_resampled(corpus.resampled, sound)
+        sequences = corpus.sequences
     elif dataset:
         name, sequences = f"{dataset} {split}", getattr(piano_roll.load(dataset), split)
     elif config:

@@ -10,10 +10,11 @@ import numpy as np
 from seqlayers import audio, files
 from seqlayers.commands.cli import list_skipped, naming, writing
 from seqlayers.commands.parameters import debug, option, run_option, run_options, source, switch
-from seqlayers.runs import sound as recordings
+from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.runs.option_list import SEGMENTS
 from seqlayers.runs.options import DEFAULTS, segment_rules
 from seqlayers.runs.schema import Integer
+from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "start", "end")
 PICTURED = 60  # seconds of a picture, from the start
@@ -73,7 +74,7 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
                 skipped.append((path, files.reason_of(error)))
                 continue
             first = first or (path, found)
-            name = recordings.name(path, source)
+            name = name_of(path, source)
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
             length = np.diff(found.times).sum()
             counted = f"{len(found.times)} segments, {length:.3f} of {found.duration:.3f} s"
@@ -122,7 +123,7 @@ def _draw(path, recording, found, sample_rate, channel):
         if count >= PICTURED * rate:
             break
     samples = np.concatenate(blocks)[: PICTURED * rate]
-    settings = audio.Spectra(recordings.FRAME_LENGTH, recordings.HOP_LENGTH, sample_rate=rate)
+    settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=rate)
     figure = plotting.segments(
         samples,
         rate,

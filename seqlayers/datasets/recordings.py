@@ -15,6 +15,8 @@ from seqlayers.audio.spectra import DEFAULT, SCALES, check_settings
 from seqlayers.checks import check_choice, check_integer
 from seqlayers.files import reason_of
 
+FRAME_LENGTH, HOP_LENGTH = 256, 128  # samples, in the RNN-RBM paper on spectrograms
+
 
 class SegmentCorpus(NamedTuple):
     """Frames of the segments of recordings; each segment is a sequence.
@@ -88,7 +90,7 @@ def frames_of_segments(
     sounds, skipped = _opened(recordings, check_channel(channel))
     if settings is None:
         rate = min((rate for _, rate, _ in sounds), default=DEFAULT.sample_rate)
-        settings = Spectra(frame_length=256, hop_length=128, sample_rate=rate)
+        settings = Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=rate)
     if normalizer is not None:
         _check_normalizer(normalizer, settings)
 

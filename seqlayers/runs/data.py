@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers import datasets
+from seqlayers import audio, datasets
 from seqlayers.datasets import midi, piano_roll
+from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH, parts_by_time
 from seqlayers.runs import sound as recordings
 
 _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
@@ -16,12 +17,14 @@ class Data(NamedTuple):
     """Sequences to train, validate and test on.
 
     Attributes:
-        train, valid, test: Lists of rolls `(T, 88)`, or of frames of sound `(T, bins)`.
-        files: MIDI files by split, or recordings, which are in all splits. None for a data set.
+        train, valid, test: Lists of rolls `(T, 88)`, or of normalised frames of sound `(T, bins)`.
+            The last two may be empty.
+        files: Names of MIDI files by split, or of recordings, which are in all splits. None for a
+            data set.
         skipped: Pairs `(file, reason)` of the files that were not used.
         sound: `SoundFrames` of recordings; None for music.
         sha256: Hash of the contents of recordings.
-        resampled: Pairs `(file, rate)` of the recordings that were resampled.
+        resampled: Pairs `(file, rate)` of the recordings that were resampled, with their own rate.
     """
 
     train: Any
@@ -44,11 +47,19 @@ def read_data(options, sound=None):
 
     A data set has its own split. MIDI files are sorted by path: the first eight tenths train, the
     next tenth validates and the last one tests, at least one file each. Two files leave none to
-    test, one file none to validate. Each recording is split by time, see `seqlayers.runs.sound`.
+    test, one file none to validate.
+
+    Each recording is split by time, with the silence between its segments removed: the first eight
+    tenths of its frames train, the ninth validates and the last one tests. A segment belongs to the
+    tenth that its middle lies in. So nothing in a recording is judged by what came later, and
+    nothing is shuffled; a recording of fewer than about eight segments may not be in all three
+    splits. The normaliser is fitted to the training frames alone; the level of a recording is that
+    of all of it.
 
     Args:
         options: All options of the run.
-        sound: `SoundFrames` of a run on recordings that has begun; None for a new run.
+        sound: `SoundFrames` of a run on recordings that has begun; made from the recordings if
+            None.
 
     Returns:
         A `Data`.
@@ -57,11 +68,12 @@ def read_data(options, sound=None):
         MidiError: If no MIDI file can be read.
         AudioError: If there is no recording.
         NoSegments: If no recording has a segment.
+        ValueError: If options contradict each other.
     """
     if options["dataset"]:
         return Data(*piano_roll.load(options["dataset"]))
     if options["wav"]:
-        return Data(**recordings.read(options, sound)._asdict())
+        return _recordings(options, sound)
     paths, rolls, skipped = midi.read_folder(
         options["midi"], options["step_in_beats"], options["transpose"]
     )
@@ -73,6 +85,39 @@ def read_data(options, sound=None):
     parts = [slice(0, ends[0]), slice(*ends), slice(ends[1], None)]
     by_split = {s: names[part] for s, part in zip(piano_roll.SPLITS, parts, strict=True)}
     return Data(*(rolls[part] for part in parts), by_split, skipped)
+
+
+def _recordings(options, sound):
+    """Returns the `Data` of a run on recordings."""
+    scale, kind = recordings.FRAMES[options["visibles"] or "bernoulli"]
+    settings = None if sound is None else sound.settings
+    if settings is None and options["sample_rate"]:
+        settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=options["sample_rate"])
+    corpus = recordings.segments(options["wav"], options, settings, scale)
+    splits: tuple = [], [], []
+    tenths = parts_by_time(corpus, 10, silence=False)
+    for sequence, tenth in zip(corpus.sequences, tenths, strict=True):
+        splits[max(0, tenth - 7)].append(sequence)
+    if sound is None:
+        normalizer = audio.Normalizer.fit(splits[0], kind)
+        sound = recordings.SoundFrames(corpus.settings, scale, normalizer)
+    files = list(dict.fromkeys(corpus.files))
+    return Data(
+        *([sound.normalizer.normalize(sequence) for sequence in split] for split in splits),
+        [recordings.name(file, options["wav"]) for file in files],
+        corpus.skipped,
+        sound,
+        _sha256(files),
+        corpus.resampled,
+    )
+
+
+def _sha256(files):
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def batches(options, sequences, first_epoch=0):

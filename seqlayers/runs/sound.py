@@ -1,30 +1,21 @@
-"""Recordings as the data of a run: frames made from sound, and sound made from frames.
+"""Frames of a model made from sound, and sound made from such frames.
 
     recording -> segments -> spectra -> scale -> normaliser -> frames of the model
     frames -> normaliser and scale undone -> amplitudes -> fast Griffin-Lim -> samples
-
-Each segment is a sequence. Each recording is split by time, with the silence between its segments
-removed: the first eight tenths of its frames train, the ninth validates and the last one tests. A
-segment belongs to the tenth that its middle lies in. So nothing in a recording is judged by what
-came later, and nothing is shuffled; a recording of fewer than about eight segments may not be in
-all three splits. The normaliser is fitted to the training frames alone; the level of a recording is
-that of all of it.
 
 `SoundFrames` holds what both directions need besides the model. A run keeps it in `config.json`, so
 that it resumes, scores other recordings and makes sound with the numbers that it started with.
 """
 
-import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from seqlayers import audio
-from seqlayers.datasets.recordings import frames_of_segments, parts_by_time
+from seqlayers.datasets.recordings import FRAME_LENGTH, frames_of_segments
 from seqlayers.runs.options import segment_rules
 
-FRAME_LENGTH, HOP_LENGTH = 256, 128
 NUM_BINS = FRAME_LENGTH // 2 + 1
 # By the visible units of a model: the scale of its frames, and the kind of normaliser.
 FRAMES = {
@@ -64,87 +55,36 @@ class SoundFrames(NamedTuple):
         return cls(settings, config["scale"], normalizer)
 
 
-class Recordings(NamedTuple):
-    """Normalised frames of segments by split, and how they were made.
-
-    Attributes:
-        train, valid, test: Lists of float32 arrays `(T, bins)`; the last two may be empty.
-        sound: `SoundFrames`.
-        files: Names of the recordings that have segments, relative to their folder.
-        sha256: Hash of the contents of these files.
-        resampled: Pairs `(file, rate)`, recordings of another rate than the frames.
-        skipped: Pairs `(file, reason)`, recordings that cannot be read or have no segment.
-    """
-
-    train: Any
-    valid: Any
-    test: Any
-    sound: SoundFrames
-    files: Any
-    sha256: str
-    resampled: Any
-    skipped: Any
-
-
 def name(file, path):
     """Returns the name of a file that `audio.find(path)` found, relative to a folder."""
     return Path(file).relative_to(path).as_posix() if Path(path).is_dir() else Path(file).name
 
 
-def read(options, sound=None):
-    """Reads the data of a run.
+def segments(path, options, settings, scale, normalizer=None):
+    """Makes frames of the segments of recordings.
 
     Args:
-        options: All options of the run, `wav` among them.
-        sound: `SoundFrames` of a run that has begun; made from the recordings if None.
+        path: A file or a folder.
+        options: All options of the run.
+        settings, scale, normalizer: As in `frames_of_segments`; those of a run that has begun are
+            its `SoundFrames`.
 
     Returns:
-        `Recordings`.
+        `SegmentCorpus`.
 
     Raises:
         AudioError: If there is no recording.
         NoSegments: If no recording has a segment.
         ValueError: If options contradict each other.
     """
-    scale, kind = FRAMES[options["visibles"] or "bernoulli"]
-    settings = None if sound is None else sound.settings
-    if settings is None and options["sample_rate"]:
-        settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=options["sample_rate"])
-    corpus = _segments(options["wav"], options, settings, scale)
-    splits: tuple = [], [], []
-    tenths = parts_by_time(corpus, 10, silence=False)
-    for sequence, tenth in zip(corpus.sequences, tenths, strict=True):
-        splits[max(0, tenth - 7)].append(sequence)
-    if sound is None:
-        sound = SoundFrames(corpus.settings, scale, audio.Normalizer.fit(splits[0], kind))
-    files = list(dict.fromkeys(corpus.files))
-    return Recordings(
-        *([sound.normalizer.normalize(sequence) for sequence in split] for split in splits),
-        sound,
-        [name(file, options["wav"]) for file in files],
-        _sha256(files),
-        corpus.resampled,
-        corpus.skipped,
+    return frames_of_segments(
+        path,
+        segment_rules(options),
+        settings=settings,
+        scale=scale,
+        normalizer=normalizer,
+        channel="mean" if options["channel"] is None else options["channel"],
     )
-
-
-def sequences(path, options, sound):
-    """Makes frames of all segments of other recordings, as those of a run are made.
-
-    Args:
-        path: A file or a folder.
-        options: All options of the run.
-        sound: `SoundFrames` of the run.
-
-    Returns:
-        `(sequences, number of recordings, resampled, skipped)`, as in `Recordings`.
-
-    Raises:
-        AudioError: If there is no recording.
-        NoSegments: If no recording has a segment.
-    """
-    corpus = _segments(path, options, sound.settings, sound.scale, sound.normalizer)
-    return corpus.sequences, len(corpus.durations), corpus.resampled, corpus.skipped
 
 
 def prime(path, sound, channel=None):
@@ -204,24 +144,3 @@ def to_sound(frames, sound, num_samples=None, seed=0):
     amplitude = audio.to_amplitude(frames, sound.scale)
     samples = audio.griffin_lim(amplitude, num_samples, seed=seed, settings=settings)
     return samples / max(1.0, np.abs(samples).max())
-
-
-def _segments(path, options, settings, scale, normalizer=None):
-    """Returns the `SegmentCorpus` of a file or a folder."""
-    channel = "mean" if options["channel"] is None else options["channel"]
-    return frames_of_segments(
-        path,
-        segment_rules(options),
-        settings=settings,
-        scale=scale,
-        normalizer=normalizer,
-        channel=channel,
-    )
-
-
-def _sha256(files):
-    digest = hashlib.sha256()
-    for path in files:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
