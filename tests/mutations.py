@@ -1,8 +1,9 @@
 """Mutations of the package that the tests must catch: run by hand, `python tests/mutations.py`.
 
 Each mutation changes one place of a copy of the tree, as a slip of the hand would, and the tests
-named beside it must then fail. A mutation is CAUGHT if they do and MISSED if they pass; it NO
-LONGER APPLIES if the old text is not found exactly once. The exit status is 0 if all are caught.
+named beside it must then fail. It is `caught` if they do and `MISSED` if they pass; it `no longer
+applies` if the old text is not found exactly once. The exit status is 0 if all are caught. With
+`--control` nothing is changed, and all tests must pass.
 """
 
 import argparse
@@ -292,8 +293,10 @@ def verdict(mutation, tree):
     finally:
         path.write_text(text, encoding="utf-8")
     # Pytest's own statuses: 0, all passed; 1, some failed; others, no tests were run to the end.
-    if result.returncode in (0, 1):
-        return "MISSED" if result.returncode == 0 else "caught"
+    if result.returncode == 1:
+        return "caught"
+    if result.returncode == 0:
+        return "passed" if mutation.new == mutation.old else "MISSED"
     return f"tests did not run: {result.stdout.strip().splitlines()[-1:]}"
 
 
@@ -301,14 +304,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="NAME", action="append", help="run this mutation alone")
     parser.add_argument("--list", action="store_true", help="list the mutations and stop")
+    parser.add_argument("--control", action="store_true", help="change nothing; tests must pass")
     arguments = parser.parse_args()
     chosen = [m for m in MUTATIONS if arguments.only is None or m.name in arguments.only]
     if not chosen:
         parser.error(f"--only must name mutations of --list. Received: {arguments.only}.")
     if arguments.list:
         for mutation in chosen:
-            print(f"{mutation.name:32}{mutation.file:48}{mutation.tests}")
+            print(f"{mutation.name:36}{mutation.file:48}{mutation.tests}")
         return 0
+    wanted = "caught"
+    if arguments.control:
+        chosen, wanted = [m._replace(new=m.old) for m in chosen], "passed"
     verdicts = []
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
@@ -322,9 +329,9 @@ def main():
             start = time.perf_counter()
             verdicts.append(verdict(mutation, tree))
             seconds = time.perf_counter() - start
-            print(f"{mutation.name:32}{verdicts[-1]:20}{seconds:6.0f} s", flush=True)
-    print(f"{verdicts.count('caught')} of {len(verdicts)} caught")
-    return int(set(verdicts) != {"caught"})
+            print(f"{mutation.name:36}{verdicts[-1]:20}{seconds:6.0f} s", flush=True)
+    print(f"{verdicts.count(wanted)} of {len(verdicts)} {wanted}")
+    return int(set(verdicts) != {wanted})
 
 
 if __name__ == "__main__":
