@@ -1,0 +1,9 @@
+"""What tests read from figures."""
+
+
+def titles(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+
+
+def texts(labels):
+    return [label.get_text() for label in labels]
