@@ -1,8 +1,8 @@
-"""Registers classes with Keras once Keras is there, so that importing a package stays quick.
+"""Registers classes with Keras once Keras is imported, so that importing a package stays quick.
 
 Keras loads a `.keras` file only if the classes that it names are registered, which happens when the
-modules that define them are imported. To import them with the package would import TensorFlow too,
-seconds that `--help` should not take. They are imported right after Keras instead.
+modules that define them are imported. Importing them with the package would import TensorFlow too,
+which takes seconds, and `--help` should not. They are imported right after Keras instead.
 """
 
 import functools

@@ -43,7 +43,7 @@ def frame_lengths(sample_rate, frame_length=None, hop_length=None):
 
 
 def num_frames(num_samples, frame_length, hop_length):
-    """Returns the number of frames in so many samples; 0 if there are fewer than one frame takes.
+    """Returns the number T of frames in `num_samples` samples; 0 if they do not fill one.
 
     Args:
         num_samples: Number N of samples.

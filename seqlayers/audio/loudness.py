@@ -20,7 +20,7 @@ import numpy as np
 
 BLOCK = 2**18  # samples that are processed at a time
 FILTER = 4.0  # H in milliseconds
-ROUNDING = 1e-10  # of a filtered sample
+ROUNDING = 1e-10  # filtered samples below this are silence
 DROPPED_BITS = 11  # of float32, whose fraction has 23: 12 are left
 
 
@@ -50,7 +50,7 @@ def smoothed(blocks, width, band=None):
     Args:
         blocks: Float arrays `(n,)`, which joined are the samples.
         width: Odd number w of samples.
-        band: Filter of `band_filter`; None to hear everything.
+        band: Filter of `band_filter`; all frequencies count if None.
     """
     blocks = _even(blocks)
     if band is not None:

@@ -209,7 +209,7 @@ def _moments(blocks, kind):
     square = squares / count + np.square(mean - shift)  # mean of (frames - shift)^2
     overall = np.sqrt(square.mean())
     # Rounding may leave constants some deviation, which is not to be scaled up.
-    if overall <= 1e-7 * np.abs(mean).max():
+    if overall <= DIVISOR_FLOOR * np.abs(mean).max():
         return shift, np.ones_like(mean)
     return shift, np.maximum(np.sqrt(square), DIVISOR_FLOOR * overall)
 

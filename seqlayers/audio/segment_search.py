@@ -76,7 +76,7 @@ class Search:
         )
 
     def kept(self, runs):
-        """Returns the runs that are long enough and, cut or dropped, short enough."""
+        """Returns the runs of accepted lengths; longer ones are cut or dropped, by the rules."""
         starts, lengths = runs[:, 0], runs[:, 1] - runs[:, 0]
         if self.rules.long == "split":
             pieces = -(-lengths // self.most)

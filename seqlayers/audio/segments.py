@@ -59,7 +59,7 @@ class NoSegments(FileError):
 
     @classmethod
     def in_none(cls, skipped):
-        """Returns the error of several recordings none of which has a segment.
+        """Returns the error for several recordings, all of them without segments.
 
         Args:
             skipped: Pairs `(file, reason)`.
@@ -92,14 +92,14 @@ class SegmentRules:
     Args:
         threshold: Percentile of the loudness, from 0 to 100, that is the level.
         buffer: Length that is added before and behind each segment.
-        min_spacing: Segments that are less apart are joined.
+        min_spacing: Segments less than this apart are joined.
         window: Length that loudness is averaged over, rounded to an odd number of samples.
         min_length: Shortest length of a segment, without its buffers.
         max_length: Longest length of a segment, without its buffers.
-        long: `"drop"` drops what is longer than `max_length`, as the paper does; `"split"` cuts it
-            into the fewest pieces of equal length that are not.
-        band: Pair `(low, high)` of frequencies in Hz to listen to; `high` may be None for all above
-            `low`. None to listen to everything.
+        long: `"drop"` to drop segments longer than `max_length`, as the paper does; `"split"` to
+            cut each into the fewest equal pieces that are no longer than that.
+        band: Pair `(low, high)` in Hz: only these frequencies count, or all above `low` if `high`
+            is None. All frequencies if `band` is None.
         level: The level itself, such as that of another recording, in place of `threshold`.
 
     Raises:
@@ -185,8 +185,9 @@ def segments_of_blocks(read, sample_rate, rules=DEFAULT):
     """Finds the segments of a recording that comes in blocks, in memory that does not grow with it.
 
     The recording is read twice, first for the level and then for the segments; once if `rules` have
-    a level; a third time if there are none, to name a threshold that would find some. The level is
-    at most one part in 4096 below that of `segments`; with the same level, the segments are equal.
+    a level; a third time if no segment is found, to name a threshold that would find some. The
+    level is at most one part in 4096 below that of `segments`; with the same level, the segments
+    are equal.
 
     Args:
         read: Function without arguments that returns an iterator over float arrays `(n,)`, which

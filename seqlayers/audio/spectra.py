@@ -171,8 +171,8 @@ def to_frames(spectrum, scale="amplitude"):
     Args:
         spectrum: Complex array `(..., num_bins)`, or non-negative amplitudes.
         scale: `"amplitude"`, |X|; `"root_amplitude"`, the square root of |X|, closer to loudness;
-            `"power"`, |X|^2; or `"log_amplitude"`, the natural logarithm of |X|, of no less than
-            `AMPLITUDE_FLOOR`, which is below the noise of 16 bits.
+            `"power"`, |X|^2; or `"log_amplitude"`, the natural logarithm of |X|, where |X|
+            counts as at least `AMPLITUDE_FLOOR`, 1e-5, which is below the noise of 16 bits.
 
     Returns:
         float32 array `(..., num_bins)`.
@@ -233,7 +233,7 @@ def check_settings(settings):
 
 
 def check_num_samples(num_samples, name, num_frames, settings):
-    """Returns how many samples the frames called `name` are to become."""
+    """Returns the number of samples that the frames of argument `name` become, checked."""
     most = num_frames * settings.hop_length - settings._before
     if most < 1:
         raise ValueError(

@@ -117,7 +117,7 @@ def list_skipped(skipped, read, kind):
 
 @contextlib.contextmanager
 def naming(flag):
-    """Names the option by which a file came that cannot be read or has nothing to offer."""
+    """Names the option that gave a file which cannot be read or has no data."""
     try:
         yield
     except FileError as error:

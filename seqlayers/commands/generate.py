@@ -59,11 +59,11 @@ STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given
 def generate(
     source, out, wav, num, steps, seconds, temperature, seed, prime, step_in_beats, overwrite
 ):
-    """Draw new music or sound and write it to files, without the part of --prime.
+    """Draw new music or sound and write it to files.
 
     SOURCE is the folder of a run, whose best.keras is used, or a .keras file. A run on recordings
     draws spectra, and --wav turns them into sound by the fast algorithm of Griffin and Lim: WAV
-    files of 16 bits, at the sample rate of the run.
+    files of 16 bits, at the sample rate of the run. The frames of --prime are not written.
 
     \b
     Examples:
@@ -128,8 +128,8 @@ def _sounds(runs, source, config, prime, seconds, steps, drawing):
     """Returns a function for each sound, which makes it and writes it to a path."""
     if not config or "sound" not in config:
         raise click.UsageError(
-            "--wav needs a run on recordings, whose config.json says how sound is made; give --out "
-            f"for music. Received: {source}."
+            "--wav needs a run on recordings, whose config.json has the settings of sound; give "
+            f"--out for music. Received: {source}."
         )
     sound = config["sound"]
     settings, num_samples = sound.settings, None

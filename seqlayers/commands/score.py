@@ -43,10 +43,10 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     SOURCE is the folder of a run, whose best.keras is scored, or a .keras file. Without --dataset,
     --midi and --wav, a run is scored on its own data.
 
-    The line says whether the number is exact, an estimate or a lower bound, how it is averaged, and
-    over how many frames. An estimate by annealing is a little too high on average; --bracket adds
-    one that is too low on average, and the truth lies between them. Frames of recordings are made
-    and normalised as those of the run.
+    The line has the kind of the number (exact, an estimate or a lower bound), how it is averaged,
+    and over how many frames. An estimate by annealing is a little too high on average; --bracket
+    adds one that is too low on average, and the truth lies between them. Frames of recordings are
+    made and normalised as those of the run.
 
     \b
     Examples:
@@ -71,7 +71,7 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     sound = config and config.get("sound")
     if wav and not sound:
         raise click.UsageError(
-            "--wav needs a run on recordings, whose config.json says how frames are made. "
+            "--wav needs a run on recordings, whose config.json has the settings of its frames. "
             f"Received: {source}."
         )
     if sound and (midi or dataset):

@@ -63,13 +63,13 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
         raise click.UsageError(
             f"The files must not exist yet; add --overwrite to replace them. Received: {there[0]}."
         )
-    heard = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
+    reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
     rows, skipped, first = [], [], None
     with naming("SOURCE"):
         paths = audio.find(source)
         for path in paths:
             try:
-                found = audio.segments_of_file(path, rules, **heard)
+                found = audio.segments_of_file(path, rules, **reading)
             except (audio.AudioError, audio.NoSegments, OSError) as error:
                 skipped.append((path, files.reason_of(error)))
                 continue
@@ -86,7 +86,7 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
     _write_table(out, rows)
     click.echo(str(out))
     if picture:
-        _draw(picture, *first, **heard)
+        _draw(picture, *first, **reading)
         click.echo(str(picture))
 
 

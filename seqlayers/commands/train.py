@@ -123,21 +123,21 @@ def train(ctx, out, resume, overwrite, **options):
 
 def _new_options(given):
     """Returns all options of a new run: those given, else those of a recipe, else defaults."""
-    told = dict(given)
+    chosen = dict(given)
     if "recipe" in given:
-        told = {k: v for k, v in recipes.read(given["recipe"]).options.items() if v is not None}
+        chosen = {k: v for k, v in recipes.read(given["recipe"]).options.items() if v is not None}
         if given.keys() & {"midi", "wav"}:
-            told.pop("dataset", None)
-        told |= given
-        without = unused(told)
-        told = {k: v for k, v in told.items() if k in given or k not in without}
-    came = [flag(source) for source in SOURCES if source in told]
+            chosen.pop("dataset", None)
+        chosen |= given
+        without = unused(chosen)
+        chosen = {k: v for k, v in chosen.items() if k in given or k not in without}
+    came = [flag(source) for source in SOURCES if source in chosen]
     if len(came) != 1:
         *others, last = map(flag, SOURCES)
         raise click.UsageError(
             f"Give one of {', '.join(others)} and {last}. Received: {' and '.join(came) or 'none'}."
         )
-    options = complete(told)
+    options = complete(chosen)
     if options["wav"]:
         segment_rules(options)  # refuses contradictions before anything is read
     return options

@@ -1,7 +1,7 @@
 """Overlapping chunks of sequences with delayed labels, and their outputs joined again.
 
 Truncated back-propagation through time needs sequences short and of one length, and a recogniser
-decides better on a frame when it has heard a few of the next ones. So chunk j holds the frames
+decides better on a frame after it has read a few of the next ones. So chunk j holds the frames
 
     s_j .. s_j + length - 1,    s_j = j (length - overlap),
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_integer, check_sequence, check_sequences
+from seqlayers.checks import check_choice, check_integer, check_sequence, check_sequences
 from seqlayers.datasets import batching
 
 FIRST_NOTE, NUM_KEYS = 21, 88
@@ -247,8 +247,7 @@ def check_roll(roll, name="roll"):
 
 
 def _read(name):
-    if not isinstance(name, str) or name not in NAMES:
-        raise ValueError(f"`name` must be one of {', '.join(NAMES)}. Received: name={name!r}.")
+    check_choice("name", name, NAMES)
     path = resources.files("seqlayers.datasets") / "data" / f"{name}.npz"
     with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
         return dict(data)

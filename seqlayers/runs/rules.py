@@ -70,7 +70,7 @@ def centering(name, options):
 
 
 def pretrains_head(name, options):
-    """Applies to heads with hidden units, unless that is all the training there is."""
+    """Applies to heads with hidden units, except the model rbm, which trains no more than that."""
     if options["model"] == "rbm" or head("hidden_units", options):
         return _with_value("model", options)
     in_layers = options["pretrain_layers"] and not pretrains_layers("pretrain_layers", options)
