@@ -1,4 +1,4 @@
-"""What tests read from figures."""
+"""Readers of figures, for the tests of pictures."""
 
 
 def titles(figure):
