@@ -71,7 +71,7 @@ def main(finch=None, epochs=12, seeds=3, quick=False):
 
 
 def model_of(seed, quick):
-    """A model of one layer, small enough for a minute."""
+    """Returns a model of one layer, small enough for a minute."""
     keras.utils.set_random_seed(seed)
     units = (8, 8) if quick else (100, 100)
     options = {"num_layers": 1, "gate_activation": "sigmoid", "gibbs_steps": 5, "seed": seed}
@@ -86,14 +86,14 @@ def train_model(model, sequences, epochs):
 
 
 def principal(x, components=10):
-    """The first principal components of rows."""
+    """Returns the first principal components of rows."""
     x = x - x.mean(axis=0)
     U, S, _ = np.linalg.svd(x, full_matrices=False)
     return U[:, :components] * S[:components]
 
 
 def k_means(x, num_clusters, seed, tries=10, iterations=100):
-    """Clusters of rows: the best of some tries, each from centres drawn far from one another."""
+    """Returns the cluster of each row: the best of some tries from centres drawn far apart."""
     rng, best = np.random.default_rng(seed), (np.inf, None)
     for _ in range(tries):
         centres = x[rng.integers(len(x), size=1)]
@@ -118,14 +118,14 @@ def k_means(x, num_clusters, seed, tries=10, iterations=100):
 
 
 def distances(x, centres):
-    """Squared distances of rows from centres."""
+    """Returns the squared distances of rows from centres."""
     return np.square(x[:, None] - centres).sum(axis=2)
 
 
 def read(path):
-    """Songs, and of each the calls that people marked, starts and ends in samples, and their names.
+    """Returns songs, and for each the starts and ends of its calls in samples, and their names.
 
-    Calls named `-` have none.
+    Calls were marked and named by people; those named `-`, without a name, are left out.
     """
     with np.load(path) as data:
         rate, ends = int(data["sample_rate"]), np.cumsum(data["lengths"])[:-1]
@@ -139,7 +139,7 @@ def read(path):
 
 
 def made_up(rng, num_songs=6, calls=40, rate=32000):
-    """Songs of five kinds of sweeps, no two alike, over faint noise."""
+    """Returns songs of five kinds of sweeps, no two alike, over faint noise."""
     sweeps = [(2000, 2000), (2000, 5000), (5000, 2000), (7000, 6000), (4000, 4000)]  # Hz, from, to
     songs, marked, kinds = [], [], []
     for _ in range(num_songs):

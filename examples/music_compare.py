@@ -54,7 +54,7 @@ def main(out="runs/music_compare", epochs=20, quick=False):
 
 
 def notes_at_once(rolls):
-    """Mean number of keys that sound in a frame."""
+    """Returns the mean number of keys that sound in a frame."""
     return float(np.concatenate(rolls).sum(axis=1).mean())
 
 

@@ -84,7 +84,7 @@ def log_mel(samples):
 
 
 def networks(num_phones):
-    """Logits of sentences; and of a few more frames, from the states before to those after."""
+    """Returns two models of one network: of whole sentences, and of frames with states."""
     keep = {"return_sequences": True, "return_state": True}
     patches = layers.ConvLSTMPatch(16, patch_size=17, patch_stride=1, flatten=True, **keep)
     memory = layers.PeepholeLSTM(160, projection_units=64, **keep)
@@ -102,7 +102,7 @@ def networks(num_phones):
 
 
 def recognise(model, sentences):
-    """The number of a phone for each frame of each sentence."""
+    """Returns the number of a phone for each frame of each sentence."""
     length = max(map(len, sentences)) + DELAY  # each sentence is one chunk
     cut = length, DELAY, DELAY
     x = np.concatenate([chunking.chunk(each, None, *cut).x for each in sentences])
@@ -114,7 +114,7 @@ def recognise(model, sentences):
 
 
 def listen(step, hear, samples):
-    """The same for one sentence, a frame at a time: each answer as soon as there can be one."""
+    """Yields the same for one sentence, each answer as soon as there can be one."""
     L, H = audio.frame_lengths(RATE)
     T = audio.num_frames(len(samples), L, H)
     states = [keras.ops.zeros((1, *state.shape[1:])) for state in step.inputs[1:]]
@@ -127,7 +127,7 @@ def listen(step, hear, samples):
 
 
 def phones(names, timit):
-    """The phones to score: TIMIT's 61 folded to 39, each run of one phone as one."""
+    """Returns the phones to score: TIMIT's 61 folded to 39, each run of one phone as one."""
     return metrics.collapse_repeats(speech.fold_phones(names) if timit else names)
 
 

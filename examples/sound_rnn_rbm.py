@@ -60,7 +60,7 @@ def main(wav=None, seconds=4.0, epochs=100, out="runs/sound_rnn_rbm.wav", quick=
 
 
 def heard(frame, scale):
-    """The amplitudes of a frame that a model drew."""
+    """Returns the amplitudes of a frame that a model drew."""
     return audio.to_amplitude(scale.restore(frame), SCALE)
 
 

@@ -323,7 +323,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def _told(logs):
-    """The logs without those that repeat another one, or count nothing."""
+    """Returns the logs without those that repeat another one, and counts of 0."""
     repeated = {"val_loss"} if "val_log_likelihood" in logs else set()
     repeated |= {name for name in COUNTERS.values() if not logs.get(name)}
     return {name: float(value) for name, value in logs.items() if name not in repeated}
@@ -357,7 +357,7 @@ def mean_free_energy(model, x, batch_size=32):
 
 
 def _of_frames(model, name, function, x, batch_size):
-    """`function(frames, mask)` of all frames of sequences that are not masked, float64."""
+    """Returns `function(frames, mask)` of all frames that are not masked, float64."""
     found = []
     compiled = model.compiled_function(name, function, xla=False, reduce_retracing=True)
     for batch in as_dataset(model.head, x, None, batch_size):

@@ -201,7 +201,7 @@ class _Endpoints:
         return {"frames": self.model.decode(code)}
 
     def _log_prob(self, frames, context, seed):
-        """log p of all frames in one long row, a bounded number at a time."""
+        """Returns log p of all frames in one long row, a bounded number at a time."""
 
         def block(start):
             part = slice(start, start + _FRAMES_AT_ONCE)
@@ -222,7 +222,7 @@ class _Endpoints:
         return _joined(row, tf.shape(frames)[0], 1, frames[:, :, 0])
 
     def _advance(self, state, frame, keep):
-        """The state after one more frame in the rows to `keep`, as it was in the others."""
+        """Returns the state after one more frame in the rows to `keep`; others stay."""
         if not self.state_names:
             return state
         return keras.tree.map_structure(
@@ -257,7 +257,7 @@ class _Endpoints:
         return tf.function(endpoint, autograph=False).get_concrete_function(**specs)
 
     def _checked(self, tensors):
-        """The inputs, checked; frames in the dtype of the head, and 0 where padded."""
+        """Returns the inputs, checked; frames in the dtype of the head, and 0 where padded."""
         first, *others = tensors
         for name in others:
             same = tf.equal(tf.shape(tensors[name])[0], tf.shape(tensors[first])[0])
@@ -301,7 +301,7 @@ def _mask(frames, lengths):
 
 
 def _keep(mask, x, otherwise=0):
-    """`x` where `mask`, over the first axes of `x`, is true, and else `otherwise`."""
+    """Returns `x` where `mask`, over the first axes of `x`, is true, and `otherwise` elsewhere."""
     mask = tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (x.shape.rank - mask.shape.rank)], 0))
     return tf.where(mask, x, tf.cast(otherwise, x.dtype))
 
@@ -325,7 +325,7 @@ def _joined(function, stop, step, like):
 
 
 def _served(dtype):
-    """The dtype in a signature of a tensor that has `dtype` in the model."""
+    """Returns the dtype in a signature of a tensor that has `dtype` in the model."""
     return tf.float32 if dtype.is_floating else dtype
 
 

@@ -23,13 +23,16 @@ same leading axes. `context=None` is the model without time, and every method ta
    `trains_in_layers`      `pretrain_layers`, `stack_on`; `hidden_units` is a tuple
 
    A head with hidden units has their number, or a tuple of numbers, as `hidden_units`.
-5. All draws come from the argument `seed`. The method `row_seeds` makes a seed for each row of it,
+5. Every method passes its frames and context through `cast_inputs`, which refuses those that do not
+   fit. `sample` has `frame_rows` for its rows and `row_temperatures` for its temperature.
+6. All draws come from the argument `seed`. The method `row_seeds` makes a seed for each row of it,
    and `fold_in` of `seqlayers.sampling` makes another of these for each place of use.
-6. Frames that `mask` leaves out may hold anything, NaN included: `without_masked` and `masked_mean`
+7. Frames that `mask` leaves out may hold anything, NaN included: `without_masked` and `masked_mean`
    of `seqlayers.masks` keep them out of losses and gradients.
 
-`BernoulliHead` is the shortest head. A line in `HEADS` of `tests/heads/test_contract.py` makes
-every promise of the contract a test of the new head.
+`BernoulliHead` is the shortest head; one with an RBM is a subclass of `AnnealedHead`. A line in
+`HEADS` of `tests/heads/test_contract.py` makes every promise of the contract a test of the new
+head.
 """
 
 import random

@@ -151,7 +151,7 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
     # The patches of a frame are neighbouring rows of a larger batch, without a copy.
 
     def project(self, inputs):
-        """x_j V for all patches of frames `(batch, ..)`, `(batch * J, 4 M)`."""
+        """Returns x_j V for all patches of frames `(batch, ..)`, `(batch * J, 4 M)`."""
         P, S, J, C = self.patch_size, self.patch_stride, self.num_patches, self.num_channels
         x = ops.reshape(inputs, (-1, self.num_bands, C))
         if self.padding == "same":
@@ -176,7 +176,7 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
         return [ops.reshape(r, (-1, n)) for r, n in zip(rows, self.state_size, strict=True)]
 
     def pool(self, r):
-        """y `(.., batch, J' * R)` of r `(.., batch * J, R)`."""
+        """Returns y `(.., batch, J' * R)` of r `(.., batch * J, R)`."""
         *time, _, R = ops.shape(r)
         y = ops.reshape(r, (-1, self.num_patches, R))
         if self.pool_size > 1:

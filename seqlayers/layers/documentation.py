@@ -54,7 +54,7 @@ WIDTH = 100
 
 
 def signature(functions, without=()):
-    """The parameters of the first function, and those of the others as keywords."""
+    """Returns the parameters of the first function, and those of the others as keywords."""
     parameters = {}
     for number, function in enumerate(functions):
         for name, parameter in inspect.signature(function).parameters.items():
@@ -69,7 +69,7 @@ def signature(functions, without=()):
 
 
 def sections(docstring):
-    """The text of a docstring by the titles of its sections; what precedes them all is ""."""
+    """Returns the text of a docstring by the titles of its sections; before them it is ""."""
     found, title = {"": []}, ""
     for line in inspect.cleandoc(docstring or "").splitlines():
         if line[:-1] in TITLES and line.endswith(":"):
@@ -81,7 +81,7 @@ def sections(docstring):
 
 
 def arguments(section):
-    """The text of each argument in a section, by its name."""
+    """Returns the text of each argument in a section, by its name."""
     found, name = {}, ""
     for line in section.splitlines():
         if line.startswith(" "):
@@ -93,7 +93,7 @@ def arguments(section):
 
 
 def docstring(parts, equations, texts, signature, fixed=(), why_fixed=""):
-    """A docstring of a class.
+    """Returns the docstring of a class.
 
     Args:
         parts: Its sections, as `sections` returns them.
@@ -114,7 +114,7 @@ def docstring(parts, equations, texts, signature, fixed=(), why_fixed=""):
 
 
 def call_arguments(of_cell):
-    """The section of a layer's call arguments, from that of its cell."""
+    """Returns the section of a layer's call arguments, from that of its cell."""
     of_cell = arguments(of_cell)
     texts = LAYER_CALL_ARGUMENTS.copy()
     texts["initial_state"] += of_cell["states"]
@@ -123,7 +123,7 @@ def call_arguments(of_cell):
 
 
 def _arguments(texts, signature):
-    """The section of all arguments of a signature, with their defaults."""
+    """Returns the section of all arguments of a signature, with their defaults."""
     described = {}
     for name, parameter in signature.parameters.items():
         text = texts.get(name, "")
@@ -137,7 +137,7 @@ def _arguments(texts, signature):
 
 
 def _listed(texts):
-    """A section of `name: text`, with further lines indented."""
+    """Returns a section of `name: text`, with further lines indented."""
     lines = []
     for name, text in texts.items():
         lines += textwrap.wrap(f"{name}: {text}", WIDTH - 4, subsequent_indent="    ")

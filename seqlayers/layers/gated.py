@@ -72,7 +72,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
                 )
 
     def _add_weights(self, input_shape, columns, recurrent_rows=None):
-        """`kernel`, `recurrent_kernel` with a row for each unit of the output, and `bias`."""
+        """Makes `kernel`, `recurrent_kernel` with a row for each unit of the output, and `bias`."""
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], columns),
@@ -130,14 +130,14 @@ class GatedCell(keras.layers.SimpleRNNCell):
         return ops.cast(output, self.compute_dtype), after
 
     def can_scan(self):
-        """Whether `scan` can stand for `call` over time.
+        """Returns whether `scan` can replace `call` in a loop over time.
 
         It needs a gradient by hand, for these activations.
         """
         return False
 
     def scan(self, sequences, states, mask, training, jit_compile):
-        """Outputs and last states of sequences `(time, batch, features)`.
+        """Returns outputs and last states of sequences `(time, batch, features)`.
 
         `states` is a list like `state_size`, `mask` bool `(time, batch)` or None.
         """
@@ -163,13 +163,14 @@ class GatedCell(keras.layers.SimpleRNNCell):
         return (ops.cast(self.recurrent_kernel, self.memory_dtype),)
 
     def _frames(self, sequences, training):
-        """x W + b of all frames, `(time, batch, columns)`: one product, for it needs no state."""
+        """Returns x W + b of all frames, `(time, batch, columns)`."""
+        # One product for all steps, since it needs no state.
         time, _, *frame = ops.shape(sequences)
         x = self.project(ops.reshape(sequences, (-1, *frame)))
         return (ops.reshape(x, (time, -1, x.shape[-1])),)
 
     def project(self, inputs):
-        """x W + b, `(..., columns)`, in `memory_dtype`."""
+        """Returns x W + b, `(..., columns)`, in `memory_dtype`."""
         x = ops.matmul(inputs, self.kernel)
         return ops.cast(x if self.bias is None else x + self.bias, self.memory_dtype)
 
@@ -333,5 +334,5 @@ class GatedRNN(ScannedRNN):
 
 
 def without(names, config):
-    """`config` without these names."""
+    """Returns `config` without these names."""
     return {name: value for name, value in config.items() if name not in names}

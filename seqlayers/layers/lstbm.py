@@ -66,7 +66,7 @@ class HiddenUnitsCell(GatedCell):
         return True
 
     def _frames(self, sequences, training):
-        """x W + b, and as many uniform numbers where units are drawn.
+        """Returns x W + b, and as many uniform numbers where units are drawn.
 
         What is drawn for a frame does not depend on frames or rows behind it, padded ones included.
         """

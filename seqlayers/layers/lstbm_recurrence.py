@@ -40,18 +40,18 @@ class BoltzmannRecurrence:
 
     @staticmethod
     def logits(weights, rows, frame, before):
-        """x W + h' U + b."""
+        """Returns x W + h' U + b."""
         h = before[0] * rows[0] if rows else before[0]
         return frame[0] + ops.matmul(h, weights[0])
 
     @staticmethod
     def d_frame(d_y, frame):
-        """Gradients of a frame from that of the logits: none of the numbers to draw from."""
+        """Returns the gradients of a frame from that of the logits; uniform numbers have none."""
         return (d_y, *(ops.zeros_like(u) for u in frame[1:]))
 
     @staticmethod
     def d_output(d_y, weights, rows):
-        """The gradient of h' from that of the logits."""
+        """Returns the gradient of h' from that of the logits."""
         d_h = ops.matmul(d_y, ops.transpose(weights[0]))
         return d_h * rows[0] if rows else d_h
 
@@ -87,7 +87,7 @@ class LSTBMRecurrence(BoltzmannRecurrence):
         return (o * tanh_c, c), (*means, tanh_c)
 
     def hidden_units(self, means, frame):
-        """f, i, o and g: their means, or drawn where a frame brings numbers to draw from."""
+        """Returns f, i, o and g: their means, or draws where the frame has uniform numbers."""
         if len(frame) == 1:
             return means
         u = ops.split(frame[1], 4, axis=-1)

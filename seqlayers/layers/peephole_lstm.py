@@ -117,7 +117,7 @@ class PeepholeLSTMCell(GatedCell, equations=__doc__):
         )
 
     def project(self, inputs):
-        """x V, `(batch, 4 M)`."""
+        """Returns x V, `(batch, 4 M)`."""
         return ops.matmul(inputs, self.kernel)
 
     def _weights(self):

@@ -121,12 +121,12 @@ def compiled_whole(really=True):
 
 
 def _num_shards():
-    """Two on CPUs of two cores or more; more were not measured."""
+    """Returns 2 on CPUs of two cores or more, else 1; larger numbers were not measured."""
     return 2 if (os.cpu_count() or 1) > 1 and not tf.config.list_physical_devices("GPU") else 1
 
 
 def _shard(recurrence, number, rows, frames, states, mask):
-    """The batch in parts of (nearly) equal size, each as `(rows, frames, states, mask)`."""
+    """Returns the batch in parts of nearly equal size, each as `(rows, frames, states, mask)`."""
     static = frames[0].shape[1]
     if number == 1 or (static is not None and static < number):
         return [(rows, frames, states, mask)]
@@ -147,7 +147,7 @@ def _shard(recurrence, number, rows, frames, states, mask):
 
 
 def _join(recurrence, frames, states):
-    """Frames and states of all parts as those of the whole batch."""
+    """Joins frames and states of all parts to those of the whole batch."""
     frames = tuple(tf.concat(parts, 1) for parts in zip(*frames, strict=True))
     states = zip(zip(*states, strict=True), recurrence.state_row_axes, strict=True)
     return frames, tuple(tf.concat(parts, axis) for parts, axis in states)
@@ -235,7 +235,7 @@ def _backward(recurrence, jit_compile):
 
 
 def _length(frames):
-    """The number of steps, as a number where it is known."""
+    """Returns the number of steps: an int where it is known, else a tensor."""
     return tf.shape(frames)[0] if frames.shape[0] is None else frames.shape[0]
 
 
@@ -250,7 +250,7 @@ def _loop(num_steps, body, variables):
 
 
 def _where(recurrence, mask, states, others):
-    """States of the rows in `mask`, others of the rest."""
+    """Returns `states` in the rows of `mask` and `others` in the rest."""
     chosen = []
     for state, other, axis in zip(states, others, recurrence.state_row_axes, strict=True):
         shape = [1] * len(state.shape)

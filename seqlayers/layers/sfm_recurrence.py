@@ -85,7 +85,7 @@ class StateFrequencyRecurrence:
         return after, (ops.concatenate([gates, i], -1), ops.concatenate([o, c], -1), *kept)
 
     def _from_output(self, W, rows, z, others):
-        """z' W; or, as (12) is printed, with its own term of z' for each output gate."""
+        """Returns z' W; or, as (12) is printed, with its own term of z' for each output gate."""
         z = z * rows[0] if rows else z
         if self.recurrent_output == "aggregated":
             return ops.matmul(z, W)
@@ -97,7 +97,7 @@ class StateFrequencyRecurrence:
         return ops.concatenate([ops.matmul(z, W), ops.reshape(of_terms, (-1, K * M))], axis=-1)
 
     def _output_gates_and_terms(self, P, d, S_re, S_im, o):
-        """o_k and tanh(A_k P_k + d_k), `(K, batch, M)`; in the stock form there is one of each."""
+        """Returns o_k and tanh(A_k P_k + d_k), `(K, batch, M)`; the stock form has one of each."""
         M, K, _ = self.sizes
         gate, activation = self.recurrent_activation, self.activation
         if self.variant == "stock":
@@ -169,21 +169,21 @@ class StateFrequencyRecurrence:
         return dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))
 
     def _forget_and_input(self, gates, i):
-        """F `(K, batch, D)` and u `(batch, D)`."""
+        """Returns F `(K, batch, D)` and u `(batch, D)`."""
         _, K, D = self.sizes
         ste, fre, g = ops.split(gates, [D, D + K], axis=-1)
         return ste * ops.transpose(fre)[:, :, None], g * i
 
     @staticmethod
     def _basis(turn):
-        """cos and sin of turns `(batch, K)`, `(K, batch, 1)`."""
+        """Returns cos and sin of turns `(batch, K)`, each `(K, batch, 1)`."""
         angle = 2 * math.pi * ops.transpose(turn)[:, :, None]
         return ops.cos(angle), ops.sin(angle)
 
 
 @ops.custom_gradient
 def amplitude(re, im):
-    """|S|, with the gradient 0 at S = 0."""
+    """Returns |S|, with the gradient 0 at S = 0."""
 
     def gradient(d):
         d = d * one_over_amplitude(re, im)
@@ -193,5 +193,5 @@ def amplitude(re, im):
 
 
 def one_over_amplitude(re, im):
-    """1 / |S|, and a finite number where S = 0: in gradients it stands before a factor of 0."""
+    """Returns 1 / |S|, and where S = 0 a finite number, which gradients multiply by 0."""
     return ops.rsqrt(ops.maximum(ops.square(re) + ops.square(im), TINY))

@@ -77,7 +77,7 @@ class TanhGatedCell(GatedCell, equations=__doc__):
         )
 
     def _weights(self):
-        """W of both gates, and W of the candidate."""
+        """Returns W of both gates, and W of the candidate."""
         (W,) = super()._weights()
         return tuple(ops.split(W, [2 * self.units], axis=-1))
 

@@ -223,13 +223,13 @@ def hidden_activity(activity, level=0.05):
 
 
 def _share_among(points, others, neighbours):
-    """The share of points that lie among others, see `precision_recall`."""
+    """Returns the share of points that lie among others, see `precision_recall`."""
     radii = np.array([np.partition(_squares(s, others), neighbours)[neighbours] for s in others])
     return float(np.mean([(_squares(point, others) <= radii).any() for point in points]))
 
 
 def _squares(point, others):
-    """Squared distances from a point. As differences: products would lose digits."""
+    """Returns squared distances from a point, by differences: products would lose digits."""
     return np.square(others - point).sum(axis=1)
 
 
@@ -239,7 +239,7 @@ def _pieces(sequence, num_frames, hop):
 
 
 def _sequences(name, values):
-    """A list of float64 arrays `(T, F)`, none of them empty."""
+    """Returns a list of float64 arrays `(T, F)`, none of them empty."""
     if not isinstance(values, list | tuple) or np.ndim(values[0] if len(values) else 0) < 2:
         values = np.asarray(values)
         values = list(values) if values.ndim == 3 else [values]

@@ -8,7 +8,7 @@ from seqlayers.datasets.batching import batches
 
 
 def checked_sequences(head, x, mask=None, name="x"):
-    """Sequences as a list of checked arrays; an array's masked steps are taken out."""
+    """Returns sequences as a list of checked arrays, without the masked steps of an array."""
     if mask is not None:
         x = _without_masked(x, mask, name)
     sequences = check_sequences(x, head.visible_units, name)
@@ -18,7 +18,7 @@ def checked_sequences(head, x, mask=None, name="x"):
 
 
 def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
-    """A dataset of `frames` or `(frames, mask)`, from sequences or from a user's own dataset."""
+    """Returns a dataset of `frames` or `(frames, mask)`, from sequences or a user's own dataset."""
     if isinstance(x, tf.data.Dataset):
         if mask is not None or kwargs.get("max_steps") is not None:
             raise ValueError(
@@ -30,7 +30,7 @@ def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
 
 
 def to_fit(head, x, mask, validation_data, validation_split, batch_size, **kwargs):
-    """The datasets to train and to validate on, from the arguments of `SequenceModel.fit`."""
+    """Returns the datasets to train and to validate on, given those of `SequenceModel.fit`."""
     if validation_split:
         x, validation_data = _split_off(checked_sequences(head, x, mask), validation_split)
         mask = None
@@ -42,7 +42,7 @@ def to_fit(head, x, mask, validation_data, validation_split, batch_size, **kwarg
 
 
 def _without_masked(x, mask, name):
-    """A list of the frames of each row that `mask` keeps, without rows that keep none."""
+    """Returns the frames that `mask` keeps, a list of one array for each row that keeps any."""
     if isinstance(x, list | tuple) and len({len(row) for row in x}) > 1:
         raise ValueError(
             f"`mask` must go with an array `{name}`; the sequences of a list need no mask. "
@@ -60,7 +60,7 @@ def _without_masked(x, mask, name):
 
 
 def _checked_batch(head, batch, name):
-    """A batch of a user's `tf.data` pipeline, with the checks of `checked_sequences`."""
+    """Returns a batch of a user's `tf.data` pipeline, with the checks of `checked_sequences`."""
     frames, mask = as_pair(batch if len(batch) > 1 else batch[0])
     if isinstance(frames, tuple | dict):
         raise ValueError(
@@ -84,7 +84,7 @@ def _checked_batch(head, batch, name):
 
 
 def checked_prime(head, prime, num_sequences):
-    """Checked frames that come before generated ones, `(num_sequences, time, V)`."""
+    """Returns the checked frames before generated ones, `(num_sequences, time, V)`."""
     if isinstance(prime, list | tuple) and len({len(row) for row in prime}) > 1:
         raise ValueError(
             "`prime` must have the same length for each sequence. "
@@ -103,7 +103,7 @@ def checked_prime(head, prime, num_sequences):
 
 
 def as_pair(data):
-    """`(frames, mask)` of what a batch or an argument holds."""
+    """Returns the `(frames, mask)` of a batch or of an argument."""
     if isinstance(data, tuple) and len(data) == 3 and data[2] is None:
         data = data[:2]  # `train_on_batch` adds sample weights, here None
     if isinstance(data, tuple) and len(data) == 2:
@@ -120,7 +120,7 @@ def _is_bool(array):
 
 
 def _split_off(sequences, share):
-    """Sequences to train on and, from their end, `share` of them to validate on."""
+    """Splits sequences in those to train on and the last ones, a `share`, to validate on."""
     check_number("validation_split", share, above=0, below=1)
     at = round(len(sequences) * (1 - share))
     if not 0 < at < len(sequences):

@@ -35,7 +35,7 @@ def as_memory(memory):
 
 
 def first_states(memory, context, batch_size):
-    """The states before the first frame: `context` where the output is kept, else Keras's own."""
+    """Returns the states before the first frame: Keras's own, but `context` for the output."""
     states = list(memory.get_initial_state(batch_size))
     if isinstance(memory.cell, keras.layers.StackedRNNCells):
         return [*states[:-1], _with_output(states[-1], context)]
@@ -43,7 +43,7 @@ def first_states(memory, context, batch_size):
 
 
 def next_states(memory, frame, states):
-    """The output and the states after one more frame `(batch, V)`."""
+    """Returns the output and the states after one more frame `(batch, V)`."""
     output, after = memory.cell(ops.cast(frame, memory.compute_dtype), states)
     # A stack of one cell forgets that its states are a list of lists.
     after = keras.tree.pack_sequence_as(states, keras.tree.flatten(after))
@@ -53,7 +53,7 @@ def next_states(memory, frame, states):
 
 
 def _with_output(states, output):
-    """The states of one cell with `output` in the place of the first, if that has its size."""
+    """Returns the states of one cell, the first one replaced by `output` if that has its size."""
     if not isinstance(states, list | tuple):
         return output if states.shape[-1] == output.shape[-1] else states
     return [_with_output(states[0], output), *states[1:]]
@@ -68,7 +68,7 @@ def seed_dropout(memory, seed):
 
 
 def dropped(context, share, seed):
-    """Contexts `(batch, time, C)` of which a share is set to 0, anew for each row and frame."""
+    """Returns contexts `(batch, time, C)` with a share set to 0, drawn for each row and frame."""
     if not share:
         return context
     u = uniform(ops.shape(context), row_seeds(seed, ops.shape(context)[0]))
