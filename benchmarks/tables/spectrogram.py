@@ -48,11 +48,7 @@ from keras import ops  # noqa: E402
 from seqlayers import audio, metrics  # noqa: E402
 from seqlayers.datasets import recordings, speech  # noqa: E402
 from seqlayers.heads import ConditionalRBM  # noqa: E402
-from seqlayers.models import (  # noqa: E402
-    RNNRBM,
-    SequenceModel,
-    stream_frames,  # noqa: E402
-)
+from seqlayers.models import RNNRBM, SequenceModel, stream_frames  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results" / "spectrogram.json"
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"

@@ -3,7 +3,8 @@
 How to write a head
 -------------------
 
-A head is a Keras layer, a subclass of `Head`, that owns the parameters of p(v | context). v are
+A head is a Keras layer, a subclass of `Head`, that owns the parameters of p(v | context). It is
+registered by `keras.saving.register_keras_serializable("seqlayers")`, so that files load. v are
 frames `(..., V)`; the context `(..., C)` is what a memory computed from the frames before, with the
 same leading axes. `context=None` is the model without time, and every method takes it.
 

@@ -183,13 +183,17 @@ class SequenceModel(ContextModel):
             loss = self.head.loss(frames, context, mask, rows, training=True)
             total = ops.sum([loss, *self.losses])
             total = self.optimizer.scale_loss(total)
-        weights = self.trainable_variables
-        gradients = tape.gradient(total, weights)
-        finite = apply_gradients(self.optimizer, self.nonfinite, gradients, weights, before)
+        gradients = tape.gradient(total, self.trainable_variables)
+        finite = self._apply_if_finite(gradients, before)
         count = tf.size(frames[..., 0]) if mask is None else ops.sum(ops.cast(mask, "int32"))
         self._loss.update_state(ops.where(finite, loss, 0), ops.where(finite, count, 0))
         self._nonfinite_steps[self.nonfinite].update_state(1 - ops.cast(finite, "int32"))
         return self.get_metrics_result()
+
+    def _apply_if_finite(self, gradients, before):
+        """Applies the gradients by the rule `nonfinite`; returns whether all were finite."""
+        weights = self.trainable_variables
+        return apply_gradients(self.optimizer, self.nonfinite, gradients, weights, before)
 
     def evaluate(self, x, mask=None, batch_size=32, steps=None, return_dict=False, **kwargs):
         """Scores sequences, with the arguments and results of `keras.Model.evaluate`.
