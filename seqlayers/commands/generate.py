@@ -7,7 +7,14 @@ import click
 
 from seqlayers import audio
 from seqlayers.commands.cli import import_runs, naming, writing
-from seqlayers.commands.parameters import debug, folder, option, source, switch
+from seqlayers.commands.parameters import (
+    debug,
+    folder,
+    option,
+    source,
+    step_in_beats_option,
+    switch,
+)
 from seqlayers.commands.run_data import config_of, step_in_beats_of
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
@@ -48,12 +55,7 @@ STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given
     metavar="FILE",
     help="Continue this MIDI file or recording.",
 )
-@option(
-    "--step-in-beats",
-    Number(above=0),
-    "Length of a time step of MIDI files, in beats: 0.5 is an eighth note. Without it, the length "
-    "in the run.",
-)
+@step_in_beats_option
 @switch("--overwrite", "Replace files with the same names.")
 @debug
 def generate(

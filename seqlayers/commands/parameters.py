@@ -135,6 +135,12 @@ def _set_debug(ctx, _, value):
     ctx.meta[DEBUG] = value
 
 
+step_in_beats_option = option(
+    "--step-in-beats",
+    OPTIONS["step_in_beats"].type,
+    "Length of a time step of MIDI files, in beats: 0.5 is an eighth note. Without it, the length "
+    "in the run.",
+)
 source = click.argument("source", type=click.Path(exists=True, path_type=Path))
 debug = switch(
     "--debug", "Show the traceback of an error.", expose_value=False, callback=_set_debug

@@ -5,7 +5,14 @@ import json
 import click
 
 from seqlayers.commands.cli import import_runs, list_skipped, naming
-from seqlayers.commands.parameters import debug, option, run_option, source, switch
+from seqlayers.commands.parameters import (
+    debug,
+    option,
+    run_option,
+    source,
+    step_in_beats_option,
+    switch,
+)
 from seqlayers.commands.run_data import (
     compare,
     config_of,
@@ -17,7 +24,7 @@ from seqlayers.commands.run_data import (
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import sound as recordings
-from seqlayers.runs.schema import Choice, Integer, Number, Path
+from seqlayers.runs.schema import Choice, Integer, Path
 
 
 @click.command()
@@ -26,12 +33,7 @@ from seqlayers.runs.schema import Choice, Integer, Number, Path
 @option("--split", Choice(piano_roll.SPLITS), "Score this split.  [default: test]")
 @option("--midi", Path(), "Score a MIDI file, or a folder of them.")
 @option("--wav", Path(), "Score all segments of a recording, or of a folder of them.")
-@option(
-    "--step-in-beats",
-    Number(above=0),
-    "Length of a time step of MIDI files, in beats: 0.5 is an eighth note. Without it, the length "
-    "in the run.",
-)
+@step_in_beats_option
 @run_option("transpose")
 @switch("--bracket", "For models with RBMs, estimate from the other side as well.")
 @option("--seed", Integer(0, 2**31 - 1), "Seed of the draws of an estimate.", default=0)

@@ -83,7 +83,7 @@ def train(ctx, out, resume, overwrite, **options):
     given = {name: value for name, value in options.items() if value is not None}
     for name in ("midi", "wav"):
         if name in given:
-            given[name] = str(options[name].resolve())
+            given[name] = str(given[name].resolve())
     if not resume:
         options = _new_options(given)
 
