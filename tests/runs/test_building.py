@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqlayers.layers.gated import ScannedRNN
+from seqlayers.layers.gated import GatedCell, ScannedRNN
 from seqlayers.models import RNNRBM, RTRBM, SequenceModel
 from seqlayers.runs import building, data, recipes
 from seqlayers.runs.options import OPTIONS, complete
@@ -42,7 +42,8 @@ def test_memories_are_cells_stacks_and_layers(cell, layers):
     dropout = {"dropout": 0.1, "recurrent_dropout": 0.2, "context_dropout": 0.3}
     model = build(model="rnn-bernoulli", cell=cell, recurrent_layers=layers, **dropout)
     memory = model.memory
-    assert isinstance(memory, ScannedRNN) == (cell in ("sfm", "tanh-gated"))
+    gated = issubclass(resolve_name(CELLS[cell].path), GatedCell)
+    assert isinstance(memory, ScannedRNN) == gated
     cells = memory.cell.cells if layers > 1 else [memory.cell]
     assert [each.units for each in cells] == [3] * layers
     assert [(each.dropout, each.recurrent_dropout) for each in cells] == [(0.1, 0.2)] * layers
