@@ -25,7 +25,7 @@ FRAMES = 50  # of each small RBM, with biases of their own
 
 
 def small_rbms(rolls):
-    """20 conditional RBMs, random and trained in turn."""
+    """Yields 20 conditional RBMs, random and trained in turn."""
     rng = np.random.default_rng(0)
     for number in range(20):
         if number % 2 == 0:

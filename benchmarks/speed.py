@@ -46,9 +46,10 @@ def main(rounds=15, only=None):
 
 
 def race(contenders, rounds):
-    """Smallest wall seconds of each contender, called in turn, each in its own process.
+    """Runs contenders in turn, each in its own process.
 
-    Also the megabytes by which its memory at its peak outgrew what it held before its first call.
+    Returns the smallest wall seconds of each, and the megabytes by which its memory at its peak
+    outgrew what it held before its first call.
     """
     context = multiprocessing.get_context("spawn")
     runners = {}
@@ -76,7 +77,7 @@ def race(contenders, rounds):
 
 
 def serve(connection, make):
-    """Body of a contender's process."""
+    """Runs a contender in its process, each time that the connection asks for it."""
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_CPU_ALLOCATOR_USE_BFC": "1"}
     for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(THREADS)
@@ -272,7 +273,7 @@ def recurrent_layer(name, **kwargs):
 
 
 def recurrent(name, train=True, batch=32, steps=100, xla="auto", **kwargs):
-    """`train_on_batch` or `predict_on_batch` of a recurrent layer and a dense one."""
+    """Returns `train_on_batch` or `predict_on_batch` of a recurrent layer and a dense one."""
     import keras
     import numpy as np
 
@@ -285,7 +286,7 @@ def recurrent(name, train=True, batch=32, steps=100, xla="auto", **kwargs):
 
 
 def growth(names, sizes):
-    """Contenders of several sizes, `(batch, steps)`."""
+    """Returns contenders of several sizes, `(batch, steps)`."""
     return {
         f"{name}, {batch} x {steps}": partial(recurrent, name, batch=batch, steps=steps)
         for batch, steps in sizes
@@ -300,7 +301,7 @@ PATCHES = (BANDS - PATCH) // STRIDE + 1
 
 
 def of_patches(name, batch=32, steps=100):
-    """`train_on_batch` of LSTMs over patches, pooled, and a dense layer."""
+    """Returns `train_on_batch` of LSTMs over patches, pooled, and a dense layer."""
     import keras
     import numpy as np
 
@@ -357,7 +358,7 @@ BINS, UNITS = 129, 200
 
 
 def of_spectra(name, batch=10, steps=100, xla="auto", **kwargs):
-    """`train_on_batch` of a model that codes and decodes frames."""
+    """Returns `train_on_batch` of a model that codes and decodes frames."""
     import keras
     import numpy as np
 

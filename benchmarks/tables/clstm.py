@@ -104,7 +104,7 @@ NETWORKS = {  # what reads bands and their deltas, and what stands above it and 
 
 
 def network(row, dropout):
-    """Logits `(batch, time, 61)` of frames `(batch, time, features)`."""
+    """Returns a model of logits `(batch, time, 61)` from frames `(batch, time, features)`."""
     of_bands, above = NETWORKS[row]
     frames = keras.Input((None, 3 * (BANDS + 1) if row.startswith("heads") else 26))
     x = keras.layers.GaussianNoise(NOISE)(frames)
@@ -124,7 +124,7 @@ def network(row, dropout):
 
 
 def features(utterances, table):
-    """Normalised features `(time, features)` of each utterance, speaker by speaker."""
+    """Returns normalised features `(time, features)` of each utterance, speaker by speaker."""
 
     def of(samples, rate):
         if table == "cells":
@@ -141,13 +141,13 @@ def name_of(utterance):
 
 
 def chunks(utterances, data, length, overlap, delay):
-    """The chunks of all utterances, joined."""
+    """Returns the chunks of all utterances, joined."""
     parts = [chunking.chunk(*data[name_of(u)], length, overlap, delay) for u in utterances]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def errors(model, utterances, data, delay):
-    """Number of frames whose phone is not the one with the largest logit, and of all frames."""
+    """Returns the numbers of frames whose largest logit is not that of their phone, and of all."""
     longest = max(len(data[name_of(u)][1]) for u in utterances) + delay
     x, y, mask = chunks(utterances, data, longest, delay, delay)  # each utterance is one chunk
     wrong = np.argmax(model.predict(x, batch_size=32, verbose=0), axis=-1) != y
@@ -172,7 +172,7 @@ class Choose(keras.callbacks.Callback):
 
 
 def train(row, fit, valid, data, dropout, seed):
-    """A network with the weights of its best epoch, and the errors on validation data."""
+    """Returns a network with the weights of its best epoch, and the errors on validation data."""
     keras.utils.set_random_seed(seed)
     model, delay = network(row, dropout), DELAY[row.split("-")[0]]
     x, y, mask = chunks(fit, data, LENGTH, OVERLAP, delay)

@@ -62,7 +62,7 @@ OTHERWISE = {
 
 
 def all_rows():
-    """Names of rows, those that teach most first."""
+    """Yields names of rows, those that teach most first."""
     for recipe in ("root", "long", "full", "paper"):
         for units in (100, 200, 400):
             yield from (f"{model}-{units}-{recipe}" for model in ("lstbm", "trbm", "rbm", "rtrbm"))
@@ -80,7 +80,7 @@ def model_of(name, units, options):
 
 
 def decoded(model, frames):
-    """Each sequence coded and decoded."""
+    """Returns each sequence coded and decoded."""
     longest = -(-max(map(len, frames)) // 64) * 64
     parts = []
     for start in range(0, len(frames), 8):
@@ -97,7 +97,7 @@ def mean_squared_error(x, y):
 
 
 def judged(sentences, transforms, amplitudes):
-    """Means over sentences: log-spectral distance, and PESQ in both bands."""
+    """Returns means over sentences: log-spectral distance, and PESQ in both bands."""
     from pesq import pesq
 
     figures = []

@@ -28,7 +28,7 @@ GRID = {"threshold": range(45, 91, 5), "buffer": (0, 5), "window": (4, 16), "min
 
 
 def load(path):
-    """The songs, their rate, and the times of their syllables, a list each."""
+    """Returns the songs, their rate, and the times of their syllables, an array for each song."""
     with np.load(path) as file:
         rate, ends = int(file["sample_rate"]), np.cumsum(file["lengths"])[:-1]
         songs = np.split(file["audio"].astype("float32") / 2**15, ends)
@@ -37,7 +37,7 @@ def load(path):
 
 
 def score(songs, rate, labels, options):
-    """F1 of onsets, offsets and whole segments over some songs."""
+    """Returns F1 of onsets, offsets and whole segments over some songs."""
     found = []
     for song in songs:
         try:
@@ -56,7 +56,7 @@ def main(finch):
         store.keep(RESULTS, name, {"options": options, "all": of_all, "last": of_last})
 
     def best(options):
-        """The best options of the grid on the first songs, with these options added."""
+        """Returns the best options of the grid on the first songs, with these options added."""
         grid = [dict(zip(GRID, each, strict=True)) for each in itertools.product(*GRID.values())]
         grid = [each | {"max_length": 1000} | options for each in grid]
         return max(grid, key=lambda each: score(songs[first], rate, labels[first], each)[2])

@@ -60,7 +60,7 @@ MUSIC_CLIP = {"global_clipnorm": 1.0}
 
 
 def all_rows():
-    """Names of rows, those that teach most first."""
+    """Yields names of rows, those that teach most first."""
     first, second = "waves-1k", "waves-5k"
     yield from (f"{first}-{model}-seed0" for model in SIZES[first])
     yield from music_rows("jsb_chorales")
@@ -192,7 +192,7 @@ def run_music(name, model, score, minutes):
 
 
 def softmax_network(recurrent, score):
-    """Logits of the frames, each from those before; `seen`: from itself, too."""
+    """Returns a model of logits of each frame from those before; with "seen" from itself, too."""
     frames = keras.Input((None, 88))
     context = recurrent(frames)
     if score != "seen":
@@ -201,7 +201,7 @@ def softmax_network(recurrent, score):
 
 
 class SoftmaxLoss(keras.losses.Loss):
-    """Less the softmax score, the mean over frames that are not padded."""
+    """The negative of the softmax score, the mean over frames that are not padded."""
 
     def __init__(self):
         super().__init__(reduction="mean_with_sample_weight")

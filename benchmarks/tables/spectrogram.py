@@ -27,7 +27,7 @@ the distance to expect of real sound.
   model of three layers.
 
 One thread. Results go to `benchmarks/results/spectrogram.json`, a row as soon as it is done; rows
-that are there are kept. A row whose training is cut short by `--minutes` says so by its epochs.
+that are there are kept. `epochs` of a row is the number that `--minutes` left time for.
 """
 
 import argparse
@@ -70,7 +70,7 @@ SCALE = "log_amplitude"
 
 
 def all_rows():
-    """Names of rows, those that teach most first."""
+    """Yields names of rows, those that teach most first."""
     for data in SEGMENTS:
         for model in (
             *("normal", "rbm", "3-sigmoid", "3-tanh", "1-sigmoid", "1-tanh", "2-sigmoid", "2-tanh"),
@@ -83,7 +83,7 @@ def all_rows():
 
 
 def parts_of(row):
-    """`finch-3-sigmoid-no-l1`: the data, the model (`3-sigmoid`) and what is done otherwise."""
+    """Splits `finch-3-sigmoid-no-l1` in data, model (`3-sigmoid`) and change (`no-l1`)."""
     data, *model = row.split("-", 3)
     if not model[0].isdigit():
         return data, model[0], ""
@@ -192,7 +192,7 @@ def run(row, data, minutes):
 
 
 def judged(model, data):
-    """Likelihood, sparsity, and how what the model draws compares with what is real."""
+    """Returns the likelihood, sparsity, and the distances of generated frames from real ones."""
     model.head.num_betas, model.head.num_chains = 100, 4
     test = data.test[:TEST_PIECES]
     W = np.abs(model.head.kernel.numpy())
@@ -212,7 +212,7 @@ def judged(model, data):
 
 
 def apart(data, amplitudes):
-    """dB between the long-term and the modulation spectra of amplitudes and of the test side."""
+    """Returns dB between long-term and modulation spectra of amplitudes and of the test side."""
     real = data.amplitudes(data.test)
     slow, fast = metrics.long_term_spectrum, metrics.modulation_spectrum
     return [
@@ -224,7 +224,7 @@ def apart(data, amplitudes):
 
 
 def normal(data):
-    """Each bin and each frame for itself, all normal with mean 0 and variance 1."""
+    """Returns the row of independent bins and frames, all normal of mean 0 and variance 1."""
     test = data.test[:TEST_PIECES].astype("float64")
     nats = -0.5 * (np.square(test) + np.log(2 * np.pi)).sum(axis=-1)
     return {

@@ -6,7 +6,7 @@ from seqlayers import files
 
 
 def read(path):
-    """The rows that are done, by name."""
+    """Returns the rows that are done, by name."""
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
