@@ -115,7 +115,7 @@ def test_gradients_are_finite_over_thousands_of_frames(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["adaptive", "patches", "lstbm"])
+@pytest.mark.parametrize("name", ["adaptive", "patches"])
 def test_compiled_or_not_fitting_has_the_same_losses(name):
     rng = np.random.default_rng(0)
     x, y = frames(4, T, N), rng.normal(size=(4, 1)).astype("float32")

@@ -35,17 +35,16 @@ def test_a_layer_is_its_cell_in_the_loop_of_keras(name, mask):
         outputs, *after = layer(x, **given)
         expected = looped(layer)(x, **given)
         assert_all_close([outputs, *after], expected)
-        assert_all_close(layer(x, training=True, **given), expected)
-        layer.return_state = False
-        assert_all_close(layer(x, **given), outputs, 0, 0)
-        layer.return_sequences = False
-        assert_all_close(layer(x, **given), outputs[:, -1], 0, 0)
-        layer.return_state = True
-        assert_all_close(layer(x, **given), [outputs[:, -1], *after], 0, 0)
-        layer.return_sequences = True
+    assert_all_close(layer(x, training=True, **given), expected)
+    layer.return_state = False
+    assert_all_close(layer(x, **given), outputs, 0, 0)
+    layer.return_sequences = False
+    assert_all_close(layer(x, **given), outputs[:, -1], 0, 0)
+    layer.return_state = True
+    assert_all_close(layer(x, **given), [outputs[:, -1], *after], 0, 0)
 
 
-SIZES = [(2, 1), (1, 4), (5, 7)]
+SIZES = [(2, 1), (1, 4)]
 
 
 @all_layers
