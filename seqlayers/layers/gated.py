@@ -18,8 +18,8 @@ class GatedCell(keras.layers.SimpleRNNCell):
 
     A subclass sets `state_size` in `__init__`, names its states in `state_names`, the output first,
     and returns its equations as `recurrence`; with `can_scan` a layer runs them over all frames at
-    once. Arguments in `fixed` are not its caller's to choose: they are neither in its signature nor
-    in its config.
+    once. Its model sets the arguments in `fixed`: they are neither in its signature nor in its
+    config.
 
     Args:
         units: Size of the output.

@@ -51,8 +51,13 @@ class RNNRBM(RecurrentModel):
     """
 
     head_arguments = (
-        *("visible_units", "hidden_units", "gibbs_steps", "visibles", "seed"),
-        *("sampling_steps", "kernel_regularizer"),
+        "visible_units",
+        "hidden_units",
+        "gibbs_steps",
+        "visibles",
+        "seed",
+        "sampling_steps",
+        "kernel_regularizer",
     )
 
     def __init__(

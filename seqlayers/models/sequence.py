@@ -156,7 +156,11 @@ class SequenceModel(ContextModel):
         """
         data, validation_data = to_fit(
             self.head,
-            *(x, mask, validation_data, validation_split, batch_size),
+            x,
+            mask,
+            validation_data,
+            validation_split,
+            batch_size,
             shuffle=shuffle,
             max_steps=max_steps,
             first_epoch=initial_epoch,
@@ -226,7 +230,7 @@ class SequenceModel(ContextModel):
     def epoch_function(self):
         """Returns a compiled epoch over single frames: many training steps in one call.
 
-        With frames one by one in batches of a hundred, starting a step takes longer than the step.
+        For batches of a hundred single frames, starting a step takes longer than the step itself.
 
         Returns:
             A function of `frames` `(N, V)` and `order`, int32 `(steps, batch)` of rows of `frames`.
@@ -426,10 +430,10 @@ class SequenceModel(ContextModel):
         return self.jit_compile if self.compiled else True
 
     def compiled_function(self, name, function, xla=None, **kwargs):
-        """Returns `tf.function(function, **kwargs)`, made once for each `name` and in no file."""
+        """Returns `tf.function(function, **kwargs)`, made once for each `name`; it is not saved."""
         functions = self.__dict__.setdefault("_functions", {})
         xla = self.uses_xla if xla is None else xla
-        options = xla, str(self.head.get_config())  # constants of a compiled form
+        options = xla, str(self.head.get_config())  # a compiled function holds them as constants
         if functions.get(name, (None,))[0] != options:
             compiled = tf.function(function, jit_compile=xla, autograph=False, **kwargs)
             functions[name] = options, compiled
