@@ -221,7 +221,7 @@ def shown(file, clock, validated=(), epochs=4, seconds=100, **options):
     return file.getvalue()
 
 
-def test_progress_tells_the_losses_and_the_time_left_without_the_first_epoch(clock):
+def test_progress_prints_the_losses_and_the_time_left_without_the_first_epoch(clock):
     assert shown(io.StringIO(), clock, validated=[2, 4]).splitlines() == [
         "epoch 1 of 4: loss 2",
         "epoch 2 of 4: loss 2, val_log_likelihood -7, about 3 min 20 s left",

@@ -1,4 +1,4 @@
-"""Checks of arguments: what passes, what does not, and what the message says."""
+"""Checks of arguments: accepted values, refused values and messages."""
 
 import fractions
 import math

@@ -1,4 +1,4 @@
-"""An exported model says what the model says, to programs that know nothing of this package."""
+"""An exported model gives the results of the model, in programs without this package."""
 
 import importlib
 
@@ -130,7 +130,7 @@ def test_a_machine_with_a_gpu_exports_for_all_others(monkeypatch, tmp_path):
     assert layer.use_cudnn == "auto"
 
 
-def test_the_file_says_nothing_of_the_machine_it_was_made_on(exports):
+def test_the_file_has_no_name_of_the_machine_it_was_made_on(exports):
     path = exports("simple_rnn").path
     for file in path.rglob("*"):
         assert file.is_dir() or str(path.parents[2]).encode() not in file.read_bytes()

@@ -72,7 +72,7 @@ def test_nothing_is_imported_before_keras(small, first):
     assert run(small, *lines) == "set()"
 
 
-def test_a_failing_import_of_keras_is_told_as_it_is(small, tmp_path):
+def test_a_failing_import_of_keras_raises_its_own_error(small, tmp_path):
     (tmp_path / "keras.py").write_text("raise ImportError('no backend')")
     lines = (
         f"sys.path.insert(0, {str(tmp_path)!r})",

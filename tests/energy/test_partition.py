@@ -1,7 +1,6 @@
 """log Z: exact against brute force, and the two estimates against the exact one.
 
-Seeds are fixed. Where an estimate is held against the truth the bound says how often a correct one
-would overstep it.
+Seeds are fixed. Bounds on estimates are in standard errors.
 """
 
 import math

@@ -121,7 +121,7 @@ def trained(head, frames, steps=400, learning_rate=0.02):
 
 
 def noisy_pairs():
-    """Two patterns with a tenth of the units flipped, and what the best model says of them."""
+    """Two patterns with a tenth of the units flipped, and the log-likelihood of the best model."""
     rng = np.random.default_rng(0)
     patterns = np.array([[1, 1, 0, 0, 0], [0, 0, 0, 1, 1]])
     frames = patterns[rng.integers(0, 2, 200)] ^ (rng.random((200, V)) < 0.1)

@@ -327,7 +327,7 @@ def test_rows_of_a_draw_depend_neither_on_the_batch_nor_on_padding(name, with_co
 
 
 @some_without_context
-def test_draws_have_the_distribution_that_log_prob_tells(name, with_context):
+def test_draws_have_the_distribution_of_log_prob(name, with_context):
     head, count = made(name, with_context), 20_000
     if head.kind != "exact" or head.visibles != "bernoulli":
         pytest.skip("needs an exact likelihood of Bernoulli visibles")

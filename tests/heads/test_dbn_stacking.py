@@ -41,7 +41,7 @@ def test_above_an_rbm_the_bound_is_then_tight(rng):
     np.testing.assert_allclose(error, np.zeros((2, 3)), atol=1e-6)
 
 
-def test_units_that_are_left_over_are_told_apart(rng):
+def test_units_that_are_left_over_differ_by_their_biases(rng):
     shallow, deep = made(rng, (3,)), made(rng, (3, 7))
     deep.stack_on(shallow)
     top = deep.generation[-1]

@@ -32,7 +32,7 @@ def test_a_bin_that_swings_has_its_modulation_at_its_rate_and_nowhere_else():
     assert P[3, 0] == pytest.approx(0.25**2 * 2 * T / 3)
     np.testing.assert_allclose(P[[0, 1, *range(5, 16)], 0], 0, atol=1e-20)
     np.testing.assert_allclose(P[:, 1:3], 0, atol=1e-20)
-    np.testing.assert_allclose(P[:, 3], P[:, 0], atol=1e-12)  # it knows nothing of loudness
+    np.testing.assert_allclose(P[:, 3], P[:, 0], atol=1e-12)  # loudness has no effect
 
 
 def test_white_noise_is_modulated_alike_at_all_rates(rng):

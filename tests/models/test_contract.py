@@ -233,7 +233,7 @@ def trained(tmp_path_factory):
 
 
 @pairs
-def test_fitting_moves_every_weight_and_tells_what_it_did(trained, memory, head):
+def test_fitting_moves_every_weight_and_logs_losses_and_skipped_steps(trained, memory, head):
     run = trained(memory, head)
     assert all(run.moved)
     assert set(run.history) == {"loss", "skipped_steps", "val_loss", "val_log_likelihood"}

@@ -47,7 +47,7 @@ def of_form():
 
 
 @all_forms
-def test_each_frame_has_the_likelihood_that_all_states_of_its_hidden_units_say(
+def test_each_frame_has_the_likelihood_summed_over_all_states_of_its_hidden_units(
     of_form, name, visibles, centered
 ):
     model, frames, contexts = of_form(name, visibles, centered)

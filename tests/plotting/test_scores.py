@@ -58,7 +58,7 @@ def test_what_is_not_finite_leaves_a_gap_and_is_counted():
         ({"val": ([1, 2], [1.0])}, None, r"`history\['val'\]`.*\(1,\)"),
     ],
 )
-def test_monitors_must_say_their_epochs(history, groups, message):
+def test_monitors_must_have_their_epochs(history, groups, message):
     with pytest.raises(ValueError, match=message):
         plotting.monitor_curves(history, groups)
 

@@ -114,6 +114,6 @@ def test_weights_of_88_frequencies_are_no_piano(rng):
         ({"kernel": np.zeros((88, 2)), "sample_rate": 0}, "`sample_rate`.*0"),
     ],
 )
-def test_receptive_fields_say_what_is_wrong(arguments, message):
+def test_receptive_fields_name_the_wrong_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
         plotting.receptive_fields(**arguments)
