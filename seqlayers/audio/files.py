@@ -1,6 +1,6 @@
 """Sound files: reading, writing, resampling, and finding them in a folder.
 
-soundfile reads and writes them (WAV, FLAC, OGG, MP3 and what else its libsndfile supports), soxr
+soundfile reads and writes them (WAV, FLAC, OGG, MP3 and others that its libsndfile supports), soxr
 resamples. Samples are float32 at full scale 1: an integer of b bits is divided by 2 ** (b - 1).
 """
 

@@ -134,7 +134,7 @@ class SegmentRules:
         if self.long == "split" and self.min_length > self.max_length / 2:
             raise ValueError(
                 '`min_length` must be at most half of `max_length` with long="split", which halves '
-                "what is a little too long. "
+                "segments a little too long. "
                 f"Received: min_length={self.min_length}, max_length={self.max_length}."
             )
         if self.band is not None:

@@ -19,7 +19,7 @@ from seqlayers.commands.run_data import config_of, step_in_beats_of
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import sound as recordings
-from seqlayers.runs.schema import Integer, Number
+from seqlayers.runs.options.schema import Integer, Number
 
 MAX_STEPS = 100_000  # of a generated sequence: as many as `midi.read` accepts
 STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given

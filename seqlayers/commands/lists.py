@@ -5,7 +5,7 @@ import click
 from seqlayers.commands.parameters import debug
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import recipes
-from seqlayers.runs.schema import flag
+from seqlayers.runs.options.schema import flag
 
 
 @click.command()

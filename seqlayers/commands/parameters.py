@@ -6,9 +6,8 @@ import click
 
 from seqlayers.checks import check_integer, check_number
 from seqlayers.commands.cli import DEBUG
-from seqlayers.runs import schema
-from seqlayers.runs.options import OPTIONS
-from seqlayers.runs.schema import flag
+from seqlayers.runs.options import OPTIONS, schema
+from seqlayers.runs.options.schema import flag
 
 OTHER = "Other"  # the part of a help text for options without a group
 
@@ -58,7 +57,7 @@ class _Checked(click.ParamType):
 
 
 def option(name, kind, help, default=None, group=OTHER, **settings):
-    """Returns `click.option` for a value of a type of `seqlayers.runs.schema`.
+    """Returns `click.option` for a value of a type of `seqlayers.runs.options.schema`.
 
     Args:
         name: Name of the option, as `--name`.
@@ -107,7 +106,7 @@ def run_options(options, group=OTHER):
     """Returns a decorator that gives a command many options of a run.
 
     Args:
-        options: A part of `seqlayers.runs.option_list`.
+        options: A part of `seqlayers.runs.options.listing`.
         group: Title of the group that the help lists them in.
     """
 

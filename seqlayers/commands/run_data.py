@@ -5,8 +5,8 @@ import collections
 import click
 
 from seqlayers.commands.cli import list_skipped, naming
-from seqlayers.runs.rules import source
-from seqlayers.runs.schema import flag
+from seqlayers.runs.options.rules import source
+from seqlayers.runs.options.schema import flag
 
 
 def where(options):

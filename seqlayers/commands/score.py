@@ -24,7 +24,7 @@ from seqlayers.commands.run_data import (
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import sound as recordings
-from seqlayers.runs.schema import Choice, Integer, Path
+from seqlayers.runs.options.schema import Choice, Integer, Path
 
 
 @click.command()

@@ -11,9 +11,9 @@ from seqlayers import audio, files
 from seqlayers.commands.cli import list_skipped, naming, writing
 from seqlayers.commands.parameters import debug, option, run_option, run_options, source, switch
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
-from seqlayers.runs.option_list import SEGMENTS
 from seqlayers.runs.options import DEFAULTS, segment_rules
-from seqlayers.runs.schema import Integer
+from seqlayers.runs.options.listing import SEGMENTS
+from seqlayers.runs.options.schema import Integer
 from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "start", "end")

@@ -15,11 +15,11 @@ from seqlayers.commands.parameters import (
 )
 from seqlayers.commands.run_data import compare, read_data
 from seqlayers.runs import recipes
-from seqlayers.runs.option_list import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options import complete, segment_rules, unused
+from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
+from seqlayers.runs.options.rules import SOURCES
+from seqlayers.runs.options.schema import flag
 from seqlayers.runs.registry import MODELS
-from seqlayers.runs.rules import SOURCES
-from seqlayers.runs.schema import flag
 
 OUTPUT = "Output"
 _MAY_CHANGE = ("epochs", "patience", "validate_every")  # of the options of a run, on resuming

@@ -2,7 +2,7 @@
 
 A cell joins the command line by one line in `CELLS`, a head by one line in `HEADS`. An entry names
 the class as text, `"module:class"`, so that this module imports no TensorFlow. It lists the options
-(`seqlayers.runs.option_list`) that are arguments of the class; they have no effect with classes
+(`seqlayers.runs.options.listing`) that are arguments of the class; they have no effect with classes
 that do not list them.
 """
 

@@ -7,10 +7,10 @@ import pytest
 from seqlayers.audio import SegmentRules
 from seqlayers.heads import ConditionalRBM
 from seqlayers.models import nonfinite
-from seqlayers.runs.option_list import SEGMENTS
 from seqlayers.runs.options import DEFAULTS, OPTIONS, complete, segment_rules, unused, upgrade
+from seqlayers.runs.options.listing import SEGMENTS
+from seqlayers.runs.options.schema import OptionError
 from seqlayers.runs.registry import MODELS
-from seqlayers.runs.schema import OptionError
 
 WAV = {"dataset": None, "wav": "birds"}
 

@@ -1,14 +1,15 @@
 """Options of a training run: their defaults, and which of them apply to which model.
 
-The command line, the defaults, the check of options that have no effect, recipes and `config.json`
-follow from `seqlayers.runs.option_list`. This module imports no TensorFlow.
+`listing` has each option once, with its type (`schema`) and the rule by which it has an effect
+(`rules`). The command line, the defaults, the check of options without an effect, recipes and
+`config.json` follow from it. TensorFlow is not imported.
 """
 
 from typing import Any
 
 from seqlayers.audio.segments import SegmentRules
-from seqlayers.runs.option_list import DATA, MODEL, SEGMENTS, TRAINING
-from seqlayers.runs.schema import OptionError, Pair, flag
+from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
+from seqlayers.runs.options.schema import OptionError, Pair, flag
 
 OPTIONS = {each.name: each for each in (*DATA, *SEGMENTS, *MODEL, *TRAINING)}
 DEFAULTS = {name: each.default for name, each in OPTIONS.items()}

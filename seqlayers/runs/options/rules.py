@@ -4,8 +4,8 @@ A rule takes the name of an option and all options of a run. It returns None if 
 effect, else the option that leaves it without one, as written on the command line.
 """
 
+from seqlayers.runs.options.schema import flag
 from seqlayers.runs.registry import CELLS, MODELS
-from seqlayers.runs.schema import flag
 
 SOURCES = ("dataset", "midi", "wav")  # a run has one of them
 

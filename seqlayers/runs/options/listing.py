@@ -6,9 +6,9 @@ of a cell or a head, `seqlayers.runs.registry` names it there as well.
 
 from seqlayers.audio.segments import LONG, SegmentRules
 from seqlayers.datasets.piano_roll import NAMES as DATASETS
-from seqlayers.runs import rules
+from seqlayers.runs.options import rules
+from seqlayers.runs.options.schema import Choice, Integer, Number, Option, Pair, Path, Text
 from seqlayers.runs.registry import CELLS, MODELS
-from seqlayers.runs.schema import Choice, Integer, Number, Option, Pair, Path, Text
 
 _SIZE, _LAYERS, _COUNT = Integer(1, 10_000), Integer(1, 20), Integer(1)
 _SHARE, _SEMITONES = Number(least=0, below=1), Integer(-88, 88)

@@ -1,6 +1,6 @@
 """Parts of an option of a run: its name, the type of its value, its default and its help.
 
-`seqlayers.runs.options` has the options themselves.
+`seqlayers.runs.options.listing` has the options themselves.
 """
 
 from collections.abc import Callable
@@ -76,7 +76,7 @@ class Option(NamedTuple):
         help: An instruction to the person at the command line.
         applies_to: Function `(name, options)` that returns None if the option has an effect, else
             the option that leaves it without one, as written on the command line. See
-            `seqlayers.runs.rules`.
+            `seqlayers.runs.options.rules`.
         with_wav: Its default on recordings, where it differs.
     """
 
