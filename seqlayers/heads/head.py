@@ -184,7 +184,7 @@ class Head(keras.layers.Layer):
         return False
 
     def reverse_log_prob(self, frames, context=None, seed=None):
-        """Returns what `log_prob` does, with an error to the other side.
+        """Returns the `FrameLogProb` of `log_prob` with an error to the other side.
 
         Declared by `has_reverse`.
         """
@@ -314,7 +314,7 @@ class Head(keras.layers.Layer):
         `get_config` holds them. Their order matters: each initializer without a seed draws one.
 
         Args:
-            **options: What `keras.initializers.get` and `keras.regularizers.get` take, by name.
+            **options: Initializers and regularizers, in any form that Keras takes.
         """
         for name, value in options.items():
             setattr(self, name, _keras_module(name).get(value))

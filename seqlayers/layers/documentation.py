@@ -69,7 +69,7 @@ def signature(functions, without=()):
 
 
 def sections(docstring):
-    """Returns the text of a docstring by the titles of its sections; before them it is ""."""
+    """Returns the text of each section of a docstring by its title; that of the first is ""."""
     found, title = {"": []}, ""
     for line in inspect.cleandoc(docstring or "").splitlines():
         if line[:-1] in TITLES and line.endswith(":"):
@@ -96,9 +96,9 @@ def docstring(parts, equations, texts, signature, fixed=(), why_fixed=""):
     """Returns the docstring of a class.
 
     Args:
-        parts: Its sections, as `sections` returns them.
+        parts: Sections of the class's own docstring, as `sections` returns them.
         equations: Docstring of the module that holds the equations. Its first line is left out.
-        texts: What to write of each argument, by its name.
+        texts: Description of each argument, by its name.
         signature: The arguments, which give the defaults.
         fixed, why_fixed: Arguments of an LSTM that the class does not take, and why.
     """

@@ -68,7 +68,7 @@ class HiddenUnitsCell(GatedCell):
     def _frames(self, sequences, training):
         """Returns x W + b, and as many uniform numbers where units are drawn.
 
-        What is drawn for a frame does not depend on frames or rows behind it, padded ones included.
+        Draws of a frame do not depend on later frames or rows, padded ones included.
         """
         (x,) = super()._frames(sequences, training)
         if not (training and self.mode == "sample"):
