@@ -46,7 +46,8 @@ class HiddenUnitsCell(GatedCell):
     Args:
         units: Number J of hidden units.
         mode: `"mean"`, expected hidden units, or `"sample"`: in training they are drawn, from
-            `seed` as dropout is. Keras's loop over a cell draws others than the layer.
+            `seed` as dropout is. The draws of Keras's loop over the cell are not those of the
+            layer.
     """
 
     num_kinds = 1
@@ -134,8 +135,8 @@ class BoltzmannCell(HiddenUnitsCell, equations=__doc__):
 
     Args:
         mode: `"mean"`, expected hidden units, those of an RTRBM; or `"sample"`, those of a TRBM: in
-            training they are drawn, from `seed` as dropout is. Keras's loop over a cell draws
-            others than the layer.
+            training they are drawn, from `seed` as dropout is. The draws of Keras's loop over the
+            cell are not those of the layer.
 
     Call arguments:
         inputs: x, `(batch, features)`.

@@ -13,8 +13,8 @@ Numbers are those of Li and Wu. A prime marks the step before. V, W and b are `k
 rows of `peephole_kernel` are p_i, p_f, p_o, and P is `projection_kernel`.
 
 The projection is the recurrent one of Sak, Senior and Beaufays, linear and without bias. Their
-second projection, which is not fed back, is a `Dense` layer beside it. Nothing is clipped: neither
-the memory cells nor the projection, as `cell_clip` and `proj_clip` do elsewhere.
+second projection, which is not fed back, is a `Dense` layer beside it. Neither the memory cells nor
+the projection are clipped; there is no `cell_clip` or `proj_clip`.
 
 References: X. Li and X. Wu, Long Short-Term Memory based Convolutional Recurrent Neural Networks
 for Large Vocabulary Speech Recognition, Interspeech 2015. H. Sak, A. Senior and F. Beaufays, Long

@@ -69,7 +69,7 @@ class TiedRBM(ConditionalRBM):
             )
         super().__init__(visible_units, cell.num_kinds * cell.units, **kwargs)
         self._logit_scale = 1.0
-        if getattr(cell, "variant", None) == "lstm":  # g is -1 or 1: at y as one of 0 and 1 at 2 y
+        if getattr(cell, "variant", None) == "lstm":  # the logit of g is 2 y, of the others y
             self._logit_scale = np.repeat([1.0, 1.0, 1.0, 2.0], cell.units)
         self.cell = cell
 
