@@ -112,6 +112,20 @@ def test_what_is_not_finite_is_dealt_with_alike_compiled_or_not(nonfinite, jit_c
         assert np.all(compiled == w) == stays, weight.path
 
 
+def test_a_model_may_apply_gradients_as_they_come(monkeypatch):
+    """As one of the benchmarks does, to show what the rules are for."""
+    model, frames = poisoned("skip", run_eagerly=True, jit_compile=False)
+
+    def apply(gradients, before):
+        model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return ops.convert_to_tensor(True)
+
+    monkeypatch.setattr(model, "_apply_if_finite", apply)
+    history = model.fit(frames, verbose=0).history
+    assert history["skipped_steps"] == [0]
+    assert not all(np.all(np.isfinite(w)) for w in model.get_weights())
+
+
 def test_a_step_whose_gradient_is_finite_is_the_same_under_either_rule():
     results = []
     for nonfinite in ("skip", "shrink"):
