@@ -197,7 +197,7 @@ def test_padding_changes_neither_the_loss_of_a_step_nor_the_weights_after_it(mem
 
 
 class Trained:
-    """A model after three epochs, and its file after the second, made once and shared."""
+    """A model after two epochs, and its file after the first, made once and shared."""
 
     def __init__(self, memory, head, path):
         self.path = path
@@ -207,7 +207,7 @@ class Trained:
         self.model.compile(keras.optimizers.Adam(0.01), jit_compile=False, run_eagerly=eagerly)
         start = [w.numpy() for w in self.model.trainable_weights]
         save = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: epoch != 1 or self.model.save(path)
+            on_epoch_end=lambda epoch, logs: epoch or self.model.save(path)
         )
         self.history = self.fit(self.model, callbacks=[save])
         self.moved = [
@@ -215,7 +215,7 @@ class Trained:
         ]
 
     def fit(self, model, **kwargs):
-        arguments = {"epochs": 3, "batch_size": 2, "verbose": 0, "validation_data": self.valid}
+        arguments = {"epochs": 2, "batch_size": 2, "verbose": 0, "validation_data": self.valid}
         return model.fit(self.train, **arguments | kwargs).history
 
 
@@ -237,8 +237,8 @@ def test_fitting_moves_every_weight_and_logs_losses_and_skipped_steps(trained, m
     run = trained(memory, head)
     assert all(run.moved)
     assert set(run.history) == {"loss", "skipped_steps", "val_loss", "val_log_likelihood"}
-    assert all(len(values) == 3 and np.all(np.isfinite(values)) for values in run.history.values())
-    assert run.history["skipped_steps"] == [0, 0, 0]
+    assert all(len(values) == 2 and np.all(np.isfinite(values)) for values in run.history.values())
+    assert run.history["skipped_steps"] == [0, 0]
 
 
 @pairs
@@ -283,9 +283,13 @@ def test_a_model_is_saved_and_goes_on_as_if_it_had_never_stopped(trained, memory
     resumed = keras.models.load_model(run.path)
     assert resumed.run_eagerly == run.model.run_eagerly
     assert as_json(resumed.get_config()) == as_json(run.model.get_config())
-    assert resumed.score(run.valid, batch_size=2).nats == run.history["val_log_likelihood"][1]
-    history = run.fit(resumed, initial_epoch=2)
-    assert history == {name: values[2:] for name, values in run.history.items()}
+    # Scores are sums whose order the threads choose: equal to rounding. Weights are bit for bit.
+    score = resumed.score(run.valid, batch_size=2).nats
+    assert score == pytest.approx(run.history["val_log_likelihood"][0], abs=1e-6)
+    history = run.fit(resumed, initial_epoch=1)
+    assert history.keys() == run.history.keys()
+    for name, values in history.items():
+        assert values == pytest.approx(run.history[name][1:], abs=1e-6)
     for part in ("weights", "optimizer"):
         expected, actual = getattr(run.model, part), getattr(resumed, part)
         if part == "optimizer":
