@@ -30,9 +30,10 @@ help:
 demo: $(VENV)/.plot
 	$(BIN)/python examples/music_rnn_rbm.py --out runs/demo --overwrite
 
-# Two processes, each test file in one of them: files share what is slow to make. tests/conftest.py has the order.
+# Each test file runs in one process: its tests share what is slow to make. tests/conftest.py has the order. Three
+# processes on two cores, as each keeps what XLA compiled and so grows: with two they would pass 3 GB.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .

@@ -20,7 +20,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]
 
 
 _ROOMS = ("layers", "heads", "models", "metrics")  # of classes that files name

@@ -258,8 +258,8 @@ class Progress(keras.callbacks.Callback):
 
     On a terminal the line is written over until an epoch is validated, which keeps it. Elsewhere a
     line is printed for each validated epoch, and between them at most one every `seconds`. The
-    time left is the number of epochs left times the mean time of those done, without the first
-    one, which compiles. Early stopping may end sooner.
+    time left is the number of epochs left times the median time of those done, without the first
+    one: it compiles, and so may a few after it. Early stopping may end sooner.
 
     Args:
         seconds: Least time between two lines, in seconds; 0.2 on a terminal and 10 elsewhere if
@@ -279,7 +279,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.printed, self.width = time.monotonic(), 0
-        self.measured_from = None  # (epoch, time) at the end of the first epoch
+        self.ends = []  # of the epochs
         self.left = ""
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -291,13 +291,11 @@ class Progress(keras.callbacks.Callback):
             self._print(f"{self.now}, batch {batch + 1}{of}{self.left}")
 
     def on_epoch_end(self, epoch, logs=None):
-        now, left = time.monotonic(), self.params["epochs"] - epoch - 1
-        if self.measured_from is None:
-            self.measured_from = epoch, now
-        else:
-            first, then = self.measured_from
-            mean = (now - then) / (epoch - first)
-            self.left = f", about {_duration(left * mean)} left" if left else ""
+        left = self.params["epochs"] - epoch - 1
+        self.ends.append(time.monotonic())
+        if len(self.ends) > 1:
+            median = float(np.median(np.diff(self.ends)))
+            self.left = f", about {_duration(left * median)} left" if left else ""
         logs = dict(logs or {})
         validated = any(name.startswith("val_") for name in logs)
         if validated or not left or self._is_due():

@@ -55,6 +55,8 @@ def check_number(name, value, least=None, above=None, most=None, below=None):
     tests = {word: test for word, test in tests.items() if test[0] is not None}
     if not (math.isfinite(number) and all(holds(number, at) for at, holds in tests.values())):
         bounds = " and ".join(f"{word} {at:g}" for word, (at, _) in tests.items())
+        if least is not None and most is not None:
+            bounds = f"from {least:g} to {most:g}"
         raise ValueError(
             f"`{name}` must be a finite number {bounds}".rstrip() + f". Received: {name}={value!r}."
         )

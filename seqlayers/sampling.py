@@ -1,4 +1,4 @@
-"""Random draws from explicit seeds: all those of the package but dropout and initial weights.
+"""Random draws from explicit seeds: all of the package except dropout and initial weights.
 
 A seed is a pair of int32, or one pair for each row of a batch; `fold_in` makes new seeds from old
 ones and numbers: the step of training, the place of use, the number of a Gibbs step. With a pair

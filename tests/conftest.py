@@ -17,7 +17,7 @@ LONG = ("test_examples", "commands/", "test_export", "test_package", "models/", 
 
 
 def pytest_collection_modifyitems(items):
-    """Long files first, so that two processes end at about the same time."""
+    """Long files first, so that all processes end at about the same time."""
 
     def place(item):
         path = item.path.relative_to(ROOT).as_posix()

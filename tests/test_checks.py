@@ -47,6 +47,7 @@ def test_what_is_no_finite_number_is_refused(value):
         ({"least": 0}, 0, -1, "of at least 0"),
         ({"above": 0}, 0.1, 0, "above 0"),
         ({"most": 1}, 1, 1.5, "of at most 1"),
+        ({"least": 0, "most": 1}, 1, 1.5, "from 0 to 1"),
         ({"least": 0, "below": 1}, 0, 1, "of at least 0 and below 1"),
     ],
 )

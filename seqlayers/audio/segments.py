@@ -65,8 +65,8 @@ class NoSegments(FileError):
             skipped: Pairs `(file, reason)`.
         """
         return cls(
-            "There must be a recording that has a segment. "
-            f"Received: {len(skipped)} that have none, or cannot be read.",
+            "At least one recording must have a segment. "
+            f"Received: {len(skipped)} recordings without one.",
             skipped=skipped,
         )
 

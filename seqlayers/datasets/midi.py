@@ -7,8 +7,8 @@ them with their MIDI files. A tick falls on grid step
 
 and a note sounds from index(on) up to, not including, index(off); very short notes may vanish. The
 roll ends with the last note-off, and the first column of the grid is dropped. Tempo is ignored, all
-tracks are merged, and a note-off ends the oldest sounding note of its pitch and channel in its
-track.
+tracks are merged, and a note-off ends the oldest note of its pitch, channel and track that still
+sounds.
 
 Files that break the standard are refused, with these exceptions: a note-off without a note is
 ignored; a note without an end sounds until its track ends; chunks of unknown kind and bytes after
@@ -143,7 +143,7 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
     """Reads all MIDI files in a folder and its subfolders. Files that cannot be read are listed.
 
     Args:
-        path: The folder. Files count whose suffix is `.mid` or `.midi`, in any case.
+        path: The folder. Files with the suffix `.mid` or `.midi`, in any case, are read.
         step_in_beats, transpose, max_steps: As in `read`.
 
     Returns:

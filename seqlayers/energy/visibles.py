@@ -11,7 +11,7 @@ or log k, and takes W, b and c from the `RBMParams` it is part of. Biases may ha
 
 Gamma visibles are for amplitudes and powers. Given h they are Gamma(k_i, rate_i(h)): noise is
 multiplicative, with a spread of 1 / sqrt(k) of the mean. The rate is above 0 whatever W is; a
-hidden unit that is on makes the visible units louder to which its W is above 0. exp(b) is the mean
+hidden unit that is on makes those visible units louder whose W to it is above 0. exp(b) is the mean
 over k if all hidden units with W > 0 are on and the others off: the loudest that v can be.
 """
 
@@ -194,10 +194,10 @@ class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
         """Returns the RBM with rates halfway between those of mean field and the loudest.
 
         The hidden biases are c + v W with the v of mean field, so that along the path v W h grows
-        around these v and h and not around 0. The base is louder than mean field because weights
-        have no bound if it is quieter than its target. On an RBM of speech spectra with 16 hidden
-        units, 100 steps of 10 chains miss log Z by 1 nat; with c kept, by 40; with one pass in
-        place of five, by 17; with the rates of mean field, by 5.
+        around these v and h and not around 0. The base is louder than mean field because
+        importance weights are unbounded if it is quieter than its target. On an RBM of speech
+        spectra with 16 hidden units, 100 steps of 10 chains miss log Z by 1 nat; with c kept, by
+        40; with one pass in place of five, by 17; with the rates of mean field, by 5.
         """
         W, b, c, _ = params
         x, h = c, 0.5 * ops.ones_like(c)

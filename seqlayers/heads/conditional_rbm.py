@@ -29,8 +29,8 @@ class ConditionalRBM(AnnealedHead):
     """A restricted Boltzmann machine over one frame, whose biases are set by a context.
 
     It is trained by contrastive divergence from the data or, without a context, by persistent
-    chains. Likelihoods are exact if one side that is binary has at most 20 units; else they are
-    estimates, see `log_prob` and `reverse_log_prob`.
+    chains. Likelihoods are exact with at most 20 hidden units, or at most 20 binary visible units;
+    else they are estimates, see `log_prob` and `reverse_log_prob`.
 
     Args:
         visible_units: Number V of visible units in a frame.

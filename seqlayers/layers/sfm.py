@@ -46,8 +46,8 @@ class StateFrequencyCell(GatedCell):
         units: Size M of the output z.
         num_frequencies: Number K of frequencies that the memory is split into.
         memory_units: Number D of states at each frequency; `units` if None.
-        recurrent_output: Output of the step before that output gates read: `"aggregated"`, all of
-            z', or `"per_frequency"`, each gate its own term of it.
+        recurrent_output: Part of the previous output that each output gate reads: `"aggregated"`,
+            all of z', or `"per_frequency"`, its own term of z'.
         variant: `"paper"` or `"stock"`.
         activation: Activation of i and of each term of the output.
         unit_forget_bias: Whether the biases of both forget gates start at 1.

@@ -16,12 +16,14 @@ from seqlayers.metrics.labels import (
     phone_error_rate,
 )
 from seqlayers.metrics.likelihood import Likelihood, softmax_ceiling, softmax_score
-from seqlayers.metrics.segments import segment_scores
+from seqlayers.metrics.segments import Score, SegmentScores, segment_scores
 
 __all__ = [
     "FrameAccuracy",
     "Likelihood",
     "PrecisionRecall",
+    "Score",
+    "SegmentScores",
     "adjusted_mutual_information",
     "collapse_repeats",
     "hidden_activity",

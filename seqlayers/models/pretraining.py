@@ -48,7 +48,9 @@ def pretrain_head(model, x, epochs, batch_size, optimizer, verbose, first_epoch)
         alone.compile(keras.optimizers.deserialize(config), jit_compile=model.uses_xla)
         train_epoch = alone.epoch_function()
         alone.optimizer.iterations.assign(first_epoch * steps)
-        bar = keras.utils.Progbar(epochs, unit_name="epoch", verbose=int(bool(verbose)))
+        bar = keras.utils.Progbar(
+            epochs, verbose=int(bool(verbose)), stateful_metrics=["loss"], unit_name="epoch"
+        )
         for epoch in range(epochs):
             rng = np.random.default_rng((head.seed, first_epoch + epoch))
             order = rng.permutation(len(frames))[: steps * batch_size]

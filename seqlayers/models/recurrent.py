@@ -4,6 +4,7 @@ import copy
 
 import keras
 
+from seqlayers.checks import check_integer
 from seqlayers.models.sequence import SequenceModel
 
 
@@ -23,6 +24,7 @@ class RecurrentModel(SequenceModel):
     head_arguments: tuple[str, ...] = ()
 
     def __init__(self, head, recurrent_units, cell, **kwargs):
+        recurrent_units = check_integer("recurrent_units", recurrent_units)
         if cell is None:
             cell = keras.layers.SimpleRNNCell(recurrent_units, dtype=kwargs.get("dtype"))
         super().__init__(cell, head, **kwargs)

@@ -142,4 +142,4 @@ def _finish_curves(axes, ylabel):
     axes.set_ylabel(ylabel)
     axes.locator_params(axis="x", integer=True)
     axes.grid(linewidth=0.4, color="#dddddd")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(framealpha=0.9, edgecolor="none", fontsize=8)  # readable above a line

@@ -369,7 +369,7 @@ def test_the_numbers_of_the_paper_find_the_loud_half_of_a_song(finch):
 @pytest.mark.parametrize(
     "options, reason",
     [
-        ({"threshold": -1}, "`threshold` must be .* at least 0 and of at most 100.*-1"),
+        ({"threshold": -1}, "`threshold` must be .* from 0 to 100.*-1"),
         ({"threshold": 100.5}, "`threshold`.*100.5"),
         ({"threshold": "90"}, "`threshold`.*'90'"),
         ({"threshold": np.nan}, "`threshold`.*nan"),

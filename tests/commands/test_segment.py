@@ -51,8 +51,8 @@ def test_a_table_is_written_whole_or_not_at_all(birds, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "args, parts",
     [
-        (["--threshold", 101], ["--threshold", "=101", "of at least 0 and of at most 100"]),
-        (["--threshold", -1], ["--threshold", "=-1", "of at least 0"]),
+        (["--threshold", 101], ["--threshold", "=101", "from 0 to 100"]),
+        (["--threshold", -1], ["--threshold", "=-1", "from 0 to 100"]),
         (["--threshold", "nan"], ["--threshold", "=nan", "finite number"]),
         (["--min-length", -3], ["--min-length", "=-3", "at least 0"]),
         (["--buffer", "inf"], ["--buffer", "=inf", "finite number"]),
@@ -98,7 +98,7 @@ def useless(folder):
         ("text.wav", ["text.wav: not a sound file"]),
         ("torn.wav", ["torn.wav: truncated"]),
         ("none", ["none: the folder must hold a sound file", "*.wav", "Received: none"]),
-        (".", ["loud.wav", "silent.wav", "text.wav", "Received: 5 that have none"]),
+        (".", ["loud.wav", "silent.wav", "text.wav", "Received: 5 recordings without one"]),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "segment"])

@@ -115,7 +115,7 @@ def test_recordings_without_segments_are_skipped_and_told_of(songs):
     assert re.search(
         r"no segment of 15 to 500 ms.*`threshold` of \d+.*would find", told["long.wav"]
     )
-    with pytest.raises(NoSegments, match="that has a segment(.|\n)*silent.wav: There") as raised:
+    with pytest.raises(NoSegments, match="must have a segment(.|\n)*silent.wav: There") as raised:
         frames_of_segments([songs / "silent.wav", songs / "notes.txt"], SegmentRules(**FINDING))
     assert raised.value.path is None
     assert sorted(os.path.basename(file) for file, _ in raised.value.skipped) == [
@@ -216,7 +216,10 @@ def test_a_song_of_a_finch_becomes_its_syllables(shared_data):
     "call, reason",
     [
         (lambda c: frames_of_segments(7), "`recordings` must be a path, a `Sound`.*7"),
-        (lambda c: frames_of_segments([]), "a recording that has a segment.*0 that have none"),
+        (
+            lambda c: frames_of_segments([]),
+            "one recording must have a segment.*: 0 recordings without",
+        ),
         (lambda c: frames_of_segments("a", scale="mel"), "`scale`.*mel"),
         (lambda c: frames_of_segments("a", channel="left"), "`channel`.*left"),
         (lambda c: frames_of_segments("a", settings=256), "`settings`.*256"),
