@@ -30,10 +30,10 @@ help:
 demo: $(VENV)/.plot
 	$(BIN)/python examples/music_rnn_rbm.py --out runs/demo --overwrite
 
-# Each test file runs in one process: its tests share what is slow to make. tests/conftest.py has the order. Three
-# processes on two cores, as each keeps what XLA compiled and so grows: with two they would pass 3 GB.
+# Each test file runs in one process: its tests share what is slow to make. tests/conftest.py has the order. Four
+# processes on two cores, as each keeps what XLA compiled and so grows: with two or three some would pass 3 GB.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
