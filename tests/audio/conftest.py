@@ -1,5 +1,6 @@
 """Fixtures of the tests of sound."""
 
+import numpy as np
 import pytest
 
 from seqlayers.audio import Spectra
@@ -17,3 +18,19 @@ from seqlayers.audio import Spectra
 def settings(request):
     """Spectra of many kinds: of hops that divide the frame or do not, and without overlap."""
     return request.param
+
+
+@pytest.fixture
+def speech(rng):
+    """A second of something as uneven as speech: harmonics, noise and a silence."""
+    t = np.arange(16000) / 16000
+    voiced = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 30))
+    samples = 0.1 * voiced * (t < 0.6) + 0.01 * rng.normal(size=16000) * (t > 0.4)
+    samples[-2000:] = 0
+    return samples.astype("float32")
+
+
+@pytest.fixture
+def short(rng):
+    """Few samples at a low rate, for references in loops."""
+    return (0.1 * rng.normal(size=110)).astype("float32")

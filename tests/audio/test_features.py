@@ -9,22 +9,6 @@ from seqlayers import audio
 RATE = 16000
 
 
-@pytest.fixture
-def speech(rng):
-    """A second of something as uneven as speech: harmonics, noise and a silence."""
-    t = np.arange(RATE) / RATE
-    voiced = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 30))
-    samples = 0.1 * voiced * (t < 0.6) + 0.01 * rng.normal(size=RATE) * (t > 0.4)
-    samples[-2000:] = 0
-    return samples.astype("float32")
-
-
-@pytest.fixture
-def short(rng):
-    """Few samples at a low rate, for references in loops."""
-    return (0.1 * rng.normal(size=110)).astype("float32")
-
-
 def test_log_mel_matches_the_equations(short):
     expected = reference.log_mel(short, 800, 20, 8, 32, 5, 30, 390)
     options = {"frame_length": 20, "hop_length": 8, "low": 30, "high": 390}

@@ -10,22 +10,6 @@ from seqlayers.audio.framing import frame_spectra
 RATE = 16000
 
 
-@pytest.fixture
-def speech(rng):
-    """A second of something as uneven as speech: harmonics, noise and a silence."""
-    t = np.arange(RATE) / RATE
-    voiced = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 30))
-    samples = 0.1 * voiced * (t < 0.6) + 0.01 * rng.normal(size=RATE) * (t > 0.4)
-    samples[-2000:] = 0
-    return samples.astype("float32")
-
-
-@pytest.fixture
-def short(rng):
-    """Few samples at a low rate, for references in loops."""
-    return (0.1 * rng.normal(size=110)).astype("float32")
-
-
 def test_stft_matches_the_equations(short):
     for L, H, fft_length in ((32, 13, None), (20, 10, 64), (33, 40, None)):
         expected = reference.stft(short, L, H, fft_length or (32 if L == 32 else 64))
