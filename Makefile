@@ -14,11 +14,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test check format bench clean distclean FORCE
+.PHONY: help demo test faults check format bench clean distclean FORCE
 
 help:
 	@echo 'make demo       train an RNN-RBM on music and write what it plays to runs/demo'
 	@echo 'make test       run the tests            (PYTEST_ARGS="-m \"not slow\" -k rbm")'
+	@echo 'make faults     try damaged files, full disks and killed processes, for hours (PYTEST_ARGS="-k readers")'
 	@echo 'make check      formatter, linter and type checker; changes nothing'
 	@echo 'make format     apply the formatter and the fixes the linter is sure of'
 	@echo 'make bench      time layers and samplers (installs torch and scikit-learn)'
@@ -35,6 +36,10 @@ demo: $(VENV)/.plot
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+# The suites that `make test` runs with few tries, with many. One after the other: some measure memory and time.
+faults: $(VENV)/.test
+	SEQLAYERS_FAULTS=long $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
 check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
@@ -48,7 +53,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/speed.py
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
 	find . -path './$(VENV)' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
