@@ -16,10 +16,13 @@ import numpy as np
 
 from seqlayers.checks import check_choice, check_integer, check_sequence, check_sequences
 from seqlayers.datasets import batching
+from seqlayers.datasets.arrays import INTEGERS, Array, read_arrays
 
 FIRST_NOTE, NUM_KEYS = 21, 88
 NAMES = ("jsb_chorales", "nottingham", "musedata", "piano_midi")
 SPLITS = ("train", "valid", "test")
+_ARRAYS = {f"{split}_lengths": INTEGERS for split in SPLITS}
+_ARRAYS |= {f"{split}_bits": Array("u", axes=2, item_bytes=1) for split in SPLITS}
 
 
 class PianoRolls(NamedTuple):
@@ -249,8 +252,8 @@ def check_roll(roll, name="roll"):
 def _read(name):
     check_choice("name", name, NAMES)
     path = resources.files("seqlayers.datasets") / "data" / f"{name}.npz"
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-        return dict(data)
+    with path.open("rb") as file:
+        return read_arrays(file, _ARRAYS)
 
 
 def _unpack(bits, lengths):

@@ -12,8 +12,6 @@ Phones are folded as in K.-F. Lee and H.-W. Hon, Speaker-Independent Phone Recog
 Markov Models, 1989: 61 of TIMIT to 48 that are modelled to 39 that are scored.
 """
 
-import zipfile
-import zlib
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -21,6 +19,7 @@ import numpy as np
 
 from seqlayers import audio
 from seqlayers.checks import check_integer
+from seqlayers.datasets.arrays import INTEGERS, TEXTS, Array, read_arrays
 from seqlayers.files import FileError
 
 # From a phone of 61 to those of 48 and of 39, where names differ. The glottal stop q has none.
@@ -57,6 +56,22 @@ ARCTIC_PHONES = tuple(
     "aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p pau r s sh t th uh "
     "uw v w y z zh".split()
 )
+
+HIGHEST_RATE = 655_350  # in Hz; that of libsndfile
+
+_ARRAYS = {
+    "sample_rate": Array("iu", axes=0),
+    "audio": Array("i", item_bytes=2),
+    "lengths": INTEGERS,
+    "ids": TEXTS,
+    "text": TEXTS,
+    "phone_set": TEXTS,
+    "phone_label": INTEGERS,
+    "phone_start": INTEGERS,
+    "phone_end": INTEGERS,
+    "phone_counts": INTEGERS,
+}
+_WORDS = {"word": TEXTS, "word_start": INTEGERS, "word_end": INTEGERS, "word_counts": INTEGERS}
 
 
 class Segment(NamedTuple):
@@ -158,7 +173,7 @@ def load_timit(path, sa=False):
         ('dr1-fvmh0', Segment(start=0, end=8920, label='h#'))
     """
     with open(path, "rb") as file:
-        utterances = _load(file, path, TIMIT_PHONES, lambda name: name.split("/"))
+        utterances = _load(file, path, TIMIT_PHONES, _timit_name)
     return [u for u in utterances if sa or not u.sentence.startswith("sa")]
 
 
@@ -272,54 +287,88 @@ def fold_phones(phones, num_phones=39):
 
 def _load(file, path, names, speaker_and_sentence):
     try:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("it must be a whole .npz file")
-        with np.load(file, allow_pickle=False) as data:
-            unknown = sorted(set(data["phone_set"].tolist()) - set(names))[:5]
-            if unknown:
-                raise ValueError(f"phones of another corpus, {', '.join(map(str, unknown))}")
-            return _utterances(dict(data), speaker_and_sentence)
-    except (ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return _utterances(read_arrays(file, _ARRAYS, _WORDS), names, speaker_and_sentence)
+    except ValueError as error:
         reason = f"not a file of labelled speech, or a damaged one: {error}"
         raise FileError(reason, path) from error
 
 
-def _utterances(data, speaker_and_sentence):
-    rate = check_integer("sample_rate", data["sample_rate"].item())
-    samples = data["audio"]
-    if samples.dtype != "int16":
-        raise ValueError(f"samples must be int16. Received: {samples.dtype}.")
-    data["phone"] = data["phone_set"][data["phone_label"]]
-    recordings = _cut(samples, data["lengths"])
-    phones = _segments(data, "phone", recordings)
-    words = _segments(data, "word", recordings) if "word" in data else [()] * len(recordings)
-    rows = zip(data["ids"], data["text"], recordings, phones, words, strict=True)
+def _utterances(data, names, speaker_and_sentence):
+    rate = check_integer("sample_rate", data["sample_rate"].item(), most=HIGHEST_RATE)
+    unknown = sorted(set(data["phone_set"].tolist()) - set(names))
+    if unknown:
+        raise ValueError(f"phones of another corpus, {', '.join(unknown[:5])}")
+    columns = {name: len(data[name]) for name in ("ids", "text", "lengths")}
+    if len(set(columns.values())) > 1:
+        raise ValueError(f"there must be a name, a text and a length for each recording: {columns}")
+    if not columns["ids"]:
+        raise ValueError("there are no recordings")
+    lengths = _counts("lengths", data["lengths"], len(data["audio"]), "samples", least=1)
+    phone_set, labels = data["phone_set"], data["phone_label"]
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(phone_set):
+        raise ValueError(f"`phone_label` must be places in `phone_set`, 0 to {len(phone_set) - 1}")
+    recordings = _cut(data["audio"], lengths)
+    phones = _segments(data, "phone", phone_set[labels], lengths)
+    words = [()] * len(recordings)
+    if "word" in data:
+        words = _segments(data, "word", data["word"], lengths)
+    rows = zip(data["ids"].tolist(), data["text"].tolist(), recordings, phones, words, strict=True)
     utterances = []
     for name, text, recording, phones_of_it, words_of_it in rows:
-        speaker, sentence = speaker_and_sentence(str(name))
+        speaker, sentence = speaker_and_sentence(name)
         floats = recording.astype("float32") / 2**15
         utterances.append(
-            Utterance(speaker, sentence, str(text), floats, rate, phones_of_it, words_of_it)
+            Utterance(speaker, sentence, text, floats, rate, phones_of_it, words_of_it)
         )
     return utterances
 
 
-def _segments(data, kind, recordings):
+def _segments(data, kind, labels, lengths):
     """For each recording a tuple of segments."""
+    columns = {f"{kind}_start": data[f"{kind}_start"], f"{kind}_end": data[f"{kind}_end"]}
+    if any(len(column) != len(labels) for column in columns.values()):
+        raise ValueError(f"there must be a start and an end for each {kind}")
+    for name, column in columns.items():
+        _check_range(name, column, 0, int(lengths.max()))
     counts = data[f"{kind}_counts"]
-    columns = [_cut(data[name], counts) for name in (f"{kind}_start", f"{kind}_end", kind)]
-    found = []
-    for recording, starts, ends, labels in zip(recordings, *columns, strict=True):
-        apart = kind == "word" or (starts[1:] >= ends[:-1]).all()
-        inside = (starts >= 0).all() and (ends <= len(recording)).all()
-        if not (apart and inside and (starts < ends).all()):
-            raise ValueError(f"a {kind} lies outside its recording, or over another one")
-        rows = zip(starts.tolist(), ends.tolist(), labels.tolist(), strict=True)
-        found.append(tuple(Segment(*row) for row in rows))
-    return found
+    if len(counts) != len(lengths):
+        raise ValueError(f"`{kind}_counts` must have a number for each recording")
+    counts = _counts(f"{kind}_counts", counts, len(labels), f"{kind}s")
+    starts, ends = (column.astype("int64") for column in columns.values())
+    recording = np.repeat(np.arange(len(counts)), counts)
+    apart = (starts[1:] >= ends[:-1]) | (recording[1:] != recording[:-1]) | (kind == "word")
+    if not (apart.all() and (starts < ends).all() and (ends <= lengths[recording]).all()):
+        raise ValueError(f"a {kind} lies outside its recording, or over another one")
+    rows = [_cut(column, counts) for column in (starts, ends, labels)]
+    return [
+        tuple(map(Segment, *(column.tolist() for column in columns)))
+        for columns in zip(*rows, strict=True)
+    ]
+
+
+def _counts(name, counts, total, of, least=0):
+    """Returns counts as int64, if they add up to `total`."""
+    _check_range(name, counts, least, total)
+    counts = counts.astype("int64")
+    if counts.sum() != total:
+        raise ValueError(f"`{name}` add up to {counts.sum()} of {total} {of}")
+    return counts
+
+
+def _check_range(name, values, least, most):
+    if len(values) and not least <= int(values.min()) <= int(values.max()) <= most:
+        raise ValueError(
+            f"`{name}` must lie from {least} to {most}. "
+            f"Received: from {values.min()} to {values.max()}"
+        )
 
 
 def _cut(flat, lengths):
-    if lengths.min(initial=0) < 0 or lengths.sum() != len(flat):
-        raise ValueError(f"lengths add up to {lengths.sum()} of {len(flat)}")
     return np.split(flat, np.cumsum(lengths)[:-1])
+
+
+def _timit_name(name):
+    speaker, separator, sentence = name.partition("/")
+    if not separator or "/" in sentence:
+        raise ValueError(f"`ids` must be a speaker and a sentence, as in dr1-fvmh0/sa1: {name!r}")
+    return speaker, sentence

@@ -217,6 +217,27 @@ BROKEN = {
     "backwards": lambda: shifted("phone_start", -1, 100_000),
     "counts": lambda: shifted("phone_counts", 0, 1),
     "lengths": lambda: shifted("lengths", 0, -1),
+    "lengths that overflow": lambda: changed(
+        lengths=np.array([2**62] * 4 + [220724], "int64"), audio=np.zeros(220724, "int16")
+    ),
+    "a negative length": lambda: changed(lengths=np.array([-1, 1, 0, 0, 220724])),
+    "float lengths": lambda: changed(lengths=np.array([220720.0, 1, 1, 1, 1])),
+    "lengths in a square": lambda: changed(lengths=np.ones((2, 2), int)),
+    "empty recordings": lambda: changed(lengths=np.array([220724, 0, 0, 0, 0])),
+    "places before the first phone": lambda: shifted("phone_label", 0, 200),
+    "float places": lambda: changed(phone_label=np.zeros(167)),
+    "starts beyond integers": lambda: changed(phone_start=np.full(167, 2**64 - 1, "uint64")),
+    "scalars": lambda: changed(audio=np.array(0, "int16")),
+    "a rate above all": lambda: changed(sample_rate=np.array(10**12)),
+    "a complex rate": lambda: changed(sample_rate=np.array(1j)),
+    "some of the words": lambda: changed(word_start=np.zeros(3, int)),
+    "pickles": lambda: changed(ids=np.array([{}] * 5)),
+    "nothing": lambda: changed(
+        **dict.fromkeys(("ids", "text"), np.array([], "U1")),
+        **dict.fromkeys(("lengths", "phone_counts", "phone_start"), np.array([], int)),
+        **dict.fromkeys(("phone_end", "phone_label"), np.array([], int)),
+        audio=np.array([], "int16"),
+    ),
 }
 
 
@@ -240,6 +261,14 @@ def test_one_corpus_is_not_taken_for_the_other(shared_data):
         speech.load_arctic(shared_data / "speech" / "timit_sample.npz")
     with pytest.raises(ValueError, match="not a file of labelled speech"):
         speech.load_timit(SHIPPED)
+
+
+def test_names_of_timit_are_a_speaker_and_a_sentence(tmp_path):
+    path = tmp_path / "speech.npz"
+    for name in ("fvmh0", "a/b/c"):
+        path.write_bytes(changed(ids=np.array([name] * 5), phone_set=np.array(["aa"] * 41)))
+        with pytest.raises(FileError, match="must be a speaker and a sentence"):
+            speech.load_timit(path)
 
 
 def test_a_missing_file_is_an_error_of_the_system(tmp_path):
