@@ -37,6 +37,29 @@ def reason_of(error):
     return error.strerror or str(error)
 
 
+def find(folder, suffixes):
+    """Returns the files of a folder and its subfolders with one of some suffixes, sorted by path.
+
+    Hidden files and folders, whose names start with a dot, do not count: systems and editors leave
+    files there that bear another one's suffix.
+
+    Args:
+        folder: The folder.
+        suffixes: The suffixes in small letters; those of files may be in any case.
+
+    Returns:
+        List of `pathlib.Path`; may be empty.
+    """
+    folder = Path(folder)
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in suffixes
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    ]
+
+
 def write_atomically(path, data):
     """Writes bytes to a file, all of them or none.
 

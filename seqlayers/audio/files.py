@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlayers import files
 from seqlayers.audio.decoding import STREAMED, AudioError, decode
 from seqlayers.checks import check_integer
-from seqlayers.files import write_atomically
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
@@ -52,16 +52,11 @@ def find(path):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if not path.is_dir():
         return [path]
-    files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES]
-    files = [file for file in files if file.is_file() and not _is_hidden(file.relative_to(path))]
-    if not files:
+    found = files.find(path, SUFFIXES)
+    if not found:
         kinds = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
         raise AudioError(f"the folder must hold a sound file ({kinds}). Received: none", path)
-    return files
-
-
-def _is_hidden(path):
-    return any(part.startswith(".") for part in path.parts)
+    return found
 
 
 def read(path, sample_rate=None, channel="mean", strict=True):
@@ -215,7 +210,7 @@ def write(path, samples, sample_rate, bits=16):
             "A WAV file cannot hold this sound. "
             f"Received: shape {samples.shape}, sample_rate={sample_rate} ({error})."
         ) from error
-    write_atomically(path, file.getvalue())
+    files.write_atomically(path, file.getvalue())
 
 
 def resample(samples, sample_rate, new_rate):

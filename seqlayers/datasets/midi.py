@@ -11,11 +11,12 @@ tracks are merged, and a note-off ends the oldest note of its pitch, channel and
 sounds.
 
 Files that break the standard are refused, with these exceptions: a note-off without a note is
-ignored; a note without an end sounds until its track ends; chunks of unknown kind and bytes after
-the last track are skipped. The percussion channel (10) is dropped, because its numbers are
-instruments and not pitches, as are notes outside the keyboard.
+ignored; a note without an end sounds until its track ends; a status byte counts on after a
+meta-event; bytes after the last track are skipped. The percussion channel (10) is dropped, because
+its numbers are instruments and not pitches, as are notes outside the keyboard.
 """
 
+import array
 import collections
 import io
 import os
@@ -27,10 +28,15 @@ import numpy as np
 
 from seqlayers.checks import check_integer, check_number
 from seqlayers.datasets.piano_roll import FIRST_NOTE, NUM_KEYS, check_roll
-from seqlayers.files import FileError, reason_of, write_atomically
+from seqlayers.files import FileError, find, reason_of, write_atomically
 
-MAX_FILE_BYTES = 4 * 2**20  # a file takes some hundred times its size in memory while it is read
-PERCUSSION = 9  # counted from 0
+SUFFIXES = (".mid", ".midi")
+MAX_FILE_BYTES = 4 * 2**20  # as many are read in a second or two
+NOTE_OFF, NOTE_ON = 0x8, 0x9  # the upper half of a status byte; the lower one is the channel
+ONE_BYTE = (0xC, 0xD)  # such messages have one data byte; the others have two
+SYSTEM, ESCAPE, META = 0xF0, 0xF7, 0xFF  # status bytes of events with a length
+END_OF_TRACK = 0x2F  # type of a meta-event
+PERCUSSION = 9  # channel, counted from 0
 TICKS_PER_BEAT = 480  # of the files we write
 LONGEST_DELTA = 2**28 - 1  # what four bytes of seven bits hold
 
@@ -54,7 +60,7 @@ class Folder(NamedTuple):
 
 
 def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
-    """Reads a MIDI file of format 0 or 1 as a piano-roll.
+    """Reads a MIDI file as a piano-roll.
 
     Args:
         path: The file.
@@ -66,9 +72,9 @@ def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
         uint8 array `(T, 88)` of 0 and 1, with at least one note.
 
     Raises:
-        MidiError: If the file is empty, damaged, not MIDI, of format 2, timed in SMPTE frames,
-            larger than `MAX_FILE_BYTES`, without a note that the grid can hold, or longer than
-            `max_steps`.
+        MidiError: If the file is empty, damaged, not MIDI, of format 2 with several tracks, timed
+            in SMPTE frames, larger than `MAX_FILE_BYTES`, without a note that the grid can hold, or
+            longer than `max_steps`.
         ValueError: If another argument is invalid.
         OSError: If there is no such file or it cannot be opened.
 
@@ -80,7 +86,11 @@ def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
     transpose = _check_options(step_in_beats, transpose, max_steps)
     try:
         ticks_per_beat, tracks = _parse(path)
-        notes = [note for track in tracks for note in _notes(track)]
+        notes, num_drums = zip(*(_notes(*track) for track in tracks), strict=True)
+        notes = np.concatenate(notes)
+        if not len(notes):
+            drums = f", but {sum(num_drums)} of percussion (channel 10), which has no pitches"
+            raise MidiError("there are no notes" + drums * any(num_drums))
         return _roll(notes, ticks_per_beat * step_in_beats, transpose, max_steps)
     except MidiError as error:
         raise MidiError(error.reason, path) from error.__cause__
@@ -143,7 +153,8 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
     """Reads all MIDI files in a folder and its subfolders. Files that cannot be read are listed.
 
     Args:
-        path: The folder. Files with the suffix `.mid` or `.midi`, in any case, are read.
+        path: The folder. Files with the suffix `.mid` or `.midi`, in any case, are read; hidden
+            files and folders, whose names start with a dot, are not.
         step_in_beats, transpose, max_steps: As in `read`.
 
     Returns:
@@ -162,9 +173,7 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
     if not folder.is_dir():
         raise NotADirectoryError(f"`path` must be a folder. Received: path={path}.")
     found = Folder([], [], [])
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in (".mid", ".midi") or not file.is_file():
-            continue
+    for file in find(folder, SUFFIXES):
         try:
             roll = read(file, step_in_beats, transpose, max_steps)
         except (MidiError, OSError) as error:
@@ -173,17 +182,20 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
             found.paths.append(file)
             found.rolls.append(roll)
     if not found.rolls:
-        first = "; the first: {}: {}".format(*found.skipped[0]) if found.skipped else ""
+        received = "none"
+        if found.skipped:
+            first = "{}: {}".format(*found.skipped[0])
+            received = f"{len(found.skipped)} that cannot be read; the first: {first}"
         raise MidiError(
-            "there must be a MIDI file that can be read, *.mid or *.midi. "
-            f"Received: {len(found.skipped)} that cannot{first}.",
+            "the folder must hold a MIDI file that can be read (*.mid, *.midi). "
+            f"Received: {received}.",
             folder,
         )
     return found
 
 
 def _parse(path):
-    """Returns the ticks per beat and the tracks, each a list of messages."""
+    """Returns the ticks per beat, and pairs `(place, bytes)` of the tracks."""
     size = os.stat(path).st_size
     if size > MAX_FILE_BYTES:
         raise MidiError(f"the file must have at most {MAX_FILE_BYTES} bytes. Received: {size}.")
@@ -194,10 +206,14 @@ def _parse(path):
     if len(header) < 6:
         raise MidiError("the header must have 6 bytes")
     kind, num_tracks, division = struct.unpack(">HHH", header[:6])
-    if kind > 1:
-        raise MidiError(f"the format must be 0 or 1. Received: {kind}")
+    if kind > 2:
+        raise MidiError(f"the format must be 0, 1 or 2. Received: {kind}")
     if num_tracks == 0 or (kind == 0 and num_tracks > 1):
         raise MidiError(f"format {kind} cannot have {num_tracks} tracks")
+    if kind == 2 and num_tracks > 1:
+        raise MidiError(
+            f"the {num_tracks} tracks of format 2 are pieces of their own; save each as a file"
+        )
     if division & 0x8000:
         raise MidiError("time must be in ticks per beat; this file counts SMPTE frames")
     if division == 0:
@@ -207,10 +223,10 @@ def _parse(path):
     while len(tracks) < num_tracks:
         if at == len(data):
             raise MidiError(f"truncated: {len(tracks)} of {num_tracks} tracks")
-        name, start = data[at : at + 4], at
+        name, start = data[at : at + 4], at + 8
         body, at = _chunk(data, at)
         if name == b"MTrk":
-            tracks.append(_messages(body, division, start))
+            tracks.append((start, body))
     if data[at : at + 4] == b"MTrk":
         raise MidiError(f"the header declares {num_tracks} tracks, but there are more")
     return division, tracks
@@ -227,48 +243,97 @@ def _chunk(data, at):
     return data[start:stop], stop
 
 
-def _messages(body, division, at):
-    """Returns the messages of a track, read by itself so that it cannot run into the next one."""
-    import mido
+def _notes(start, body):
+    """Returns integers `(notes, 3)` of tick on, tick off and note, and the number of drum beats.
 
-    header = struct.pack(">4sLHHH", b"MThd", 6, 0, 1, division)
-    alone = header + struct.pack(">4sL", b"MTrk", len(body)) + body
-    try:
-        (track,) = mido.MidiFile(file=io.BytesIO(alone)).tracks
-    except Exception as error:  # damaged bytes make mido raise a dozen kinds
-        reason = str(error) or "it ends within a message"
-        raise MidiError(f"damaged track at byte {at}: {reason}") from error
-    ends = [n for n, message in enumerate(track) if message.type == "end_of_track"]
-    if ends != [len(track) - 1]:
-        raise MidiError(f"damaged track at byte {at}: it must end with one end-of-track message")
-    if any(message.time > LONGEST_DELTA for message in track):
-        raise MidiError(f"damaged track at byte {at}: a time of more than four bytes")
-    return track
-
-
-def _notes(track):
-    """Yields triples (tick on, tick off, note), without percussion."""
+    Args:
+        start: Place of the track in the file, for messages.
+        body: The bytes of the track.
+    """
+    notes, num_drums, now = array.array("q"), 0, 0
     sounding = collections.defaultdict(collections.deque)
-    now = 0
-    for message in track:
-        now += message.time
-        if message.type not in ("note_on", "note_off") or message.channel == PERCUSSION:
-            continue
-        since = sounding[message.channel, message.note]
-        if message.type == "note_on" and message.velocity > 0:
-            since.append(now)
-        elif since:
-            yield since.popleft(), now, message.note
+    for now, status, note, velocity in _messages(start, body):
+        kind, channel = status >> 4, status & 15
+        starts = kind == NOTE_ON and velocity > 0
+        if channel == PERCUSSION:
+            num_drums += starts
+        elif starts:
+            sounding[channel, note].append(now)
+        elif kind in (NOTE_ON, NOTE_OFF) and (since := sounding[channel, note]):
+            notes.extend((since.popleft(), now, note))
     for (_, note), since in sounding.items():
         for on in since:
-            yield on, now, note
+            notes.extend((on, now, note))
+    return np.array(notes, "int64").reshape(-1, 3), num_drums
+
+
+def _messages(start, body):
+    """Yields `(tick, status, first data byte, second)` of a track; the last is its end.
+
+    All events of the standard are read, and all but messages of channels are skipped. mido, which
+    writes our files, refuses some legal ones and takes a hundred times the memory of a file.
+    """
+    now, at, running = 0, 0, None
+    try:
+        while True:
+            event = at
+            delta, at = _number(body, at)
+            now += delta
+            status = body[at]
+            if status >= 0x80:
+                at += 1
+            elif running is None:
+                raise MidiError("a status byte is missing")
+            else:
+                status = running
+            if status < SYSTEM:
+                running, first, second = status, body[at], 0
+                at += 1
+                if status >> 4 not in ONE_BYTE:
+                    second = body[at]
+                    at += 1
+                if (first | second) >= 0x80:
+                    raise MidiError("a data byte is missing")
+                yield now, status, first, second
+                continue
+            kind = None
+            if status == META:  # running status should end here, too, but files go on with it
+                kind, at = body[at], at + 1
+            elif status in (SYSTEM, ESCAPE):
+                running = None
+            else:
+                raise MidiError(f"there is no event of status {status:#04x}")
+            length, at = _number(body, at)
+            at += length
+            if at > len(body):
+                raise IndexError
+            if kind == END_OF_TRACK:
+                break
+        if at < len(body):
+            raise MidiError("the track must end with one end-of-track event; bytes follow it")
+        yield now, META, 0, 0
+    except IndexError:
+        where = "without one" if event == len(body) else "within another one"
+        reason = f"the track must end with one end-of-track event; it ends {where}"
+        raise MidiError(f"damaged track at byte {start + event}: {reason}") from None
+    except MidiError as error:
+        raise MidiError(f"damaged track at byte {start + event}: {error.reason}") from None
+
+
+def _number(body, at):
+    """Returns a number of variable length and the place behind it."""
+    value = 0
+    for place in range(at, at + 4):
+        byte = body[place]
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, place + 1
+    raise MidiError("a number has more than four bytes")
 
 
 def _roll(notes, ticks_per_step, transpose, max_steps):
-    if not notes:
-        raise MidiError("there are no notes")
-    ticks = np.array([note[:2] for note in notes], "float64")  # [notes, 2]
-    keys = np.array([note[2] for note in notes]) + (transpose - FIRST_NOTE)
+    ticks = notes[:, :2].astype("float64")
+    keys = notes[:, 2] + (transpose - FIRST_NOTE)
     if ticks.max() >= (max_steps + 1.5) * ticks_per_step:
         raise MidiError(
             f"the roll would be longer than max_steps={max_steps}; use longer steps, or raise it"
@@ -276,13 +341,18 @@ def _roll(notes, ticks_per_step, transpose, max_steps):
     grid = np.floor(ticks / ticks_per_step + 0.5).astype("int64")
     steps = int(grid[:, 1].max())
     there = (keys >= 0) & (keys < NUM_KEYS)
+    if not there.any():
+        raise MidiError(
+            f"no note is on the keyboard, from {FIRST_NOTE} to {FIRST_NOTE + NUM_KEYS - 1}. "
+            f"Received: from {notes[:, 2].min()} to {notes[:, 2].max()}, transpose={transpose}."
+        )
     (on, off), keys = grid[there].T, keys[there]
     changes = np.zeros((steps + 1, NUM_KEYS), "int32")
     np.add.at(changes, (on, keys), 1)
     np.add.at(changes, (off, keys), -1)
     roll = (np.cumsum(changes, axis=0, out=changes)[1:-1] > 0).astype("uint8")
     if not roll.any():
-        raise MidiError("no note is both on the keyboard and long enough; use shorter steps")
+        raise MidiError("no note on the keyboard is long enough to be seen; use shorter steps")
     return roll
 
 

@@ -238,8 +238,8 @@ def test_a_lone_note_off_is_ignored_and_a_hanging_note_ends_with_its_track(read)
 def test_percussion_is_left_out(read):
     drums = NOTE.replace(b"\x90", b"\x99").replace(b"\x80", b"\x89")
     assert read(header(tracks=2) + track(NOTE) + track(drums, drums)) == (1, [(0, 60)])
-    with pytest.raises(midi.MidiError, match="no notes"):
-        read(header() + track(drums))
+    with pytest.raises(midi.MidiError, match="no notes, but 2 of percussion"):
+        read(header() + track(drums, drums))
 
 
 def test_unknown_chunks_long_headers_and_bytes_after_the_end_are_skipped(read):
@@ -250,6 +250,45 @@ def test_unknown_chunks_long_headers_and_bytes_after_the_end_are_skipped(read):
     )
 
 
+LEGAL = {
+    "an escape": b"\x00\xf7\x01\xf8",
+    "an escape of nothing": b"\x00\xf7\x00",
+    "an escape of a note": b"\x00\xf7\x03\x90\x40\x40",
+    "a system message": b"\x00\xf0\x05\x7e\x7f\x09\x01\xf7",
+    "a system message in three parts": b"\x00\xf0\x03\x43\x12\x00"
+    + b"\x81\x48\xf7\x06\x43\x12\x00\x43\x12\x00"
+    + b"\x64\xf7\x04\x43\x12\x00\xf7",
+    "a long system message": b"\x00\xf0\x81\x00" + bytes(127) + b"\xf7",
+    "an unknown meta-event": b"\x00\xff\x6e\x02\xff\xf7",
+    "a meta-event longer than is known": b"\x00\xff\x51\x05\x07\xa1\x20\x01\x02",
+    "a meta-event shorter than is known": b"\x00\xff\x51\x00",
+    "a sequence number left out": b"\x00\xff\x00\x00",
+    "a key of the future": b"\x00\xff\x59\x02\x09\x03",
+    "a meter of thirds": b"\x00\xff\x58\x04\x04\xff\x18\x08",
+    "text of any bytes": b"\x00\xff\x01\x04\xff\xfe\x00\x80",
+    "messages of all other kinds": b"\x00\xb0\x07\x64\x00\xc0\x05\x00\x06\x00\xd0\x40"
+    + b"\x00\xe0\x00\x40\x00\xa0\x3c\x10",
+    "running status around a meta-event": b"\x00\xb0\x07\x64\x00\xff\x01\x00\x00\x07\x65",
+    "a time in four bytes": b"\x80\x80\x80\x00\xb0\x07\x64",
+}
+
+
+@pytest.mark.parametrize("event", LEGAL.values(), ids=LEGAL)
+def test_all_events_of_the_standard_are_read(read, event):
+    alone = read(header() + track(NOTE))
+    assert read(header() + track(NOTE, event)) == alone
+    assert read(header() + track(event, NOTE))[1][-1][1] == 60
+
+
+def test_the_time_of_an_unknown_event_counts(read):
+    unknown = b"\x87\x40\xff\x6e\x00"
+    assert read(header() + track(unknown, NOTE)) == (3, [(2, 60)])
+
+
+def test_format_2_with_one_track_is_read(read):
+    assert read(header(kind=2) + track(NOTE)) == (1, [(0, 60)])
+
+
 @pytest.mark.parametrize(
     "data, message",
     [
@@ -258,8 +297,8 @@ def test_unknown_chunks_long_headers_and_bytes_after_the_end_are_skipped(read):
         (b"MThd", "truncated"),
         (b"MThd" + struct.pack(">L", 2) + b"\x00\x01", "header must have 6 bytes"),
         (b"MThd" + b"\xff\xff\xff\xff" + bytes(20), "truncated"),
-        (header(kind=2) + track(NOTE), "format must be 0 or 1"),
-        (header(kind=65535) + track(NOTE), "format must be 0 or 1"),
+        (header(kind=2, tracks=2) + track(NOTE) * 2, "2 tracks of format 2 are pieces"),
+        (header(kind=65535) + track(NOTE), "format must be 0, 1 or 2"),
         (header(tracks=0), "cannot have 0 tracks"),
         (header(kind=0, tracks=2) + track(NOTE) * 2, "format 0 cannot have 2 tracks"),
         (header(division=0) + track(NOTE), "at least 1 tick"),
@@ -270,16 +309,20 @@ def test_unknown_chunks_long_headers_and_bytes_after_the_end_are_skipped(read):
         (header() + track(NOTE, end=b""), "must end with one end-of-track"),
         (header() + track(NOTE, END), "must end with one end-of-track"),
         (header() + track(END, NOTE, end=b""), "must end with one end-of-track"),
-        (header() + track(b"\x00\x3c\x40"), "damaged track at byte 14"),
-        (header() + track(b"\x00\x90\x3c", end=b""), "it ends within a message"),
-        (header() + track(b"\x00\xf4"), "undefined status byte"),
-        (header() + track(b"\x00\xff\x51\x00"), "damaged track"),
+        (header() + track(b"\x00\x3c\x40"), "track at byte 22: a status byte is missing"),
+        (header() + track(NOTE, b"\x00\x90\x3c", end=b""), "byte 32: .* within another one"),
+        (header() + track(b"\x00\x90\x3c", NOTE), "a data byte is missing"),
+        (header() + track(b"\x00\xf4"), "no event of status 0xf4"),
+        (header() + track(b"\x00\xf8"), "no event of status 0xf8"),
+        (header() + track(b"\x00\xff"), "within another one"),
+        (header() + track(b"\x00\xf0\x01\xf7\x00\x3c\x40"), "a status byte is missing"),
         (header() + track(b"\x00\xff\x01\x7fabc"), "damaged track"),
+        (header() + track(b"\x00\xff\x01\xff\xff\xff\xff\x7f"), "more than four bytes"),
         (header() + track(b"\x8f\xff\xff\xff\x7f\x90\x3c\x40"), "more than four bytes"),
         (header() + track(NOTE, b"\xff\xff\xff\x7f\x90\x3c\x40\x00\x3c\x00"), "max_steps"),
         (header() + track(), "no notes"),
         (header() + track(b"\x00\x90\x3c\x40\x01\x3c\x00"), "long enough"),
-        (header() + track(NOTE.replace(b"\x3c", b"\x02")), "on the keyboard"),
+        (header() + track(NOTE.replace(b"\x3c", b"\x02")), "no note is on the keyboard"),
     ],
 )
 def test_damaged_and_foreign_files_are_refused_by_name(read, data, message):
@@ -353,6 +396,9 @@ def test_a_folder_gives_what_it_can_and_tells_what_it_skipped(tmp_path):
     (tmp_path / "below").mkdir()
     (tmp_path / "folder.mid").mkdir()
     midi.write(tmp_path / "b.MID", roll)
+    (tmp_path / "._b.mid").write_bytes(b"left by a system")
+    (tmp_path / ".trash").mkdir()
+    midi.write(tmp_path / ".trash" / "c.mid", roll)
     midi.write(tmp_path / "below" / "a.midi", roll)
     (tmp_path / "broken.mid").write_bytes(b"MThd")
     (tmp_path / "notes.txt").write_bytes(b"no music")
@@ -364,10 +410,12 @@ def test_a_folder_gives_what_it_can_and_tells_what_it_skipped(tmp_path):
 
 
 def test_a_folder_without_music_is_an_error(tmp_path):
-    with pytest.raises(midi.MidiError, match="must be a MIDI file that can be read"):
+    with pytest.raises(midi.MidiError, match="must hold a MIDI file.* Received: none"):
         midi.read_folder(tmp_path)
     (tmp_path / "broken.mid").write_bytes(b"")
-    with pytest.raises(midi.MidiError, match="1 that cannot.*broken.mid: empty file"):
+    with pytest.raises(
+        midi.MidiError, match="1 that cannot be read; the first: .*broken.mid: empty file"
+    ):
         midi.read_folder(tmp_path)
     with pytest.raises(NotADirectoryError, match="must be a folder"):
         midi.read_folder(tmp_path / "broken.mid")

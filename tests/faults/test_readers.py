@@ -71,28 +71,43 @@ def track(body):
     return b"MTrk" + struct.pack(">L", len(body)) + body
 
 
-def deltas():
-    return st.integers(0, 3).map(lambda n: b"\xff" * n) | st.just(b"\x00")
+def mostly(right, wrong, of=12):
+    """Draws from `right`, and once in `of` times from `wrong`."""
+    return st.integers(1, of).flatmap(lambda n: wrong if n == of else right)
+
+
+def joined(*parts):
+    """Draws bytes of each part, one after the other."""
+    return st.tuples(*parts).map(b"".join)
 
 
 def midi_files():
-    """MIDI files of legal and illegal parts, in legal and illegal order."""
-    byte = st.integers(0, 255).map(lambda n: bytes([n]))
+    """MIDI files of the standard's parts, most of them in legal order."""
+    data = st.binary(max_size=9).map(lambda data: bytes([len(data)]) + data)
+    notes = [b"\x90\x3c\x40", b"\x90\x3c\x00", b"\x80\x3c\x00", b"\x99\x3c\x40", b"\x91\x05\x40"]
+    others = [b"\xb0\x07\x07", b"\xe0\x00\x40", b"\xa0\x3c\x02", b"\xc1\x05", b"\xd1\x05"]
     event = st.one_of(
-        st.tuples(st.sampled_from([b"\x90", b"\x80", b"\xb0", b""]), st.just(b"\x3c\x40")),
-        st.tuples(st.sampled_from([b"\xc1", b"\xd1"]), st.just(b"\x05")),
-        st.tuples(st.sampled_from([b"\xf0", b"\xf7"]), byte, st.binary(max_size=6)),
-        st.tuples(st.just(b"\xff"), byte, byte, st.binary(max_size=6)),
-        st.tuples(byte, byte, byte),
-    ).map(b"".join)
-    body = st.lists(st.tuples(deltas() | byte, event).map(b"".join), max_size=12).map(b"".join)
-    tracks = st.lists(
-        st.tuples(body, st.sampled_from([b"\x00\xff\x2f\x00", b""])).map(b"".join).map(track),
-        max_size=3,
+        st.sampled_from(notes),
+        st.sampled_from(others),
+        joined(st.sampled_from([b"\xf0", b"\xf7"]), data),
+        joined(st.just(b"\xff"), st.binary(min_size=1, max_size=1), data),
     )
-    numbers = st.sampled_from([0, 1, 2, 3, 480, 0x7FFF, 0xE728, 0xFFFF])
-    head = st.tuples(numbers, numbers, numbers).map(lambda n: b"MThd" + struct.pack(">LHHH", 6, *n))
-    return st.tuples(head, tracks.map(b"".join)).map(b"".join)
+    delta = st.sampled_from([b"\x00", b"\x01", b"\x83\x60", b"\x87\x40"])
+    delta = mostly(delta, st.just(b"\xff\xff\xff\x7f"), of=30)
+    event = joined(delta, mostly(event, st.binary(max_size=4), of=30))
+    body = st.lists(event, max_size=12).map(b"".join)
+    end = mostly(st.sampled_from([b"\x00\xff\x2f\x00", b"\x83\x60\xff\x2f\x00"]), st.just(b""))
+    tracks = st.lists(joined(body, end).map(track), min_size=1, max_size=3)
+    kind = mostly(st.just(1), st.integers(0, 3), of=6)
+    more = mostly(st.just(0), st.sampled_from([1, -1]))
+    division = mostly(st.just(480), st.sampled_from([0, 1, 24, 0x7FFF, 0xE728]), of=6)
+
+    def whole(parts):
+        kind, more, division, tracks = parts
+        head = struct.pack(">LHHH", 6, kind, len(tracks) + more, division)
+        return b"MThd" + head + b"".join(tracks)
+
+    return st.tuples(kind, more, division, tracks).map(whole)
 
 
 def test_midi_files(tmp_path, tried):
