@@ -6,9 +6,11 @@ between leaves a sibling whose name starts with `.tmp-`; it is never read and ma
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import stat
 from pathlib import Path
 
 
@@ -27,7 +29,7 @@ class FileError(ValueError):
     def __init__(self, reason, path=None):
         self.reason = reason
         self.path = None if path is None else os.fspath(path)
-        super().__init__(reason if path is None else f"{self.path}: {reason}")
+        super().__init__(reason if path is None else f"{printable(path)}: {reason}")
 
 
 def reason_of(error):
@@ -35,6 +37,36 @@ def reason_of(error):
     if isinstance(error, FileError):
         return error.reason
     return error.strerror or str(error)
+
+
+def printable(path):
+    """Returns the name of a file as text that any terminal and any UTF-8 file can take.
+
+    Bytes that are not UTF-8, line breaks and control characters are escaped as in Python strings.
+    """
+    text = os.fsdecode(path)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def check_regular_file(path, error=FileError):
+    """Refuses a path whose reading could wait or go on for ever. Call it before opening.
+
+    Args:
+        path: The file. A symbolic link counts as the file that it points to.
+        error: Class of the error, `FileError` or a kind of it.
+
+    Raises:
+        FileError: If there is a pipe, a socket or a device at `path`.
+        IsADirectoryError: If there is a folder.
+        OSError: If there is nothing.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(mode), "a device")
+        raise error(f"the path must name a regular file. Received: {kind}", path)
 
 
 def find(folder, suffixes):

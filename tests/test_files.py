@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,39 @@ def test_a_file_is_made_and_replaced(tmp_path):
     files.write_atomically(str(path), bytearray(b"two"))
     assert path.read_bytes() == b"two"
     assert names(tmp_path) == ["roll.mid"]
+
+
+def test_only_regular_files_are_read(old, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    files.check_regular_file(old)
+    (tmp_path / "link").symlink_to(old)
+    files.check_regular_file(tmp_path / "link")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        for path, kind in (
+            (tmp_path / "pipe", "a pipe"),
+            (tmp_path / "socket", "a socket"),
+            ("/dev/zero", "a device"),
+        ):
+            with pytest.raises(files.FileError, match=f"{path}: .*regular file. Received: {kind}"):
+                files.check_regular_file(path)
+    with pytest.raises(IsADirectoryError) as raised:
+        files.check_regular_file(tmp_path)
+    assert raised.value.filename == str(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        files.check_regular_file(tmp_path / "missing")
+
+
+def test_names_that_are_not_text_are_escaped():
+    names = {
+        b"caf\xc3\xa9 1.wav": "café 1.wav",
+        b"caf\xe9.wav": r"caf\udce9.wav",
+        b"a\n\x1b": r"a\n\x1b",
+    }
+    for name, shown in names.items():
+        assert files.printable(Path(os.fsdecode(name))) == shown
+        assert str(files.FileError("damaged", os.fsdecode(name))) == f"{shown}: damaged"
 
 
 def test_the_temporary_name_keeps_folder_and_ending(old):

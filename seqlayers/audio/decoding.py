@@ -6,12 +6,11 @@ marks the end of the stream.
 """
 
 import os
-import stat
 import struct
 
 import numpy as np
 
-from seqlayers.files import FileError
+from seqlayers.files import FileError, check_regular_file
 
 LARGE_BLOCK = 2**18  # numbers in all channels
 SMALL_BLOCK = 4096  # samples; at most as many are lost before the place where a file is damaged
@@ -82,8 +81,7 @@ def _decoded(path, channel, strict, size):
 
 
 def _check_container(path, strict):
-    if stat.S_ISFIFO(os.stat(path).st_mode):  # opening a pipe would wait for its other end
-        raise AudioError("not a regular file")
+    check_regular_file(path, AudioError)
     with open(path, "rb") as file:
         head = file.read(12)
         size = os.fstat(file.fileno()).st_size

@@ -11,7 +11,7 @@ import traceback
 
 import click
 
-from seqlayers.files import FileError
+from seqlayers.files import FileError, printable
 
 DEBUG, HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`
 SHOWN = 10  # most skipped files that are listed
@@ -56,7 +56,7 @@ class Commands(click.Group):
 def _explain(error):
     """Returns the message and the exit status for an exception."""
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}.", 2
+        return f"{printable(str(error.filename))}: {error.strerror}.", 2
     if isinstance(error, ValueError | OSError):
         return str(error), 2
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
@@ -110,7 +110,7 @@ def list_skipped(skipped, read, kind):
         return
     click.echo(f"Skipped {len(skipped)} of {len(skipped) + read} {kind}:", err=True)
     for file, reason in skipped[:SHOWN]:
-        click.echo(f"  {file}: {reason}", err=True)
+        click.echo(f"  {printable(file)}: {reason}", err=True)
     if len(skipped) > SHOWN:
         click.echo(f"  and {len(skipped) - SHOWN} more", err=True)
 

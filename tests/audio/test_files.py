@@ -309,10 +309,13 @@ def test_sound_files_of_a_folder_are_found_by_suffix(tmp_path):
     assert raised.value.filename == str(tmp_path / "nowhere")
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+@pytest.mark.parametrize("reader", [audio.read, audio.sample_rate_of, audio.segments_of_file])
+def test_what_never_ends_is_refused_and_not_waited_for(tmp_path, reader):
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(audio.AudioError, match="pipe.wav: not a regular file"):
-        audio.read(tmp_path / "pipe.wav")
+    with pytest.raises(audio.AudioError, match="pipe.wav: the path must name a regular file"):
+        reader(tmp_path / "pipe.wav")
+    with pytest.raises(audio.AudioError, match="/dev/zero: .*Received: a device"):
+        reader("/dev/zero")
 
 
 def test_the_rate_of_a_file_is_read_without_its_samples(path):
