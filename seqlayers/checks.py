@@ -4,8 +4,14 @@ import contextlib
 import math
 import numbers
 import operator
+import reprlib
 
 import numpy as np
+
+# What was received, in messages: as `repr` writes it, but cut where it is long or nested deeply.
+_SHORT = reprlib.Repr()
+_SHORT.maxother = _SHORT.maxstring = _SHORT.maxlong = 200
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
 
 
 def check_integer(name, value, least=1, most=None):
@@ -26,7 +32,9 @@ def check_integer(name, value, least=1, most=None):
     outside = number is None or number < least or (most is not None and number > most)
     if isinstance(value, bool | np.bool_) or outside:
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"`{name}` must be an integer {bounds}. Received: {name}={value!r}.")
+        raise ValueError(
+            f"`{name}` must be an integer {bounds}. Received: {name}={_SHORT.repr(value)}."
+        )
     return number
 
 
@@ -58,7 +66,8 @@ def check_number(name, value, least=None, above=None, most=None, below=None):
         if least is not None and most is not None:
             bounds = f"from {least:g} to {most:g}"
         raise ValueError(
-            f"`{name}` must be a finite number {bounds}".rstrip() + f". Received: {name}={value!r}."
+            f"`{name}` must be a finite number {bounds}".rstrip()
+            + f". Received: {name}={_SHORT.repr(value)}."
         )
     return number
 
@@ -76,7 +85,7 @@ def check_choice(name, value, choices):
     """
     if not isinstance(value, str) or value not in choices:
         known = " or ".join(f'"{choice}"' for choice in choices)
-        raise ValueError(f"`{name}` must be {known}. Received: {name}={value!r}.")
+        raise ValueError(f"`{name}` must be {known}. Received: {name}={_SHORT.repr(value)}.")
     return value
 
 

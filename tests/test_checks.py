@@ -62,3 +62,14 @@ def test_a_choice_is_one_of_the_strings():
     for value in ("c", None, ["a"]):
         with pytest.raises(ValueError, match='`mode` must be "a" or "b"'):
             check_choice("mode", value, ("a", "b"))
+
+
+def test_what_was_received_is_shown_in_short():
+    nested = []
+    for _ in range(5000):
+        nested = [nested]
+    for check in (check_integer, check_number):
+        for value in (nested, "a" * 10_000, list(range(10_000))):
+            with pytest.raises(ValueError, match="Received: n=") as error:
+                check("n", value)
+            assert len(str(error.value)) < 500

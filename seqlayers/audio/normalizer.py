@@ -42,7 +42,7 @@ class Normalizer:
         clipped: Whether normalised frames are clipped to [0, 1].
 
     Raises:
-        ValueError: If `shift` and `divisor` are not such arrays, or not finite.
+        ValueError: If an argument has another type or shape, or is not finite.
 
     Example:
         >>> normalizer = Normalizer.fit([np.array([[1.0, 7.0], [3.0, 7.0]])])
@@ -55,15 +55,20 @@ class Normalizer:
     clipped: bool = False
 
     def __post_init__(self):
-        shape = np.shape(self.shift)
         for name in ("shift", "divisor"):
             values = check_finite(name, getattr(self, name)).astype("float64")
-            if values.ndim != 1 or not len(values) or values.shape != shape:
-                raise ValueError(
-                    "`shift` and `divisor` must each be an array `(F,)`. "
-                    f"Received: shapes {shape} and {np.shape(self.divisor)}."
-                )
             object.__setattr__(self, name, values)
+        shapes = self.shift.shape, self.divisor.shape
+        if self.shift.ndim != 1 or not self.shift.size or shapes[0] != shapes[1]:
+            raise ValueError(
+                "`shift` and `divisor` must each be an array `(F,)`. "
+                f"Received: shapes {shapes[0]} and {shapes[1]}."
+            )
+        if not isinstance(self.clipped, bool | np.bool_):
+            raise ValueError(
+                "`clipped` must be True or False. "
+                f"Received: an object of class {type(self.clipped).__name__}."
+            )
         if self.divisor.astype("float32").min() <= 0:
             raise ValueError(
                 "`divisor` must be positive in float32. "
@@ -127,13 +132,28 @@ class Normalizer:
 
     @classmethod
     def from_config(cls, config):
-        """Returns the normaliser that `get_config` describes."""
+        """Returns the normaliser that `get_config` describes.
+
+        Raises:
+            ValueError: If `config` is anything else.
+        """
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(config, dict) or not {"shift", "divisor"} <= set(config):
+            raise ValueError(
+                "`config` must be a dict with `shift` and `divisor`, as `get_config` returns it. "
+                f"Received: an object of class {type(config).__name__}."
+            )
         config = dict(config)
         # Earlier versions had two classes and wrote their name.
         name = config.pop("class", None)
         if name is not None:
             check_choice("class", name, ("Normalizer", "UnitNormalizer"))
             config["clipped"] = name == "UnitNormalizer"
+        if unknown := [str(name) for name in config if name not in fields]:
+            raise ValueError(
+                f"`config` must have no other entries than {', '.join(sorted(fields))}. "
+                f"Received: {unknown[0]}."
+            )
         return cls(**config)
 
     def _moved(self, frames, move):

@@ -93,6 +93,41 @@ def test_a_config_of_an_earlier_version_names_a_class():
         Normalizer.from_config({"class": "Path"} | numbers)
 
 
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+RIGHT = {"shift": [0.0], "divisor": [1.0], "clipped": False}
+
+
+@pytest.mark.parametrize(
+    "config, reason",
+    [
+        (None, "`config` must be a dict"),
+        ([1], "`config` must be a dict"),
+        (nested(5000), "`config` must be a dict"),
+        ({"shift": [0.0]}, "`config` must be a dict with `shift` and `divisor`"),
+        (RIGHT | {"scale": 1}, "no other entries.*scale"),
+        (RIGHT | {"class": nested(5000)}, "`class` must be"),
+        (RIGHT | {"clipped": "no"}, "`clipped` must be True or False"),
+        (RIGHT | {"clipped": nested(5000)}, "`clipped` must be True or False"),
+        *[
+            (RIGHT | {name: value}, f"`{name}` must be|`shift` and `divisor` must each be")
+            for name in ("shift", "divisor")
+            for value in (nested(60), nested(5000), {}, "1", ["1"], [None], [10**400], [1e39], [])
+        ],
+        (RIGHT | {"divisor": [0]}, "`divisor` must be positive"),
+        (RIGHT | {"shift": [float("nan")]}, "`shift` must be finite"),
+    ],
+)
+def test_what_is_no_config_is_refused(config, reason):
+    with pytest.raises(ValueError, match=reason):
+        Normalizer.from_config(config)
+
+
 def test_keras_normalises_alike(rng):
     import keras
 
