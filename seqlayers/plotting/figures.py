@@ -1,7 +1,11 @@
 """The parts of all pictures: figures, heat maps, colors, and checks of the data."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 
+from seqlayers.checks import check_number
 from seqlayers.files import replacing
 
 # Colors of real data, of its reconstruction by a model, and of what a model generates.
@@ -9,15 +13,38 @@ REAL, RECONSTRUCTED, GENERATED = "#222222", "#b4541a", "#1f5fa8"
 
 
 def save(figure, path, dpi=110):
-    """Writes a figure to a file, in the format of its suffix.
+    """Writes a figure to a file, in the format of its suffix, or as PNG if it has none.
 
     Args:
         figure: A `matplotlib.figure.Figure`.
         path: File to write; its folder must exist. If writing fails, an older file stays.
         dpi: Dots per inch.
+
+    Raises:
+        ValueError: If `figure` is no figure, `path` is no file name, or Matplotlib writes no format
+            of its suffix.
+        OSError: If the file cannot be written.
     """
+    from matplotlib.figure import Figure
+
+    if not isinstance(figure, Figure):
+        raise ValueError(
+            "`figure` must be a Matplotlib figure, as the functions of `plotting` return it. "
+            f"Received: an object of class {type(figure).__name__}."
+        )
+    if not isinstance(path, str | Path):
+        raise ValueError(f"`path` must be a file name. Received: path={path!r}.")
+    check_number("dpi", dpi, above=0)
+    # Matplotlib adds a suffix to a name that has none unless it is told the format.
+    kind = Path(path).suffix[1:].lower() or "png"
+    known = sorted(figure.canvas.get_supported_filetypes())
+    if kind not in known:
+        raise ValueError(
+            f"`path` must have a suffix of a picture ({', '.join(known)}), or none for PNG. "
+            f"Received: path={path}."
+        )
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=dpi)
+        figure.savefig(temporary, dpi=dpi, format=kind)
 
 
 def new_figure(rows, height, columns=1, sharex=True, **options):
@@ -57,6 +84,26 @@ def heat_map(axes, values, first=0, vmin=0, **options):
     return image(axes, values, extent, vmin=vmin, **options)
 
 
+def check_dict(name, value):
+    """Returns `value` as a dict. Raises a ValueError unless it is one with at least one entry."""
+    if not isinstance(value, Mapping) or not value:
+        received = "none" if isinstance(value, Mapping) else type(value).__name__
+        raise ValueError(f"`{name}` must be a dict with at least one entry. Received: {received}.")
+    return dict(value)
+
+
+def check_list(name, value):
+    """Returns `value` as a list. Raises a ValueError unless it is one with at least one item."""
+    try:
+        items = [] if isinstance(value, bytes | Mapping) else list(value)
+    except TypeError:  # neither a list nor anything like one
+        items = []
+    if not items:
+        received = "none" if value is not None and not np.size(value) else type(value).__name__
+        raise ValueError(f"`{name}` must be a list with at least one item. Received: {received}.")
+    return items
+
+
 def check_numbers(name, values, shape, low=-np.inf, high=np.inf):
     """Returns `values` as an array of a shape such as `"(time, bins)"`, with none of its sizes 0.
 
@@ -65,7 +112,7 @@ def check_numbers(name, values, shape, low=-np.inf, high=np.inf):
     """
     try:
         array = np.asarray(values)
-    except ValueError:  # rows of several lengths
+    except (TypeError, ValueError):  # rows of several lengths
         array = np.empty(0, object)
     problem = None
     if array.dtype.kind not in "biuf":

@@ -1,6 +1,6 @@
 """Pictures of the contents of a memory split by frequency."""
 
-from seqlayers.plotting.figures import check_numbers, heat_map, new_figure
+from seqlayers.plotting.figures import check_dict, check_numbers, heat_map, new_figure
 
 _SHAPE = "(time, memory states, frequencies)"  # of one sequence
 
@@ -25,13 +25,12 @@ def state_frequency(spectra, fractions=(0.25, 0.5, 0.75, 1.0)):
             lies outside (0, 1].
     """
     spectra = {
-        name: check_numbers(f"spectra[{name!r}]", a, _SHAPE, low=0) for name, a in spectra.items()
+        name: check_numbers(f"spectra[{name!r}]", a, _SHAPE, low=0)
+        for name, a in check_dict("spectra", spectra).items()
     }
-    if not spectra or not len(fractions) or not all(0 < part <= 1 for part in fractions):
-        raise ValueError(
-            "`spectra` and `fractions` must not be empty, and fractions must lie in (0, 1]. "
-            f"Received: {len(spectra)} spectra and fractions={fractions!r}."
-        )
+    fractions = check_numbers("fractions", fractions, "(times,)", 0, 1)
+    if not fractions.all():
+        raise ValueError("`fractions` must lie in (0, 1]; time starts at 1. Received: 0.")
     figure = new_figure(len(spectra), 1.7, columns=len(fractions), sharex=False)
     axes = iter(figure.axes[:])
     for name, amplitudes in spectra.items():

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from seqlayers.checks import check_choice, check_integer
 from seqlayers.plotting.figures import (
     GENERATED,
     REAL,
     RECONSTRUCTED,
+    check_list,
     check_numbers,
     image,
     new_figure,
@@ -37,14 +39,16 @@ def piano_rolls(rolls, titles, kinds, first_note=FIRST_NOTE):
         ValueError: If the lists differ in length or are empty, a kind is unknown, or rolls hold
             values outside [0, 1] or differ in their number of keys.
     """
-    if not len(rolls) or not len(rolls) == len(titles) == len(kinds):
+    rolls, titles = check_list("rolls", rolls), check_list("titles", titles)
+    kinds = check_list("kinds", kinds)
+    if not len(rolls) == len(titles) == len(kinds):
         raise ValueError(
-            "`rolls`, `titles` and `kinds` must be lists of one length above 0. "
+            "`rolls`, `titles` and `kinds` must be lists of one length. "
             f"Received: {len(rolls)} rolls, {len(titles)} titles and {len(kinds)} kinds."
         )
-    for kind in kinds:
-        if kind not in KINDS:
-            raise ValueError(f"`kinds` must be among {', '.join(KINDS)}. Received: {kind!r}.")
+    for n, kind in enumerate(kinds):
+        check_choice(f"kinds[{n}]", kind, KINDS)
+    first_note = check_integer("first_note", first_note, least=0, most=127)
     rolls = [
         check_numbers(f"rolls[{n}]", roll, "(time, keys)", 0, 1) for n, roll in enumerate(rolls)
     ]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from seqlayers.plotting.figures import check_numbers, new_figure
+from seqlayers.checks import check_number
+from seqlayers.plotting.figures import check_dict, check_list, check_numbers, new_figure
 
 
 def learning_curve(epochs, scores, references=None, ylabel="nats per frame"):
@@ -20,14 +21,16 @@ def learning_curve(epochs, scores, references=None, ylabel="nats per frame"):
     Raises:
         ValueError: If there are no scores, or not one for each epoch.
     """
-    if not scores:
-        raise ValueError("`scores` must hold at least one list. Received: none.")
+    scores, epochs = check_dict("scores", scores), check_numbers("epochs", epochs, "(epochs,)")
+    references = check_dict("references", references) if references is not None else {}
+    for name, value in references.items():
+        check_number(f"references[{name!r}]", value)
     figure = new_figure(1, height=3.5)
     (axes,) = figure.axes
     for name, values in scores.items():
         _curve(axes, name, epochs, values, f"scores[{name!r}]")
     for style, (name, value) in zip(
-        ("--", ":", "-.") * len(references or ()), (references or {}).items(), strict=False
+        ("--", ":", "-.") * len(references), references.items(), strict=False
     ):
         axes.axhline(value, linestyle=style, color="#777777", label=f"{name} {value:.2f}")
     _finish_curves(axes, ylabel)
@@ -59,16 +62,25 @@ def monitor_curves(history, groups=None):
         >>> history["val_log_likelihood"] = range(5, 51, 5), history["val_log_likelihood"]
         >>> figure = monitor_curves(history)
     """
+    history = check_dict("history", history)
     if groups is None:
         groups = {name: [name] for name in history}
-    if not groups or not all(len(names) for names in groups.values()):
-        raise ValueError(
-            "`history` and `groups` must name at least one curve for each panel. "
-            f"Received: {list(history)} and groups={groups!r}."
-        )
-    unknown = [name for names in groups.values() for name in names if name not in history]
+    groups = {
+        label: check_list(f"groups[{label!r}]", names)
+        for label, names in check_dict("groups", groups).items()
+    }
+    known = list(history)
+    unknown = [name for names in groups.values() for name in names if name not in known]
     if unknown:
         raise ValueError(f"`groups` must name curves of `history`. Received: {unknown}.")
+    for name, values in history.items():
+        if not isinstance(values, tuple):
+            history[name] = check_list(f"history[{name!r}]", values)
+        elif len(values) != 2:
+            raise ValueError(
+                f"`history[{name!r}]` must be a list of values, or a pair `(epochs, values)`. "
+                f"Received: {len(values)} items."
+            )
     lengths = {name: len(v) for name, v in history.items() if not isinstance(v, tuple)}
     if len(set(lengths.values())) > 1:
         raise ValueError(
@@ -103,6 +115,7 @@ def confusion_matrix(matrix, labels, title=""):
     Raises:
         ValueError: If `matrix` is not square, has negative values, or does not match `labels`.
     """
+    labels = check_list("labels", labels)
     matrix = check_numbers("matrix", matrix, "(classes, classes)", low=0)
     if matrix.shape != (len(labels),) * 2:
         raise ValueError(
@@ -125,14 +138,16 @@ def confusion_matrix(matrix, labels, title=""):
 
 def _curve(axes, name, epochs, values, argument):
     """Draws a curve, with a gap where a value is not finite."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "biuf" or values.shape != np.shape(epochs) or values.ndim != 1:
+    epochs = check_numbers("epochs", epochs, "(epochs,)")
+    try:
+        values = np.asarray(values)
+    except (TypeError, ValueError):  # rows of several lengths
+        values = np.empty(0, object)
+    if values.dtype.kind not in "biuf" or values.shape != epochs.shape:
         raise ValueError(
             f"`{argument}` must be a number for each epoch. Received: {values.dtype} of shape "
-            f"{values.shape} for epochs of shape {np.shape(epochs)}."
+            f"{values.shape} for epochs of shape {epochs.shape}."
         )
-    if not values.size:
-        raise ValueError(f"`{argument}` must have at least one value. Received: none.")
     lost = np.count_nonzero(~np.isfinite(values))
     label = f"{name} ({lost} not finite)" if lost else name
     axes.plot(epochs, np.where(np.isfinite(values), values, np.nan), marker=".", label=label)

@@ -7,6 +7,8 @@ from seqlayers.plotting.figures import (
     GENERATED,
     REAL,
     RECONSTRUCTED,
+    check_dict,
+    check_list,
     check_numbers,
     image,
     new_figure,
@@ -37,10 +39,8 @@ def spectrograms(amplitudes, sample_rate, hop_length, decibels=_DECIBELS):
     """
     amplitudes = {
         name: check_numbers(f"amplitudes[{name!r}]", a, "(time, bins)", low=0)
-        for name, a in amplitudes.items()
+        for name, a in check_dict("amplitudes", amplitudes).items()
     }
-    if not amplitudes:
-        raise ValueError("`amplitudes` must hold at least one spectrum. Received: none.")
     check_number("sample_rate", sample_rate, above=0)
     check_number("hop_length", hop_length, above=0)
     check_number("decibels", decibels, above=0)
@@ -92,12 +92,13 @@ def segments(
     check_number("sample_rate", sample_rate, above=0)
     seconds = len(samples) / sample_rate
     segments = _check_times("segments", segments, seconds)
-    labels = [] if labels is None else list(labels)
     try:
+        labels = [] if labels is None else list(labels)
         texts = [str(text) for _, _, text in labels]
     except (TypeError, ValueError):
         raise ValueError(
-            f"`labels` must be triples `(start, end, text)`. Received: {labels[:3]!r}."
+            "`labels` must be a list of triples `(start, end, text)`. Received: "
+            f"{labels[:3] if isinstance(labels, list) else type(labels).__name__}."
         ) from None
     named = _check_times("labels", [label[:2] for label in labels], seconds)
     if envelope is not None:
@@ -186,6 +187,7 @@ def spectrum_comparison(frequencies, real, generated, rates=None, modulation=Non
     curves = [("long-term average", "kHz", frequencies / 1000, pair, pair[0].max() or 1.0)]
     if rates is not None:
         rates = check_numbers("rates", rates, "(rates,)", low=0)
+        modulation = check_list("modulation", modulation)
         if len(modulation) != 2:
             raise ValueError(
                 "`modulation` must be a pair, of real and of generated sound. "
@@ -234,7 +236,8 @@ def _db(power):
 
 def _check_times(name, times, seconds):
     """Returns pairs of start and end, `(number, 2)`; the number may be 0."""
-    if not len(times):
+    none = times.shape[:1] == (0,) if isinstance(times, np.ndarray) else times in ([], ())
+    if none:
         return np.zeros((0, 2))
     times = check_numbers(name, times, "(number, start and end)")
     if times.shape[1] != 2 or (times[:, 0] >= times[:, 1]).any():

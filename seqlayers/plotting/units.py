@@ -15,6 +15,7 @@ from seqlayers.plotting.figures import (
 from seqlayers.plotting.rolls import FIRST_NOTE
 
 _PIANO_KEYS = 88
+_FLOAT32 = np.finfo("float32").min, np.finfo("float32").max  # norms of larger weights overflow
 _PLACE_IN_OCTAVE = (0, 0.5, 1, 1.5, 2, 3, 3.5, 4, 4.5, 5, 5.5, 6)  # C is 0, C sharp 0.5, D 1
 
 
@@ -80,8 +81,8 @@ def receptive_fields(kernel, first_note=FIRST_NOTE, num_units=12, sample_rate=No
     Raises:
         ValueError: If `kernel` is not a finite matrix, or a number is out of range.
     """
-    kernel = check_numbers("kernel", kernel, "(visible units, hidden units)")
-    check_integer("first_note", first_note, least=0)
+    kernel = check_numbers("kernel", kernel, "(visible units, hidden units)", *_FLOAT32)
+    check_integer("first_note", first_note, least=0, most=127)
     check_integer("num_units", num_units)
     if sample_rate is not None:
         check_number("sample_rate", sample_rate, above=0)

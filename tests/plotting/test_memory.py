@@ -27,11 +27,15 @@ def test_the_least_fraction_shows_the_first_frame(rng):
 
 
 @pytest.mark.parametrize(
-    "spectra, fractions",
-    [({}, (1.0,)), ({"SFM": np.ones((4, 2, 3))}, ()), ({"SFM": np.ones((4, 2, 3))}, (0, 1))],
+    "spectra, fractions, name",
+    [
+        ({}, (1.0,), "spectra"),
+        ({"SFM": np.ones((4, 2, 3))}, (), "fractions"),
+        ({"SFM": np.ones((4, 2, 3))}, (0, 1), "fractions"),
+    ],
 )
-def test_spectra_and_fractions_are_needed(spectra, fractions):
-    with pytest.raises(ValueError, match="`spectra` and `fractions`.*Received"):
+def test_spectra_and_fractions_are_needed(spectra, fractions, name):
+    with pytest.raises(ValueError, match=f"`{name}` must.*Received"):
         plotting.state_frequency(spectra, fractions)
 
 

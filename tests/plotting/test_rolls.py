@@ -66,9 +66,9 @@ ROLL = np.zeros((3, 88))
 @pytest.mark.parametrize(
     "rolls, names, kinds, message",
     [
-        ([], [], [], "`rolls`, `titles` and `kinds`.*0 rolls, 0 titles"),
-        ([ROLL], [], ["real"], "1 rolls, 0 titles and 1 kinds"),
-        ([ROLL], ["a"], ["reel"], "`kinds` must be among real, .*'reel'"),
+        ([], [], [], "`rolls` must be a list with at least one item.*none"),
+        ([ROLL], "ab", ["real"], "1 rolls, 2 titles and 1 kinds"),
+        ([ROLL], ["a"], ["reel"], r"`kinds\[0\]` must be \"real\" or .*'reel'"),
         ([ROLL, ROLL[0]], "ab", ["real"] * 2, r"`rolls\[1\]`.*`\(time, keys\)`.*\(88,\)"),
         ([ROLL[:0]], "a", ["real"], r"`rolls\[0\]`.*\(0, 88\)"),
         ([ROLL, ROLL[:, 1:]], "ab", ["real"] * 2, r"one number of keys.*\[87, 88\]"),

@@ -18,9 +18,9 @@ def test_learning_curve_draws_scores_and_what_to_compare_them_to():
 @pytest.mark.parametrize(
     "epochs, scores, message",
     [
-        ([1], {}, "`scores` must hold"),
+        ([1], {}, "`scores` must be a dict with at least one"),
         ([1, 2], {"a": [1.0]}, r"`scores\['a'\]`.*\(1,\) for epochs of shape \(2,\)"),
-        ([], {"a": []}, r"`scores\['a'\]`.*at least one"),
+        ([], {"a": []}, r"`epochs` must be .*\(0,\)"),
         ([1], {"a": ["x"]}, r"`scores\['a'\]` must be a number"),
     ],
 )
@@ -51,8 +51,9 @@ def test_what_is_not_finite_leaves_a_gap_and_is_counted():
 @pytest.mark.parametrize(
     "history, groups, message",
     [
-        ({}, None, "`history` and `groups` must name at least one curve"),
-        ({"loss": [1.0]}, {"nats": []}, "`history` and `groups` must name at least one curve"),
+        ({}, None, "`history` must be a dict with at least one entry"),
+        ({"loss": [1.0]}, {"nats": []}, r"`groups\['nats'\]` must be a list with at least one"),
+        ({"loss": (1.0, 2.0, 3.0)}, None, r"`history\['loss'\]`.*pair.*3 items"),
         ({"loss": [1.0]}, {"nats": ["gap"]}, r"curves of `history`.*\['gap'\]"),
         ({"loss": [1.0, 2.0], "val": [1.0]}, None, "pairs.*'loss': 2, 'val': 1"),
         ({"val": ([1, 2], [1.0])}, None, r"`history\['val'\]`.*\(1,\)"),

@@ -23,7 +23,7 @@ def test_spectrograms_share_a_scale_in_decibels():
 @pytest.mark.parametrize(
     "amplitudes, message",
     [
-        ({}, "`amplitudes` must hold"),
+        ({}, "`amplitudes` must be a dict with at least one"),
         ({"a": -np.ones((2, 3))}, r"`amplitudes\['a'\]`.*0 or above.*from -1"),
         ({"a": np.ones(3)}, r"`amplitudes\['a'\]`.*\(3,\)"),
         ({"a": np.full((2, 3), np.nan)}, r"`amplitudes\['a'\]`.*6 of 6"),
@@ -91,7 +91,7 @@ def test_what_was_compared_with_the_threshold_is_drawn_over_the_waveform():
         ({"segments": [[0.01, 0.02, 0.03]]}, "`segments`.*after it, an end"),
         ({"segments": [[100, 200]]}, "`segments`.*from 0 to 0.1 seconds.*100 to 200"),
         ({"segments": [[-0.1, 0.02]]}, "`segments`.*within the recording"),
-        ({"labels": [(0.01, 0.02)]}, r"`labels` must be triples.*\(0.01, 0.02\)"),
+        ({"labels": [(0.01, 0.02)]}, r"`labels` must be a list of triples.*\(0.01, 0.02\)"),
         ({"labels": [(0.01, 0.2, "a")]}, "`labels`.*within the recording"),
         ({"envelope": np.ones(7)}, "`envelope`.*800 samples.*7"),
         ({"envelope": -np.ones(800)}, "`envelope`.*0 or above"),
