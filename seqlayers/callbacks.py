@@ -29,6 +29,7 @@ from seqlayers.metrics import (
 )
 from seqlayers.models import SequenceModel
 from seqlayers.models.inputs import as_dataset, as_pair
+from seqlayers.models.likelihood import likelihood
 from seqlayers.models.nonfinite import COUNTERS
 
 
@@ -99,7 +100,7 @@ class LikelihoodBracket(Monitor):
         )
 
     def look(self):
-        score = self.model.score(self.x, batch_size=self.batch_size, seed=self.seed, bracket=True)
+        score = likelihood(self.model, self.x, None, self.batch_size, self.seed, bracket=True)
         below = score.nats if score.reverse_nats is None else score.reverse_nats
         return {"log_likelihood_above": score.nats, "log_likelihood_below": below}
 

@@ -19,21 +19,21 @@ def check_integer(name, value, least=1, most=None):
 
     Args:
         name: Name of the argument, for the message.
-        value: An integer; NumPy's are accepted, bools are not.
+        value: An integer; NumPy's and arrays and tensors without axes are accepted, bools are not.
         least, most: Smallest and largest value accepted; no largest one if `most` is None.
 
     Raises:
         ValueError: If `value` is not an integer in that range.
     """
+    given, value = value, _scalar(value)
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         number = None
-    outside = number is None or number < least or (most is not None and number > most)
-    if isinstance(value, bool | np.bool_) or outside:
+    if number is None or number < least or (most is not None and number > most):
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(
-            f"`{name}` must be an integer {bounds}. Received: {name}={_SHORT.repr(value)}."
+            f"`{name}` must be an integer {bounds}. Received: {name}={_SHORT.repr(given)}."
         )
     return number
 
@@ -43,14 +43,15 @@ def check_number(name, value, least=None, above=None, most=None, below=None):
 
     Args:
         name: Name of the argument, for the message.
-        value: A finite real number; NumPy's scalars are accepted, bools are not.
+        value: A finite real number; NumPy's and arrays and tensors without axes are accepted, bools
+            are not.
         least, above: Lower bound, which the value may equal (`least`) or not (`above`).
         most, below: Upper bound, which the value may equal (`most`) or not (`below`).
 
     Raises:
         ValueError: If `value` is not a finite number within the bounds.
     """
-    number = math.nan
+    number, given, value = math.nan, value, _scalar(value)
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):  # an integer beyond all floats
             number = float(value)
@@ -67,9 +68,17 @@ def check_number(name, value, least=None, above=None, most=None, below=None):
             bounds = f"from {least:g} to {most:g}"
         raise ValueError(
             f"`{name}` must be a finite number {bounds}".rstrip()
-            + f". Received: {name}={_SHORT.repr(value)}."
+            + f". Received: {name}={_SHORT.repr(given)}."
         )
     return number
+
+
+def _scalar(value):
+    """Returns the number in an array or a tensor without axes; anything else as it is."""
+    if not isinstance(value, np.generic) and getattr(value, "shape", None) == ():
+        with contextlib.suppress(Exception):  # a tensor of a graph has no value yet
+            return np.asarray(value)[()]
+    return value
 
 
 def check_choice(name, value, choices):
@@ -206,3 +215,26 @@ def as_float32(name, array):
             f"Received: {array[at]} at {at}."
         )
     return array
+
+
+def check_weights(weights):
+    """Checks that all numbers in a model's weights are finite.
+
+    Args:
+        weights: List of Keras variables.
+
+    Raises:
+        ValueError: If there is a number that is not finite. The message names the weights.
+    """
+    wrong = []
+    for weight in weights:
+        values = weight.numpy()
+        lost = values.size - np.count_nonzero(np.isfinite(values))
+        if lost:
+            wrong.append(f"{lost} of {values.size} in {weight.path}")
+    if wrong:
+        more = f" and {len(wrong) - 3} more weights" if len(wrong) > 3 else ""
+        raise ValueError(
+            "The weights must be finite; load an earlier file of the model or train it anew. "
+            f"Received: NaN or infinity, {', '.join(wrong[:3])}{more}."
+        )

@@ -17,18 +17,20 @@ memory there is no state: `serve` returns `reconstruction`, `generate` returns f
 
 All inputs and outputs have the batch as their first axis, so that a server may join requests; all
 floats are float32. The outputs of a row depend on that row alone, up to rounding; its draws depend
-on its seed and on the number of the frame. The server keeps nothing between calls. A wrong input
-fails its whole call. `saved_models/README.md` shows each signature in use.
+on its seed and on the number of the frame. The server keeps nothing between calls. A wrong input,
+NaN or infinity in any of them included, fails its whole call; padding may hold anything.
+`saved_models/README.md` shows each signature in use.
 """
 
 import contextlib
+import functools
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from seqlayers import files
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_integer, check_weights
 from seqlayers.sampling import Use, fold_in
 
 MAX_STEPS = 10_000
@@ -49,14 +51,20 @@ def export(model, path, max_steps=MAX_STEPS):
 
     Raises:
         FileExistsError: If there is something at `path`.
-        ValueError: If `max_steps` is not an integer of at least 1, or the model's state does not
-            have one row for each sequence.
+        ValueError: If `model` is no `SequenceModel` or has weights that are not finite, `max_steps`
+            is not an integer of at least 1, or the model's state does not have one row for each
+            sequence.
 
     Example:
         >>> export(model, next_version("saved_models/rnn_rbm"))
         PosixPath('saved_models/rnn_rbm/1')
     """
+    if not (isinstance(model, keras.Model) and hasattr(model, "head")):
+        raise ValueError(
+            f"`model` must be a `seqlayers.models.SequenceModel`. Received: model={model!r}."
+        )
     max_steps = check_integer("max_steps", max_steps)
+    check_weights(model.weights)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.new_directory(path) as folder, _for_serving(model.memory):
@@ -81,6 +89,19 @@ def next_version(folder):
     names = [child.name for child in folder.iterdir()] if folder.is_dir() else []
     versions = [int(name) for name in names if name.isascii() and name.isdigit()]
     return folder / str(max(versions, default=0) + 1)
+
+
+def _of_any_length(endpoint):
+    """Makes an endpoint over all steps of `frames` take none: loops over time need one."""
+
+    @functools.wraps(endpoint)
+    def padded(self, frames, lengths, **more):
+        time = tf.shape(frames)[1]
+        frames = tf.pad(frames, [(0, 0), (0, tf.cast(time == 0, tf.int32)), (0, 0)])
+        outputs = endpoint(self, frames, lengths, **more)
+        return {name: x[:, :time] for name, x in outputs.items()}
+
+    return padded
 
 
 class _Endpoints:
@@ -136,12 +157,14 @@ class _Endpoints:
             }
         return functions | {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: functions["serve"]}
 
+    @_of_any_length
     def serve(self, frames, lengths):
         mask = _mask(frames, lengths)
         if self.model.memory is None:
             return {"reconstruction": _keep(mask, self.model.head.reconstruct(frames))}
         return {"context": _keep(mask, self.model.contexts(frames, mask))}
 
+    @_of_any_length
     def score(self, frames, lengths, seed):
         mask = _mask(frames, lengths)
         if self.model.memory is None:
@@ -193,6 +216,7 @@ class _Endpoints:
         frames = tf.transpose(frames.stack(), (1, 0, 2))[:, :steps]
         return {"frames": frames} | self._next(state)
 
+    @_of_any_length
     def encode(self, frames, lengths):
         mask = _mask(frames, lengths)
         return {"code": _keep(mask, self.model.encode(frames, mask))}
@@ -258,35 +282,43 @@ class _Endpoints:
 
     def _checked(self, tensors):
         """Returns the inputs, checked; frames in the dtype of the head, and 0 where padded."""
+        # TensorFlow itself compares no shapes when it calls what it has loaded.
+        tensors = {
+            name: tf.ensure_shape(x, self.specs[name].shape, name=f"shape_of_{name}")
+            for name, x in tensors.items()
+        }
         first, *others = tensors
         for name in others:
             same = tf.equal(tf.shape(tensors[name])[0], tf.shape(tensors[first])[0])
             _require(tensors, name, same, f"must have as many rows as `{first}`")
         if "frames" in tensors:
-            time = tf.shape(tensors["frames"])[1]
-            _require(tensors, "frames", time > 0, "must have at least one step")
             lengths = tensors["lengths"]
-            fits = (lengths >= 0) & (lengths <= time)
+            fits = (lengths >= 0) & (lengths <= tf.shape(tensors["frames"])[1])
             _require(tensors, "lengths", fits, "must lie in 0 .. steps of `frames`")
             # Padding may hold anything, NaN included.
             mask = _mask(tensors["frames"], tensors["lengths"])
             tensors["frames"] = _keep(mask, tensors["frames"])
+        for name, x in tensors.items():
+            if test := self._test_of(name, x):
+                _require(tensors, name, *test)
         for name in {"frame", "frames"} & set(tensors):
-            kind = self.model.head.visible_kind
-            _require(tensors, name, kind.takes(tensors[name]), kind.WANTED)
             tensors[name] = tf.cast(tensors[name], self.model.head.variable_dtype)
-        if "code" in tensors:
-            x = tensors["code"]
-            _require(tensors, "code", (x >= 0) & (x <= 1), "must lie in [0, 1]")
-        if "num_steps" in tensors:
-            x = tensors["num_steps"]
-            fits = (x >= 0) & (x <= self.max_steps)
-            _require(tensors, "num_steps", fits, f"must lie in 0 .. {self.max_steps}")
-        if "temperature" in tensors:
-            x = tensors["temperature"]
-            fits = (x > 0) & tf.math.is_finite(x)
-            _require(tensors, "temperature", fits, "must be above 0 and finite")
         return tensors
+
+    def _test_of(self, name, x):
+        """Returns which values of an input are right, and what they must be; None if all are."""
+        if name in ("frame", "frames"):
+            kind = self.model.head.visible_kind
+            return kind.takes(x), kind.WANTED
+        if name == "code":
+            return (x >= 0) & (x <= 1), "must lie in [0, 1]"
+        if name == "first_step":
+            return x >= 0, "must be at least 0"
+        if name == "num_steps":
+            return (x >= 0) & (x <= self.max_steps), f"must lie in 0 .. {self.max_steps}"
+        if name == "temperature":
+            return (x > 0) & tf.math.is_finite(x), "must be above 0 and finite"
+        return (tf.math.is_finite(x), "must be finite") if x.dtype.is_floating else None
 
 
 def _require(tensors, name, condition, message):

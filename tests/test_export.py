@@ -318,6 +318,22 @@ def test_no_rows_give_no_rows(exported):
         assert {len(x) for x in state.values()} == {0}
 
 
+def test_no_steps_give_no_steps(exported):
+    V = exported.model.head.visible_units
+    frames, lengths = np.zeros((4, 0, V), "float32"), np.zeros(4, "int32")
+    (served,) = exported("serve", frames=frames, lengths=lengths).values()
+    assert served.shape[:2] == (4, 0)
+    score = exported("score", frames=frames, lengths=lengths, seed=SEEDS)
+    assert score["log_prob"].shape == score["standard_error"].shape == (4, 0)
+    if exported.model.head.has_code:
+        assert exported("encode", frames=frames, lengths=lengths)["code"].shape[:2] == (4, 0)
+    if exported.has_memory:
+        state = exported.start(4)
+        after = state_of(exported("prime", frames=frames, lengths=lengths, **state))
+        for name, values in after.items():
+            np.testing.assert_array_equal(values, state[name])
+
+
 def refused(match):
     return pytest.raises(tf.errors.InvalidArgumentError, match=match)
 
@@ -327,8 +343,10 @@ def test_wrong_frames_and_lengths_are_refused(exports, name):
     exported = exports(name)
     frames, lengths = np.zeros((2, 3, 8), "float32"), np.array([3, 3], "int32")
     for endpoint, more in (("serve", {}), ("score", {"seed": SEEDS[:2]})):
-        with refused("`frames` must have at least one step"):
-            exported(endpoint, frames=frames[:, :0], lengths=0 * lengths, **more)
+        with refused(r"frames.* \[2,3,7\] is not compatible with expected shape \[\?,\?,8\]"):
+            exported(endpoint, frames=frames[:, :, :7], lengths=lengths, **more)
+        with refused(r"lengths.* \[2,1\] is not compatible with expected shape \[\?\]"):
+            exported(endpoint, frames=frames, lengths=lengths[:, None], **more)
         for wrong in (4, -1):
             with refused("`lengths` must lie in 0 .. steps of `frames`"):
                 exported(endpoint, frames=frames, lengths=np.array([3, wrong], "int32"), **more)
@@ -355,10 +373,45 @@ def test_wrong_orders_to_generate_are_refused(exports):
     for wrong in (0, -1, np.nan, np.inf):
         with refused("`temperature` must be above 0"):
             exported.generate(state, SEEDS[:2], 2, temperature=wrong)
+    with refused("`first_step` must be at least 0"):
+        exported.generate(state, SEEDS[:2], 2, first_step=-1)
+    with refused(r"seed.* \[2,3\] is not compatible with expected shape \[\?,2\]"):
+        exported.generate(state, SEEDS[:2, [0, 1, 1]], 2)
     with refused("must have as many rows"):
         exported.generate(exported.start(3), SEEDS[:2], 2)
     with refused("`frame` must lie in"):
         exported("step", frame=np.full((2, 8), 2, "float32"), **state)
+
+
+def test_wrong_states_are_refused(streaming):
+    V = streaming.model.head.visible_units
+    frames, lengths = np.zeros((2, 1, V), "float32"), np.ones(2, "int32")
+    start = streaming.start(2)
+    calls = {
+        "step": lambda state: streaming("step", frame=frames[:, 0], **state),
+        "prime": lambda state: streaming("prime", frames=frames, lengths=lengths, **state),
+        "generate": lambda state: streaming.generate(state, SEEDS[:2], 1),
+    }
+    for call in calls.values():
+        for name, values in start.items():
+            for wrong in (np.nan, np.inf):
+                damaged = values.copy()
+                damaged[1, -1] = wrong
+                with refused(f"`{name}` must be finite"):
+                    call(start | {name: damaged})
+            with refused(f"{name}.* is not compatible with expected shape"):
+                call(start | {name: values[:, :-1]})
+    with refused(r"rows.* \[2,1\] is not compatible with expected shape \[\?\]"):
+        streaming("initial_state", rows=np.zeros((2, 1), "int32"))
+
+
+def test_a_wrong_code_is_refused(exports):
+    exported = exports("lstbm")
+    for wrong in (np.nan, 1.5):
+        with refused(r"`code` must lie in \[0, 1\]"):
+            exported("decode", code=np.full((2, 3, 12), wrong, "float32"))
+    with refused(r"code.* \[2,3,5\] is not compatible with expected shape \[\?,\?,12\]"):
+        exported("decode", code=np.zeros((2, 3, 5), "float32"))
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
@@ -408,6 +461,16 @@ def test_a_failure_in_the_middle_leaves_nothing(exports, monkeypatch, tmp_path):
     with pytest.raises(OSError, match="no space"):
         exports("no_memory").model.export(tmp_path / "name" / "1")
     assert not list((tmp_path / "name").iterdir())
+
+
+def test_a_model_that_is_none_or_is_not_finite_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`model` must be a .*SequenceModel.*model=3"):
+        exporting.export(3, tmp_path / "1")
+    model = SequenceModel(None, BernoulliHead(4, seed=0))
+    model.head.visible_bias.assign([0.0, np.nan, np.inf, 0.0])
+    with pytest.raises(ValueError, match="weights must be finite.*2 of 4 in .*visible_bias"):
+        model.export(tmp_path / "1")
+    assert not list(tmp_path.iterdir())
 
 
 def test_next_version_is_one_above_the_highest(tmp_path):

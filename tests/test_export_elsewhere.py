@@ -126,14 +126,17 @@ session = tf.TF_LoadSessionFromSavedModel(
 check()
 made = {}
 for name, (inputs, outputs) in json.load(open(calls)).items():
-    given = [tensor(np.array(v, t)) for _, v, t in inputs]
+    given = [tensor(np.array(v, t).reshape(shape)) for _, v, t, shape in inputs]
     results = (c_void_p * len(outputs))()
     tf.TF_SessionRun(
         c_void_p(session), None,
-        (Output * len(given))(*(output(t) for t, _, _ in inputs)), (c_void_p * len(given))(*given),
+        (Output * len(given))(*(output(t) for t, *_ in inputs)), (c_void_p * len(given))(*given),
         len(given), (Output * len(outputs))(*map(output, outputs.values())), results, len(outputs),
         None, 0, None, status,
     )
+    if name.startswith("wrong"):
+        made[name] = np.array(tf.TF_Message(status).decode())
+        continue
     check()
     made |= {f"{name}/{key}": array(result) for key, result in zip(outputs, results)}
 assert not [name for name in sys.modules if name.startswith(("tensorflow", "keras", "seqlayers"))]
@@ -154,18 +157,27 @@ def test_an_export_works_from_the_c_api(exports, tmp_path):
         "score": {"frames": frames, "lengths": LENGTHS, "seed": SEEDS},
         "step": {"frame": frames[:, 0], **state},
         "generate": {"temperature": ones.astype("float32"), **drawn, **state},
+        "serve": {"frames": frames[:, :0], "lengths": 0 * ones},
+        "prime": {"frames": frames[:, :0], "lengths": 0 * ones, **state},
+        "wrong step": {"frame": frames[:, 0, :-1], **state},
     }
     calls = {}
     for name, given in inputs.items():
-        signature = metagraph(exported.path).signature_def[name]
+        signature = metagraph(exported.path).signature_def[name.split()[-1]]
         calls[name] = (
-            [(signature.inputs[k].name, v.tolist(), v.dtype.name) for k, v in given.items()],
+            [
+                (signature.inputs[k].name, v.tolist(), v.dtype.name, v.shape)
+                for k, v in given.items()
+            ],
             {key: tensor.name for key, tensor in signature.outputs.items()},
         )
     (tmp_path / "calls.json").write_text(json.dumps(calls))
     arguments = (libraries, exported.path, tmp_path / "calls.json", tmp_path / "made.npz")
     run_alone(IN_C, arguments, tmp_path)
     made = np.load(tmp_path / "made.npz")
+    wrong = str(made["wrong step"])
+    assert "frame" in wrong and "[4,7]" in wrong and "[?,8]" in wrong, wrong
+    del inputs["wrong step"]
     for name, given in inputs.items():
         for output, values in exported(name, **given).items():
             np.testing.assert_allclose(made[f"{name}/{output}"], values, rtol=1e-5, atol=1e-6)

@@ -1,6 +1,7 @@
 """`seqlayers score`."""
 
 import json
+import math
 
 import click
 
@@ -45,10 +46,10 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     SOURCE is the folder of a run, whose best.keras is scored, or a .keras file. Without --dataset,
     --midi and --wav, a run is scored on its own data.
 
-    The line has the kind of the number (exact, an estimate or a lower bound), how it is averaged,
-    and over how many frames. An estimate by annealing is a little too high on average; --bracket
-    adds one that is too low on average, and the truth lies between them. Frames of recordings are
-    made and normalised as those of the run.
+    The line has the kind of the number (exact, an estimate, a lower bound, or not converged: no
+    estimate), how it is averaged, and over how many frames. An estimate by annealing is a little
+    too high on average; --bracket adds one that is too low on average, and the truth lies between
+    them. Frames of recordings are made and normalised as those of the run.
 
     \b
     Examples:
@@ -109,6 +110,8 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     likelihood = model.score(sequences, seed=seed, bracket=bracket)
     if as_json:
         plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in likelihood._asdict().items()}
+        infinite = [name for name, value in plain.items() if value in (math.inf, -math.inf)]
+        plain |= dict.fromkeys(infinite)  # JSON has no infinity
         click.echo(json.dumps({"model": str(file), "data": name, **plain}))
     else:
         click.echo(f"{file} on {name}: {likelihood}")

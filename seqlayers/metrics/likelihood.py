@@ -1,5 +1,6 @@
 """Log-likelihoods, and the softmax score, which is none."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,15 +12,16 @@ class Likelihood(NamedTuple):
 
     Attributes:
         nats: Mean of log p(v_t | v_1 .. v_{t-1}), natural logarithm, per frame.
-        standard_error: Standard error of the estimate of that mean; 0 where it is exact. How much
-            the mean varies with the data is not part of it.
-        kind: `"exact"`, `"estimate"` or `"lower_bound"`.
+        standard_error: Standard error of the estimate of that mean; 0 where it is exact, infinite
+            where it has not converged. How much the mean varies with the data is not part of it.
+        kind: `"exact"`, `"estimate"`, `"lower_bound"` or, where annealing has not converged and
+            `nats` may be far from the truth, `"not_converged"`.
         frames: Number of frames in the mean.
         sequences: Number of sequences they come from.
         averaging: `"per_frame"`: all frames of all sequences count alike, the first ones included.
         reverse_nats: The cautious estimate from the other side. On average the truth lies between
-            the two; if this one is the larger, the annealing is too short. None if it was not
-            asked for.
+            the two; if this one is the larger, the annealing is too short. Minus infinity where it
+            has not converged, None if it was not asked for.
     """
 
     nats: float
@@ -30,12 +32,20 @@ class Likelihood(NamedTuple):
     averaging: str = "per_frame"
     reverse_nats: float | None = None
 
+    @property
+    def converged(self):
+        """Whether `nats` is exact, an estimate or a bound; False if annealing has not converged."""
+        return self.kind != "not_converged"
+
     def __str__(self):
-        text = f"{self.nats:.3f} nats per frame ({self.kind}"
-        if self.standard_error:
+        kind = self.kind if self.converged else "not converged, no estimate"
+        text = f"{self.nats:.3f} nats per frame ({kind}"
+        if self.standard_error and self.converged:
             text += f", standard error {self.standard_error:.4f}"
         if self.reverse_nats is not None:
-            text += f", from the other side {self.reverse_nats:.3f}"
+            converged = self.reverse_nats != -math.inf
+            text += ", from the other side "
+            text += f"{self.reverse_nats:.3f}" if converged else "not converged"
         return text + f"; {self.averaging}, {self.frames:,} frames of {self.sequences:,} sequences)"
 
 

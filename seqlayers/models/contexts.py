@@ -16,7 +16,7 @@ from keras import ops
 from seqlayers.heads import Head
 from seqlayers.layers.delay import delay
 from seqlayers.masks import without_masked
-from seqlayers.models.memory import as_memory, first_states, next_states
+from seqlayers.models.memory import all_outputs, as_memory, first_states, next_states
 
 
 class State(NamedTuple):
@@ -85,6 +85,28 @@ class ContextModel(keras.Model):
         inputs = self.memory_input(without_masked(frames, mask))
         outputs = self.memory(inputs, initial_state=start.memory, mask=mask, training=training)
         return delay(outputs, start.context, mask)
+
+    def contexts_after(self, state, frames, mask=None):
+        """Computes the contexts of frames that follow a `State`: a long sequence, piece by piece.
+
+        Args:
+            state: A `State` of `batch` sequences.
+            frames: `(batch, time, V)`.
+            mask: Which steps are frames, bool `(batch, time)`; all if None.
+
+        Returns:
+            The contexts `(batch, time, C)`, None without a memory, and the `State` after the last
+            frame of each sequence.
+        """
+        if self.memory is None:
+            return None, state
+        inputs = self.memory_input(without_masked(frames, mask))
+        outputs, memory = all_outputs(self.memory, inputs, state.memory, mask)
+        one_more = [(0, 0), (0, 1)]
+        outputs = ops.pad(outputs, [*one_more, (0, 0)])
+        mask = None if mask is None else ops.pad(mask, one_more)
+        contexts = delay(outputs, state.context, mask)
+        return contexts[:, :-1], State(contexts[:, -1], memory)
 
     def memory_input(self, frames):
         """Returns what the memory reads of frames `(..., V)`: here the frames themselves."""

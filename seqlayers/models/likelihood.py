@@ -1,68 +1,136 @@
-"""The likelihood of a dataset under a model: contexts a batch at a time, then blocks of frames."""
+"""The likelihood of a dataset under a model: contexts a batch at a time, then blocks of frames.
 
+A sequence that is too long for its contexts to be held at once is read in pieces: each piece starts
+from the state after the one before.
+"""
+
+import math
+
+import keras
 import numpy as np
 import tensorflow as tf
 
+from seqlayers.checks import check_integer, check_weights
 from seqlayers.metrics import Likelihood
-from seqlayers.models.inputs import as_pair
+from seqlayers.models.inputs import as_dataset, as_pair, checked_sequences
 from seqlayers.sampling import Use, fold_in, seed_pair
 
-_FRAMES_AT_ONCE = 1024  # one shape to compile, and a bound on memory
+_FRAMES_AT_ONCE = 1024  # of the head: one shape to compile, and a bound on memory
+_STEPS_AT_ONCE = 8192  # of the memory: longer than most sequences, and a bound on memory
+# Chains disagree by chance in some frames of a sharp model, a fifth of them with four chains. The
+# error of these counts as 1, the largest that the spread of weights can show.
+_NOT_CONVERGED = 1 / 3
 
 
-def pooled_likelihood(model, dataset, seed, bracket):
-    """Returns the `Likelihood` of a dataset of `frames` or `(frames, mask)`."""
+def likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False):
+    """Returns the `Likelihood` of sequences, see `SequenceModel.score`; it may be NaN."""
+    return _pooled(model, x, mask, batch_size, seed, bracket)[0]
+
+
+def finite_likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False):
+    """Returns the `Likelihood` of sequences, see `SequenceModel.score`.
+
+    Raises:
+        ValueError: If it is not finite. The message names the weights that are not, or counts the
+            frames.
+    """
+    check_weights(model.weights)
+    result, lost = _pooled(model, x, mask, batch_size, seed, bracket)
+    if lost:
+        raise ValueError(
+            "The log-probabilities of all frames must be finite; use smaller weights, or scale "
+            f"the frames. Received: {lost} of {result.frames} frames with NaN or infinity, from "
+            "finite weights."
+        )
+    return result
+
+
+def _pooled(model, x, mask, batch_size, seed, bracket):
+    """Returns the `Likelihood`, and how many frames have no finite log-probability."""
     head = model.head
 
     def frame_log_probs(frames, context, seed, number, bracket):
         nats, error = head.log_prob(frames, context, fold_in(fold_in(seed, Use.SCORE), number))
         if not bracket:
-            return nats, error, nats
+            return nats, error, nats, error
         reverse_seed = fold_in(fold_in(seed, Use.REVERSE), number)
-        reverse = head.reverse_log_prob(frames, context, reverse_seed)
-        return nats, error, reverse.nats
+        return nats, error, *head.reverse_log_prob(frames, context, reverse_seed)
 
     seed = seed_pair(seed)
-    totals = np.zeros(3)
-    frames = sequences = 0
+    totals, unknown = np.zeros(3), np.zeros(2)
+    frames = sequences = lost = 0
     bracket = bracket and head.has_reverse
     log_probs = model.compiled_function("log_prob", frame_log_probs)
-    for number, (v, context, count, rows) in enumerate(_frames_with_context(model, dataset)):
-        nats, error, reverse = (
+    pieces = _pieces(model, x, mask, check_integer("batch_size", batch_size))
+    for number, (v, context, count, rows) in enumerate(_frames_with_context(model, pieces)):
+        nats, error, reverse, reverse_error = (
             np.asarray(values, "float64")[:count]
             for values in log_probs(v, context, seed, tf.constant(number), bracket)
         )
+        lost += count - np.isfinite(nats + reverse).sum()
+        unknown += np.isinf(error).sum(), np.isinf(reverse_error).sum()
+        error = np.where(np.isinf(error), 1.0, error)
         # Frames with one context share one Z, and so its error; others have their own.
         variance = np.square(error).sum() if model.memory else np.square(error.sum())
         totals += nats.sum(), variance, reverse.sum()
         frames, sequences = frames + count, sequences + rows
     if not frames:
         raise ValueError("`x` must hold at least one frame that is not masked. Received: none.")
-    return Likelihood(
+    converged, from_both = unknown < _NOT_CONVERGED * frames
+    result = Likelihood(
         nats=float(totals[0] / frames),
-        standard_error=float(np.sqrt(totals[1]) / frames),
-        kind=head.kind,
+        standard_error=float(np.sqrt(totals[1]) / frames) if converged else math.inf,
+        kind=head.kind if converged else "not_converged",
         frames=int(frames),
         sequences=int(sequences),
-        reverse_nats=float(totals[2] / frames) if bracket else None,
+        reverse_nats=float(totals[2] / frames if from_both else -math.inf) if bracket else None,
     )
+    return result, int(lost)
 
 
-def _frames_with_context(model, dataset):
+def _pieces(model, x, mask, batch_size):
+    """Yields `frames`, `mask` and number of a piece of a batch; piece 0 begins its sequences."""
+    if isinstance(x, tf.data.Dataset):
+        for batch in as_dataset(model.head, x, mask, batch_size):
+            frames, mask = as_pair(batch)
+            mask = tf.ones(tf.shape(frames)[:2], tf.bool) if mask is None else mask
+            for number, start in enumerate(range(0, frames.shape[1], _STEPS_AT_ONCE)):
+                piece = slice(start, start + _STEPS_AT_ONCE)
+                yield frames[:, piece], mask[:, piece], number
+        return
+    sequences = checked_sequences(model.head, x, mask)
+    short = [s for s in sequences if len(s) <= _STEPS_AT_ONCE]
+    long = sorted((s for s in sequences if len(s) > _STEPS_AT_ONCE), key=len, reverse=True)
+    # Longest first, as in a batch of short ones.
+    for first in range(0, len(long), batch_size):
+        rows = long[first : first + batch_size]
+        for number, start in enumerate(range(0, len(rows[0]), _STEPS_AT_ONCE)):
+            frames = np.zeros((len(rows), _STEPS_AT_ONCE, rows[0].shape[1]), "float32")
+            keep = np.zeros(frames.shape[:2], bool)
+            for row, sequence in enumerate(rows):
+                part = sequence[start : start + _STEPS_AT_ONCE]
+                frames[row, : len(part)], keep[row, : len(part)] = part, True
+            yield tf.constant(frames), tf.constant(keep), number
+    if short:
+        for frames, keep in as_dataset(model.head, short, None, batch_size):
+            yield frames, keep, 0
+
+
+def _frames_with_context(model, pieces):
     """Yields unmasked frames and their contexts, a fixed number at a time, the last ones padded."""
-    frames_spec = tf.TensorSpec((None, None, model.head.visible_units), model.head.variable_dtype)
-    signature = [frames_spec, tf.TensorSpec((None, None), tf.bool)]
-    contexts = model.compiled_function(
-        "contexts", model.contexts, xla=False, input_signature=signature
-    )
-    waiting, counted, size = [], 0, None
-    for batch in dataset:
-        frames, mask = as_pair(batch)
-        frames = tf.cast(frames, model.head.variable_dtype)
-        keep = np.ones(frames.shape[:2], bool) if mask is None else mask.numpy()
-        context = contexts(frames, tf.constant(keep))
-        context = np.zeros((*keep.shape, 0)) if context is None else context.numpy()
-        waiting.append((frames.numpy()[keep], context[keep], keep.any(axis=1).sum()))
+    dtype, contexts_after = model.head.variable_dtype, _contexts_after(model)
+    waiting, counted, size, begun = [], 0, None, None
+    for frames, mask, number in pieces:
+        frames, keep = tf.cast(frames, dtype), mask.numpy()
+        if number == 0:
+            state, begun = model.initial_state(len(keep)), np.zeros(len(keep), bool)
+        context = np.zeros((*keep.shape, 0))
+        if model.memory is not None:
+            context, state = contexts_after(state, frames, mask)
+            context = context.numpy()
+        some = keep.any(axis=1)
+        waiting.append((frames.numpy()[keep], context[keep], (some & ~begun).sum()))
+        begun |= some
         counted += keep.sum()
         while counted >= _FRAMES_AT_ONCE:
             size = _FRAMES_AT_ONCE
@@ -70,6 +138,20 @@ def _frames_with_context(model, dataset):
     if counted:
         size = size or max(16, 2 ** int(np.ceil(np.log2(counted))))  # few shapes
         yield from _hand_out(waiting, counted, size)
+
+
+def _contexts_after(model):
+    """Returns `model.contexts_after`, compiled once for all numbers of rows and of steps."""
+    if model.memory is None:
+        return None
+    specs = keras.tree.map_structure(
+        lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), model.initial_state()
+    )
+    frames = tf.TensorSpec((None, None, model.head.visible_units), model.head.variable_dtype)
+    signature = [specs, frames, tf.TensorSpec((None, None), tf.bool)]
+    return model.compiled_function(
+        "contexts", model.contexts_after, xla=False, input_signature=signature
+    )
 
 
 def _hand_out(waiting, count, size):

@@ -45,11 +45,24 @@ def first_states(memory, context, batch_size):
 def next_states(memory, frame, states):
     """Returns the output and the states after one more frame `(batch, V)`."""
     output, after = memory.cell(ops.cast(frame, memory.compute_dtype), states)
+    return output, _like(after, states)
+
+
+def all_outputs(memory, frames, states, mask):
+    """Returns the outputs of frames `(batch, time, V)`, and the states after the last one."""
+    memory.return_state = True
+    try:
+        outputs, *after = memory(frames, initial_state=states, mask=mask)
+    finally:
+        memory.return_state = False  # as `as_memory` wants it
+    return outputs, _like(after, states)
+
+
+def _like(after, states):
+    """Returns the states `after` in the structure and the dtypes of `states`."""
     # A stack of one cell forgets that its states are a list of lists.
     after = keras.tree.pack_sequence_as(states, keras.tree.flatten(after))
-    return output, keras.tree.map_structure(
-        lambda new, old: ops.cast(new, old.dtype), after, states
-    )
+    return keras.tree.map_structure(lambda new, old: ops.cast(new, old.dtype), after, states)
 
 
 def _with_output(states, output):

@@ -15,8 +15,8 @@ from seqlayers.export import MAX_STEPS, export
 from seqlayers.layers.scan import compiled_whole
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
-from seqlayers.models.inputs import as_dataset, as_pair, to_fit
-from seqlayers.models.likelihood import pooled_likelihood
+from seqlayers.models.inputs import as_pair, to_fit
+from seqlayers.models.likelihood import finite_likelihood, likelihood
 from seqlayers.models.memory import dropped, seed_dropout
 from seqlayers.models.nonfinite import apply_gradients, check_rule, counters
 from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
@@ -212,10 +212,10 @@ class SequenceModel(ContextModel):
                 effect.
 
         Returns:
-            The negative log-likelihood in nats per frame, or the dict.
+            The negative log-likelihood in nats per frame, or the dict; NaN if it is not finite.
 
         Raises:
-            ValueError: If a `sample_weight` is given, and as `score` does.
+            ValueError: If a `sample_weight` is given, and for sequences that `score` refuses.
         """
         if kwargs.get("sample_weight") is not None:
             raise ValueError(
@@ -224,7 +224,7 @@ class SequenceModel(ContextModel):
             )
         if steps is not None and isinstance(x, tf.data.Dataset):
             x = x.take(steps)
-        nats = self.score(x, mask, batch_size=batch_size or 32).nats
+        nats = likelihood(self, x, mask, batch_size or 32).nats
         return {"loss": -nats, "log_likelihood": nats} if return_dict else -nats
 
     def epoch_function(self):
@@ -307,10 +307,11 @@ class SequenceModel(ContextModel):
             A `seqlayers.metrics.Likelihood`.
 
         Raises:
-            ValueError: If the sequences are not frames of this model, or there is no frame.
+            ValueError: If the sequences are not frames of this model, there is no frame, or the
+                result is not finite. The message then names the weights that are not, or counts
+                the frames.
         """
-        dataset = as_dataset(self.head, x, mask, batch_size)
-        return pooled_likelihood(self, dataset, seed, bracket)
+        return finite_likelihood(self, x, mask, batch_size, seed, bracket)
 
     # Draws and codes.
 

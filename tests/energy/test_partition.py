@@ -434,3 +434,48 @@ def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
 def test_estimates_of_very_sharp_rbms_are_numbers(rng, scale, num_betas):
     params, seed = tensors(reference.random_rbm(rng, 8, 8, scale=scale)), sampling.seed_pair(0)
     assert np.isfinite(ais(params, seed, num_betas=num_betas).nats)
+
+
+# Whether an estimate has converged.
+
+
+def random_params(rng, V, H, scale, visibles, frames=10):
+    biases = (
+        scale * rng.choice([0.0, 0.3, 1.0]) * rng.normal(size=(frames, units)) for units in (V, H)
+    )
+    kind = energy.Gaussian(np.zeros(V, "float32")) if visibles == "gaussian" else energy.Bernoulli()
+    W, b, c = (x.astype("float32") for x in (scale * rng.normal(size=(V, H)), *biases))
+    return energy.RBMParams(W, b, c, kind)
+
+
+@pytest.mark.parametrize("V, H, visibles", [(3, 3, "bernoulli"), (12, 9, "bernoulli")])
+def test_an_estimate_that_claims_to_have_converged_is_near_the_truth(rng, V, H, visibles):
+    share = {}
+    for scale in (0.1, 1.0, 3.0, 10.0, 30.0, 100.0):
+        converged = []
+        for number in range(6):
+            params = random_params(rng, V, H, scale, visibles)
+            nats, error = ais(params, sampling.seed_pair(number))
+            known = np.isfinite(error)
+            distance = np.abs(nats - exact(params).nats)
+            assert np.all(distance[known] < 5 * error[known] + 0.5), scale
+            converged.append(known)
+        share[scale] = np.mean(converged)
+    assert share[0.1] == share[1.0] == 1 and share[3.0] > 0.9 and share[100.0] < 0.9
+
+
+def test_one_chain_with_all_of_the_weight_is_no_estimate(rng):
+    params = random_params(rng, 30, 30, 100.0, "bernoulli")
+    seed, v = sampling.seed_pair(0), np.ones((10, 30), "float32")
+    assert np.isinf(ais(params, seed).standard_error).all()
+    assert np.isinf(reverse(params, v, seed).standard_error).any()
+    assert np.isfinite(ais(params._replace(kernel=0.01 * params.kernel), seed).nats).all()
+
+
+def test_chains_that_agree_but_miss_the_heaviest_states_are_no_estimate():
+    # Each visible unit is likely alone, both together are not; the base draws both.
+    kernel = np.array([[300.0, -300.0], [-300.0, 300.0]], "float32")
+    params = energy.RBMParams(kernel, tf.zeros((5, 2)), tf.fill((5, 2), -150.0))
+    nats, error = ais(params, sampling.seed_pair(0))
+    assert np.all(nats < exact(params).nats - 100)
+    assert np.isinf(error).all()

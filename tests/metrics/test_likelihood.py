@@ -16,6 +16,14 @@ def test_an_estimate_shows_its_error_and_the_other_side():
     assert "estimate, standard error 0.0012, from the other side -7.150" in text
 
 
+def test_what_has_not_converged_is_called_no_estimate():
+    likelihood = Likelihood(-7.1, np.inf, "not_converged", 10, 2, reverse_nats=-np.inf)
+    assert not likelihood.converged
+    text = str(likelihood)
+    assert "(not converged, no estimate, from the other side not converged;" in text
+    assert Likelihood(-7.1, 0.1, "estimate", 10, 2).converged
+
+
 def test_the_softmax_score_adds_up_the_pressed_keys(rng):
     frames, logits = rng.integers(0, 2, (2, 5, 7)), rng.normal(size=(2, 5, 7)).astype("float32")
     expected = np.zeros((2, 5))
