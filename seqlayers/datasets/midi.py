@@ -28,7 +28,7 @@ import numpy as np
 
 from seqlayers.checks import check_integer, check_number
 from seqlayers.datasets.piano_roll import FIRST_NOTE, NUM_KEYS, check_roll
-from seqlayers.files import FileError, find, reason_of, write_atomically
+from seqlayers.files import FileError, check_regular_file, find, reason_of, write_atomically
 
 SUFFIXES = (".mid", ".midi")
 MAX_FILE_BYTES = 4 * 2**20  # as many are read in a second or two
@@ -196,6 +196,7 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
 
 def _parse(path):
     """Returns the ticks per beat, and pairs `(place, bytes)` of the tracks."""
+    check_regular_file(path, MidiError)
     size = os.stat(path).st_size
     if size > MAX_FILE_BYTES:
         raise MidiError(f"the file must have at most {MAX_FILE_BYTES} bytes. Received: {size}.")

@@ -20,7 +20,7 @@ import numpy as np
 from seqlayers import audio
 from seqlayers.checks import check_integer
 from seqlayers.datasets.arrays import INTEGERS, TEXTS, Array, read_arrays
-from seqlayers.files import FileError
+from seqlayers.files import FileError, check_regular_file
 
 # From a phone of 61 to those of 48 and of 39, where names differ. The glottal stop q has none.
 _FOLDED = {
@@ -146,6 +146,7 @@ def load_arctic(path):
         >>> utterances = load_arctic("arctic_slt_103.npz")
         >>> train, test = utterances[:50], utterances[50:]
     """
+    check_regular_file(path)
     with open(path, "rb") as file:
         return _load(file, path, ARCTIC_PHONES, lambda name: ("slt", name))
 
@@ -172,6 +173,7 @@ def load_timit(path, sa=False):
         >>> utterances[0].speaker, utterances[0].phones[0]
         ('dr1-fvmh0', Segment(start=0, end=8920, label='h#'))
     """
+    check_regular_file(path)
     with open(path, "rb") as file:
         utterances = _load(file, path, TIMIT_PHONES, _timit_name)
     return [u for u in utterances if sa or not u.sentence.startswith("sa")]

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -384,6 +385,12 @@ def test_noise_is_read_or_refused_but_never_crashes(tmp_path, rng):
             assert roll.shape[1] == 88 and len(roll) <= 100_000 and roll.max() == 1
             outcomes.add("read")
     assert outcomes == {"read", "refused"}
+
+
+def test_a_pipe_is_refused_unopened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mid")
+    with pytest.raises(midi.MidiError, match="pipe.mid: the path must name a regular file"):
+        midi.read(tmp_path / "pipe.mid")
 
 
 def test_a_missing_file_is_an_os_error(tmp_path):

@@ -1,6 +1,7 @@
 """Utterances and their phones are as in the corpora, and so are folds and labels."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +270,13 @@ def test_names_of_timit_are_a_speaker_and_a_sentence(tmp_path):
         path.write_bytes(changed(ids=np.array([name] * 5), phone_set=np.array(["aa"] * 41)))
         with pytest.raises(FileError, match="must be a speaker and a sentence"):
             speech.load_timit(path)
+
+
+@pytest.mark.parametrize("load", [speech.load_arctic, speech.load_timit])
+def test_a_pipe_is_refused_unopened(tmp_path, load):
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(FileError, match="pipe.npz: the path must name a regular file"):
+        load(tmp_path / "pipe.npz")
 
 
 def test_a_missing_file_is_an_error_of_the_system(tmp_path):
