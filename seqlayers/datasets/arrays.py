@@ -58,8 +58,8 @@ def read_arrays(file, wanted, optional=()):
             return {name: _read(archive, *member) for name, member in members.items()}
     except (ValueError, MemoryError):
         raise
-    except Exception as error:  # damaged bytes make zipfile raise a dozen kinds
-        raise ValueError(f"it must be a whole .npz file ({error})") from error
+    except Exception as error:  # a dozen kinds, with bytes of the file in their messages
+        raise ValueError("it must be a whole .npz file") from error
 
 
 def _members(archive, wanted, optional, size):
