@@ -1,6 +1,6 @@
 """Signal processing in NumPy: sound files, frames, features, spectra, segments, normalisation."""
 
-from seqlayers.audio.decoding import AudioError
+from seqlayers.audio.damage import AudioError
 from seqlayers.audio.features import log_energy, log_mel, mel_filterbank, mfcc, with_deltas
 from seqlayers.audio.files import Sound, find, read, read_blocks, resample, sample_rate_of, write
 from seqlayers.audio.framing import frame_lengths, num_frames, window_weights

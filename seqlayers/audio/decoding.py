@@ -1,25 +1,18 @@
-"""Decoding of sound files, block by block, with the checks that libsndfile leaves out.
-
-libsndfile reads as much as there is of a WAV file whose header promises more, without an error. The
-header of a WAV file is therefore checked here first, as is the last page of an OGG file, which
-marks the end of the stream.
-"""
+"""Decoding of sound files, block by block, with the checks that libsndfile leaves out."""
 
 import os
-import struct
 
 import numpy as np
 
-from seqlayers.files import FileError, check_regular_file
+from seqlayers.audio import containers
+from seqlayers.audio.damage import AudioError
+from seqlayers.files import check_regular_file
 
 LARGE_BLOCK = 2**18  # numbers in all channels
 SMALL_BLOCK = 4096  # samples; at most as many are lost before the place where a file is damaged
-LONGEST_PAGE = 65307  # bytes of an OGG page
-STREAMED = 0xFFFFFFFF  # size of a chunk whose writer did not know it
-
-
-class AudioError(FileError):
-    """A file that is not sound, is damaged or ends too early. See `FileError` for attributes."""
+UNKNOWN = 2**63 - 1  # libsndfile's number of samples where the file does not say
+WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+WIDTHS |= {"ULAW": 1, "ALAW": 1}
 
 
 def decode(path, channel, strict=True, size=None):
@@ -36,8 +29,8 @@ def decode(path, channel, strict=True, size=None):
         OSError: If there is no such file or it cannot be opened.
     """
     path, done = os.fspath(path), 0
+    check_regular_file(path, AudioError)
     try:
-        _check_container(path, strict)
         for block, rate in _decoded(path, channel, strict, size):
             finite = np.isfinite(block)
             if not finite.all():
@@ -49,80 +42,55 @@ def decode(path, channel, strict=True, size=None):
 
 
 def _decoded(path, channel, strict, size):
-    import soundfile
+    from seqlayers.audio.sequential import SequentialFile
 
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, channels, promised = file.samplerate, file.channels, file.frames
-            if channel not in (None, "mean") and channel >= channels:
-                raise AudioError(f"there is no channel {channel}; the file has {channels}")
-            # A header may promise anything: memory is taken for one block at a time.
-            most = max(1, LARGE_BLOCK // channels) if strict else SMALL_BLOCK
-            size = min(size or most, most)
-            there, whole = 0, True
-            while whole:
-                try:
-                    block = file.read(size, dtype="float32", always_2d=True)
-                except RuntimeError:
-                    if strict or not there:
-                        raise
-                    break
-                there, whole = there + len(block), len(block) == size
-                if channel == "mean":
-                    block = block.mean(axis=1) if channels > 1 else block[:, 0]
-                elif channel is not None:
-                    block = block[:, channel].copy()
-                yield block, int(rate)
-    except (RuntimeError, TypeError) as error:  # TypeError: a name that ends in .raw
-        reason = getattr(error, "error_string", error)
-        raise AudioError(f"not a sound file, or a damaged one: {reason}") from error
-    if strict and there != promised:
+    with open(path, "rb") as raw:
+        num_bytes = os.fstat(raw.fileno()).st_size
+        if not num_bytes:
+            raise AudioError("empty file")
+        found = containers.contents(raw, num_bytes, strict)
+        try:
+            with SequentialFile(path if found.file is None else found.file) as file:
+                yield from _blocks(file, found, channel, strict, size)
+        except (RuntimeError, TypeError) as error:  # TypeError: a name that ends in .raw
+            reason = getattr(error, "error_string", error)
+            raise AudioError(f"not a sound file, or a damaged one: {reason}") from error
+
+
+def _blocks(file, found, channel, strict, size):
+    rate, channels = int(file.samplerate), file.channels
+    if channel not in (None, "mean") and channel >= channels:
+        raise AudioError(f"there is no channel {channel}; the file has {channels}")
+    promised = _num_samples(file, found, strict)
+    # A header may promise anything: memory is taken for one block at a time.
+    most = max(1, LARGE_BLOCK // channels) if strict else SMALL_BLOCK
+    size = min(size or most, most)
+    there, whole = 0, True
+    while whole:
+        try:
+            block = file.read(size, dtype="float32", always_2d=True)
+        except RuntimeError:
+            if strict or not there:
+                raise
+            break
+        there, whole = there + len(block), len(block) == size
+        if channel == "mean":
+            block = block.mean(axis=1) if channels > 1 else block[:, 0]
+        elif channel is not None:
+            block = block[:, channel].copy()
+        yield block, rate
+    if strict and promised not in (there, UNKNOWN):
         raise AudioError(f"truncated: {there} of {promised} samples")
 
 
-def _check_container(path, strict):
-    check_regular_file(path, AudioError)
-    with open(path, "rb") as file:
-        head = file.read(12)
-        size = os.fstat(file.fileno()).st_size
-        if not size:
-            raise AudioError("empty file")
-        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-            _check_wav(file, size, int.from_bytes(head[4:8], "little"), strict)
-        if head[:4] == b"OggS" and strict:
-            file.seek(max(0, size - LONGEST_PAGE))
-            tail = file.read()
-            last = tail.rfind(b"OggS")
-            if last < 0 or len(tail) < last + 6 or not tail[last + 5] & 4:
-                raise AudioError("truncated: the last page of the stream is missing")
-
-
-def _check_wav(file, size, riff_length, strict):
-    """Checks the chunks up to the samples."""
-    at, align = 12, None
-    while at + 8 <= size:
-        file.seek(at)
-        name, length = file.read(4), int.from_bytes(file.read(4), "little")
-        if name == b"fmt " and length >= 16:
-            layout = file.read(16)
-            tag, channels, rate, _, align, bits = struct.unpack("<HHIIHH", layout.ljust(16, b"\0"))
-            if rate == 0:
-                raise AudioError("damaged header: 0 samples per second")
-            plain = tag in (1, 3, 0xFFFE)  # integers, floats, and either with an extended header
-            if strict and plain and align != channels * -(-bits // 8):
-                raise AudioError(
-                    f"damaged header: {channels} channels of {bits} bits cannot take {align} bytes"
-                )
-            align = align if plain else None
-        elif name == b"data":
-            rest = size - at - 8
-            if length == 0 and rest > 1 and (riff_length == STREAMED or riff_length + 9 < size):
-                raise AudioError(
-                    f"damaged header: no samples are declared, but {rest} bytes follow"
-                )
-            if strict and length != STREAMED and length > rest:
-                raise AudioError(f"truncated: {rest} of {length} bytes of samples")
-            if strict and align and min(length, rest) % align:
-                raise AudioError(f"truncated: the last sample lacks some of its {align} bytes")
-            return
-        at += 8 + length + length % 2
+def _num_samples(file, found, strict):
+    """Returns the number of samples that a file must have."""
+    width = WIDTHS.get(file.subtype)
+    if found.num_bytes is not None and width is not None:
+        num_samples, more = divmod(found.num_bytes, width * file.channels)
+        if more and strict:
+            raise AudioError(
+                f"truncated: the last sample lacks some of its {width * file.channels} bytes"
+            )
+        return num_samples
+    return file.frames if found.num_samples is None else found.num_samples

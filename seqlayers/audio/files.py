@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlayers import files
-from seqlayers.audio.decoding import STREAMED, AudioError, decode
+from seqlayers.audio.damage import AudioError
+from seqlayers.audio.decoding import decode
 from seqlayers.checks import check_integer
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -63,20 +64,21 @@ def read(path, sample_rate=None, channel="mean", strict=True):
     """Reads a sound file.
 
     Args:
-        path: The file: WAV of 8, 16, 24 or 32 bits or floats, FLAC, OGG or MP3. Its content
-            decides, not its suffix.
+        path: The file: WAV of 8, 16, 24 or 32 bits or floats, FLAC, OGG, MP3, or another format of
+            libsndfile. Its content decides, not its suffix.
         sample_rate: Sample rate of the result, to which the file is resampled if its own differs;
             the file's own if None.
         channel: The channel to take, counted from 0; `"mean"` for the mean of all; None for all.
-        strict: If False, a file that ends too early or has a broken header gives the samples before
-            the damage, if there are any, instead of an error.
+        strict: If True, a file is read whole or refused. If False, a file that ends too early or
+            has a broken header gives the samples before the damage, if there are any, and files
+            that were joined into one give those of the first.
 
     Returns:
         `Sound(samples, sample_rate)`. A file may hold no samples.
 
     Raises:
-        AudioError: If the file is empty, damaged, truncated, of an unknown format or rate, has no
-            such channel, or holds NaN or infinity.
+        AudioError: If the file is empty, damaged, truncated, joined from several, of an unknown
+            format or rate, no regular file, has no such channel, or holds NaN or infinity.
         ValueError: If `sample_rate` or `channel` is invalid.
         OSError: If there is no such file or it cannot be opened.
 
@@ -96,8 +98,9 @@ def read(path, sample_rate=None, channel="mean", strict=True):
 def read_blocks(path, block_samples=2**16, sample_rate=None, channel="mean"):
     """Reads a sound file block by block, in memory that does not grow with its length.
 
-    The blocks joined are what `read` returns. A truncated WAV file is refused before the first
-    block; other damage is found where it lies, after the blocks before it.
+    The blocks joined are what `read` returns, to the sample. A file that its container shows to be
+    truncated is refused before the first block; other damage is found where it lies, after the
+    blocks before it.
 
     Args:
         path: The file, as in `read`.
@@ -184,7 +187,7 @@ def write(path, samples, sample_rate, bits=16):
     sample_rate = check_integer("sample_rate", sample_rate)
     if bits not in (16, 24, 32):
         raise ValueError(f"`bits` must be 16, 24 or 32. Received: bits={bits!r}.")
-    if samples.size * (bits // 8) >= STREAMED - 1024:
+    if samples.size * (bits // 8) >= 2**32 - 1024:
         raise ValueError(
             "A WAV file holds at most 4 GB; write the sound in parts. "
             f"Received: {samples.size} samples of {bits} bits."

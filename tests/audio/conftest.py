@@ -1,8 +1,12 @@
 """Fixtures of the tests of sound."""
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 
+from seqlayers import audio
 from seqlayers.audio import Spectra
 
 
@@ -34,3 +38,29 @@ def speech(rng):
 def short(rng):
     """Few samples at a low rate, for references in loops."""
     return (0.1 * rng.normal(size=110)).astype("float32")
+
+
+def encoded(kind, subtype, samples, rate=16000, endian=None, **options):
+    """Returns the bytes of a sound file."""
+    file = io.BytesIO()
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(file, "w", rate, channels, subtype, endian, kind, **options) as sound:
+        sound.write(samples)
+    return file.getvalue()
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Function that reads a file of given bytes, whole and in blocks, which must agree."""
+
+    def read(data, **options):
+        path = tmp_path / "sound"
+        path.write_bytes(data)
+        whole = audio.read(path, channel=None, **options).samples
+        if not options:
+            for block_samples in (777, 4096):
+                blocks = [whole[:0], *audio.read_blocks(path, block_samples, channel=None)]
+                np.testing.assert_array_equal(np.concatenate(blocks), whole)
+        return whole
+
+    return read

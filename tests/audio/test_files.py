@@ -1,17 +1,16 @@
 """Sound files are read whole or refused, or in blocks, written whole or not at all, and resampled
 in time."""
 
-import io
 import os
 import pickle
 import struct
 
 import numpy as np
 import pytest
-import soundfile
 
 from seqlayers import audio
 from seqlayers.audio import read_blocks
+from tests.audio.conftest import encoded
 
 RATE = 16000
 
@@ -40,11 +39,11 @@ DATA = INTEGERS.tobytes()
 WAV = riff(header(), chunk(b"data", DATA))
 
 
-def encoded(kind, num_samples=30_000, subtype=None):
-    file, rng = io.BytesIO(), np.random.default_rng(0)
-    samples = 0.1 * rng.normal(size=num_samples)
-    soundfile.write(file, samples, RATE, format=kind, subtype=subtype)
-    return samples, file.getvalue()
+def sound(kind, num_samples=30_000, subtype=None):
+    """Returns a chirp of changing loudness, and the bytes of its file."""
+    n = np.arange(num_samples)
+    samples = 0.5 * np.sin(n**2 / 2e5) * (0.6 + 0.4 * np.sin(n / 900))
+    return samples, encoded(kind, subtype, samples)
 
 
 @pytest.fixture
@@ -75,13 +74,13 @@ def test_every_kind_of_sample_is_read(path, layout, stored, expected):
     np.testing.assert_array_equal(sound.samples, expected)
 
 
-@pytest.mark.parametrize("kind, noise", [("FLAC", 1e-4), ("OGG", 0.3), ("MP3", 0.5)])
+@pytest.mark.parametrize("kind, noise", [("FLAC", 1e-4), ("OGG", 0.1), ("MP3", 0.1)])
 def test_compressed_files_are_read(path, kind, noise):
-    samples, data = encoded(kind)
+    samples, data = sound(kind)
     actual = read(path, data).samples
     assert actual.shape == samples.shape
     assert np.abs(actual - samples).max() < noise
-    assert np.corrcoef(actual, samples)[0, 1] > 0.8  # noise is hard to compress
+    assert np.corrcoef(actual, samples)[0, 1] > 0.99
 
 
 def test_real_recordings_are_read_sample_for_sample(shared_data):
@@ -107,7 +106,7 @@ def test_channels_are_averaged_or_picked_or_kept(path):
 
 
 def test_long_files_are_read_in_blocks_that_fit_together(path):
-    samples, data = encoded("FLAC", 2**18 + 17, "PCM_24")
+    samples, data = sound("FLAC", 2**18 + 17, "PCM_24")
     for strict in (True, False):
         actual = read(path, data, strict=strict).samples
         np.testing.assert_allclose(actual, samples, atol=2**-22)
@@ -144,12 +143,11 @@ BROKEN = {
     "absurd rate": (riff(header(rate=2**32 - 1), chunk(b"data", DATA)), "not a sound file"),
     "no channels": (riff(header(channels=0), chunk(b"data", DATA)), "Channel count is zero"),
     "far junk": (riff(header(), chunk(b"LIST", b"ab", size=2**31), DATA), "No 'data' chunk"),
-    "size 0": (riff(header(), chunk(b"data", DATA, size=0), size=0), "2000 bytes follow"),
     "NaN": (
         riff(header(tag=3, bits=32), chunk(b"data", np.array([0, np.nan], "<f4").tobytes())),
         "sample 1 is not finite",
     ),
-    "no FLAC": (encoded("FLAC")[1][:60], "not a sound file"),
+    "no FLAC": (sound("FLAC")[1][:60], "not a sound file"),
 }
 
 
@@ -181,21 +179,19 @@ def test_truncated_files_are_refused_unless_one_asks(path, data, reason, left):
     np.testing.assert_array_equal(samples * 2**15, INTEGERS[:left])
 
 
-@pytest.mark.parametrize("kind", ["FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize("kind", ["FLAC", "MP3"])
 def test_truncated_compressed_files_are_refused_unless_one_asks(path, kind):
-    _, data = encoded(kind)
+    _, data = sound(kind)
     whole = read(path, data).samples
     with pytest.raises(audio.AudioError, match=str(path)):
         read(path, data[: len(data) // 2])
     part = read(path, data[: len(data) // 2], strict=False).samples
-    assert len(part) < len(whole)
-    if kind != "OGG":  # all of it is one page
-        assert len(part) > 8000
-        np.testing.assert_allclose(part[:8000], whole[:8000], atol=1e-5)
+    assert 8000 < len(part) < len(whole)
+    np.testing.assert_allclose(part[:8000], whole[:8000], atol=1e-5)
 
 
 def test_a_header_that_promises_too_much_takes_no_memory(path):
-    _, data = encoded("FLAC")
+    _, data = sound("FLAC")
     promising = bytearray(data)
     promising[21] |= 0x0F  # the number of samples has 36 bits
     with pytest.raises(audio.AudioError, match=str(path)):
@@ -205,13 +201,13 @@ def test_a_header_that_promises_too_much_takes_no_memory(path):
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
 @pytest.mark.parametrize("sample_rate", [None, 7000, 44100])
 def test_blocks_put_together_are_the_whole_file(path, kind, sample_rate):
-    path.write_bytes(encoded(kind, 20_000)[1])
+    path.write_bytes(sound(kind, 20_000)[1])
     expected = audio.read(path, sample_rate).samples
     for block_samples in (777, 10_000, 20_000, 2**16):
         blocks = list(read_blocks(path, block_samples, sample_rate))
         assert all(block.dtype == "float32" and len(block) for block in blocks)
         assert sample_rate or len(blocks) == -(-20_000 // block_samples)
-        np.testing.assert_allclose(np.concatenate(blocks), expected, rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(np.concatenate(blocks), expected)
 
 
 @pytest.mark.parametrize("channel", ["mean", 1, None])
@@ -220,7 +216,7 @@ def test_channels_of_blocks_are_those_of_the_whole(path, rng, channel, sample_ra
     audio.write(path, rng.uniform(-1, 1, (1000, 3)), RATE, bits=24)
     expected = audio.read(path, sample_rate, channel).samples
     blocks = list(read_blocks(path, 300, sample_rate, channel))
-    np.testing.assert_allclose(np.concatenate(blocks), expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
 
 
 def test_blocks_stay_small_whatever_the_rate_and_the_channels(path):
@@ -252,7 +248,7 @@ def test_broken_and_truncated_files_are_refused_in_blocks_too(path, data, reason
 
 
 def test_blocks_before_the_damage_are_out_when_it_is_met(path):
-    samples, data = encoded("FLAC")
+    samples, data = sound("FLAC")
     path.write_bytes(data[: len(data) // 2])
     blocks = read_blocks(path, 4096)
     np.testing.assert_allclose(next(blocks), samples[:4096], atol=2**-15)

@@ -1,0 +1,109 @@
+"""Checks of FLAC and of OGG, which are read to their end or refused."""
+
+import re
+
+from seqlayers.audio.damage import AudioError
+
+BLOCK = 2**20  # bytes that are searched at a time
+LAST_FRAME = 2**18  # bytes before the end in which the last frame of FLAC begins
+HEAD_OF_FLAC = b"fLaC\0\0\0\x22"
+
+
+def check_ogg(file, start, size):
+    """Refuses OGG that lacks pages, whose last page is missing, or that has streams joined.
+
+    libsndfile reads the first of joined streams alone.
+
+    Args:
+        file: The file.
+        start: Place of the first page.
+        size: Bytes of the file.
+
+    Raises:
+        AudioError: If it is not whole.
+    """
+    at, last, pages, begun = start, 0, {}, False  # number of the last page of each stream
+    while at < size:
+        file.seek(at)
+        head = file.read(27 + 255)
+        if head[:4] != b"OggS":
+            if last & 4 and _search(file, b"OggS", at) is None:
+                break  # a tag behind the end
+            raise AudioError(f"damaged: there is no page at byte {at}")
+        head = head.ljust(27, b"\0")
+        at += 27 + head[26] + sum(head[27 : 27 + head[26]])
+        if at > size:
+            raise AudioError("truncated: the last page lacks some of its bytes")
+        last, stream, number = head[5], head[14:18], int.from_bytes(head[18:22], "little")
+        if last & 2 and begun:  # the first page of a stream
+            raise AudioError(
+                f"several streams joined: another one begins with page {len(pages)}; split them"
+            )
+        begun = begun or not last & 2
+        if number != pages.get(stream, -1) + 1 and stream in pages:
+            raise AudioError(f"damaged: a page is missing before page {number}")
+        pages[stream] = number
+    if not last & 4:
+        raise AudioError("truncated: the last page of the stream is missing")
+
+
+def check_flac(file, start, size):
+    """Refuses FLAC of unknown length whose last frame is incomplete, and FLAC joined into one file.
+
+    libsndfile stops without an error at an incomplete frame, and after the first of joined files.
+
+    Args:
+        file: The file.
+        start: Place of its first byte.
+        size: Bytes of the file.
+
+    Raises:
+        AudioError: If it is not whole.
+    """
+    file.seek(start)
+    head = file.read(26)
+    another = _search(file, HEAD_OF_FLAC, start + 1)
+    if another is not None:
+        raise AudioError(f"several files joined: another one begins at byte {another}; split them")
+    if int.from_bytes(head[21:26], "big") & (2**36 - 1):  # the number of samples
+        return
+    file.seek(max(start, size - LAST_FRAME))
+    tail = file.read()
+    begins = [match.start() for match in re.finditer(rb"\xff[\xf8\xf9]", tail)]
+    if not any(_crc16(tail[at:]) == 0 for at in reversed(begins)):
+        raise AudioError("truncated: the last frame lacks some of its bytes")
+
+
+def _search(file, pattern, at):
+    """Returns the first place of a pattern from `at` on, or None."""
+    file.seek(at)
+    held = b""
+    while block := file.read(BLOCK):
+        held += block
+        found = held.find(pattern)
+        if found >= 0:
+            return at + found
+        at += max(0, len(held) - len(pattern) + 1)
+        held = held[-len(pattern) + 1 :]
+    return None
+
+
+def _crc16_table():
+    table = []
+    for value in range(256):
+        value <<= 8
+        for _ in range(8):
+            value = value << 1 ^ (0x18005 if value & 0x8000 else 0)
+        table.append(value & 0xFFFF)
+    return table
+
+
+_CRC16 = _crc16_table()
+
+
+def _crc16(data):
+    """Returns the checksum of FLAC, which is 0 of a frame that ends with its own."""
+    crc = 0
+    for byte in data:
+        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
+    return crc
