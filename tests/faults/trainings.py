@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 import zipfile
 
 import h5py
@@ -40,20 +42,34 @@ def write_sounds(folder):
     return ["--wav", folder, *TINY_SOUND]
 
 
-def train_with_keras(folder, epochs=10):
-    """Trains a model by `fit` alone, with Keras's backup, and writes its weights."""
+BATCHES = 120  # of `train_with_keras`, 12 in each epoch
+
+
+def train_with_keras(folder, last_batch=None):
+    """Trains a model by `fit` alone, with Keras's backup, and writes what came of it.
+
+    Args:
+        folder: Where the backup is, and `end.npz` in the end.
+        last_batch: Number of batches from the beginning after which the process kills itself.
+    """
     import keras
 
     from seqlayers.models import RNNRBM
 
+    class Kill(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if last_batch is not None and int(self.model.optimizer.iterations) >= last_batch:
+                os.kill(os.getpid(), signal.SIGKILL)
+
     rng = np.random.default_rng(0)
-    sequences = [(rng.random((n % 5 + 3, 6)) < 0.3).astype("float32") for n in range(40)]
+    sequences = [(rng.random((n % 5 + 3, 6)) < 0.3).astype("float32") for n in range(24)]
     keras.utils.set_random_seed(0)
     model = RNNRBM(6, hidden_units=5, recurrent_units=4, gibbs_steps=1, seed=0)
     model.compile("adam")
     backup = keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
-    model.fit(sequences, batch_size=2, epochs=epochs, verbose=0, callbacks=[backup])
-    np.savez(folder / "weights.npz", *(variable.numpy() for variable in model.variables))
+    done = model.fit(sequences, batch_size=2, epochs=10, verbose=0, callbacks=[backup, Kill()])
+    weights = [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
+    np.savez(folder / "end.npz", *weights, loss=done.history["loss"])
 
 
 def contents(file):
