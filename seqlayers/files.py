@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the error of a file that cannot be used.
+"""Files written whole or not at all, JSON read within bounds, and the error of a bad file.
 
 Data go to a hidden sibling first, are flushed to the disk, and take the final name in one step. A
 full disk, an exception or Ctrl-C removes the sibling and leaves the older file. A process killed in
@@ -7,11 +7,18 @@ between leaves a sibling whose name starts with `.tmp-`; it is never read and ma
 
 import contextlib
 import errno
+import json
+import math
 import os
+import re
 import secrets
 import shutil
 import stat
 from pathlib import Path
+
+MAX_JSON = 64 * 2**20  # bytes of a JSON file
+_MAX_DEPTH = 50  # of lists and objects in each other
+_TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}-(.*)")  # as `_sibling` makes it
 
 
 class FileError(ValueError):
@@ -64,9 +71,101 @@ def check_regular_file(path, error=FileError):
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if not stat.S_ISREG(mode):
-        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-        kind = kinds.get(stat.S_IFMT(mode), "a device")
-        raise error(f"the path must name a regular file. Received: {kind}", path)
+        raise error(f"the path must name a regular file. Received: {kind_of(mode)}", path)
+
+
+def kind_of(mode):
+    """Returns what a mode of `os.stat` stands for, as "a pipe"."""
+    kinds = {
+        stat.S_IFREG: "a file",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def read_json(path):
+    """Reads a JSON file that holds an object.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A dictionary.
+
+    Raises:
+        FileError: If it is no regular file, or not such a file; see `parse_json`.
+        OSError: If it cannot be read.
+    """
+    check_regular_file(path)
+    with open(path, "rb") as file:
+        return parse_json(file.read(MAX_JSON + 1), path)
+
+
+def parse_json(data, path=None):
+    """Returns the dictionary that JSON stands for.
+
+    Whatever passes is safe to look into: `json` itself accepts NaN, keeps the last of two equal
+    keys, and fails on deep nesting with a RecursionError.
+
+    Args:
+        data: The bytes.
+        path: The file that they come from, for the message.
+
+    Raises:
+        FileError: If they are more than `MAX_JSON` bytes, not JSON in UTF-8, no object, nested too
+            deep, or hold a key twice or a number that is not finite.
+    """
+    try:
+        if len(data) > MAX_JSON:
+            raise ValueError(f"more than {MAX_JSON:,} bytes")
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+        if not isinstance(value, dict):
+            raise ValueError(f"a {type(value).__name__}")
+        _check_depth(value)
+    except RecursionError as error:
+        raise FileError(_not_json("nested too deep"), path) from error
+    except ValueError as error:  # of which there are three kinds, all with a text
+        raise FileError(_not_json(error), path) from error
+    return value
+
+
+def _not_json(received):
+    return f"the file must be a JSON object. Received: {received}."
+
+
+def _object(pairs):
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} twice")
+    return value
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text}, which is not finite")
+    return value
+
+
+def _check_depth(value):
+    """Refuses nesting that Python's own limit admits: `repr` or `json.dumps` may fail on it."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+        if not level:
+            return
+    raise ValueError("nested too deep")
 
 
 def find(folder, suffixes):
@@ -111,20 +210,23 @@ def write_atomically(path, data):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, follow=True):
     """Lends a temporary path whose file takes the place of `path` when the block ends well.
 
     The temporary name ends as `path` does, so writers that look at the suffix (`.keras`,
-    `.weights.h5`) work. If `path` is a symbolic link, the file that it points to is replaced. The
+    `.weights.h5`) work; if a writer adds a suffix of its own, its file is taken all the same. The
     mode of an older file is kept.
 
     Args:
         path: The file to make or to replace. Its folder must exist.
+        follow: Whether a symbolic link at `path` stands for the file that it points to. If not, it
+            is refused, so that nothing outside the folder of `path` can be written.
 
     Yields:
         The temporary `pathlib.Path`, in the same folder; there is no file under it yet.
 
     Raises:
+        FileError: If there is a pipe, a socket, a device or a refused link at `path`.
         OSError: If the folder is missing, `path` is a folder, nothing was written, or the disk is
             full. An older file at `path` is untouched then.
 
@@ -133,24 +235,64 @@ def replacing(path):
         ...     model.save(temporary)
     """
     target = Path(os.path.realpath(path))
-    if target.is_dir():
+    if not follow:
+        target = Path(os.path.realpath(Path(path).parent), Path(path).name)
+    mode = mode_of(target)
+    if mode is not None and stat.S_ISDIR(mode):
         raise IsADirectoryError(f"`path` must name a file, not a folder. Received: path={path}.")
+    check_own(target)
     temporary = _sibling(target, path)
     try:
         yield temporary
+        if not temporary.exists() and len(suffixed := _suffixed(temporary)) == 1:
+            os.replace(suffixed[0], temporary)
         if not temporary.is_file():
             raise FileNotFoundError(
                 f"Nothing was written to {temporary}; {path} is left as it was."
             )
         _flush(temporary)
-        if target.exists():
-            shutil.copymode(target, temporary)
-        os.replace(temporary, target)
+        mode = mode_of(target)
+        if mode is not None and stat.S_ISREG(mode):
+            temporary.chmod(stat.S_IMODE(mode))
+        os.replace(temporary, target)  # a link that came meanwhile is replaced, not followed
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        for file in (temporary, *_suffixed(temporary)):
+            with contextlib.suppress(OSError):
+                file.unlink()
         raise
     _flush_folder(target.parent)
+
+
+def mode_of(path):
+    """Returns the mode of what is at a path, a link counted as itself; None if there is nothing."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.lstat(path).st_mode
+    return None
+
+
+def check_own(path, error=FileError):
+    """Refuses anything but a regular file at a path; there may be nothing. Follows no link.
+
+    Args:
+        path: A file that is to be written, replaced or deleted.
+        error: Class of the error, `FileError` or a kind of it.
+
+    Raises:
+        FileError: If there is a link, a folder, a pipe, a socket or a device at `path`.
+    """
+    mode = mode_of(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        raise error(
+            "there must be a regular file or none, so that nothing else is written; remove it. "
+            f"Received: {kind_of(mode)}.",
+            path,
+        )
+
+
+def is_temporary(name, names):
+    """Returns whether a file's name is one that `replacing` lends for one of some names."""
+    match = _TEMPORARY.fullmatch(name)
+    return bool(match and match[1] in names)
 
 
 @contextlib.contextmanager
@@ -197,6 +339,12 @@ def _sibling(target, path):
         )
     ending = Path(path).name[-48:]  # short enough that the whole name stays below 255 bytes
     return target.parent / f".tmp-{secrets.token_hex(8)}-{ending}"
+
+
+def _suffixed(temporary):
+    """Returns the files of a writer that added a suffix to its name, as Matplotlib does."""
+    start = temporary.name + "."
+    return [file for file in temporary.parent.iterdir() if file.name.startswith(start)]
 
 
 def _refuse_existing(target):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seqlayers import files
@@ -145,6 +146,89 @@ def test_a_link_stays_a_link_and_the_mode_stays(tmp_path):
     assert link.is_symlink()
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_suffix_that_a_writer_adds_is_removed_again(tmp_path):
+    with files.replacing(tmp_path / "array") as temporary:
+        np.save(temporary, [1, 2])  # writes `array.npy`
+    np.testing.assert_array_equal(np.load(tmp_path / "array"), [1, 2])
+    assert names(tmp_path) == ["array"]
+    with pytest.raises(RuntimeError):
+        with files.replacing(tmp_path / "array") as temporary:
+            np.save(temporary, [3])
+            raise RuntimeError
+    np.testing.assert_array_equal(np.load(tmp_path / "array"), [1, 2])
+    assert names(tmp_path) == ["array"]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path, follow):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(files.FileError, match="regular file or none.*Received: a (pipe|dev)"):
+            with files.replacing(path, follow):
+                pytest.fail("the block ran")
+    assert names(tmp_path) == ["pipe"]
+
+
+def test_a_link_is_refused_where_it_must_not_be_followed(tmp_path, old):
+    link = tmp_path / "link"
+    for target in (old, tmp_path / "missing"):
+        link.symlink_to(target)
+        with pytest.raises(files.FileError, match=f"{link}: .*Received: a symbolic link"):
+            with files.replacing(link, follow=False):
+                pytest.fail("the block ran")
+        link.unlink()
+    with files.replacing(link, follow=False) as temporary:
+        temporary.write_bytes(b"new")
+        link.symlink_to(old)  # after the check
+    assert old.read_bytes() == b"old"
+    assert not link.is_symlink() and link.read_bytes() == b"new"
+
+
+def test_only_names_that_replacing_lends_count_as_temporary(tmp_path):
+    with files.replacing(tmp_path / "config.json") as temporary:
+        assert files.is_temporary(temporary.name, ["config.json"])
+        assert not files.is_temporary(temporary.name, ["last.keras"])
+        temporary.touch()
+    for name in (".tmp-mine-config.json", ".tmp-0123-config.json", "config.json"):
+        assert not files.is_temporary(name, ["config.json"])
+
+
+JSON = {
+    "two keys": (b'{"a": 1, "a": 2}', "the key 'a' twice"),
+    "nan": (b'{"a": NaN}', "NaN, which is not finite"),
+    "infinite": (b'{"a": [1e999]}', "1e999, which is not finite"),
+    "nested": (b"[" * 5000, "nested too deep"),
+    "nested objects": (b'{"a":' * 100_000, "nested too deep"),
+    "nested as Python may": (b'{"a": %s0%s}' % (b"[" * 200, b"]" * 200), "nested too deep"),
+    "a list": (b"[1]", "a list"),
+    "empty": (b"", "Expecting value"),
+    "not utf-8": (b'{"a": "\xff"}', "can't decode"),
+    "digits": (b'{"a": %s}' % (b"9" * 5000), "limit"),
+    "more": (b'{"a": 1} {}', "Extra data"),
+}
+
+
+@pytest.mark.parametrize("data, received", JSON.values(), ids=JSON)
+def test_json_that_is_no_sound_object_is_refused_by_name(data, received, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_bytes(data)
+    with pytest.raises(files.FileError, match="must be a JSON object") as caught:
+        files.read_json(path)
+    assert caught.value.path == str(path)
+    assert received in str(caught.value)
+
+
+def test_json_is_read_to_a_bound_and_from_regular_files_alone(tmp_path, monkeypatch):
+    path = tmp_path / "config.json"
+    path.write_text('{"a": [1, 2.5, null, "\u00e9"]}')
+    assert files.read_json(path) == {"a": [1, 2.5, None, "é"]}
+    monkeypatch.setattr(files, "MAX_JSON", 5)
+    with pytest.raises(files.FileError, match="more than 5 bytes"):
+        files.read_json(path)
+    with pytest.raises(files.FileError, match="a device"):
+        files.read_json("/dev/zero")
 
 
 def test_a_new_directory_appears_whole(tmp_path):
