@@ -17,7 +17,7 @@ shift or scale a feature, which `normalize` undoes.
 import numpy as np
 
 from seqlayers.audio.framing import frame_lengths, frame_spectra, frames, transform_length
-from seqlayers.checks import check_integer, check_number, check_sequence
+from seqlayers.checks import as_float32, check_integer, check_number, check_sequence
 
 FLOOR = 1e-10  # smallest argument of a logarithm
 
@@ -56,10 +56,11 @@ def mel_filterbank(sample_rate, fft_length, num_bands=40, low=20.0, high=None):
     mels = np.linspace(_mel(low), _mel(high), num_bands + 2)
     edges = 700 * (10 ** (mels / 2595) - 1)
     frequencies = np.arange(fft_length // 2 + 1)[:, None] * sample_rate / fft_length
-    rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
+    with np.errstate(divide="ignore", invalid="ignore"):  # edges that float64 cannot tell apart
+        rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
+        falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
     triangles = np.maximum(0, np.minimum(rising, falling)).astype("float32")
-    empty = np.flatnonzero(~triangles.any(axis=0))
+    empty = np.flatnonzero(~(triangles > 0).any(axis=0) | ~np.isfinite(triangles).all(axis=0))
     if len(empty):
         raise ValueError(
             "Each band must hold a bin of the spectrum; use fewer bands or a longer transform. "
@@ -96,7 +97,8 @@ def log_mel(
         float32 array `(T, num_bands + 1)`, or `(T, num_bands)` without energy.
 
     Raises:
-        ValueError: If the samples are invalid or fewer than a frame, or as in `mel_filterbank`.
+        ValueError: If the samples are invalid, fewer than a frame or so large that their power is
+            not finite in float32, or as in `mel_filterbank`.
 
     Example:
         >>> log_mel(np.zeros(16000), 16000).shape
@@ -106,7 +108,8 @@ def log_mel(
     fft_length = transform_length(frame_length)
     filters = mel_filterbank(sample_rate, fft_length, num_bands, low, high)
     X = frame_spectra(samples, frame_length, hop_length, fft_length)
-    P = _log((X.real**2 + X.imag**2) @ filters)  # [T, num_bands]
+    with np.errstate(over="ignore", invalid="ignore"):
+        P = _log((X.real**2 + X.imag**2) @ filters)  # [T, num_bands]
     if not energy:
         return P
     return np.hstack([P, log_energy(samples, frame_length, hop_length)[:, None]])
@@ -160,14 +163,16 @@ def log_energy(samples, frame_length, hop_length):
         float32 array `(T,)`.
 
     Raises:
-        ValueError: If the samples are invalid or fewer than a frame, or a length is not positive.
+        ValueError: If the samples are invalid, fewer than a frame or so large that their energy is
+            not finite in float32, or a length is not positive.
 
     Example:
         >>> log_energy(np.ones(1000), 400, 160)
         array([5.9914646, 5.9914646, 5.9914646, 5.9914646], dtype=float32)
     """
     x = frames(samples, frame_length, hop_length)
-    return _log(np.einsum("tn,tn->t", x, x))
+    with np.errstate(over="ignore"):
+        return _log(np.einsum("tn,tn->t", x, x))
 
 
 def with_deltas(features, order=2, width=2, channels=False):
@@ -184,7 +189,8 @@ def with_deltas(features, order=2, width=2, channels=False):
         float32 array `(T, (1 + order) * F)`, or `(T, F, 1 + order)` with channels.
 
     Raises:
-        ValueError: If `features` is not such an array, or a number is not a positive integer.
+        ValueError: If `features` is not such an array, a difference is not finite in float32, or a
+            number is not a positive integer.
 
     Example:
         >>> with_deltas(np.arange(6.0)[:, None], order=1, width=1)[:, 1]
@@ -195,11 +201,13 @@ def with_deltas(features, order=2, width=2, channels=False):
     T, parts = len(features), [features]
     for _ in range(order):
         c = np.pad(parts[-1], [(width, width), (0, 0)], mode="edge")
-        differences = (
-            i * (c[width + i : width + i + T] - c[width - i : width - i + T])
-            for i in range(1, width + 1)
-        )
-        parts.append(sum(differences) / np.float32(2 * sum(i**2 for i in range(1, width + 1))))
+        with np.errstate(over="ignore", invalid="ignore"):
+            differences = sum(
+                i * (c[width + i : width + i + T] - c[width - i : width - i + T])
+                for i in range(1, width + 1)
+            )
+        divisor = np.float32(2 * sum(i**2 for i in range(1, width + 1)))
+        parts.append(as_float32("features", differences) / divisor)
     return np.stack(parts, axis=-1) if channels else np.hstack(parts)
 
 
@@ -208,4 +216,5 @@ def _mel(frequency):
 
 
 def _log(power):
-    return np.log(np.maximum(power, np.float32(FLOOR)))
+    """Returns the logarithm of the power of samples."""
+    return np.log(np.maximum(as_float32("samples", power), np.float32(FLOOR)))

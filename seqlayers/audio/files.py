@@ -15,9 +15,11 @@ import numpy as np
 from seqlayers import files
 from seqlayers.audio.damage import AudioError
 from seqlayers.audio.decoding import decode
-from seqlayers.checks import check_integer
+from seqlayers.checks import as_float32, check_integer
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+HIGHEST_RATE = 2**31 - 1  # which a file can have
+TOO_LARGE = "the samples are too large to be resampled in float32"
 
 
 class Sound(NamedTuple):
@@ -92,7 +94,10 @@ def read(path, sample_rate=None, channel="mean", strict=True):
     samples, rate = np.concatenate(blocks), rates[0]
     if sample_rate is None or sample_rate == rate:
         return Sound(samples, rate)
-    return Sound(resample(samples, rate, sample_rate), sample_rate)
+    try:
+        return Sound(resample(samples, rate, sample_rate), sample_rate)
+    except ValueError as error:
+        raise AudioError(TOO_LARGE, path) from error
 
 
 def read_blocks(path, block_samples=2**16, sample_rate=None, channel="mean"):
@@ -145,11 +150,18 @@ def _blocks(path, block_samples, sample_rate, channel):
         for at in range(0, len(block), step):
             resampled = stream.resample_chunk(block[at : at + step])
             if len(resampled):
-                yield resampled
+                yield _finite(resampled, path)
     if stream is not None:
         rest = stream.resample_chunk(block[:0], last=True)
         if len(rest):
-            yield rest
+            yield _finite(rest, path)
+
+
+def _finite(samples, path):
+    """Returns resampled samples, which may be beyond those of the file."""
+    if not np.isfinite(samples).all():
+        raise AudioError(TOO_LARGE, path)
+    return samples
 
 
 def sample_rate_of(path):
@@ -228,7 +240,8 @@ def resample(samples, sample_rate, new_rate):
         float32 array of `N * new_rate / sample_rate` samples, rounded to an integer.
 
     Raises:
-        ValueError: If samples are not finite floats, or a rate is not a positive integer.
+        ValueError: If samples are not finite floats, before or after, or a rate is not an integer
+            from 1 to 2 ** 31 - 1.
 
     Example:
         >>> resample(np.zeros(441, "float32"), 44100, 16000).shape
@@ -237,11 +250,11 @@ def resample(samples, sample_rate, new_rate):
     import soxr
 
     samples = check_samples(samples, channels=True)
-    sample_rate = check_integer("sample_rate", sample_rate)
-    new_rate = check_integer("new_rate", new_rate)
+    sample_rate = check_integer("sample_rate", sample_rate, most=HIGHEST_RATE)
+    new_rate = check_integer("new_rate", new_rate, most=HIGHEST_RATE)
     if sample_rate == new_rate:
         return samples.copy()
-    return np.asarray(soxr.resample(samples, sample_rate, new_rate), "float32")
+    return as_float32("samples", soxr.resample(samples, sample_rate, new_rate))
 
 
 def check_samples(samples, channels=False, least=0):
@@ -284,5 +297,5 @@ def check_channel(channel):
 
 def _check_options(sample_rate, channel):
     if sample_rate is not None:
-        sample_rate = check_integer("sample_rate", sample_rate)
+        sample_rate = check_integer("sample_rate", sample_rate, most=HIGHEST_RATE)
     return sample_rate, None if channel is None else check_channel(channel)

@@ -13,7 +13,7 @@ frames. With x the samples of a frame, w the window and M the length of the tran
 import numpy as np
 
 from seqlayers.audio.files import check_samples
-from seqlayers.checks import check_choice, check_integer
+from seqlayers.checks import as_float32, check_choice, check_integer
 
 # Height a of each window a - (1 - a) cos(2 pi n / L).
 WINDOWS = {"hann": 0.5, "hamming": 0.54, "rectangular": 1.0}
@@ -113,8 +113,9 @@ def frame_spectra(samples, frame_length, hop_length, fft_length=None, window="ha
         `k * sample_rate / fft_length`.
 
     Raises:
-        ValueError: If the samples are invalid or fewer than a frame, a length is not a positive
-            integer, `fft_length` is below `frame_length`, or there is no such window.
+        ValueError: If the samples are invalid, fewer than a frame or so large that X is not finite,
+            a length is not a positive integer, `fft_length` is below `frame_length`, or there is no
+            such window.
 
     Example:
         >>> frame_spectra(np.zeros(16000), 400, 160).shape
@@ -122,7 +123,9 @@ def frame_spectra(samples, frame_length, hop_length, fft_length=None, window="ha
     """
     x = frames(samples, frame_length, hop_length)
     w = window_weights(window, frame_length)
-    return np.fft.rfft(x * w, transform_length(frame_length, fft_length)).astype("complex64")
+    with np.errstate(over="ignore", invalid="ignore"):
+        X = np.fft.rfft(x * w, transform_length(frame_length, fft_length))
+    return as_float32("samples", X)
 
 
 def transform_length(frame_length, fft_length=None):

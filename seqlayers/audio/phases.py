@@ -40,7 +40,7 @@ from seqlayers.audio.spectra import (
     inverse_stft,
     stft,
 )
-from seqlayers.checks import check_integer, check_number
+from seqlayers.checks import as_float32, check_integer, check_number
 
 
 def griffin_lim(
@@ -60,8 +60,8 @@ def griffin_lim(
         float32 array `(N,)`, the same for the same seed.
 
     Raises:
-        ValueError: If the amplitudes are not such an array or not finite, a number is out of range,
-            or `num_samples` samples do not make T frames.
+        ValueError: If the amplitudes are not such an array, they or the samples are not finite, a
+            number is out of range, or `num_samples` samples do not make T frames.
 
     Example:
         >>> amplitude = np.abs(stft(np.sin(np.arange(1000.0))))
@@ -75,13 +75,16 @@ def griffin_lim(
     momentum = check_number("momentum", momentum, least=0, most=1)
     rng = np.random.default_rng(check_integer("seed", seed, least=0))
 
+    # Around 1 nothing overflows or vanishes, and powers of 2 round nothing.
+    scale = np.ldexp(1.0, np.frexp(A.max(initial=0))[1])
+    A = (A / scale).astype("float32")
     c = np.exp(2j * np.pi * rng.random(A.shape)).astype("complex64")
     before = np.zeros_like(c)
     for _ in range(num_iterations):
         y = stft(inverse_stft(A * _phase(c), N, settings), settings)
         c = y + np.float32(momentum) * (y - before)
         before = y
-    return inverse_stft(A * _phase(c), N, settings)
+    return as_float32("amplitude", inverse_stft(A * _phase(c), N, settings) * scale)
 
 
 class SoundStream:
@@ -135,7 +138,7 @@ class SoundStream:
             float32 array `(H,)`; shorter or empty until the first sample of the sound is settled.
 
         Raises:
-            ValueError: If the amplitudes are not such an array or not finite.
+            ValueError: If the amplitudes are not such an array, or they or the samples not finite.
         """
         A = check_amplitude("amplitude", amplitude)
         if A.shape != (self.settings.num_bins,):
@@ -173,12 +176,13 @@ class SoundStream:
         for _ in range(self.num_iterations):
             before, y = y, self._seen(A, c)
             c = y + self.momentum * (y - before)
-        self._amplitude, self._spectrum, self._before = A, c, y
 
         L, H = self.settings.frame_length, self.settings.hop_length
-        self._settled[:L] += self._sound(A[:1], c[:1])[0]
-        samples = (self._settled[:H] / self._overlap[:H]).astype("float32")
-        self._settled = np.concatenate([self._settled[H:], np.zeros(H)])
+        settled = self._settled.copy()
+        settled[:L] += self._sound(A[:1], c[:1])[0]
+        samples = as_float32("amplitude", settled[:H] / self._overlap[:H])
+        self._settled = np.concatenate([settled[H:], np.zeros(H)])
+        self._amplitude, self._spectrum, self._before = A, c, y
         skipped = min(self._skipped, H)
         self._skipped -= skipped
         return samples[skipped:]

@@ -131,8 +131,33 @@ def test_the_delta_of_a_slope_is_its_slope():
         (lambda x: audio.mfcc(x, RATE, 26, 26), "below `num_bands`.*26"),
         (lambda x: audio.with_deltas(x), r"`features`.*\(1000,\)"),
         (lambda x: audio.with_deltas(x[:, None], width=0), "`width`.*0"),
+        (lambda x: audio.log_mel(x, RATE, 1, low=100, high=100 + 1e-13), "band 0 is empty"),
+        (lambda x: audio.mel_filterbank(RATE, 512, 1, 1e-320, 2e-320), "band 0 is empty"),
     ],
 )
 def test_arguments_are_checked(call, reason):
     with pytest.raises(ValueError, match=reason):
         call(np.zeros(1000, "float32"))
+
+
+FEATURES = {
+    "log_mel": lambda x: audio.log_mel(x, RATE),
+    "mfcc": lambda x: audio.mfcc(x, RATE),
+    "log_energy": lambda x: audio.log_energy(x, 400, 160),
+    "stft": audio.stft,
+}
+
+
+@pytest.mark.parametrize("feature", FEATURES.values(), ids=FEATURES)
+def test_samples_too_large_for_float32_are_refused(feature, rng):
+    x = rng.uniform(-1, 1, 1000)
+    for scale in (1e-44, 1e-30, 1e10, 1e16):
+        assert np.isfinite(feature(scale * x)).all()
+    for scale in (3e38,) if feature is audio.stft else (1e20, 1e30, 3e38):
+        with pytest.raises(ValueError, match="`samples` must be finite.*give finite results"):
+            feature(scale * x)
+
+
+def test_deltas_too_large_for_float32_are_refused():
+    with pytest.raises(ValueError, match="`features` must be finite.*give finite results"):
+        audio.with_deltas([[3e38], [-3e38], [3e38], [-3e38]])

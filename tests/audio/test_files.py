@@ -418,7 +418,17 @@ def test_reading_resamples_if_asked(path):
     np.testing.assert_array_equal(sound.samples, samples)
 
 
-@pytest.mark.parametrize("rates", [(0, 8000), (8000, 1.5)])
+def test_samples_too_large_to_be_resampled_are_refused(path):
+    loud = 3.4e38 * np.sign(np.sin(np.arange(1000.0) / 7))
+    with pytest.raises(ValueError, match="`samples` must be finite.*give finite results"):
+        audio.resample(loud, RATE, 44100)
+    audio.write(path, loud, RATE, bits=32)
+    for reader in (audio.read, lambda *args: list(read_blocks(path, 300, args[1]))):
+        with pytest.raises(audio.AudioError, match=f"{path}: the samples are too large"):
+            reader(path, 44100)
+
+
+@pytest.mark.parametrize("rates", [(0, 8000), (8000, 1.5), (2**70, 3)])
 def test_rates_are_checked(rates):
     with pytest.raises(ValueError, match="_rate`.*Received"):
         audio.resample(np.zeros(8), *rates)

@@ -101,6 +101,20 @@ def test_silence_stays_silent_and_sound_after_it_begins(sentence):
     assert convergence(np.concatenate([0 * A, A]), x, Spectra()) < 0.15
 
 
+@pytest.mark.parametrize("power", [-130, -60, 60, 120])
+def test_the_size_of_amplitudes_changes_nothing_but_that_of_the_sound(speech, power):
+    A, scale = np.abs(stft(speech[:2000])), 2.0**power
+    sound = griffin_lim(A, num_iterations=5).astype("float64")
+    # The smallest numbers of float32 have fewer digits.
+    actual = griffin_lim(A * scale, num_iterations=5)
+    np.testing.assert_allclose(actual / scale, sound, atol=1e-3 if power < -100 else 0)
+
+
+def test_sound_too_large_for_float32_is_refused():
+    with pytest.raises(ValueError, match="`amplitude` must be finite.*give finite results"):
+        griffin_lim(np.full((10, 129), 3e38))
+
+
 ONES = np.ones((10, 129))
 
 
