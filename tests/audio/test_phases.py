@@ -110,9 +110,8 @@ def test_the_size_of_amplitudes_changes_nothing_but_that_of_the_sound(speech, po
     np.testing.assert_allclose(actual / scale, sound, atol=1e-3 if power < -100 else 0)
 
 
-def test_sound_too_large_for_float32_is_refused():
-    with pytest.raises(ValueError, match="`amplitude` must be finite.*give finite results"):
-        griffin_lim(np.full((10, 129), 3e38))
+def test_the_largest_amplitudes_make_finite_sound():
+    assert np.isfinite(griffin_lim(np.full((10, 129), 3.4e38))).all()
 
 
 ONES = np.ones((10, 129))
