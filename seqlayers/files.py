@@ -40,10 +40,10 @@ class FileError(ValueError):
 
 
 def reason_of(error):
-    """Returns why a file cannot be used, without its name, from a `FileError` or an `OSError`."""
+    """Returns why a file cannot be used, without its name, from an exception."""
     if isinstance(error, FileError):
         return error.reason
-    return error.strerror or str(error)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def printable(path):

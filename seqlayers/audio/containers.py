@@ -1,4 +1,4 @@
-"""What a sound file declares of its length, read from its container.
+"""The length that a sound file declares, read from its container.
 
 libsndfile reads as much as there is of a file that declares more, takes a length that a pipe's
 writer did not know for the length, and reads the first only of files that were joined. Here the
@@ -53,11 +53,10 @@ FIRST_BYTES = {*CHUNKS, *AU, b"NIST"}
 
 
 class Contents(NamedTuple):
-    """What to decode of a file.
+    """The part of a file to decode.
 
     Attributes:
-        file: What libsndfile is to read: a file whose header is mended, or None for the file as it
-            is.
+        file: A file with a mended header to read in its place; None if it is read as it is.
         num_bytes: Bytes of samples in the file; None if its container does not say.
         num_samples: Number of samples, in place of the number that libsndfile finds; None if that
             is right.

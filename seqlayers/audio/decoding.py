@@ -50,7 +50,8 @@ def _decoded(path, channel, strict, size):
             raise AudioError("empty file")
         found = containers.contents(raw, num_bytes, strict)
         try:
-            with SequentialFile(path if found.file is None else found.file) as file:
+            # As bytes, for names that are not UTF-8.
+            with SequentialFile(found.file or os.fsencode(path)) as file:
                 yield from _blocks(file, found, channel, strict, size)
         except (RuntimeError, TypeError) as error:  # TypeError: a name that ends in .raw
             reason = getattr(error, "error_string", error)

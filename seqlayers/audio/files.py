@@ -179,14 +179,14 @@ def write(path, samples, sample_rate, bits=16):
     """Writes a WAV file, all of it or nothing.
 
     Args:
-        path: The file to make or to replace.
+        path: The file to make or to replace. Its name ends as .wav or has no suffix.
         samples: Floats `(N,)` or `(N, channels)`; from -1 to 1 with 16 and 24 bits.
         sample_rate: Samples per second.
         bits: 16 or 24 for integers, to which samples are rounded; 32 for floats.
 
     Raises:
-        ValueError: If samples are not finite or beyond full scale, `bits` is another number, or the
-            sound is more than a WAV file holds.
+        ValueError: If `path` has another suffix, samples are not finite or beyond full scale,
+            `bits` is another number, or the sound is more than a WAV file holds.
         OSError: If the file cannot be written; an older one is then untouched.
 
     Example:
@@ -195,6 +195,11 @@ def write(path, samples, sample_rate, bits=16):
     """
     import soundfile
 
+    if Path(path).suffix.lower() not in ("", ".wav"):
+        raise ValueError(
+            "`path` must end as .wav, the format that is written, or have no suffix. "
+            f"Received: path={str(path)!r}."
+        )
     samples = check_samples(samples, channels=True)
     sample_rate = check_integer("sample_rate", sample_rate)
     if bits not in (16, 24, 32):

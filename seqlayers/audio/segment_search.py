@@ -5,6 +5,7 @@ import numpy as np
 from seqlayers.audio import loudness
 
 OTHER_THRESHOLDS = (*range(5, 96, 5), 96, 97, 98, 99)  # tried where there is no segment
+LONGEST = 2**60  # samples; NumPy counts further, but sums must not overflow
 
 
 class Search:
@@ -20,6 +21,11 @@ class Search:
 
     def __init__(self, rate, rules):
         self.rate, self.rules = rate, rules
+        if 0 < rules.window * rate < 1000:
+            raise ValueError(
+                f"`window` must be at least one sample, {1000 / rate:g} ms at {rate} samples per "
+                f"second. Received: window={rules.window}."
+            )
         self.width = self._samples(rules.window) | 1
         self.buffer, self.spacing = self._samples(rules.buffer), self._samples(rules.min_spacing)
         self.least, self.most = self._samples(rules.min_length), self._samples(rules.max_length)
@@ -31,12 +37,12 @@ class Search:
         self.band = None
         if rules.band is not None:
             low, high = rules.band
-            if low >= rate / 2:
+            if low >= rate / 2 or (high is not None and high > rate / 2):
                 raise ValueError(
-                    f"`band` must start below half the sample rate, {rate / 2:g} Hz. "
-                    f"Received: band={rules.band!r}."
+                    f"`band` must {'start' if low >= rate / 2 else 'end'} below half the sample "
+                    f"rate, {rate / 2:g} Hz. Received: band={rules.band!r}."
                 )
-            high = rate / 2 if high is None else min(high, rate / 2)
+            high = rate / 2 if high is None else high
             self.band = loudness.band_filter(low, high, rate)
 
     def loudness(self, blocks):
@@ -54,26 +60,35 @@ class Search:
         return scan.finish(), scan.num_samples
 
     def advice(self, smoothed, percentile, level):
-        """Returns a sentence on what to change where `runs` finds none at a level."""
+        """Returns a sentence on what to change where `runs` finds none at a level.
+
+        With it comes a dictionary of the threshold and the level that it names; empty if it names
+        none.
+        """
         if not percentile(100):
-            return "It is silent: all its samples are 0."
+            if self.rules.band is not None:
+                return "It is silent in `band`.", {}
+            return "It is silent: all its samples are 0.", {}
         levels = percentile(OTHER_THRESHOLDS)
         counts = [len(scan.finish()) for scan in self._scans(smoothed, levels)]
         found = [n for n, count in enumerate(counts) if count]
         if not found:
-            return (
+            sentence = (
                 "Nor is there with a `threshold` of 5, 10, .. 95, 96, .. 99: change `min_length` "
                 "or `max_length`."
             )
+            return sentence, {}
         # The nearest threshold; if the level was given, that of the nearest level.
         far = [abs(levels[n] - level) for n in found]
         if self.rules.level is None:
             far = [abs(OTHER_THRESHOLDS[n] - self.rules.threshold) for n in found]
         n = found[int(np.argmin(far))]
-        return (
-            f"A `threshold` of {OTHER_THRESHOLDS[n]}, which is a `level` of {levels[n]:.3g}, would "
-            f"find {counts[n]}."
+        threshold, level = OTHER_THRESHOLDS[n], float(levels[n])
+        sentence = (
+            f"A `threshold` of {threshold}, which is a `level` of {level:.3g}, would find "
+            f"{counts[n]}."
         )
+        return sentence, {"suggested_threshold": threshold, "suggested_level": level}
 
     def kept(self, runs):
         """Returns the runs of accepted lengths; longer ones are cut or dropped, by the rules."""
@@ -103,7 +118,7 @@ class Search:
         return scans
 
     def _samples(self, milliseconds):
-        return round(milliseconds * self.rate / 1000)
+        return round(min(milliseconds * self.rate / 1000, LONGEST))
 
 
 class _Scan:

@@ -30,10 +30,11 @@ from seqlayers.audio import loudness
 from seqlayers.audio.files import check_samples, read_blocks, sample_rate_of
 from seqlayers.audio.segment_search import Search
 from seqlayers.checks import check_choice, check_integer, check_number
-from seqlayers.files import FileError
+from seqlayers.files import FileError, printable
 
 LONG = ("drop", "split")
 LISTED = 10  # skipped recordings that a message lists
+LONGEST_WINDOW = 60_000  # milliseconds
 
 
 class NoSegments(FileError):
@@ -43,19 +44,25 @@ class NoSegments(FileError):
         reason: Why there are none; for one recording, with a threshold that would find some.
         path: The file or folder; None if there is none.
         skipped: Pairs `(file, reason)`, if there are several recordings.
+        suggested_threshold: The nearest threshold that would find segments; None if none of those
+            tried does.
+        suggested_level: The level of that threshold, or None.
 
     Attributes:
-        reason: The reason.
+        reason, suggested_threshold, suggested_level: The arguments.
         path: The file or folder as a string, or None.
         skipped: The pairs. The message lists the first `LISTED`.
     """
 
-    def __init__(self, reason, path=None, skipped=()):
-        lines = [f"\n{file}: {why}" for file, why in skipped[:LISTED]]
+    def __init__(
+        self, reason, path=None, skipped=(), suggested_threshold=None, suggested_level=None
+    ):
+        lines = [f"\n{printable(file)}: {why}" for file, why in skipped[:LISTED]]
         if len(skipped) > LISTED:
             lines.append(f"\nand {len(skipped) - LISTED} more")
         super().__init__(reason + "".join(lines), path)
         self.skipped = list(skipped)
+        self.suggested_threshold, self.suggested_level = suggested_threshold, suggested_level
 
     @classmethod
     def in_none(cls, skipped):
@@ -93,13 +100,14 @@ class SegmentRules:
         threshold: Percentile of the loudness, from 0 to 100, that is the level.
         buffer: Length that is added before and behind each segment.
         min_spacing: Segments less than this apart are joined.
-        window: Length that loudness is averaged over, rounded to an odd number of samples.
+        window: Length that loudness is averaged over, rounded to an odd number of samples; at most
+            a minute.
         min_length: Shortest length of a segment, without its buffers.
         max_length: Longest length of a segment, without its buffers.
         long: `"drop"` to drop segments longer than `max_length`, as the paper does; `"split"` to
             cut each into the fewest equal pieces that are no longer than that.
-        band: Pair `(low, high)` in Hz: only these frequencies count, or all above `low` if `high`
-            is None. All frequencies if `band` is None.
+        band: Pair `(low, high)` in Hz, up to half the sample rate: only these frequencies count, or
+            all above `low` if `high` is None. All frequencies if `band` is None.
         level: The level itself, such as that of another recording, in place of `threshold`.
 
     Raises:
@@ -122,8 +130,9 @@ class SegmentRules:
 
     def __post_init__(self):
         check_number("threshold", self.threshold, least=0, most=100)
-        for name in ("buffer", "min_spacing", "window", "min_length"):
+        for name in ("buffer", "min_spacing", "min_length"):
             check_number(name, getattr(self, name), least=0)
+        check_number("window", self.window, least=0, most=LONGEST_WINDOW)
         check_number("max_length", self.max_length, above=0)
         if self.max_length < self.min_length:
             raise ValueError(
@@ -148,10 +157,32 @@ class SegmentRules:
                 check_number("band[1]", self.band[1], above=low)
             object.__setattr__(self, "band", tuple(self.band))
         if self.level is not None:
-            check_number("level", self.level, least=0)
+            check_number("level", self.level, least=0, most=float(np.finfo("float32").max))
 
 
 DEFAULT = SegmentRules()
+
+
+def envelope(samples, sample_rate, rules=DEFAULT):
+    """Computes the loudness of a recording that `segments` compares with the level.
+
+    Args:
+        samples: Floats `(N,)`, at least one.
+        sample_rate: Samples per second.
+        rules: `SegmentRules`, of which `window` and `band` have an effect.
+
+    Returns:
+        float32 array `(N,)`.
+
+    Raises:
+        ValueError: If the samples are invalid, or the rules do not fit the sample rate.
+
+    Example:
+        >>> envelope(np.ones(1000), 16000)[[0, 500]]
+        array([0.5076923, 1.       ], dtype=float32)
+    """
+    search = _search(sample_rate, rules)
+    return np.concatenate([*search.loudness([check_samples(samples, least=1)])])
 
 
 def segments(samples, sample_rate, rules=DEFAULT):
@@ -175,9 +206,7 @@ def segments(samples, sample_rate, rules=DEFAULT):
         >>> segments(samples, 16000).times.round(3)
         array([[0.493, 0.557]])
     """
-    search = _search(sample_rate, rules)
-    samples = check_samples(samples, least=1)
-    a = np.concatenate([*search.loudness([samples])])
+    a, search = envelope(samples, sample_rate, rules), _search(sample_rate, rules)
     return _found(search, lambda: [a], lambda q: np.percentile(a, q))
 
 
@@ -260,7 +289,9 @@ def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel="mean"):
     try:
         return segments_of_blocks(read, rate, rules)
     except NoSegments as error:
-        raise NoSegments(error.reason, path) from None
+        raise NoSegments(
+            error.reason, path, (), error.suggested_threshold, error.suggested_level
+        ) from None
 
 
 def _search(sample_rate, rules):
@@ -281,8 +312,9 @@ def _found(search, smoothed, percentile):
     if not num_samples:
         raise NoSegments("There are no samples.")
     asked = f"threshold={rules.threshold}" if rules.level is None else f"level={rules.level}"
+    advice, suggestions = search.advice(smoothed, percentile, level)
     raise NoSegments(
         f"There is no segment of {rules.min_length:g} to {rules.max_length:g} ms in "
-        f"{duration:.3f} s of sound. {search.advice(smoothed, percentile, level)} "
-        f"Received: {asked}."
+        f"{duration:.3f} s of sound. {advice} Received: {asked}.",
+        **suggestions,
     )

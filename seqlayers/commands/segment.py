@@ -8,10 +8,11 @@ import click
 import numpy as np
 
 from seqlayers import audio, files
+from seqlayers.audio.segment_search import Search
 from seqlayers.commands.cli import list_skipped, naming, writing
 from seqlayers.commands.parameters import debug, option, run_option, run_options, source, switch
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
-from seqlayers.runs.options import DEFAULTS, segment_rules
+from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
 from seqlayers.runs.options.listing import SEGMENTS
 from seqlayers.runs.options.schema import Integer
 from seqlayers.runs.sound import name as name_of
@@ -65,16 +66,18 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
         )
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
     rows, skipped, first = [], [], None
-    with naming("SOURCE"):
+    with naming("SOURCE"), naming_flags():
+        if sample_rate is not None:
+            Search(sample_rate, rules)  # which refuses rules that do not fit it
         paths = audio.find(source)
         for path in paths:
             try:
                 found = audio.segments_of_file(path, rules, **reading)
-            except (audio.AudioError, audio.NoSegments, OSError) as error:
-                skipped.append((path, files.reason_of(error)))
+            except (ValueError, OSError) as error:  # also of rules that do not fit its sample rate
+                skipped.append((path, with_flags(files.reason_of(error))))
                 continue
             first = first or (path, found)
-            name = name_of(path, source)
+            name = files.printable(name_of(path, source))
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
             length = np.diff(found.times).sum()
             counted = f"{len(found.times)} segments, {length:.3f} of {found.duration:.3f} s"
@@ -84,10 +87,10 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
     list_skipped(skipped, len(paths) - len(skipped), "recordings")
     click.echo(f"{len(rows)} segments in {len(paths) - len(skipped)} recordings")
     _write_table(out, rows)
-    click.echo(str(out))
+    click.echo(files.printable(out))
     if picture:
-        _draw(picture, *first, **reading)
-        click.echo(str(picture))
+        _draw(picture, *first, rules, **reading)
+        click.echo(files.printable(picture))
 
 
 def _check_picture(path):
@@ -112,7 +115,7 @@ def _write_table(path, rows):
         files.write_atomically(path, text.getvalue().encode())
 
 
-def _draw(path, recording, found, sample_rate, channel):
+def _draw(path, recording, found, rules, sample_rate, channel):
     from seqlayers import plotting
 
     rate = sample_rate or audio.sample_rate_of(recording)
@@ -128,6 +131,7 @@ def _draw(path, recording, found, sample_rate, channel):
         samples,
         rate,
         found.times[found.times[:, 1] <= len(samples) / rate],
+        envelope=audio.envelope(samples, rate, rules),
         threshold=found.level or None,
         amplitudes=np.abs(audio.stft(samples, settings)),
         hop_length=settings.hop_length,

@@ -101,7 +101,7 @@ def frames_of_segments(
             found = audio.segments_of_blocks(blocks, settings.sample_rate, rules)
             own = []
             for samples in _cut(blocks(), np.rint(found.times * settings.sample_rate)):
-                own.append(to_frames(stft(samples, settings), scale))
+                own.append(_frames(samples, settings, scale))
         except (AudioError, NoSegments, OSError) as error:
             skipped.append((name, reason_of(error)))
             continue
@@ -218,6 +218,13 @@ def _opened(recordings, channel):
 
 def _resampled(samples, rate, new_rate):
     yield audio.resample(samples, rate, new_rate)
+
+
+def _frames(samples, settings, scale):
+    try:
+        return to_frames(stft(samples, settings), scale)
+    except ValueError as error:
+        raise AudioError("the samples are too large for spectra in float32") from error
 
 
 def _cut(blocks, bounds):

@@ -348,6 +348,16 @@ def test_what_is_written_is_read_again(path, rng, bits, shape):
     assert path.read_bytes().startswith(b"RIFF")
 
 
+def test_a_suffix_of_another_format_is_refused(tmp_path):
+    for name in ("o.txt", "o.flac", "o.wav.mp3"):
+        with pytest.raises(ValueError, match=f"`path` must end as .wav.*{name}"):
+            audio.write(tmp_path / name, np.zeros(10), RATE)
+    assert not list(tmp_path.iterdir())
+    for name in ("o.WAV", "o"):
+        audio.write(tmp_path / name, np.zeros(10), RATE)
+        assert len(audio.read(str(tmp_path / name)).samples) == 10
+
+
 def test_writing_twice_changes_nothing(path):
     samples = INTEGERS / np.float32(2**15)
     audio.write(path, samples, RATE)

@@ -387,7 +387,11 @@ def test_the_numbers_of_the_paper_find_the_loud_half_of_a_song(finch):
         ({"long": "keep"}, '`long` must be "drop" or "split".*keep'),
         ({"band": (500, 100)}, r"`band\[1\]` must .* above 500.*=100"),
         ({"band": (9000, None)}, "`band` must start below.*8000 Hz.*9000"),
+        ({"band": (500, 8001)}, "`band` must end below.*8000 Hz.*8001"),
         ({"band": 500}, "`band`.*500"),
+        ({"window": 0.01}, "`window` must be at least one sample, 0.0625 ms.*window=0.01"),
+        ({"window": 60_001}, "`window`.*from 0 to 60000.*60001"),
+        ({"level": 1e39}, "`level`.*1e\\+39"),
         ({"band": (-1, None)}, r"`band\[0\]`.*-1"),
         ({"level": -0.1}, "`level`.*-0.1"),
     ],
@@ -420,3 +424,44 @@ def test_rules_are_checked(options, reason):
 def test_arguments_are_checked(call, reason):
     with pytest.raises(ValueError, match=reason):
         call(np.zeros(1000, "float32"))
+
+
+def test_lengths_may_be_beyond_all_recordings(rng):
+    x = rng.uniform(-1, 1, 4000).astype("float32")
+    rules = {"threshold": 50, "min_length": 0.1}
+    for longer in ({"buffer": 1e300}, {"min_spacing": 1e300}, {"max_length": 1e300}):
+        assert len(segments(x, RATE, SegmentRules(**rules | longer)).times)
+    with pytest.raises(NoSegments):
+        segments(x, RATE, SegmentRules(min_length=1e300, max_length=1e301))
+
+
+def test_an_error_has_the_threshold_that_it_suggests(tmp_path):
+    x = 1e-3 * np.sin(np.arange(RATE))
+    x[2000:4000] *= 500
+    rules = SegmentRules(threshold=10, max_length=200)
+    audio.write(tmp_path / "a.wav", x, RATE)
+    for find in (
+        lambda: segments(x, RATE, rules),
+        lambda: segments_of_file(tmp_path / "a.wav", rules),
+    ):
+        with pytest.raises(NoSegments) as raised:
+            find()
+        error = raised.value
+        assert f"A `threshold` of {error.suggested_threshold}, which is" in str(error)
+        assert len(segments(x, RATE, SegmentRules(error.suggested_threshold, max_length=200)).times)
+        level = SegmentRules(level=error.suggested_level, max_length=200)
+        assert len(segments(x, RATE, level).times)
+    with pytest.raises(NoSegments, match="silent") as raised:
+        segments(0 * x, RATE)
+    assert raised.value.suggested_threshold is raised.value.suggested_level is None
+
+
+def test_the_envelope_is_what_segments_compare_with_the_level(rng):
+    x = (rng.normal(size=RATE) * (np.arange(RATE) % 4000 < 1000)).astype("float32")
+    rules = SegmentRules(threshold=80, band=(300, None), buffer=0)
+    found, a = segments(x, RATE, rules), audio.envelope(x, RATE, rules)
+    assert a.shape == x.shape and a.dtype == "float32"
+    for start, end in np.rint(found.times * RATE).astype(int):
+        assert a[start] >= found.level and a[end - 1] >= found.level
+        assert a[start - 1] < found.level and a[end] < found.level
+    np.testing.assert_allclose(audio.envelope(x, RATE, SegmentRules(window=0)), np.abs(x))

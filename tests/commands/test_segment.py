@@ -1,10 +1,12 @@
 """`seqlayers segment`, and recordings that it and `seqlayers train` refuse."""
 
+import os
+
 import numpy as np
 import pytest
 from commands.helpers import CALLS, RATE, refused, rows, succeeds
 
-from seqlayers import audio
+from seqlayers import audio, plotting
 
 
 def test_segments_go_to_a_table(birds, tmp_path):
@@ -56,11 +58,16 @@ def test_a_table_is_written_whole_or_not_at_all(birds, tmp_path, monkeypatch):
         (["--threshold", "nan"], ["--threshold", "=nan", "finite number"]),
         (["--min-length", -3], ["--min-length", "=-3", "at least 0"]),
         (["--buffer", "inf"], ["--buffer", "=inf", "finite number"]),
-        (["--min-length", 600], ["`max_length` must be at least `min_length`", "min_length=600"]),
-        (["--max-length", 5], ["`max_length` must be at least `min_length`", "max_length=5"]),
-        (["--max-length", 0, "--min-length", 0], ["`max_length`", "above 0"]),
-        (["--band", 3000, 300], ["band", "3000", "300"]),
-        (["--band", 5000, 9000], ["`band`", "4000 Hz", "9000"]),
+        (
+            ["--min-length", 600],
+            ["`--max-length` must be at least `--min-length`", "--min-length=600"],
+        ),
+        (["--max-length", 5], ["`--max-length` must be at least `--min-length`", "--max-length=5"]),
+        (["--max-length", 0, "--min-length", 0], ["`--max-length`", "above 0"]),
+        (["--band", 3000, 300], ["`--band", "3000", "300"]),
+        (["--band", 5000, 9000], ["`--band`", "start", "4000 Hz", "9000"]),
+        (["--band", 300, 4001], ["`--band`", "end", "4000 Hz", "4001"]),
+        (["--band", 300, 300], ["`--band`", "above 300"]),
         (["--long", "keep"], ["--long", "keep", "drop", "split"]),
         (["--sample-rate", 0], ["--sample-rate", "=0", "from 1"]),
         (["--channel", 3], ["there is no channel 3"]),
@@ -72,6 +79,50 @@ def test_wrong_options_of_segments_are_refused(command, args, parts, birds, tmp_
     said = refused(command, *source, *args, "--out", tmp_path / "out")
     assert [part for part in parts if part not in said] == []
     assert not (tmp_path / "out").exists()
+
+
+def test_rules_that_do_not_fit_the_sample_rate_are_refused(birds, tmp_path):
+    command = ["segment", birds, "--out", tmp_path / "a.csv"]
+    said = refused(*command, "--sample-rate", 100)
+    assert "`--window` must be at least one sample, 10 ms" in said and "--window=4" in said
+    assert "`--band` must end below half the sample rate, 500 Hz" in refused(
+        *command, "--sample-rate", 1000, "--band", 100, 600
+    )
+    said = succeeds(*command, "--band", 300, RATE / 2 + 100)  # one recording has another rate
+    assert "a.wav: `--band` must end below half" in said
+    assert {row["file"] for row in rows(tmp_path / "a.csv")} == {"evening/c.wav"}
+
+
+def test_names_that_are_not_text_and_special_files_do_no_harm(birds, tmp_path):
+    folder = tmp_path / "names"
+    folder.mkdir()
+    sound = (birds / "a.wav").read_bytes()
+    names = ["caf\udce9.wav", "a\nb.wav", "torn\udcff.wav"]
+    for name in names:
+        (folder / name).write_bytes(sound[: len(sound) // 2 if "torn" in name else None])
+    out = tmp_path / "a.csv"
+    said = succeeds("segment", folder, "--out", out)
+    assert r"caf\udce9.wav: " in said and r"torn\udcff.wav: truncated" in said
+    assert {row["file"] for row in rows(out)} == {r"caf\udce9.wav", r"a\nb.wav"}
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", "/dev/zero"):
+        said = refused("segment", path, "--out", tmp_path / "b.csv")
+        assert f"{path}: the path must name a regular file" in said
+
+
+def test_the_picture_compares_the_threshold_with_the_loudness(birds, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(plotting, "segments", lambda *_, **options: drawn.update(options))
+    monkeypatch.setattr(plotting, "save", lambda *_: None)
+    picture, out = tmp_path / "a.png", tmp_path / "a.csv"
+    succeeds("segment", birds / "a.wav", "--out", out, "--picture", picture, "--band", 300, 3500)
+    a, level = drawn["envelope"], drawn["threshold"]
+    samples, rate = audio.read(birds / "a.wav")
+    assert a.shape == samples.shape
+    inside = np.zeros(len(a), bool)
+    for row in rows(out):  # without the buffers
+        inside[int(float(row["start"]) * rate) + 41 : int(float(row["end"]) * rate) - 41] = True
+    assert (a[inside] >= level).mean() > 0.9 and (a[~inside] >= level).mean() < 0.1
 
 
 def useless(folder):
@@ -92,7 +143,7 @@ def useless(folder):
 @pytest.mark.parametrize(
     "name, parts",
     [
-        ("loud.wav", ["There is no segment of 15 to 100 ms", "`threshold` of", "would find"]),
+        ("loud.wav", ["There is no segment of 15 to 100 ms", "`--threshold` of", "would find"]),
         ("silent.wav", ["There is no segment", "It is silent"]),
         ("empty.wav", ["empty.wav: There are no samples"]),
         ("text.wav", ["text.wav: not a sound file"]),

@@ -80,7 +80,7 @@ def writers(music):
     return {
         "song.mid": lambda path: midi.write(path, roll),
         "sound.wav": lambda path: audio.write(path, np.zeros(20_000), 8000),
-        "sound.flac": lambda path: audio.write(path, np.random.default_rng(0).random(9000), 8000),
+        "other.wav": lambda path: audio.write(path, np.random.default_rng(0).random(9000), 8000),
         "picture.png": lambda path: plotting.save(figure, path),
         "picture.svg": lambda path: plotting.save(figure, path),
         "picture": lambda path: plotting.save(figure, path),

@@ -5,9 +5,12 @@
 `config.json` follow from it. TensorFlow is not imported.
 """
 
+import contextlib
+import re
 from typing import Any
 
 from seqlayers.audio.segments import SegmentRules
+from seqlayers.files import FileError
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.schema import OptionError, Pair, flag
 
@@ -80,7 +83,26 @@ def segment_rules(options):
     Raises:
         ValueError: If they contradict each other.
     """
-    return SegmentRules(**{each.name: options[each.name] for each in SEGMENTS})
+    with naming_flags():
+        return SegmentRules(**{each.name: options[each.name] for each in SEGMENTS})
+
+
+def with_flags(message):
+    """Returns a message on `audio.SegmentRules` with its fields as on the command line."""
+    names = "|".join(each.name for each in SEGMENTS)
+    return re.sub(rf"(?<![-\w])({names})(\[\d\])?(?=[`=])", lambda match: flag(match[1]), message)
+
+
+@contextlib.contextmanager
+def naming_flags():
+    """Names options as on the command line in errors of `audio.SegmentRules` and `segments`."""
+    try:
+        yield
+    except ValueError as error:
+        error.args = (with_flags(str(error)),)
+        if isinstance(error, FileError):
+            error.reason = with_flags(error.reason)
+        raise
 
 
 def _with_defaults(options):
