@@ -1,5 +1,7 @@
 """Drawing new sequences from a model: all frames at once, or a stream, one frame at a time."""
 
+import functools
+
 import tensorflow as tf
 from keras import ops
 
@@ -12,8 +14,9 @@ def generate(model, num_steps, prime, num_sequences, temperature, seed):
     """Draws new sequences, see `SequenceModel.generate`."""
     num_steps = check_integer("num_steps", num_steps)
     state, seeds, temperature = _started(model, prime, num_sequences, temperature, seed)
-    frames = model.compiled_function("draw", model.draw)(state, seeds, num_steps, temperature)
-    return frames.numpy().astype("float32")
+    compiled = model.compiled_function("draw", functools.partial(draw, model))
+    frames = compiled(state, seeds, tf.constant(num_steps), temperature, _room(num_steps))
+    return frames[:, :num_steps].numpy().astype("float32")
 
 
 def stream_frames(model, prime=None, temperature=1.0, seed=0):
@@ -59,19 +62,24 @@ def stream_frames(model, prime=None, temperature=1.0, seed=0):
 
 def prime(model, frames, state):
     """Returns the `State` after some frames, see `SequenceModel.prime`."""
+    return _after(model, frames, ops.shape(frames)[1], state)
+
+
+def _after(model, frames, num_steps, state):
+    """Returns the `State` after the first `num_steps` of some frames."""
 
     def step(t, state):
         return model.step(ops.take(frames, t, axis=1), state)
 
-    return ops.fori_loop(0, ops.shape(frames)[1], step, state)
+    return ops.fori_loop(0, num_steps, step, state)
 
 
-def draw(model, state, seeds, num_steps, temperature):
-    """Draws frames after a `State`, see `SequenceModel.draw`."""
+def draw(model, state, seeds, num_steps, temperature, room=None):
+    """Draws frames after a `State`, see `SequenceModel.draw`; zeros fill up `room` frames."""
     has_memory = model.memory is not None
     frames = tf.TensorArray(
         model.head.variable_dtype,
-        size=num_steps,
+        size=num_steps if room is None else room,
         element_shape=(seeds.shape[0], model.head.visible_units),
     )
     seeds = fold_in(seeds, Use.GENERATE)
@@ -103,5 +111,13 @@ def _started(model, prime, num_sequences, temperature, seed):
     rows = num_sequences or 1
     state = model.initial_state(rows)
     if prime is not None and model.memory is not None:
-        state = model.compiled_function("prime", model.prime)(prime, state)
+        num_steps = prime.shape[1]
+        padded = tf.pad(prime, [(0, 0), (0, _room(num_steps) - num_steps), (0, 0)])
+        after = model.compiled_function("prime", functools.partial(_after, model))
+        state = after(padded, tf.constant(num_steps), state)
     return state, row_seeds(seed, rows), tf.constant(temperature, tf.float32)
+
+
+def _room(num_steps):
+    """Returns the length that is compiled for a number of frames: few programs serve all."""
+    return max(16, 2 ** (num_steps - 1).bit_length())

@@ -21,7 +21,7 @@ DATA = [trainings.write_music] if SHORT else [trainings.write_music, trainings.w
 def test_killed_runs_end_as_if_they_had_not_been(tmp_path, tried, train, chance, write):
     undisturbed, outside = train(write), tmp_path / "outside"
     outside.mkdir()
-    environment = {"HOME": str(outside), "PWD": str(outside)}
+    environment = {"HOME": str(outside), "KERAS_HOME": str(tmp_path / "keras")}
     kinds = itertools.cycle(moments.KINDS)
     killed = 0
     for number in range(KILLS):  # at most: a run is killed several times

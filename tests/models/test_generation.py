@@ -32,6 +32,20 @@ def test_a_stream_is_what_generate_draws(model, rng):
         np.testing.assert_allclose(frames, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_few_programs_draw_and_read_all_numbers_of_frames(rng):
+    model = SequenceModel(keras.layers.GRUCell(4), BernoulliHead(5, seed=0))
+    model.compile(jit_compile=False)
+    prime = (rng.random((40, 5)) < 0.5).astype("float32")
+    longest = model.generate(40, seed=1)
+    for number in (1, 15, 16, 17, 33):
+        np.testing.assert_array_equal(model.generate(number, seed=1), longest[:, :number])
+        frames = taken(stream_frames(model, prime[:number], seed=1), 3)
+        np.testing.assert_array_equal(model.generate(3, prime[:number], seed=1)[0], frames)
+    for name in ("draw", "prime"):
+        traced = model.compiled_function(name, None).experimental_get_tracing_count()
+        assert traced == 3  # for 16, 32 and 64 frames
+
+
 def test_a_model_without_memory_streams_too():
     model = SequenceModel(None, BernoulliHead(5, seed=0))
     frames = taken(stream_frames(model, seed=1), 20)
