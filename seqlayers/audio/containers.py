@@ -49,6 +49,7 @@ CHUNKS = {
     b"caff": Chunks(8, 4, ">Q", 0, 1, {b"data": 4}),
 }
 AU = {b".snd": ">", b"dns.": "<"}  # and the order of bytes
+MOST_CHUNKS = 10_000  # zeros are chunks, too
 FIRST_BYTES = {*CHUNKS, *AU, b"NIST"}
 
 
@@ -199,7 +200,9 @@ def _in_chunks(file, size, layout, strict):
 def _chunks(file, size, layout, at):
     """Yields `(name, place, place of the content, its length)` of the chunks from `at` on."""
     header = layout.name + struct.calcsize(layout.length)
-    while at + header <= size:
+    for _ in range(MOST_CHUNKS):
+        if at + header > size:
+            return
         file.seek(at)
         name = file.read(layout.name)
         (length,) = struct.unpack(layout.length, file.read(header - layout.name))

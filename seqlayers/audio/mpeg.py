@@ -21,8 +21,12 @@ BITRATES = {  # kbit/s, by version and layer
 }
 RATES = (44100, 48000, 32000)
 READ = 48  # bytes of a frame that hold its header and the name of a count
-LONGER = 128  # a frame has from 24 to 2881 bytes, so that a guess is never wrong by more
-TAGS = {b"TAG": 128, b"APE": None, b"LYR": None}  # bytes of tags behind the sound; None: all
+LONGEST = 2881  # bytes of a frame; the shortest has 24
+LONGER = 128  # times that a guess of the length can be too small
+SYNC = re.compile(rb"\xff[\xe2-\xff]")
+BLOCK = 2**20  # bytes that are searched at a time
+TAGS = {b"TAG": 128, b"APE": 2**40, b"LYR": 2**40}  # bytes that may follow the sound: these or all
+MOST_TAGS = 100  # of no bytes, there could be millions
 
 
 class Frame(NamedTuple):
@@ -81,7 +85,7 @@ def _frame(second, third, mono):
 def skip_id3(file):
     """Returns the place behind the ID3 tags, and the zeros after them, at the start of a file."""
     at = 0
-    while True:
+    for _ in range(MOST_TAGS):
         file.seek(at)
         head = file.read(10)
         if head[:3] != b"ID3" or len(head) < 10:
@@ -136,7 +140,7 @@ def _walk(file, at, size, first):
         head = file.read(READ)
         found = frame(head)
         if found is None:
-            _check_rest(file, at, size, first)
+            _check_rest(file, at, size)
             break
         if found.kind != first.kind or _holds_count(head, found):
             raise AudioError(f"several streams joined: another one begins at byte {at}; split them")
@@ -146,25 +150,35 @@ def _walk(file, at, size, first):
     return count, at
 
 
-def _check_rest(file, at, size, first):
+def _check_rest(file, at, size):
     """Refuses what comes after the frames, unless it is a tag or holds no frames."""
     file.seek(at)
-    rest = file.read()
-    if rest[:1] == b"\xff" and len(rest) < 4:
+    head = file.read(4)
+    if head[:1] == b"\xff" and len(head) < 4:
         raise AudioError("truncated: the last frame lacks some of its bytes")
-    if rest[:3] in TAGS:
-        rest = rest[TAGS[rest[:3]] or len(rest) :]
-    for match in re.finditer(rb"\xff[\xe2-\xff]", rest):
-        place, kind = match.start(), None
-        for _ in range(4):  # by chance, other data hold one or two
-            found = frame(rest[place : place + READ])
-            if found is None or kind not in (None, found.kind):
-                break
-            place, kind = place + found.length, found.kind
-        else:
+    place = at + TAGS.get(head[:3], 0)
+    while place < size:
+        file.seek(place)
+        block = file.read(BLOCK + 4 * LONGEST)
+        if any(
+            _begins_frames(block, match.start()) for match in SYNC.finditer(block, 0, BLOCK + 3)
+        ):
             raise AudioError(
                 f"damaged, or several files joined: byte {at} is no frame, but frames follow"
             )
+        place += BLOCK
+
+
+def _begins_frames(data, place):
+    """Returns whether 4 frames of one kind begin at a place: one or two may be there by chance."""
+    kinds = set()
+    for _ in range(4):
+        found = frame(data[place : place + 4])
+        if found is None:
+            return False
+        kinds.add(found.kind)
+        place += found.length
+    return len(kinds) == 1
 
 
 def _holds_count(head, found):

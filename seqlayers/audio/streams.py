@@ -1,12 +1,15 @@
 """Checks of FLAC and of OGG, which are read to their end or refused."""
 
 import re
+import zlib
 
 from seqlayers.audio.damage import AudioError
 
 BLOCK = 2**20  # bytes that are searched at a time
 LAST_FRAME = 2**18  # bytes before the end in which the last frame of FLAC begins
+MOST_BEGINS = 64  # places that are tried; others than frames look like one
 HEAD_OF_FLAC = b"fLaC\0\0\0\x22"
+FRAME_OF_FLAC = re.compile(rb"\xff[\xf8\xf9][\x10-\xff][\0-\xaf]", re.DOTALL)
 
 
 def check_ogg(file, start, size):
@@ -25,22 +28,23 @@ def check_ogg(file, start, size):
     at, last, pages, begun = start, 0, {}, False  # number of the last page of each stream
     while at < size:
         file.seek(at)
-        head = file.read(27 + 255)
+        head = file.read(27)
         if head[:4] != b"OggS":
             if last & 4 and _search(file, b"OggS", at) is None:
                 break  # a tag behind the end
             raise AudioError(f"damaged: there is no page at byte {at}")
-        head = head.ljust(27, b"\0")
-        at += 27 + head[26] + sum(head[27 : 27 + head[26]])
-        if at > size:
+        lengths = file.read(head[26]) if len(head) == 27 else b""
+        page = head + lengths + file.read(sum(lengths))
+        if len(head) < 27 or len(page) < 27 + head[26] + sum(lengths):
             raise AudioError("truncated: the last page lacks some of its bytes")
+        if _crc32(page[:22] + bytes(4) + page[26:]) != int.from_bytes(page[22:26], "little"):
+            raise AudioError(f"damaged: the page at byte {at} does not fit its checksum")
+        at += len(page)
         last, stream, number = head[5], head[14:18], int.from_bytes(head[18:22], "little")
         if last & 2 and begun:  # the first page of a stream
-            raise AudioError(
-                f"several streams joined: another one begins with page {len(pages)}; split them"
-            )
+            raise AudioError("several streams joined into one file; split them")
         begun = begun or not last & 2
-        if number != pages.get(stream, -1) + 1 and stream in pages:
+        if stream in pages and number != pages[stream] + 1:
             raise AudioError(f"damaged: a page is missing before page {number}")
         pages[stream] = number
     if not last & 4:
@@ -69,8 +73,8 @@ def check_flac(file, start, size):
         return
     file.seek(max(start, size - LAST_FRAME))
     tail = file.read()
-    begins = [match.start() for match in re.finditer(rb"\xff[\xf8\xf9]", tail)]
-    if not any(_crc16(tail[at:]) == 0 for at in reversed(begins)):
+    begins = [match.start() for match in FRAME_OF_FLAC.finditer(tail)]
+    if not any(_crc16(tail[at:]) == 0 for at in begins[: -MOST_BEGINS - 1 : -1]):
         raise AudioError("truncated: the last frame lacks some of its bytes")
 
 
@@ -86,6 +90,15 @@ def _search(file, pattern, at):
         at += max(0, len(held) - len(pattern) + 1)
         held = held[-len(pattern) + 1 :]
     return None
+
+
+def _crc32(data):
+    """Returns the checksum of OGG: that of zlib with the bits of all bytes the other way round."""
+    crc = zlib.crc32(data.translate(_REVERSED), 2**32 - 1) ^ (2**32 - 1)
+    return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")
+
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _crc16_table():
