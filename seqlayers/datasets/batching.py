@@ -7,6 +7,8 @@ number of rows; rows missing in the last one are zero and masked. Order and augm
 are drawn from `(seed, epoch)` alone, so that a resumed run repeats an undisturbed one.
 """
 
+import weakref
+
 import numpy as np
 
 from seqlayers.checks import check_integer, check_sequences
@@ -201,6 +203,10 @@ def _as_dataset(epoch, turn, batch_size, features, num_batches):
         tf.TensorSpec((batch_size, None), tf.bool),
         tf.TensorSpec((), tf.int64),
     )
-    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    # TensorFlow keeps the generator's function until the process ends, and would keep the data.
+    reference = weakref.ref(epoch)
+    passes = (lambda: reference()()) if tf.executing_eagerly() else epoch
+    dataset = tf.data.Dataset.from_generator(passes, output_signature=signature)
+    dataset.epoch = epoch  # what is made of the dataset keeps it, and so the data
     dataset = dataset.prefetch(2).map(taken)
     return dataset.apply(tf.data.experimental.assert_cardinality(num_batches))

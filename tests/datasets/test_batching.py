@@ -1,10 +1,13 @@
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from seqlayers.checks import check_sequences
 from seqlayers.datasets import batches, batching, piano_roll
@@ -129,6 +132,22 @@ def test_fit_sees_one_epoch_after_the_other(sequences):
     assert seen == [frames_of(batch) for _ in range(3) for batch in epoch(fresh)]
 
 
+def test_data_live_as_long_as_what_is_made_of_the_dataset_and_no_longer():
+    data = [np.ones((9, 3), "float32")]
+    freed = weakref.ref(data[0])
+    dataset = batches(data, batch_size=1).map(lambda frames, mask: frames)
+    iterator = iter(dataset)
+    del dataset, data
+    gc.collect()
+    assert next(iterator).shape == (1, 9, 3)
+    del iterator
+    gc.collect()
+    assert freed() is None
+
+    inside = tf.data.Dataset.range(2).flat_map(lambda n: batches([np.ones((9, 3))], batch_size=1))
+    assert len(list(inside)) == 2
+
+
 def test_augmentation_must_keep_the_shape(sequences):
     with pytest.raises(Exception, match="`augment` must return a sequence of the shape"):
         epoch(batches(sequences, 2, augment=lambda s, rng: s[1:]))
@@ -232,6 +251,7 @@ def test_a_wrong_argument_is_named(sequences, argument):
 def test_the_modules_are_imported_without_tensorflow_and_mido():
     code = """
 import sys
+import weakref
 from seqlayers.datasets import batches, midi, piano_roll
 sys.exit("tensorflow" in sys.modules or "mido" in sys.modules)
 """
