@@ -104,7 +104,7 @@ def read_json(path):
         return parse_json(file.read(MAX_JSON + 1), path)
 
 
-def parse_json(data, path=None):
+def parse_json(data, path=None, finite=True):
     """Returns the dictionary that JSON stands for.
 
     Whatever passes is safe to look into: `json` itself accepts NaN, keeps the last of two equal
@@ -113,6 +113,7 @@ def parse_json(data, path=None):
     Args:
         data: The bytes.
         path: The file that they come from, for the message.
+        finite: Whether to refuse NaN and infinity, which Python writes.
 
     Raises:
         FileError: If they are more than `MAX_JSON` bytes, not JSON in UTF-8, no object, nested too
@@ -124,8 +125,8 @@ def parse_json(data, path=None):
         value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_object,
-            parse_float=_finite,
-            parse_constant=_finite,
+            parse_float=_finite if finite else None,
+            parse_constant=_finite if finite else None,
         )
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")

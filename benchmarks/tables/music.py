@@ -25,9 +25,10 @@ import store  # noqa: E402
 
 from seqlayers import files  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
+from seqlayers.runs import config as run_config  # noqa: E402
 from seqlayers.runs import data as run_data  # noqa: E402
 from seqlayers.runs import folder as run_folder  # noqa: E402
-from seqlayers.runs import recipes, training  # noqa: E402
+from seqlayers.runs import loading, recipes, training  # noqa: E402
 from seqlayers.runs.options import upgrade  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -57,20 +58,20 @@ def train(name, folder, minutes):
     options = recipes.read(name).options
     resume = (folder / run_folder.CONFIG).exists()
     with run_folder.claim(folder, resume=resume):
-        if resume and run_folder.read_config(folder)["options"] != options:
+        if resume and run_config.read_config(folder)["options"] != options:
             raise ValueError(
                 "A run must have the options of its recipe; delete it to begin anew. "
                 f"Received: {folder}, which has other options."
             )
         data = run_data.read_data(options)
         if not resume:
-            run_folder.write_config(folder, options, data)
+            run_config.write_config(folder, options, data)
         model, history = training.last_model(folder, options, data)
         clock = Clock(folder / "seconds.json", minutes)
         training.fit(folder, model, history, options, data, callbacks=[clock])
         if not training.finished(history, options):
             return None
-        return run_folder.load_model(folder)[0], history, json.loads(clock.file.read_text())
+        return loading.load_model(folder)[0], history, json.loads(clock.file.read_text())
 
 
 def measure(name, folder, minutes, looks):

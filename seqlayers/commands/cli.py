@@ -50,7 +50,9 @@ class Commands(click.Group):
             if ctx.meta.get(DEBUG):
                 traceback.print_exc()
             message, code = _explain(error)
-            raise Failure("\n".join(filter(None, [message, ctx.meta.get(HINT)])), code) from error
+            # A file that cannot be used has advice of its own.
+            hint = None if isinstance(error, FileError) else ctx.meta.get(HINT)
+            raise Failure("\n".join(filter(None, [message, hint])), code) from error
 
 
 def _explain(error):
@@ -83,14 +85,23 @@ def _sigterm_raises():
 
 
 def import_runs():
-    """Returns `seqlayers.runs` with its modules, without the messages of TensorFlow's import."""
+    """Returns `seqlayers.runs` with its modules, without the messages of TensorFlow's import.
+
+    Call it when all that can be checked without TensorFlow is checked: it takes seconds.
+    """
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise click.UsageError(
+            "seqlayers runs with TensorFlow alone; remove KERAS_BACKEND from the environment, or "
+            f"set it to tensorflow. Received: KERAS_BACKEND={backend}."
+        )
     python_stderr, kept = sys.stderr, os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         sys.stderr = io.StringIO()
         from seqlayers import runs
-        from seqlayers.runs import data, folder, training  # noqa: F401
+        from seqlayers.runs import loading, training  # noqa: F401
     finally:
         sys.stderr = python_stderr
         os.dup2(kept, 2)
@@ -133,3 +144,18 @@ def writing(path):
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
+    except Exception as error:  # TensorFlow writes with errors of its own
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
+            if os.strerror(number) in str(error):
+                raise OSError(number, os.strerror(number), str(path)) from error
+        raise
+
+
+def check_utf8(name, path):
+    """Refuses a path that TensorFlow cannot write to: it takes names in UTF-8 alone."""
+    try:
+        os.fsdecode(path).encode()
+    except UnicodeEncodeError as error:
+        raise click.UsageError(
+            f"{name} must have a name in UTF-8. Received: {printable(path)}."
+        ) from error

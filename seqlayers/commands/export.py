@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from seqlayers import files
-from seqlayers.commands.cli import import_runs, writing
+from seqlayers.commands.cli import check_utf8, import_runs, writing
 from seqlayers.commands.parameters import debug, source
-from seqlayers.commands.run_data import config_of
+from seqlayers.runs import checkpoints
 
 SOUND = "sound.json"
 
@@ -33,9 +33,10 @@ def export(source, path):
     if os.path.lexists(path):
         raise click.UsageError(f"PATH must not exist yet. Received: {path}, which does.")
 
-    runs = import_runs()
-    model, _ = runs.folder.load_model(source)
-    config = config_of(runs, source)
+    check_utf8("PATH", path)
+    _, _, config = checkpoints.check(source)
+
+    model, _ = import_runs().loading.load_model(source)
     with writing(path):
         model.export(path)
         if config and "sound" in config:

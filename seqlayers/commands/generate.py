@@ -1,23 +1,25 @@
 """`seqlayers generate`."""
 
 import functools
+import os
 from pathlib import Path
 
 import click
 
-from seqlayers import audio
+from seqlayers import audio, files
 from seqlayers.commands.cli import import_runs, naming, writing
 from seqlayers.commands.parameters import (
     debug,
-    folder,
     option,
+    output,
     source,
     step_in_beats_option,
     switch,
 )
-from seqlayers.commands.run_data import config_of, step_in_beats_of
+from seqlayers.commands.run_data import step_in_beats_of
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
+from seqlayers.runs import checkpoints
 from seqlayers.runs import sound as recordings
 from seqlayers.runs.options.schema import Integer, Number
 
@@ -27,8 +29,8 @@ STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given
 
 @click.command()
 @source
-@folder("--out", "Write MIDI files to this folder.")
-@folder("--wav", "Write WAV files to this folder, with a run on recordings.")
+@output("--out", "Write MIDI files to this folder.")
+@output("--wav", "Write WAV files to this folder, with a run on recordings.")
 @option("--num", Integer(1, 10_000), "Number of sequences.", default=4)
 @option("--steps", Integer(1, MAX_STEPS), f"Number of time steps.  [default: {STEPS} for music]")
 @option(
@@ -86,37 +88,39 @@ def generate(
         raise click.UsageError("--steps and --seconds exclude each other; give one of them.")
     target, ending = (out, "mid") if out else (wav, "wav")
     names = [f"seed{seed}_{n:0{len(str(num))}}.{ending}" for n in range(1, num + 1)]
-    there = [target / name for name in names if (target / name).exists()]
+    there = [target / name for name in names if os.path.lexists(target / name)]
+    for path in there:
+        files.check_own(path)  # a link may lead out of the folder
     if there and not overwrite:
         raise click.UsageError(
             f"{'--out' if out else '--wav'} must not hold files of these names; add --overwrite or "
             f"another --seed. Received: {there[0]}."
         )
 
-    runs = import_runs()
-    config = config_of(runs, source)
+    _, _, config = checkpoints.check(source)
     drawing = {"num_sequences": num, "temperature": temperature, "seed": seed}
     if out:
-        writers = _music(runs, source, config, prime, step_in_beats, steps, drawing)
+        writers = _music(source, config, prime, step_in_beats, steps, drawing)
     else:
-        writers = _sounds(runs, source, config, prime, seconds, steps, drawing)
+        writers = _sounds(source, config, prime, seconds, steps, drawing)
     with writing(target):
         target.mkdir(parents=True, exist_ok=True)
         for name, write in zip(names, writers, strict=True):
-            write(target / name)
-            click.echo(str(target / name))
+            with files.replacing(target / name, follow=False) as temporary:
+                write(temporary)
+            click.echo(files.printable(target / name))
 
 
-def _music(runs, source, config, prime, step_in_beats, steps, drawing):
+def _music(source, config, prime, step_in_beats, steps, drawing):
     """Returns a function for each piece, which writes it to a path."""
     if config and "sound" in config:
         raise click.UsageError(
             f"--out needs a model of music; give --wav. Received: {source}, a run on recordings."
         )
-    step = step_in_beats_of(runs, config, step_in_beats)
+    step = step_in_beats_of(config, step_in_beats)
     with naming("--prime"):
         roll = None if prime is None else midi_files.read(prime, step)
-    model, _ = runs.folder.load_model(source)
+    model, _ = import_runs().loading.load_model(source)
     if model.head.visible_units != piano_roll.NUM_KEYS or model.head.visibles != "bernoulli":
         raise click.UsageError(
             f"MIDI files need a model with {piano_roll.NUM_KEYS} Bernoulli units. "
@@ -126,7 +130,7 @@ def _music(runs, source, config, prime, step_in_beats, steps, drawing):
     return [functools.partial(midi_files.write, roll=roll, step_in_beats=step) for roll in rolls]
 
 
-def _sounds(runs, source, config, prime, seconds, steps, drawing):
+def _sounds(source, config, prime, seconds, steps, drawing):
     """Returns a function for each sound, which makes it and writes it to a path."""
     if not config or "sound" not in config:
         raise click.UsageError(
@@ -147,7 +151,7 @@ def _sounds(runs, source, config, prime, seconds, steps, drawing):
     if prime is not None:
         with naming("--prime"):
             frames = recordings.prime(prime, sound, config["options"]["channel"])
-    model, _ = runs.folder.load_model(source)
+    model, _ = import_runs().loading.load_model(source)
     drawn = model.generate(steps, frames, **drawing)
 
     def write(path, frames):

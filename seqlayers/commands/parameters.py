@@ -1,10 +1,10 @@
 """Parameters of the commands: options of a run as options of click, and those of many commands."""
 
+import contextlib
 from pathlib import Path
 
 import click
 
-from seqlayers.checks import check_integer, check_number
 from seqlayers.commands.cli import DEBUG
 from seqlayers.runs.options import OPTIONS, schema
 from seqlayers.runs.options.schema import flag
@@ -38,20 +38,13 @@ class _Checked(click.ParamType):
     name = "number"
 
     def __init__(self, kind):
-        bounds = kind._asdict()
-        bounds.pop("metavar")
-        self.bounds = bounds
-        self.read, self.check = int, check_integer
-        if isinstance(kind, schema.Number):
-            self.read, self.check = float, check_number
+        self.kind, self.read = kind, float if isinstance(kind, schema.Number) else int
 
     def convert(self, value, param, ctx):
-        try:
+        with contextlib.suppress(ValueError):  # `check` refuses text
             value = self.read(value)
-        except ValueError:
-            pass  # `check` refuses text
         try:
-            return self.check(param.opts[0], value, **self.bounds)
+            return self.kind.check(param.opts[0], value)
         except ValueError as error:
             raise click.UsageError(str(error), ctx) from error
 
@@ -123,7 +116,7 @@ def switch(name, help, group=OTHER, **settings):
     return click.option(name, cls=_Option, is_flag=True, help=help, group=group, **settings)
 
 
-def folder(name, help, group=OTHER, **settings):
+def output(name, help, group=OTHER, **settings):
     """Returns `click.option` for a folder to write to."""
     kind = click.Path(file_okay=False, path_type=Path)
     settings |= {"type": kind, "metavar": "FOLDER"}

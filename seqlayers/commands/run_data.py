@@ -5,6 +5,8 @@ import collections
 import click
 
 from seqlayers.commands.cli import list_skipped, naming
+from seqlayers.runs import data as run_data
+from seqlayers.runs.config import describe
 from seqlayers.runs.options.rules import source
 from seqlayers.runs.options.schema import flag
 
@@ -14,11 +16,10 @@ def where(options):
     return options[source(options)]
 
 
-def read_data(runs, options, sound=None):
+def read_data(options, sound=None):
     """Reads the data of a run and reports on stderr what was read, skipped and resampled.
 
     Args:
-        runs: The package of that name.
         options: All options of the run.
         sound: `SoundFrames` of a run on recordings that has begun; None for a new run.
 
@@ -27,7 +28,7 @@ def read_data(runs, options, sound=None):
     """
     kind = source(options)
     with naming(flag(kind)):
-        data = runs.data.read_data(options, sound)
+        data = run_data.read_data(options, sound)
     read = sum(map(len, data.splits.values()))
     if kind == "wav":
         list_skipped(data.skipped, len(data.files), "recordings")
@@ -52,19 +53,24 @@ def list_resampled(resampled, sound):
     click.echo(f"Resampled to {sound.settings.sample_rate} Hz: {counts}", err=True)
 
 
-def compare(runs, config, data):
+def compare(config, data):
     """Refuses data that have changed since a run began, and reports other versions of libraries.
+
+    TensorFlow must be imported.
 
     Raises:
         ValueError: If the data have changed.
     """
-    if config["data"]["sha256"] != runs.data.fingerprint(data):
+    now = describe(config["options"], data)
+    parts = ("sequences", "frames", "sha256")
+    if any(config["data"][part] != now["data"][part] for part in parts):
         raise ValueError(
             "The data of a run must not change after it began; restore them, or begin a new run. "
             f"Received: {where(config['options'])}, whose files have changed."
         )
-    before, now = config.get("versions", {}), runs.folder.versions()
-    changed = [name for name in now if before.get(name) != now[name]]
+    changed = [
+        name for name in now["versions"] if config["versions"][name] != now["versions"][name]
+    ]
     if changed:
         click.echo(
             f"Note: the run began with another version of {', '.join(changed)}; it goes on, but "
@@ -73,18 +79,8 @@ def compare(runs, config, data):
         )
 
 
-def config_of(runs, source):
-    """Returns the configuration of a run's folder, or of the folder that a .keras file lies in."""
-    if source.is_dir():
-        return runs.folder.read_config(source)
-    try:
-        return runs.folder.read_config(source.parent)
-    except runs.folder.RunError:  # of something else that lies beside it
-        return None
-
-
-def step_in_beats_of(runs, config, step_in_beats):
+def step_in_beats_of(config, step_in_beats):
     """Returns the length of a time step: as given, else the run's, else an eighth note."""
     if step_in_beats is None:
-        return runs.data.step_in_beats(config["options"]) if config else 0.5
+        return run_data.step_in_beats(config["options"]) if config else 0.5
     return step_in_beats

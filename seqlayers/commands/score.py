@@ -5,7 +5,8 @@ import math
 
 import click
 
-from seqlayers.commands.cli import import_runs, list_skipped, naming
+from seqlayers import files
+from seqlayers.commands.cli import Failure, import_runs, list_skipped, naming
 from seqlayers.commands.parameters import (
     debug,
     option,
@@ -16,7 +17,6 @@ from seqlayers.commands.parameters import (
 )
 from seqlayers.commands.run_data import (
     compare,
-    config_of,
     list_resampled,
     read_data,
     step_in_beats_of,
@@ -24,8 +24,11 @@ from seqlayers.commands.run_data import (
 )
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
+from seqlayers.runs import checkpoints
 from seqlayers.runs import sound as recordings
 from seqlayers.runs.options.schema import Choice, Integer, Path
+
+NOT_CONVERGED = 3  # the exit status
 
 
 @click.command()
@@ -69,8 +72,7 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     if not given and not source.is_dir():
         raise click.UsageError("A .keras file needs data: give --dataset, --midi or --wav.")
 
-    runs = import_runs()
-    config = config_of(runs, source)
+    _, _, config = checkpoints.check(source)
     sound = config and config.get("sound")
     if wav and not sound:
         raise click.UsageError(
@@ -84,7 +86,7 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
         )
     split = split or "test"
     if midi:
-        step, name = step_in_beats_of(runs, config, step_in_beats), str(midi)
+        step, name = step_in_beats_of(config, step_in_beats), str(midi)
         with naming("--midi"):
             sequences = _rolls(midi, step, transpose or 0)
     elif wav:
@@ -97,8 +99,7 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     elif dataset:
         name, sequences = f"{dataset} {split}", getattr(piano_roll.load(dataset), split)
     elif config:
-        data = read_data(runs, config["options"], sound)
-        compare(runs, config, data)
+        data = read_data(config["options"], sound)
         name, sequences = f"{where(config['options'])} {split}", data.splits[split]
         if not sequences:
             raise click.UsageError(f"--split {split} of {where(config['options'])} is empty.")
@@ -106,15 +107,27 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
         raise click.UsageError(
             f"{source} has no config.json that names data: give --dataset, --midi or --wav."
         )
-    model, file = runs.folder.load_model(source)
+    runs = import_runs()
+    if not given:
+        compare(config, data)
+    model, file = runs.loading.load_model(source)
     likelihood = model.score(sequences, seed=seed, bracket=bracket)
     if as_json:
         plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in likelihood._asdict().items()}
+        for name, value in plain.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                plain[name] = None  # JSON has finite numbers alone
         infinite = [name for name, value in plain.items() if value in (math.inf, -math.inf)]
         plain |= dict.fromkeys(infinite)  # JSON has no infinity
         click.echo(json.dumps({"model": str(file), "data": name, **plain}))
     else:
-        click.echo(f"{file} on {name}: {likelihood}")
+        click.echo(f"{files.printable(file)} on {files.printable(name)}: {likelihood}")
+    if not likelihood.converged:
+        raise Failure(
+            "The annealing has not converged: the number may be far from the truth. Train a model "
+            "with smaller weights, or raise `head.num_betas` in Python.",
+            NOT_CONVERGED,
+        )
 
 
 def _rolls(path, step_in_beats, transpose):

@@ -5,24 +5,20 @@ import shlex
 
 import click
 
-from seqlayers.commands.cli import HINT, import_runs, writing
-from seqlayers.commands.parameters import (
-    GroupedCommand,
-    debug,
-    folder,
-    run_options,
-    switch,
-)
+from seqlayers.commands.cli import HINT, check_utf8, import_runs, writing
+from seqlayers.commands.parameters import GroupedCommand, debug, output, run_options, switch
 from seqlayers.commands.run_data import compare, read_data
-from seqlayers.runs import recipes
-from seqlayers.runs.options import complete, segment_rules, unused
+from seqlayers.runs import folder, recipes
+from seqlayers.runs.checkpoints import last_history
+from seqlayers.runs.config import change_options, read_config, write_config
+from seqlayers.runs.history import best_row, finished, write_table
+from seqlayers.runs.options import complete, fixed, segment_rules, unused
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import flag
 from seqlayers.runs.registry import MODELS
 
 OUTPUT = "Output"
-_MAY_CHANGE = ("epochs", "patience", "validate_every")  # of the options of a run, on resuming
 _HELP = """Train a model and write it, its metrics and its configuration to a folder.
 
 Give the data with --dataset, --midi, --wav, or a --recipe for a data set, and a folder with --out.
@@ -71,7 +67,7 @@ Examples:
 @run_options(SEGMENTS, "Segments of recordings")
 @run_options(MODEL, "Model")
 @run_options(TRAINING, "Training")
-@folder("--out", "Write the run to this folder.", OUTPUT, required=True)
+@output("--out", "Write the run to this folder.", OUTPUT, required=True)
 @switch("--resume", "Go on with the run in --out.", OUTPUT)
 @switch("--overwrite", "Delete the run in --out first.", OUTPUT)
 @debug
@@ -86,17 +82,24 @@ def train(ctx, out, resume, overwrite, **options):
             given[name] = str(given[name].resolve())
     if not resume:
         options = _new_options(given)
+    check_utf8("--out", out)
+    folder.check(out, resume, overwrite)
 
-    runs = import_runs()
     command = shlex.join(["seqlayers", "train", "--out", str(out), "--resume"])
     hint = f"Finished epochs are kept. Go on with: {command}"
     with contextlib.ExitStack() as stack:
         stack.enter_context(writing(out))
+        config = None
         if resume:
-            stack.enter_context(runs.folder.claim(out, resume=True))
-            config = runs.folder.read_config(out)
+            stack.enter_context(folder.claim(out, resume=True))
+            config = read_config(out)
             options = _resumed_options(config, given)
-        data = read_data(runs, options, config.get("sound") if resume else None)
+            history = last_history(out, options)
+            _check_epochs(options, given, history)
+            if finished(history, options):
+                _end(out, config, options, history)
+                return
+        data = read_data(options, config and config.get("sound"))
         if options["patience"] and not data.valid:
             wanted = (
                 "recordings with more segments" if options["wav"] else "at least two MIDI files"
@@ -105,15 +108,15 @@ def train(ctx, out, resume, overwrite, **options):
                 f"--patience needs {wanted}, so that some validate. "
                 f"Received: {len(data.train)} sequences to train on, and none to validate on."
             )
-        if resume:
-            compare(runs, config, data)
-            ctx.meta[HINT] = hint
+        runs = import_runs()
+        if config:
+            compare(config, data)
         else:
-            stack.enter_context(runs.folder.claim(out, overwrite=overwrite))
-            runs.folder.clear(out)
-        if not resume or options != config["options"]:
-            runs.folder.write_config(out, options, data)
+            stack.enter_context(folder.claim(out, overwrite=overwrite))
+            folder.clear(out)
         ctx.meta[HINT] = hint
+        if not config or options != config["options"]:
+            write_config(out, options, data)
         model, history = runs.training.last_model(out, options, data)
         done = f"{len(history)} epochs done" if history else "new"
         click.echo(f"{options['model']} with {model.count_params():,} weights, {done}, in {out}")
@@ -148,7 +151,7 @@ def _resumed_options(config, given):
     options = dict(config["options"])
     for name, value in given.items():
         value = list(value) if isinstance(value, tuple) else value
-        if name in _MAY_CHANGE and (name != "epochs" or options["schedule"] == "constant"):
+        if name not in fixed(options):
             options[name] = value
         elif options.get(name) != value:
             raise click.UsageError(
@@ -158,19 +161,39 @@ def _resumed_options(config, given):
     return options
 
 
+def _check_epochs(options, given, history):
+    if "epochs" in given and options["epochs"] < len(history):
+        raise click.UsageError(
+            "--epochs must be at least the number of epochs that are done; a run does not go back. "
+            f"Received: {options['epochs']}, and {len(history)} are done."
+        )
+
+
+def _end(out, config, options, history):
+    """Reports a run that has nothing left to train, without the seconds that TensorFlow takes."""
+    write_table(out, history)
+    if options != config["options"]:
+        change_options(out, options)
+    click.echo(f"{options['model']}, {len(history)} epochs done, in {out}: the run is finished.")
+    if len(history) < options["epochs"]:
+        click.echo(f"Stopped early: no better for {options['patience']} epochs.")
+    if best := best_row(history):
+        click.echo(f"Best on the validation split: epoch {best['epoch']}")
+    click.echo(f"Score it with: {shlex.join(['seqlayers', 'score', str(out)])}")
+
+
 def _report(runs, out, model, history, options, data):
     """Prints whether the run stopped early, its likelihood on the test split, and its files."""
     if len(history) < options["epochs"]:
         click.echo(f"Stopped early: no better for {options['patience']} epochs.")
-    files = runs.folder
-    best = runs.training.best_row(history)
-    if best and (out / files.BEST).exists():
-        model, _ = files.load_model(out)
+    best = best_row(history)
+    if best and (out / folder.BEST).exists():
+        model, _ = runs.loading.load_model(out)
         click.echo(f"Best on the validation split: epoch {best['epoch']}")
     split = next((s for s in ("test", "valid", "train") if data.splits[s]), None)
     likelihood = model.score(data.splits[split], bracket=model.head.kind == "estimate")
     click.echo(f"{split}: {likelihood}")
     click.echo("Wrote:")
-    for name in (files.CONFIG, files.TABLE, files.CURVES, files.LAST, files.BEST):
+    for name in (folder.CONFIG, folder.TABLE, folder.CURVES, folder.LAST, folder.BEST):
         if (out / name).exists():
             click.echo(f"  {out / name}")

@@ -7,25 +7,20 @@ the seed and on the numbers of epoch and step alone: a run that was killed and r
 weights of one that was not.
 """
 
-import csv
-import io
-import json
-import math
-import zipfile
 from pathlib import Path
 
 import keras
 
 from seqlayers import files
 from seqlayers.callbacks import Progress
-from seqlayers.models.nonfinite import COUNTERS
+from seqlayers.runs import checkpoints
 from seqlayers.runs.building import build_model, pretrain
-from seqlayers.runs.data import batches
-from seqlayers.runs.folder import BEST, CURVES, LAST, TABLE, RunError, load_model, remove_curves
-
-MONITOR = "val_log_likelihood"
-COLUMNS = ("epoch", "loss", *COUNTERS.values(), MONITOR)
-_HISTORY = "seqlayers_history.json"  # a member of `last.keras`, which Keras does not look at
+from seqlayers.runs.checkpoints import cannot_go_on, last_history
+from seqlayers.runs.config import Identity
+from seqlayers.runs.data import batches, fingerprint
+from seqlayers.runs.folder import BEST, CURVES, LAST, RunError, remove_curves
+from seqlayers.runs.history import COLUMNS, best_row, finished, write_table
+from seqlayers.runs.loading import load_model
 
 
 def last_model(folder, options, data):
@@ -43,29 +38,15 @@ def last_model(folder, options, data):
     Raises:
         RunError: If `last.keras` is missing or damaged though epochs are finished.
     """
-    path = Path(folder) / LAST
-    if not path.exists():
-        table = Path(folder) / TABLE
-        if table.exists() and len(table.read_text("utf-8").splitlines()) > 1:
-            raise _cannot_go_on(path, "The file is missing.")
+    history = last_history(folder, options)
+    if not history:
         steps = options["epochs"] * int(batches(options, data.train).cardinality())
         return build_model(options, steps), []
     try:
-        model, _ = load_model(path)
-        with zipfile.ZipFile(path) as archive:
-            history = json.loads(archive.read(_HISTORY))
+        model, _ = load_model(Path(folder) / LAST)
     except RunError as error:
-        raise _cannot_go_on(path, error.reason) from error
-    except (ValueError, KeyError) as error:
-        raise _cannot_go_on(path, "The file holds no history.") from error
+        raise cannot_go_on(folder, options, error.reason) from error
     return model, history
-
-
-def _cannot_go_on(path, reason):
-    return RunError(
-        f"a run goes on from this file; put it back, or add --overwrite to begin anew. {reason}",
-        path,
-    )
 
 
 def fit(folder, model, history, options, data, callbacks=()):
@@ -83,7 +64,7 @@ def fit(folder, model, history, options, data, callbacks=()):
         OSError: If the disk is full. What earlier epochs left is untouched.
     """
     if history:
-        _write_table(folder, history)
+        write_table(folder, history)
     if finished(history, options):
         return
     if not history:
@@ -98,7 +79,7 @@ def fit(folder, model, history, options, data, callbacks=()):
         validation_data=data.valid or None,
         validation_freq=[*range(every, epochs, every), epochs],
         callbacks=[
-            _Saver(folder, history, options),
+            _Saver(folder, history, Identity(options, fingerprint(data), data.sound)),
             _Curves(folder, history),
             *callbacks,
             Progress(),
@@ -107,47 +88,28 @@ def fit(folder, model, history, options, data, callbacks=()):
     )
 
 
-def best_row(history):
-    """Returns the row of the best validated epoch, the first of equals; None if there is none."""
-    rows = [row for row in history if math.isfinite(row.get(MONITOR, math.nan))]
-    return max(rows, key=lambda row: row[MONITOR], default=None)
-
-
-def finished(history, options):
-    """Returns whether all epochs are done, or `options["patience"]` of them were no better.
-
-    Patience ends a run after an epoch that was validated; the others have not been compared.
-    """
-    if len(history) >= options["epochs"]:
-        return True
-    best = best_row(history)
-    patience = options["patience"]
-    compared = best and MONITOR in history[-1]
-    return bool(patience and compared and len(history) - best["epoch"] >= patience)
-
-
 class _Saver(keras.callbacks.Callback):
     """Writes the models and the table after each epoch, and stops early."""
 
-    def __init__(self, folder, history, options):
+    def __init__(self, folder, history, run):
         super().__init__()
-        self.folder, self.history, self.options = Path(folder), history, options
+        self.folder, self.history, self.run = Path(folder), history, run
 
     def on_epoch_end(self, epoch, logs=None):
         logs = dict(logs or {}, epoch=epoch + 1)
         row = {name: float(logs[name]) for name in COLUMNS if name in logs}
-        self.history.append(row | {"epoch": epoch + 1})
-        if best_row(self.history) is self.history[-1]:
-            self._save(BEST)
-        self._save(LAST)
-        _write_table(self.folder, self.history)
-        self.model.stop_training = finished(self.history, self.options)
+        history = [*self.history, row | {"epoch": epoch + 1}]
+        if best_row(history) is history[-1]:
+            self._save(BEST, history)
+        self._save(LAST, history)
+        self.history.append(history[-1])
+        write_table(self.folder, self.history)
+        self.model.stop_training = finished(self.history, self.run.options)
 
-    def _save(self, name):
-        with files.replacing(self.folder / name) as temporary:
+    def _save(self, name, history):
+        with files.replacing(self.folder / name, follow=False) as temporary:
             self.model.save(temporary)
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(_HISTORY, json.dumps(self.history))
+            checkpoints.add(temporary, self.run, history)
 
 
 class _Curves(keras.callbacks.TensorBoard):
@@ -164,11 +126,3 @@ class _Curves(keras.callbacks.TensorBoard):
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, {k: v for k, v in (logs or {}).items() if k in COLUMNS[1:]})
-
-
-def _write_table(folder, history):
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(history)
-    files.write_atomically(Path(folder) / TABLE, text.getvalue().encode())

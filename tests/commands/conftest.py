@@ -9,17 +9,15 @@ from commands.helpers import RATE, TINY, TINY_SOUND, calls, succeeds
 
 from seqlayers import audio
 from seqlayers.datasets import midi
-from seqlayers.runs import folder, training
+from seqlayers.runs import checkpoints, loading, training
 
-_load_model, _loaded = folder.load_model, {}
+_load_model, _loaded = loading.load_model, {}
 
 
 def _load_model_once(source):
     """`load_model`, which compiles a model once for all files with the same contents."""
-    file = source
-    if source.is_dir():
-        file = next((source / n for n in (folder.BEST, folder.LAST) if (source / n).exists()), None)
-    key = file and hashlib.sha256(file.read_bytes()).digest()
+    _, file, _ = checkpoints.check(source)
+    key = hashlib.sha256(file.read_bytes()).digest()
     if key not in _loaded:
         _loaded[key] = _load_model(source)[0]
     return _loaded[key], file
@@ -28,7 +26,7 @@ def _load_model_once(source):
 @pytest.fixture(autouse=True)
 def load_model_once(monkeypatch):
     """Commands that score, draw or export share models. Training loads its own."""
-    monkeypatch.setattr(folder, "load_model", _load_model_once)
+    monkeypatch.setattr(loading, "load_model", _load_model_once)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """All commands: their help texts, imports, and how they end after an error."""
 
-import json
 import shlex
 import shutil
 import subprocess
@@ -16,7 +15,9 @@ from seqlayers.__main__ import cli
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.metrics import Likelihood
 from seqlayers.models import SequenceModel
-from seqlayers.runs import building, data, folder, training
+from seqlayers.runs import building, checkpoints, config, folder, training
+from seqlayers.runs.config import Identity
+from seqlayers.runs.data import Data, fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +35,19 @@ def save_a_small_model(run, model, history, options, data):
     if options["wav"]:
         small = {"hidden_units": 4, "recurrent_units": 3, "recurrent_layers": 1}
         building.build_model(options | small, num_steps=1).save(Path(run) / folder.LAST)
+        identity = Identity(options, fingerprint(data), data.sound)
+        checkpoints.add(Path(run) / folder.LAST, identity, [{"epoch": 1}])
+
+
+def become_a_run_on_a_data_set(run, data):
+    """Exchanges the data that a run was trained on."""
+    options = config.read_config(run)["options"]
+    no_midi = dict.fromkeys(("midi", "step_in_beats", "transpose"))
+    options |= no_midi | {"dataset": "jsb_chorales"}
+    config.write_config(run, options, data)
+    for name in (folder.LAST, folder.BEST):
+        history = checkpoints.read(run / name).history
+        checkpoints.add(run / name, Identity(options, fingerprint(data)), history)
 
 
 def draw_nothing(model, num_steps, prime=None, num_sequences=1, **_):
@@ -67,10 +81,7 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
         if words[1] != "train" and not Path("runs/jsb/last.keras").exists():
             shutil.rmtree("runs/jsb")
             shutil.copytree(trained[0], "runs/jsb")
-            config = json.loads(Path("runs/jsb/config.json").read_text())
-            config["options"] |= {"dataset": "jsb_chorales", "midi": None}
-            config["data"]["sha256"] = data.fingerprint(data.Data(tiny, tiny, tiny))
-            Path("runs/jsb/config.json").write_text(json.dumps(config))
+            become_a_run_on_a_data_set(Path("runs/jsb"), Data(tiny, tiny, tiny))
         succeeds(*words[1:])
         done.add(" ".join(words))
 

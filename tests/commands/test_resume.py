@@ -3,12 +3,14 @@
 import errno
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from commands.helpers import (
 
 from seqlayers import audio
 from seqlayers.runs import folder, training
+from seqlayers.runs.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -130,12 +133,86 @@ def test_a_run_on_recordings_that_was_stopped_ends_as_one_that_was_not(
     assert configs[0] == configs[1]
 
 
-def test_a_run_from_before_there_were_recipes_goes_on(run, no_report):
+def become_earlier(run):
+    """Makes of a run one of a version before recipes, whose checkpoints had the history alone."""
+    (run / folder.MARKER).unlink()
     config = json.loads((run / "config.json").read_text())
-    for name in ("recipe", "optimizer", "schedule", "dropout"):
+    for name in ("recipe", "optimizer", "schedule", "recurrent_dropout"):
         del config["options"][name]
     (run / "config.json").write_text(json.dumps(config))
-    assert "epochs done" in succeeds("train", "--out", run, "--resume")
+    for name in ("last.keras", "best.keras"):
+        with zipfile.ZipFile(run / name) as archive:
+            members = {member: archive.read(member) for member in archive.namelist()}
+        metadata = json.loads(members["metadata.json"])
+        history = metadata.pop("seqlayers")["history"]
+        members["metadata.json"] = json.dumps(metadata)
+        members["seqlayers_history.json"] = json.dumps(history)
+        with zipfile.ZipFile(run / name, "w") as archive:
+            for member, data in members.items():
+                archive.writestr(member, data)
+
+
+def test_a_run_from_before_there_were_recipes_goes_on(run, no_report):
+    become_earlier(run)
+    assert "the run is finished" in succeeds("train", "--out", run, "--resume")
+    more = EPOCHS + 1
+    said = succeeds("train", "--out", run, "--resume", "--epochs", more)
+    assert f"{EPOCHS} epochs done" in said and len(table(run)) == more
+
+
+@pytest.mark.parametrize(
+    "name, value", [("recurrent_units", 5), ("cell", "gru"), ("learning_rate", 0.5)]
+)
+def test_edited_options_are_refused_in_runs_of_earlier_versions_too(name, value, run):
+    become_earlier(run)
+    edit_options(run, **{name: value})
+    said = refused("train", "--out", run, "--resume", "--epochs", EPOCHS + 1)
+    assert "last.keras" in said and "must be of one run" in said
+
+
+def edit_options(run, **options):
+    config = json.loads((run / "config.json").read_text())
+    config["options"] |= options
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def test_a_checkpoint_of_another_run_is_refused_by_name(run, tmp_path):
+    other = shutil.copytree(run, tmp_path / "other")
+    edit_options(other, dropout=0.2)
+    commands = [
+        ["train", "--out", other, "--resume"],
+        ["score", other],
+        ["generate", other, "--out", tmp_path / "songs"],
+        ["export", other, tmp_path / "exported"],
+    ]
+    for command in commands:
+        said = refused(*command)
+        assert "must be of one run" in said and "--dropout 0.1, and not 0.2" in said
+        assert ("last.keras" if command[0] == "train" else "best.keras") in said
+    assert not (tmp_path / "songs").exists() and not (tmp_path / "exported").exists()
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["sha256"] = "0" * 64
+    (run / "config.json").write_text(json.dumps(config))
+    assert "trained with other data" in refused("score", run, "--dataset", "jsb_chorales")
+
+
+def test_fewer_epochs_than_are_done_are_refused_and_not_written(run):
+    before = (run / "config.json").read_bytes()
+    said = refused("train", "--out", run, "--resume", "--epochs", 2)
+    assert "--epochs must be at least" in said and f"Received: 2, and {EPOCHS} are done" in said
+    assert (run / "config.json").read_bytes() == before
+
+
+def test_the_advice_for_a_lost_checkpoint_begins_the_same_run_anew(run, monkeypatch, no_report):
+    options = read_config(run)["options"]
+    (run / "last.keras").unlink()
+    said = seqlayers("train", "--out", run, "--resume").output
+    assert "Finished epochs are kept" not in said
+    command = shlex.split(said.partition("begin anew: ")[2].partition("\n")[0])
+    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
+    assert command[0] == "seqlayers"
+    assert "new, in" in succeeds(*command[1:])
+    assert read_config(run)["options"] == options
 
 
 def test_a_run_stopped_before_its_first_epoch_begins_anew(run, monkeypatch, no_report):
@@ -160,7 +237,7 @@ def test_signals_end_with_their_status_and_how_to_go_on(number, status, run, mon
 
     monkeypatch.setattr(training, "fit", interrupted)
     before = signal.getsignal(number)
-    done = seqlayers("train", "--out", run, "--resume")
+    done = seqlayers("train", "--out", run, "--resume", "--epochs", EPOCHS + 1)
     assert done.exit_code == status
     assert f"Go on with: seqlayers train --out {run} --resume" in done.output
     assert "Traceback" not in done.output
@@ -168,13 +245,15 @@ def test_signals_end_with_their_status_and_how_to_go_on(number, status, run, mon
 
 
 @pytest.mark.parametrize(
-    "module, function", [(training, "fit"), (folder, "write_config")], ids=["fit", "config"]
+    "module, function",
+    [("seqlayers.runs.training", "fit"), ("seqlayers.commands.train", "write_config")],
+    ids=["fit", "config"],
 )
 def test_a_full_disk_is_named(module, function, run, monkeypatch):
     def fail(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # no name, as `write` does it
 
-    monkeypatch.setattr(module, function, fail)
+    monkeypatch.setattr(sys.modules[module], function, fail)
     said = refused("train", "--out", run, "--resume", "--epochs", 40)
     assert f"{run}: No space left on device." in said
     assert f"Go on with: seqlayers train --out {run} --resume" in said
@@ -185,11 +264,14 @@ def test_a_full_disk_is_named(module, function, run, monkeypatch):
 def test_table_and_checkpoint_agree_whatever_was_torn(run):
     rows = table(run)
     (run / "metrics.csv").write_text("epoch,lo")
-    (run / ".tmp-0123-last.keras").write_bytes(b"half a file")
+    (run / ".tmp-0123456789abcdef-last.keras").write_bytes(b"half a file")
+    others = [run / ".tmp-0123-last.keras", run / ".tmp-mine-config.json"]
+    for other in others:
+        other.write_bytes(b"of another program")
     said = succeeds("train", "--out", run, "--resume")  # there is nothing left to train
-    assert f"{EPOCHS} epochs done" in said and "test: " in said
+    assert f"{EPOCHS} epochs done" in said and "the run is finished" in said
     assert table(run) == rows
-    assert not list(run.glob(".tmp-*"))
+    assert sorted(run.glob(".tmp-*")) == others
 
 
 def test_resuming_with_other_options_or_data_is_refused(run, music, tmp_path):
@@ -201,7 +283,8 @@ def test_resuming_with_other_options_or_data_is_refused(run, music, tmp_path):
     (other / "0.mid").unlink()
     config["options"]["midi"] = str(other)
     (run / "config.json").write_text(json.dumps(config))
-    assert "must not change" in refused("train", "--out", run, "--resume")
+    said = refused("train", "--out", run, "--resume", "--epochs", EPOCHS + 1)
+    assert "must not change" in said
 
 
 def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, no_report):
@@ -212,10 +295,15 @@ def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, no_
     (run / "config.json").write_text(json.dumps(config))
     assert "2 epochs done" in succeeds("train", "--out", run, "--resume")  # the same, elsewhere
     audio.write(other / "a.wav", calls(9), RATE)
-    assert "must not change" in refused("train", "--out", run, "--resume")
+    assert "the run is finished" in succeeds("train", "--out", run, "--resume")  # reads no data
+    copy = shutil.copytree(run, tmp_path / "copy")
+    for name in ("last.keras", "best.keras", "metrics.csv"):
+        (copy / name).unlink()
+    go_on = ["train", "--out", copy, "--resume"]
+    assert "must not change" in refused(*go_on)
     assert "must not change" in refused("score", run)
     shutil.rmtree(other)
-    assert str(other) in refused("train", "--out", run, "--resume")
+    assert str(other) in refused(*go_on)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from commands.helpers import CALLS, RATE, refused, succeeds, table
 
 from seqlayers.datasets import midi
-from seqlayers.runs import folder
+from seqlayers.runs import loading
 
 
 def test_a_score_tells_its_kind(trained, music):
@@ -20,7 +20,7 @@ def test_a_score_tells_its_kind(trained, music):
     assert (said["kind"], said["averaging"]) == ("exact", "per_frame")
     assert (said["frames"], said["sequences"], said["standard_error"]) == (8, 1, 0.0)
     assert said["reverse_nats"] is None  # no estimate, no other side
-    model, _ = folder.load_model(run / "last.keras")
+    model, _ = loading.load_model(run / "last.keras")
     assert said["nats"] == pytest.approx(model.score([midi.read(music / "0.mid")]).nats, abs=1e-6)
 
 

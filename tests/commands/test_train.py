@@ -22,14 +22,16 @@ from seqlayers.audio import Normalizer, Spectra
 from seqlayers.datasets import piano_roll
 from seqlayers.metrics import Likelihood
 from seqlayers.models import SequenceModel
-from seqlayers.runs import data, folder, training
+from seqlayers.runs import data, loading, training
+from seqlayers.runs.config import read_config
 from seqlayers.runs.options import DEFAULTS
 
 
 def test_a_run_holds_configuration_metrics_and_models(trained):
     run, said = trained
     assert {path.name for path in run.iterdir()} == {
-        *("config.json", "metrics.csv", "tensorboard", "last.keras", "best.keras", ".lock")
+        *("config.json", "metrics.csv", "tensorboard", "last.keras", "best.keras", ".lock"),
+        ".seqlayers-run",
     }
     config = json.loads((run / "config.json").read_text())
     assert set(config["options"]) == set(DEFAULTS)
@@ -59,7 +61,7 @@ def test_the_best_model_is_that_of_the_best_epoch(trained):
     run, _ = trained
     rows = [row for row in table(run) if row["val_log_likelihood"]]
     best = max(float(row["val_log_likelihood"]) for row in rows)
-    model, file = folder.load_model(run)
+    model, file = loading.load_model(run)
     assert file.name == "best.keras"
     valid = data.read_data(json.loads((run / "config.json").read_text())["options"]).valid
     assert model.score(valid).nats == pytest.approx(best, abs=1e-5)
@@ -77,7 +79,7 @@ def test_an_estimate_is_reported_from_both_sides(music, tmp_path, monkeypatch):
     said = succeeds("train", "--midi", music, "--model", "rbm", "--out", tmp_path / "run")
     assert "test: -7.500 nats per frame (estimate" in said and "from the other side" in said
     assert asked == [{"bracket": True}]
-    assert folder.read_config(tmp_path / "run")["options"]["cell"] is None
+    assert read_config(tmp_path / "run")["options"]["cell"] is None
 
 
 def test_a_new_run_takes_the_place_of_one_that_it_overwrites(run, music, monkeypatch, no_report):
@@ -87,8 +89,13 @@ def test_a_new_run_takes_the_place_of_one_that_it_overwrites(run, music, monkeyp
     assert "--overwrite to delete it" in refused("train", *options)
     assert (run / "last.keras").exists()
     succeeds("train", *options, "--overwrite")
-    assert {path.name for path in run.iterdir()} == {"config.json", "notes.txt", ".lock"}
-    assert folder.read_config(run)["options"]["model"] == "rbm"
+    assert {path.name for path in run.iterdir()} == {
+        "config.json",
+        "notes.txt",
+        ".lock",
+        ".seqlayers-run",
+    }
+    assert read_config(run)["options"]["model"] == "rbm"
 
 
 def test_a_recipe_has_options_that_others_replace(music, tmp_path, monkeypatch, no_report):
@@ -108,7 +115,7 @@ def test_a_recipe_has_options_that_others_replace(music, tmp_path, monkeypatch, 
 
 def test_a_run_keeps_how_frames_are_made_of_sound(trained_on_sound, birds):
     run, said = trained_on_sound
-    config = folder.read_config(run)
+    config = read_config(run)
     assert config["options"]["wav"] == str(birds)
     assert config["data"]["files"] == ["a.wav", "b.wav", "evening/c.wav"]
     sound = config["sound"]

@@ -1,13 +1,23 @@
 """Options of runs: defaults, and which of them have an effect."""
 
 import dataclasses
+import pickle
 
 import pytest
 
 from seqlayers.audio import SegmentRules
 from seqlayers.heads import ConditionalRBM
 from seqlayers.models import nonfinite
-from seqlayers.runs.options import DEFAULTS, OPTIONS, complete, segment_rules, unused, upgrade
+from seqlayers.runs import recipes
+from seqlayers.runs.options import (
+    DEFAULTS,
+    OPTIONS,
+    arguments,
+    complete,
+    segment_rules,
+    unused,
+    upgrade,
+)
 from seqlayers.runs.options.listing import SEGMENTS
 from seqlayers.runs.options.schema import OptionError
 from seqlayers.runs.registry import MODELS
@@ -74,8 +84,8 @@ def test_unknown_options_and_pairs_the_wrong_way_round_are_refused(options):
 @pytest.mark.parametrize("source", ["dataset", "midi", "wav"])
 @pytest.mark.parametrize("model", MODELS)
 def test_options_without_an_effect_are_none_and_others_have_their_defaults(model, source):
-    options = complete({"model": model, source: "there"})
-    without = unused({"model": model, source: "there"})
+    given = {"model": model, source: "jsb_chorales"}
+    options, without = complete(given), unused(given)
     assert {name for name in without if options[name] is not None} == set()
     for name, each in OPTIONS.items():
         if name not in without and name not in ("model", source):
@@ -116,3 +126,26 @@ def test_a_run_of_an_earlier_version_has_the_defaults_of_options_added_since():
     assert upgrade(old) == now
     with pytest.raises(OptionError):
         upgrade(old | {"option_of_tomorrow": 1})
+
+
+def test_an_option_error_can_be_pickled():
+    with pytest.raises(OptionError) as caught:
+        complete({"dataset": "jsb_chorales", "layers": 3})
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value) and again.option == "layers"
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_arguments_make_the_options_again(name):
+    options = recipes.read(name).options
+    words, given = arguments(options), {}
+    for word in words:
+        if word.startswith("--"):
+            values = given.setdefault(word[2:].replace("-", "_"), [])
+        else:
+            values.append(word)
+    for each, values in given.items():
+        default = options[each]
+        read = [type(default[0] if isinstance(default, list) else default)(v) for v in values]
+        given[each] = read if isinstance(default, list) else read[0]
+    assert complete(given) | {"recipe": name} == options

@@ -7,12 +7,12 @@
 
 import contextlib
 import re
-from typing import Any
 
 from seqlayers.audio.segments import SegmentRules
 from seqlayers.files import FileError
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
-from seqlayers.runs.options.schema import OptionError, Pair, flag
+from seqlayers.runs.options.rules import SOURCES
+from seqlayers.runs.options.schema import OptionError, flag
 
 OPTIONS = {each.name: each for each in (*DATA, *SEGMENTS, *MODEL, *TRAINING)}
 DEFAULTS = {name: each.default for name, each in OPTIONS.items()}
@@ -42,39 +42,54 @@ def complete(options):
         options: Dictionary of options by name. None counts as not given.
 
     Raises:
-        OptionError: If there is no such option, one has no effect, or a pair is the wrong way
-            round.
+        OptionError: If there is no such option, one has no effect, or a value is of a wrong type or
+            out of range.
     """
-    _check_names(options)
-    options = {name: value for name, value in options.items() if value is not None}
+    options = _checked(options)
     without = unused(options)
     for name in sorted(options.keys() & without.keys()):
         raise OptionError(name, f"`{flag(name)}` has no effect with `{without[name]}`; remove it.")
-    whole: dict[str, Any] = _with_defaults(options) | dict.fromkeys(without)
-    pairs = [name for name, each in OPTIONS.items() if isinstance(each.type, Pair) and whole[name]]
-    for name in pairs:
-        low, high = whole[name]
-        if low > high:
-            raise OptionError(
-                name, f"`{flag(name)}` must be LOW before HIGH. Received: {low:g} {high:g}."
-            )
-        whole[name] = [low, high]
-    return whole
+    return _with_defaults(options) | dict.fromkeys(without)
 
 
 def upgrade(options):
-    """Returns all options of a run that an earlier version began.
+    """Returns all options of a run that has begun, perhaps with an earlier version.
 
     Args:
         options: Dictionary of the options that there were. Others have their defaults, or None
             where they have no effect.
 
     Raises:
-        OptionError: If there is no such option, as in a run of a later version.
+        OptionError: As `complete`, or if an option is None that has a value in such a run.
     """
-    _check_names(options)
-    missing = unused(options).keys() - options.keys()
-    return _with_defaults(options) | dict.fromkeys(missing)
+    given = _checked(options)
+    # Earlier versions wrote the defaults of options without an effect.
+    given = {k: v for k, v in given.items() if k not in unused(given) or v != DEFAULTS[k]}
+    whole = complete(given)
+    for name in options:
+        if options[name] is None and whole[name] is not None:
+            raise OptionError(name, f"`{flag(name)}` must have a value. Received: none.")
+    return whole
+
+
+def fixed(options):
+    """Returns the names of the options that cannot change in a run that has begun."""
+    may_change = ["patience", "validate_every"]
+    if options["schedule"] == "constant":
+        may_change.append("epochs")
+    return [name for name in OPTIONS if name not in may_change]
+
+
+def arguments(options):
+    """Returns what is written on the command line for the options of a run, without its recipe."""
+    sources = {name: options[name] for name in SOURCES if options[name] is not None}
+    default = _with_defaults(sources)
+    words = []
+    for name, value in options.items():
+        given = value is not None and name != "recipe"
+        if given and (name in sources or value != default[name]):
+            words += [flag(name), *map(str, value if isinstance(value, list) else [value])]
+    return words
 
 
 def segment_rules(options):
@@ -109,6 +124,17 @@ def _with_defaults(options):
     return DEFAULTS | (WITH_WAV if options.get("wav") else {}) | options
 
 
-def _check_names(options):
-    for name in options.keys() - OPTIONS.keys():
-        raise OptionError(name, f"An option must be one of {', '.join(OPTIONS)}. Received: {name}.")
+def _checked(options):
+    """Returns the options that are not None, with values of their types."""
+    checked = {}
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise OptionError(
+                name, f"An option must be one of {', '.join(OPTIONS)}. Received: {name}."
+            )
+        if value is not None:
+            try:
+                checked[name] = OPTIONS[name].type.check(flag(name), value)
+            except ValueError as error:
+                raise OptionError(name, str(error)) from error
+    return checked

@@ -6,6 +6,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from seqlayers.checks import check_choice, check_integer, check_number
+
+# `check(name, value)` of a type returns the value, or raises a ValueError that has the name.
+
 
 class Integer(NamedTuple):
     """An integer of at least `least`, and of at most `most` if that is not None."""
@@ -13,6 +17,9 @@ class Integer(NamedTuple):
     least: int
     most: int | None = None
     metavar: str = "N"
+
+    def check(self, name, value):
+        return check_integer(name, value, self.least, self.most)
 
 
 class Number(NamedTuple):
@@ -24,17 +31,31 @@ class Number(NamedTuple):
     below: float | None = None
     metavar: str = "NUMBER"
 
+    def check(self, name, value):
+        return check_number(name, value, self.least, self.above, self.most, self.below)
+
 
 class Choice(NamedTuple):
     """One of some strings."""
 
     values: tuple[str, ...]
 
+    def check(self, name, value):
+        return check_choice(name, value, self.values)
+
 
 class Pair(NamedTuple):
-    """Two values, low and high."""
+    """Two values of a type, the low one before the high one, as a list."""
 
     kind: Any
+
+    def check(self, name, value):
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise ValueError(f"`{name}` must be two values, LOW HIGH. Received: {value!r}.")
+        low, high = (self.kind.check(name, each) for each in value)
+        if low > high:
+            raise ValueError(f"`{name}` must be LOW before HIGH. Received: {low:g} {high:g}.")
+        return [low, high]
 
 
 class Text(NamedTuple):
@@ -42,11 +63,23 @@ class Text(NamedTuple):
 
     metavar: str
 
+    def check(self, name, value):
+        return _check_text(name, value)
+
 
 class Path(NamedTuple):
     """A file or a folder that exists, or only a folder."""
 
     folder: bool = False
+
+    def check(self, name, value):
+        return _check_text(name, value)
+
+
+def _check_text(name, value):
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"`{name}` must be text. Received: {value!r}.")
+    return value
 
 
 class OptionError(ValueError):
@@ -57,8 +90,11 @@ class OptionError(ValueError):
     """
 
     def __init__(self, option, message):
-        super().__init__(message)
+        super().__init__(option, message)  # both, so that it can be pickled
         self.option = option
+
+    def __str__(self):
+        return self.args[1]
 
 
 def always(name, options):

@@ -7,12 +7,13 @@ file without such tables is a recipe for recordings of the user's own and gives 
 `measured.json` has the results, written by `benchmarks/tables/music.py`.
 """
 
+import difflib
 import functools
-import json
 import tomllib
 from importlib import resources
 from typing import Any, NamedTuple
 
+from seqlayers.files import parse_json
 from seqlayers.runs.options import complete
 
 SETS = {
@@ -72,7 +73,11 @@ def read(name):
     """
     known = [*names(), *sound_names()]
     if name not in known:
-        raise ValueError(f"A recipe must be one of {', '.join(known)}. Received: {name!r}.")
+        near = difflib.get_close_matches(name, known)
+        raise ValueError(
+            "`recipe` must be one of those that `seqlayers recipes` lists"
+            f"{', such as ' * bool(near)}{' or '.join(near)}. Received: {name!r}."
+        )
     if name not in names():
         file = _files()[name]
         options = complete({"recipe": name} | file["options"])
@@ -87,7 +92,7 @@ def read(name):
 def measured():
     """Returns the rows of `measured.json`, by the name of the recipe."""
     path = resources.files("seqlayers.runs.recipes") / MEASURED
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return parse_json(path.read_bytes(), path.name) if path.is_file() else {}
 
 
 @functools.cache

@@ -1,0 +1,81 @@
+"""Models loaded from runs and from `.keras` files, and refused if they are of another run."""
+
+import tempfile
+
+import keras
+
+from seqlayers.models import SequenceModel
+from seqlayers.runs import checkpoints
+from seqlayers.runs.building import build_model
+from seqlayers.runs.folder import BEST, LAST, RunError
+
+
+def load_model(source):
+    """Loads a model.
+
+    Args:
+        source: A `.keras` file, or the folder of a run, whose best model is loaded.
+
+    Returns:
+        `(model, file)`.
+
+    Raises:
+        RunError: If there is no model, the file is damaged, holds another kind of model, or is of
+            another run than the `config.json` beside it.
+        OSError: If the disk or the memory does not suffice.
+    """
+    checkpoint, file, config = checkpoints.check(source)
+    try:
+        model = keras.saving.load_model(file)
+    except Exception as error:  # Keras raises a dozen kinds for damaged and foreign files
+        if isinstance(error, OSError) and checkpoints.is_of_the_machine(error):
+            raise OSError(
+                error.errno,
+                f"{error.strerror}. Keras may unpack a model to {_temporary_folder()}: free some "
+                "space there, or set TMPDIR to another folder",
+                str(file),
+            ) from error
+        if checkpoints.is_of_the_machine(error):
+            raise
+        raise checkpoints.unreadable(file, error) from error
+    if not isinstance(model, SequenceModel):
+        raise RunError(
+            f"the model must be a `SequenceModel`. Received: a `{type(model).__name__}`.", file
+        )
+    if config is not None and checkpoint.run is None and file.name in (BEST, LAST):
+        checkpoints.refuse_other(file, _difference(model, config["options"]))
+    return model, file
+
+
+def _temporary_folder():
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # none that can be written
+        return "the temporary folder"
+
+
+def _difference(model, options):
+    """Returns in what a model of an earlier version differs from the options of its run, or None.
+
+    Such a model does not tell its options: it is compared with a new one.
+    """
+    new = build_model(options, num_steps=1)
+    parts = [("other layers", model, new), ("another optimizer", model.optimizer, new.optimizer)]
+    for part, ours, theirs in parts:
+        if type(ours) is not type(theirs) or _settings(ours) != _settings(theirs):
+            return part
+    return None
+
+
+def _settings(part):
+    """Returns a config without names, which count objects, and without the rate of a schedule."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            settings = {k: plain(v) for k, v in value.items() if k not in ("name", "build_config")}
+            if isinstance(settings.get("learning_rate"), dict):
+                settings.pop("learning_rate")
+            return settings
+        return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+    return None if part is None else plain(part.get_config())
