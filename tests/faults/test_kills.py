@@ -11,6 +11,7 @@ from faults.helpers import SHORT, times
 KILLS = times(3, 50)  # of each kind of training
 KILLS_OF_FIT = times(1, 50)
 KILLS_OF_A_RUN = 5  # at most, before it may end
+PATIENCE = times(300, 3600)  # seconds of wall time; the machine may be busy
 
 pytestmark = pytest.mark.faults
 
@@ -38,12 +39,12 @@ def test_killed_runs_end_as_if_they_had_not_been(tmp_path, tried, train, chance,
             process = start(moment)
             if moment[0] == "clock":
                 processes.kill_after(process, (run / "config.json").exists, moment[1])
-            process.join(300)
+            process.join(PATIENCE)
             assert process.exitcode <= 0, processes.tail(log)
             if process.exitcode == 0:
                 break
             killed += 1
-        processes.finish(start(("never",)), log)
+        processes.finish(start(("never",)), log, PATIENCE)
         trainings.check_same(run, undisturbed.folder)
         assert not list(outside.iterdir())
         if killed >= KILLS:
@@ -71,10 +72,10 @@ def test_killed_fits_end_as_if_they_had_not_been(tmp_path, tried, chance):
             batch = int(chance.integers(trainings.BATCHES))
             print(batch)  # shown if the test fails
             process = start(folder, batch)
-            process.join(300)
+            process.join(PATIENCE)
             assert process.exitcode == -signal.SIGKILL, processes.tail(log)
             killed += 1
-        processes.finish(start(folder), log)
+        processes.finish(start(folder), log, PATIENCE)
         end = np.load(folder / "end.npz")
         assert len(end["loss"]) > 0
         for name in undisturbed:
