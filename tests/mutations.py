@@ -243,6 +243,13 @@ MUTATIONS = [
         "tests/datasets/test_chunking.py",
     ),
     Mutation(
+        "blocks of sound files",
+        "seqlayers/audio/sequential.py",
+        "return False",
+        "return True",
+        "tests/audio/test_mpeg.py -k tone",
+    ),
+    Mutation(
         "number of frames",
         "seqlayers/audio/framing.py",
         "return max(0, 1 + (num_samples - frame_length) // hop_length)",

@@ -129,7 +129,7 @@ def _of_samples(file, size, head, strict):
     layout = CHUNKS.get(head[:4])
     if layout is not None:
         data = _in_chunks(file, size, layout, strict)
-        if data is None and strict and head[:4] != b"FORM":  # in which it may lack
+        if data is None and strict and (head[8:] == b"WAVE" or head[:4] == b"riff"):
             raise AudioError("damaged: No 'data' chunk")
     elif head[:4] in AU:
         data = _after_header(head)
@@ -241,7 +241,9 @@ def _another(file, size, at, layout):
 def _check_format(file, at, length, order, strict):
     """Checks the format of WAV."""
     file.seek(at)
-    layout = file.read(min(16, length)).ljust(16, b"\0")
+    layout = file.read(16)
+    if length < 16 or len(layout) < 16:
+        return
     tag, channels, rate, _, align, bits = struct.unpack(order + "HHIIHH", layout)
     if rate == 0:
         raise AudioError("damaged header: 0 samples per second")

@@ -16,6 +16,7 @@ shift or scale a feature, which `normalize` undoes.
 
 import numpy as np
 
+from seqlayers.audio.files import HIGHEST_RATE
 from seqlayers.audio.framing import frame_lengths, frame_spectra, frames, transform_length
 from seqlayers.checks import as_float32, check_integer, check_number, check_sequence
 
@@ -43,7 +44,7 @@ def mel_filterbank(sample_rate, fft_length, num_bands=40, low=20.0, high=None):
         >>> mel_filterbank(16000, 512).shape
         (257, 40)
     """
-    sample_rate = check_integer("sample_rate", sample_rate)
+    sample_rate = check_integer("sample_rate", sample_rate, most=HIGHEST_RATE)
     fft_length = check_integer("fft_length", fft_length)
     num_bands = check_integer("num_bands", num_bands)
     low = check_number("low", low)
@@ -180,8 +181,8 @@ def with_deltas(features, order=2, width=2, channels=False):
 
     Args:
         features: Floats `(T, F)`.
-        order: 1 for deltas, 2 for deltas of deltas as well.
-        width: Number of frames on each side that a delta is computed from.
+        order: 1 for deltas, 2 for deltas of deltas as well; at most 10.
+        width: Number of frames on each side that a delta is computed from; at most 10,000.
         channels: If True, features, deltas and so on get a last axis of their own, as
             `ConvLSTMPatch` and convolutions take them, instead of being joined along F.
 
@@ -197,7 +198,7 @@ def with_deltas(features, order=2, width=2, channels=False):
         array([0.5, 1. , 1. , 1. , 1. , 0.5], dtype=float32)
     """
     features = check_sequence(features, name="features").astype("float32")
-    order, width = check_integer("order", order), check_integer("width", width)
+    order, width = check_integer("order", order, most=10), check_integer("width", width, most=10**4)
     T, parts = len(features), [features]
     for _ in range(order):
         c = np.pad(parts[-1], [(width, width), (0, 0)], mode="edge")

@@ -273,7 +273,10 @@ def check_samples(samples, channels=False, least=0):
     Raises:
         ValueError: If `samples` has another shape or type, is too short, or is not finite.
     """
-    samples = np.asarray(samples)
+    try:
+        samples = np.asarray(samples)
+    except ValueError as error:
+        raise ValueError(f"`samples` must be an array of floats. Received: {error}.") from error
     if samples.ndim != 1 and not (channels and samples.ndim == 2 and samples.shape[1] > 0):
         wanted = "`(N,)` or `(N, channels)`" if channels else "`(N,)`, of one channel"
         raise ValueError(f"`samples` must be an array {wanted}. Received: shape {samples.shape}.")

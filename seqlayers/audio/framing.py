@@ -12,7 +12,7 @@ frames. With x the samples of a frame, w the window and M the length of the tran
 
 import numpy as np
 
-from seqlayers.audio.files import check_samples
+from seqlayers.audio.files import HIGHEST_RATE, check_samples
 from seqlayers.checks import as_float32, check_choice, check_integer
 
 # Height a of each window a - (1 - a) cos(2 pi n / L).
@@ -34,7 +34,7 @@ def frame_lengths(sample_rate, frame_length=None, hop_length=None):
         >>> frame_lengths(16000)
         (400, 160)
     """
-    sample_rate = check_integer("sample_rate", sample_rate)
+    sample_rate = check_integer("sample_rate", sample_rate, most=HIGHEST_RATE)
     if frame_length is None:
         frame_length = max(1, round(0.025 * sample_rate))
     if hop_length is None:

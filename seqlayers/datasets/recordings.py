@@ -129,7 +129,13 @@ def parts_by_time(corpus, num_parts, silence=True):
 
     Returns:
         Int array `(N,)` of parts, from 0 to `num_parts - 1`.
+
+    Raises:
+        ValueError: If `corpus` is not a `SegmentCorpus`, or `num_parts` is not a positive integer.
     """
+    if not isinstance(corpus, SegmentCorpus):
+        raise ValueError(f"`corpus` must be a `SegmentCorpus`. Received: corpus={corpus!r}.")
+    num_parts = check_integer("num_parts", num_parts)
     if silence:
         places = corpus.times[:, 0]
         ends = np.array([corpus.durations[name] for name in corpus.files])
@@ -168,8 +174,6 @@ def temporal_folds(corpus, num_folds=5, kind="forward"):
         >>> for train, validation in temporal_folds(corpus, 3):
         ...     model.fit(batches([corpus.sequences[n] for n in train]), shuffle=False)
     """
-    if not isinstance(corpus, SegmentCorpus):
-        raise ValueError(f"`corpus` must be a `SegmentCorpus`. Received: corpus={corpus!r}.")
     check_choice("kind", kind, ("forward", "blocked"))
     num_folds = check_integer("num_folds", num_folds, least=1 if kind == "forward" else 2)
     parts = parts_by_time(corpus, num_folds + 1 if kind == "forward" else num_folds)
@@ -195,7 +199,10 @@ def _opened(recordings, channel):
     """
     if isinstance(recordings, str | os.PathLike | Sound):
         recordings = [recordings]
-    if not isinstance(recordings, list | tuple):
+    kinds = str | os.PathLike | Sound
+    if not isinstance(recordings, list | tuple) or not all(
+        isinstance(recording, kinds) for recording in recordings
+    ):
         raise ValueError(
             "`recordings` must be a path, a `Sound` or a list of them. "
             f"Received: recordings={recordings!r}."

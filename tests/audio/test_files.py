@@ -375,6 +375,7 @@ def test_full_scale_can_be_written(path):
         (np.array([0.0, 1.5]), {}, "between -1 and 1.*peak of 1.5"),
         (np.array([0.0, np.nan]), {}, "must be finite.*nan at sample 1"),
         (INTEGERS, {}, "must be floats; divide integers.*int16"),
+        ([[0.5], [0.5, 0.5]], {}, "`samples` must be an array of floats"),
         (np.zeros((2, 2, 2)), {}, r"`\(N,\)` or .*\(2, 2, 2\)"),
         (np.zeros(2), {"bits": 12}, "`bits`.*12"),
         (np.zeros(2), {"sample_rate": 0}, "`sample_rate`.*0"),

@@ -232,6 +232,9 @@ def test_a_song_of_a_finch_becomes_its_syllables(shared_data):
             "`max_length` must be at least",
         ),
         (lambda c: frames_of_segments(SOUND, normalizer=2), "`normalizer` must be a.*2"),
+        (lambda c: frames_of_segments(["a", None]), "`recordings` must be a path, .*None"),
+        (lambda c: parts_by_time([], 2), r"`corpus` must be a `SegmentCorpus`.*\[\]"),
+        (lambda c: parts_by_time(c, 0), "`num_parts`.*0"),
         (lambda c: temporal_folds([], 2), r"`corpus` must be a `SegmentCorpus`.*\[\]"),
         (lambda c: temporal_folds(c, 0), "`num_folds`.*0"),
         (lambda c: temporal_folds(c, 1, "blocked"), "`num_folds` must be.*at least 2.*1"),
@@ -252,3 +255,12 @@ def test_a_folder_without_sound_is_an_error(tmp_path):
         frames_of_segments(tmp_path)
     with pytest.raises(FileNotFoundError, match="missing.wav"):
         frames_of_segments([tmp_path / "missing.wav"])
+
+
+def test_a_recording_too_loud_for_spectra_is_skipped(songs):
+    loud = 3e38 * np.sign(np.sin(np.arange(RATE) / 7.0))
+    loud[1000:] = 0
+    audio.write(songs / "loud.wav", loud, RATE, bits=32)
+    corpus = frames_of_segments(songs, SegmentRules(threshold=55, max_length=1000))
+    reasons = {os.path.basename(file): reason for file, reason in corpus.skipped}
+    assert "too large for spectra" in reasons["loud.wav"]
