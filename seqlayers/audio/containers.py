@@ -6,8 +6,8 @@ declared length is found, so that a file is read whole or refused.
 
 WAV, W64, AIFF, CAF and their kin are chunks, of which one holds the samples; `CHUNKS` has how each
 of them stores names and lengths. AU and NIST are a header and samples. FLAC, OGG and MP3 are frames
-or pages, which end with the last one: see `streams` and `mpeg`. The length of other formats is
-what libsndfile finds.
+or pages, which end with the last one: see `streams` and `mpeg`. Of other formats, libsndfile's word
+is taken.
 """
 
 import io
@@ -170,7 +170,7 @@ def _after_header(head):
 def _after_text(file):
     """Returns the `_Data` of NIST; None if its header does not say."""
     file.seek(0)
-    fields = dict(re.findall(rb"\n(\w+) -i (\d+)", file.read(1024)))
+    fields = dict(re.findall(rb"\n(\w+) -(?:i|s1) (\d+)(?=\n)", file.read(1024)))
     keys = (b"sample_count", b"channel_count", b"sample_n_bytes")
     if not all(key in fields for key in keys):
         return None

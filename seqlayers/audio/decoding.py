@@ -1,6 +1,7 @@
 """Decoding of sound files, block by block, with the checks that libsndfile leaves out."""
 
 import os
+import re
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from seqlayers.files import check_regular_file
 LARGE_BLOCK = 2**18  # numbers in all channels
 SMALL_BLOCK = 4096  # samples; at most as many are lost before the place where a file is damaged
 UNKNOWN = 2**63 - 1  # libsndfile's number of samples where the file does not say
+NOTED = re.compile(r"^(\*\*\* File s|S)eems to be (a )?truncated", re.MULTILINE)  # in its log
 WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 WIDTHS |= {"ULAW": 1, "ALAW": 1}
 
@@ -94,4 +96,7 @@ def _num_samples(file, found, strict):
                 f"truncated: the last sample lacks some of its {width * file.channels} bytes"
             )
         return num_samples
+    # In formats that `containers` does not know.
+    if strict and found == containers.Contents() and NOTED.search(file.extra_info):
+        raise AudioError("truncated: the header declares more samples than there are")
     return file.frames if found.num_samples is None else found.num_samples

@@ -35,6 +35,7 @@ KINDS = [
     ("CAF", "ALAC_16"),
     ("SVX", "PCM_16"),
     ("NIST", "PCM_16"),
+    ("NIST", "ULAW"),
     ("FLAC", "PCM_16"),
     ("OGG", "VORBIS"),
     ("OGG", "OPUS"),
@@ -83,6 +84,15 @@ def test_joined_files_are_refused(read, kind, subtype):
             read(data + second)
         # At the place where FLAC ends, its decoder meets other bytes.
         assert len(read(data + second, strict=False)) >= (N - 4096 if kind == "FLAC" else N)
+
+
+@pytest.mark.parametrize("kind, subtype", [("VOC", "PCM_16"), ("MAT4", "PCM_16")])
+def test_cut_files_of_other_formats_are_refused_where_libsndfile_notes_it(read, kind, subtype):
+    data = encoded(kind, subtype, SAMPLES)
+    assert len(read(data)) >= N
+    with pytest.raises(audio.AudioError, match="truncated"):
+        read(data[: len(data) // 2])
+    assert len(read(data[: len(data) // 2], strict=False)) > N / 3
 
 
 WAV = encoded("WAV", "PCM_16", SAMPLES)
