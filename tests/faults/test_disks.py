@@ -135,7 +135,6 @@ def commands(music, disk):
 NAMES = times(["export"], ["export", "generate"])
 
 
-@pytest.mark.xfail(reason="a full disk counts as lack of memory", strict=False)
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_on_a_full_disk_tell_so(tmp_path, tried, music, chance, disk, name):
     args, made = commands(music, disk)[name]
@@ -151,7 +150,6 @@ def test_commands_on_a_full_disk_tell_so(tmp_path, tried, music, chance, disk, n
         tried()
 
 
-@pytest.mark.xfail(reason="a full temporary folder counts as damage", strict=False)
 def test_a_full_temporary_folder_is_no_damage(tmp_path, tried, music, disk):
     disk.resize(4)
     log = tmp_path / "log"

@@ -7,6 +7,7 @@ hypothesis makes of the format's own parts. Each answer takes at most 2 s and 20
 import io
 import json
 import struct
+import tomllib
 import zipfile
 from typing import NamedTuple
 
@@ -19,7 +20,11 @@ from hypothesis import strategies as st
 
 from seqlayers import audio
 from seqlayers.datasets import midi, speech
+from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.files import FileError
+from seqlayers.runs import checkpoints, config, recipes
+from seqlayers.runs.options import complete
+from seqlayers.runs.sound import SoundFrames
 
 CASES = times(60, 10_000)  # for each reader
 
@@ -296,12 +301,105 @@ def test_configs_of_normalizers(tmp_path, tried):
         tried()
         with limits():
             try:
-                config = json.loads(data)
+                values = json.loads(data)
             except (ValueError, RecursionError):
                 return  # Python's answer
             try:
-                audio.Normalizer.from_config(config)
+                audio.Normalizer.from_config(values)
             except ValueError as error:
                 assert len(str(error)) < 2000
 
     run(configs([original]) | changed([original]), check)
+
+
+def configs_of_runs():
+    """A `config.json` of a run on music and one on recordings, as dictionaries."""
+    counts = {split: 3 for split in ("train", "valid", "test")}
+    about = {"sequences": counts, "frames": counts, "sha256": "0" * 64}
+    versions = dict.fromkeys(("seqlayers", "keras", "tensorflow"), "1.0")
+    music = {"options": complete({"dataset": "jsb_chorales", "augment": (-5, 6)})}
+    settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=8000)
+    ones = np.ones(settings.num_bins)
+    frames = SoundFrames(settings, "log_amplitude", audio.Normalizer(ones, ones))
+    options = complete({"wav": "birds", "model": "rnn-rbm", "visibles": "gaussian"})
+    sounds = {"options": options, "sound": frames.get_config()}
+    more = {"files": ["a.wav"], "files_skipped": 0}
+    common = {"data": about, "versions": versions}
+    return [music | common, sounds | common | {"data": about | more}]
+
+
+def test_configs_of_runs(tmp_path, tried):
+    originals = [json.dumps(each).encode() for each in configs_of_runs()]
+    path = tmp_path / "config.json"
+    for data in originals:
+        path.write_bytes(data)
+        assert config.read_config(tmp_path)["options"] == json.loads(data)["options"]
+    check = answers(lambda path: config.read_config(path.parent), path, tried)
+    run(configs(originals) | changed(originals), check)
+
+
+@st.composite
+def keras_files(draw, originals):
+    """`.keras` files whose members are changed, or whose metadata hold other things."""
+    members = dict(draw(st.sampled_from(originals)))
+    name = draw(st.sampled_from(sorted(members)))
+    if name == "metadata.json":
+        members[name] = draw(configs([members[name]]))
+    else:
+        members[name] = draw(changed([members[name]]))
+    if draw(st.integers(0, 5)) == 0:
+        del members[draw(st.sampled_from(sorted(members)))]
+    return zipped(members)
+
+
+def zipped(members):
+    """A zip file of members, bytes by name."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def test_histories_in_checkpoints(tmp_path, tried):
+    path, history = tmp_path / "changed.keras", [{"epoch": 1, "loss": 1.5}]
+    plain = {"config.json": b"{}", "metadata.json": b"{}", "model.weights.h5": bytes(1000)}
+    originals = [plain | {"seqlayers_history.json": json.dumps(history).encode()}]
+    for each in configs_of_runs():
+        path.write_bytes(zipped(plain))
+        (tmp_path / "config.json").write_text(json.dumps(each))
+        whole = config.read_config(tmp_path)
+        checkpoints.add(path, config.Identity.of(whole), history)
+        with zipfile.ZipFile(path) as archive:
+            originals.append({name: archive.read(name) for name in archive.namelist()})
+    for members in originals:
+        path.write_bytes(zipped(members))
+        assert checkpoints.read(path).history == history
+    check = answers(checkpoints.read, path, tried)
+    run(keras_files(originals) | changed([zipped(members) for members in originals]), check)
+
+
+def test_options_of_recipes(tried):
+    files = [json.dumps(file["options"]).encode() for file in recipes._files().values()]
+    texts = [
+        "".join(f"{name} = {json.dumps(value)}\n" for name, value in json.loads(data).items())
+        for data in files
+    ]
+
+    def check(parse):
+        def check(data):
+            tried()
+            with limits():
+                try:
+                    options = parse(data.decode())
+                except (ValueError, RecursionError):
+                    return  # Python's answer
+                try:
+                    complete({"dataset": "jsb_chorales"} | options)
+                except ValueError as error:
+                    assert len(str(error)) < 2000
+
+        return check
+
+    run(changed([text.encode() for text in texts]), check(tomllib.loads))
+    run(configs(files), check(json.loads))  # the values that other TOML would have
