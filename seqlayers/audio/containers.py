@@ -48,6 +48,7 @@ CHUNKS = {
     b"FORM": Chunks(12, 4, ">I", 0, 2, {b"SSND": 8, b"BODY": 0}),  # AIFF, AIFF-C and 8SVX
     b"caff": Chunks(8, 4, ">Q", 0, 1, {b"data": 4}),
 }
+EMPTY = (b"RF64", b"riff")  # without samples, these count as empty for libsndfile
 AU = {b".snd": ">", b"dns.": "<"}  # and the order of bytes
 MOST_CHUNKS = 10_000  # zeros are chunks, too
 FIRST_BYTES = {*CHUNKS, *AU, b"NIST"}
@@ -129,7 +130,7 @@ def _of_samples(file, size, head, strict):
     layout = CHUNKS.get(head[:4])
     if layout is not None:
         data = _in_chunks(file, size, layout, strict)
-        if data is None and strict and (head[8:] == b"WAVE" or head[:4] == b"riff"):
+        if data is None and strict and head[:4] in EMPTY:
             raise AudioError("damaged: No 'data' chunk")
     elif head[:4] in AU:
         data = _after_header(head)
@@ -181,6 +182,7 @@ def _after_text(file):
 def _in_chunks(file, size, layout, strict):
     """Returns the `_Data` of a file of chunks; None if none of them holds samples."""
     long = None  # of RF64: place of a length of 64 bits
+    end = layout.first
     for name, begin, at, length in _chunks(file, size, layout, layout.first):
         if name == b"fmt ":
             _check_format(file, at, length, layout.length[0], strict)
@@ -194,6 +196,10 @@ def _in_chunks(file, size, layout, strict):
                 place, form = long, "<Q"
                 (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
             return _Data(at + before, length - before, place, form, counted)
+        end = at + length
+        end += -end % layout.align
+    if strict and size - end >= 4:  # a name
+        raise AudioError("truncated: the header of a chunk lacks some of its bytes")
     return None
 
 

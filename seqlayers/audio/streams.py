@@ -6,7 +6,6 @@ import zlib
 from seqlayers.audio.damage import AudioError
 
 BLOCK = 2**20  # bytes that are searched at a time
-LAST_FRAME = 2**18  # bytes before the end in which the last frame of FLAC begins
 MOST_BEGINS = 64  # places that are tried; others than frames look like one
 HEAD_OF_FLAC = b"fLaC\0\0\0\x22"
 FRAME_OF_FLAC = re.compile(rb"\xff[\xf8\xf9][\x10-\xff][\0-\xaf]", re.DOTALL)
@@ -69,9 +68,13 @@ def check_flac(file, start, size):
     another = _search(file, HEAD_OF_FLAC, start + 1)
     if another is not None:
         raise AudioError(f"several files joined: another one begins at byte {another}; split them")
-    if int.from_bytes(head[21:26], "big") & (2**36 - 1):  # the number of samples
+    numbers = int.from_bytes(head[18:26].ljust(8), "big")
+    if numbers % 2**36:  # the number of samples
         return
-    file.seek(max(start, size - LAST_FRAME))
+    channels, bits = (numbers >> 41) % 8 + 1, (numbers >> 36) % 32 + 1
+    block = int.from_bytes(head[10:12], "big")
+    longest = block * channels * (bits + 1) // 8 + 1024  # bytes of a frame that is not compressed
+    file.seek(max(start, size - longest))
     tail = file.read()
     begins = [match.start() for match in FRAME_OF_FLAC.finditer(tail)]
     if not any(_crc16(tail[at:]) == 0 for at in begins[: -MOST_BEGINS - 1 : -1]):
