@@ -98,6 +98,22 @@ def check_choice(name, value, choices):
     return value
 
 
+def check_flag(name, value):
+    """Returns `value` as a bool.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: True or False; NumPy's, 0 and 1 are accepted.
+
+    Raises:
+        ValueError: If `value` is anything else.
+    """
+    scalar = _scalar(value)
+    if not isinstance(scalar, numbers.Real | np.bool_) or scalar not in (0, 1):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={_SHORT.repr(value)}.")
+    return bool(scalar)
+
+
 def check_sequences(sequences, features=None, name="sequences"):
     """Checks that data is a list of sequences a model can take.
 

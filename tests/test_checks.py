@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from seqlayers.checks import check_choice, check_integer, check_number
+from seqlayers.checks import check_choice, check_flag, check_integer, check_number
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3)])
@@ -25,6 +25,18 @@ def test_an_integer_above_the_largest_is_refused():
     assert check_integer("n", 5, least=0, most=5) == 5
     with pytest.raises(ValueError, match=r"an integer from 0 to 5\. Received: n=6\."):
         check_integer("n", 6, least=0, most=5)
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_, np.array(False), 1, 0])
+def test_a_flag_of_any_kind_becomes_a_bool(value):
+    flag = check_flag("on", value)
+    assert flag == value and type(flag) is bool
+
+
+@pytest.mark.parametrize("value", [None, "yes", 2, math.nan, [True], np.array([True])])
+def test_what_is_neither_true_nor_false_is_refused(value):
+    with pytest.raises(ValueError, match=r"`on` must be True or False\. Received: on="):
+        check_flag("on", value)
 
 
 @pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.int8(2), fractions.Fraction(2)])

@@ -30,7 +30,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.checks import check_choice, check_integer
+from seqlayers.checks import check_choice, check_flag, check_integer
 from seqlayers.layers.gated import GatedRNN
 from seqlayers.layers.peephole_lstm import PeepholeLSTMCell
 
@@ -90,7 +90,7 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
         self.pool_size = check_integer("pool_size", pool_size)
         self.padding = check_choice("padding", padding, ("valid", "same"))
         self.pooling = check_choice("pooling", pooling, ("max", "average"))
-        self.flatten = bool(flatten)
+        self.flatten = check_flag("flatten", flatten)
         self.num_patches = self.num_pools = self.output_size = None  # known when it is built
         self.state_size = [None, None]
 

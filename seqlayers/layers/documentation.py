@@ -32,7 +32,9 @@ LSTM_ARGUMENTS = {
     "unroll": "Whether to unroll the loop over time, for sequences of a known number of frames.",
     "zero_output_for_mask": "Whether outputs of masked steps are 0, or those of the frame before.",
     "activity_regularizer": "Regularizer of the outputs.",
-    "kwargs": "Those of `keras.layers.Layer`: `name`, `dtype` and `trainable`.",
+    "kwargs": "Those of `keras.layers.Layer`: `name`, `dtype` and `trainable`. `implementation`, "
+    'and `use_cudnn` of a layer ("auto" or False), are those of `keras.layers.LSTM` and have no '
+    "effect.",
 }
 LAYER_CALL_ARGUMENTS = {
     "sequences": "x, `(batch, time, features)`.",

@@ -9,6 +9,7 @@ import inspect
 import keras
 from keras import ops
 
+from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.layers import documentation
 from seqlayers.layers.scan import scan
 
@@ -39,9 +40,20 @@ class GatedCell(keras.layers.SimpleRNNCell):
     retired: tuple[str, ...] = ()  # arguments of earlier versions, ignored in their configs
 
     def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
-        super().__init__(units, **kwargs)
+        implementation = check_integer("implementation", kwargs.pop("implementation", 2), most=2)
+        for name in {"dropout", "recurrent_dropout"} & kwargs.keys():
+            kwargs[name] = check_number(name, kwargs[name], least=0, most=1)
+        if kwargs.get("seed") is not None:
+            kwargs["seed"] = check_integer("seed", kwargs["seed"], -(2**63), 2**63 - 1)
+        kwargs["use_bias"] = check_flag("use_bias", kwargs.get("use_bias", True))
+        super().__init__(check_integer("units", units), **kwargs)
+        if implementation == 1 and (self.dropout or self.recurrent_dropout):
+            raise ValueError(
+                "`implementation` must be 2 where there is dropout: all gates share one product, "
+                "and its dropout. Received: implementation=1."
+            )
         self.recurrent_activation = keras.activations.get(recurrent_activation)
-        self.unit_forget_bias = unit_forget_bias
+        self.unit_forget_bias = check_flag("unit_forget_bias", unit_forget_bias)
 
     def __init_subclass__(cls, equations=None, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -62,12 +74,13 @@ class GatedCell(keras.layers.SimpleRNNCell):
                 cls.why_fixed,
             )
 
-    def _check_fixed(self, given):
-        """Raises `ValueError` for arguments in `fixed`."""
-        for name in self.fixed:
+    @classmethod
+    def check_fixed(cls, given, owner=None):
+        """Raises `ValueError` for arguments in `fixed`, in the name of `owner`, a class."""
+        for name in cls.fixed:
             if name in given:
                 raise ValueError(
-                    f"`{name}` is no argument of `{type(self).__name__}`: {self.why_fixed}. "
+                    f"`{name}` is no argument of `{(owner or cls).__name__}`: {cls.why_fixed}. "
                     f"Received: {name}={given[name]!r}."
                 )
 
@@ -201,14 +214,20 @@ class ScannedRNN(keras.layers.RNN):
         **kwargs: Those of `keras.layers.RNN`.
     """
 
+    FLAGS = frozenset(
+        "return_sequences return_state go_backwards stateful unroll zero_output_for_mask".split()
+    )
+
     def __init__(self, cell, jit_compile="auto", **kwargs):
         if jit_compile not in ("auto", True, False):
             raise ValueError(
                 '`jit_compile` must be "auto", True or False. '
                 f"Received: jit_compile={jit_compile!r}."
             )
+        for name in self.FLAGS & kwargs.keys():
+            kwargs[name] = check_flag(name, kwargs[name])
         super().__init__(cell, **kwargs)
-        self.jit_compile = jit_compile
+        self.jit_compile = jit_compile if jit_compile == "auto" else bool(jit_compile)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         if mask is not None:  # what is masked may hold anything, NaN included
@@ -288,13 +307,55 @@ class GatedRNN(ScannedRNN):
         )
 
     def __init__(self, *args, activity_regularizer=None, **kwargs):
+        positional = self._check_arguments(args, kwargs)
+        if (use_cudnn := kwargs.pop("use_cudnn", "auto")) not in ("auto", False):
+            raise ValueError(
+                f'`use_cudnn` must be "auto" or False: cuDNN has no `{type(self).__name__}`. '
+                f"Received: use_cudnn={use_cudnn!r}."
+            )
         for_cell = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
-        for name in inspect.signature(self.cell_class).parameters:
+        for name in (*inspect.signature(self.cell_class).parameters, "implementation"):
             if name in kwargs:
                 for_cell[name] = kwargs.pop(name)
-        cell = self.cell_class(*args, **for_cell)
+        try:
+            cell = self.cell_class(*args, **for_cell)
+        except ValueError as error:
+            if len(args) == 1:
+                raise
+            raise ValueError(f"{error} {positional}") from error
         super().__init__(cell, activity_regularizer=activity_regularizer, **kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def _check_arguments(self, args, kwargs):
+        """Returns a sentence on arguments that may be given by position.
+
+        Errors name this layer, not its cell, whose arguments they are.
+
+        Raises:
+            TypeError: If one is missing or given twice, or there are too many by position.
+            ValueError: If one is fixed.
+        """
+        self.cell_class.check_fixed(kwargs, type(self))
+        parameters = inspect.signature(self.cell_class).parameters.values()
+        parameters = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        names = [p.name for p in parameters]
+        sentence = (
+            f"Positional arguments of `{type(self).__name__}` are {', '.join(names)}; give all "
+            "others by name, those of `keras.layers.LSTM` too."
+        )
+        by_position = names[: len(args)]
+        missing = [
+            f"`{p.name}`"
+            for p in parameters[len(args) :]
+            if p.default is p.empty and p.name not in kwargs
+        ]
+        twice = [f"`{name}`" for name in by_position if name in kwargs]
+        if missing:
+            raise TypeError(f"`{type(self).__name__}` needs {' and '.join(missing)}. {sentence}")
+        if twice or len(args) > len(names):
+            received = f"{' and '.join(twice)} twice" if twice else f"{len(args)} by position"
+            raise TypeError(f"{sentence} Received: {received}.")
+        return sentence
 
     def build(self, sequences_shape, initial_state_shape=None):
         if sequences_shape[-1] is None:

@@ -31,7 +31,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.checks import check_choice, check_integer
+from seqlayers.checks import check_choice
 from seqlayers.layers.gated import GatedCell, GatedRNN
 from seqlayers.layers.lstbm_recurrence import BoltzmannRecurrence, LSTBMRecurrence
 from seqlayers.sampling import row_seeds, uniform
@@ -55,8 +55,8 @@ class HiddenUnitsCell(GatedCell):
     why_fixed = "the hidden units of a Boltzmann machine leave no choice"
 
     def __init__(self, units, mode="mean", **kwargs):
-        self._check_fixed(kwargs)
-        super().__init__(check_integer("units", units), **kwargs)
+        self.check_fixed(kwargs)
+        super().__init__(units, **kwargs)
         self.mode = check_choice("mode", mode, ("mean", "sample"))
         self.state_size = [self.units] * len(self.state_names)
 

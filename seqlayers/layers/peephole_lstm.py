@@ -66,7 +66,7 @@ class PeepholeLSTMCell(GatedCell, equations=__doc__):
     state_names = ("r", "c")
 
     def __init__(self, units, projection_units=None, **kwargs):
-        super().__init__(check_integer("units", units), **kwargs)
+        super().__init__(units, **kwargs)
         if projection_units is not None:
             projection_units = check_integer("projection_units", projection_units)
         self.projection_units = projection_units

@@ -31,7 +31,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.checks import check_choice, check_integer
+from seqlayers.checks import check_choice, check_flag, check_integer
 from seqlayers.layers.clock import NUM_DIGITS, as_frequencies, count, cycles, digits
 from seqlayers.layers.gated import GatedCell, GatedRNN
 from seqlayers.layers.sfm_recurrence import StateFrequencyRecurrence, amplitude
@@ -68,10 +68,11 @@ class StateFrequencyCell(GatedCell):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(check_integer("units", units), **kwargs)
+        super().__init__(units, **kwargs)
         self.num_frequencies = check_integer("num_frequencies", num_frequencies)
-        memory_units = units if memory_units is None else memory_units
-        self.memory_units = check_integer("memory_units", memory_units)
+        self.memory_units = (
+            self.units if memory_units is None else check_integer("memory_units", memory_units)
+        )
         self.initial_frequencies = as_frequencies(frequencies, self.num_frequencies)
         self.frequencies = self.initial_frequencies
         self._given_frequencies = frequencies
@@ -79,11 +80,13 @@ class StateFrequencyCell(GatedCell):
             "recurrent_output", recurrent_output, ("aggregated", "per_frequency")
         )
         self.variant = check_choice("variant", variant, ("paper", "stock"))
-        if variant == "stock" and (memory_units != units or recurrent_output != "aggregated"):
+        if variant == "stock" and (
+            self.memory_units != self.units or recurrent_output != "aggregated"
+        ):
             raise ValueError(
                 '`variant="stock"` has one output for each state of the memory and one output '
                 "gate: `memory_units` must be None or equal to `units`, and `recurrent_output` "
-                f'"aggregated". Received: units={units}, memory_units={memory_units}, '
+                f'"aggregated". Received: units={self.units}, memory_units={self.memory_units}, '
                 f"recurrent_output={recurrent_output!r}."
             )
         self.rotation = rotation
@@ -232,9 +235,10 @@ class SFMCell(StateFrequencyCell, equations=__doc__):
         learn_frequencies=False,
         **kwargs,
     ):
+        learn_frequencies = check_flag("learn_frequencies", learn_frequencies)
         rotation = "learned" if learn_frequencies else "given"
         super().__init__(rotation, units, num_frequencies, memory_units, frequencies, **kwargs)
-        self.learn_frequencies = bool(learn_frequencies)
+        self.learn_frequencies = learn_frequencies
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -19,7 +19,6 @@ Reference: S. A. Razzaq, an RNN-RBM for the unsupervised modelling of audio spec
 import keras
 from keras import ops
 
-from seqlayers.checks import check_integer
 from seqlayers.layers.gated import GatedCell, GatedRNN
 from seqlayers.layers.tanh_gated_recurrence import TanhGatedRecurrence
 
@@ -55,8 +54,8 @@ class TanhGatedCell(GatedCell, equations=__doc__):
     why_fixed = "`gate_activation` sets its gates, and none of them starts open"
 
     def __init__(self, units, gate_activation="tanh", **kwargs):
-        self._check_fixed(kwargs)
-        super().__init__(check_integer("units", units), gate_activation, False, **kwargs)
+        self.check_fixed(kwargs)
+        super().__init__(units, gate_activation, False, **kwargs)
         self.state_size = [self.units]
 
     @property

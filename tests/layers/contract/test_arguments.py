@@ -16,6 +16,7 @@ from layers.contract.members import (
     all_layers,
     arguments_of,
     each_class,
+    each_part,
     frames,
     made,
     new,
@@ -23,6 +24,8 @@ from layers.contract.members import (
     without_fixed,
 )
 from layers.helpers import finite
+
+from seqlayers.layers import TanhGated
 
 
 @each_class
@@ -163,10 +166,119 @@ def test_units_must_be_a_whole_number_above_zero(name, part, units):
         cls(**arguments)
 
 
+NUMBERS = {"dropout": np.float32(0.25), "recurrent_dropout": np.float16(0.5), "seed": np.int64(7)}
+
+
+@all_layers
+@each_part
+def test_numbers_may_be_of_numpy_and_the_config_holds_those_of_python(name, part):
+    def of_numpy(value):
+        return {int: np.int64, bool: np.bool_}.get(type(value), lambda x: x)(value)
+
+    cls = LAYERS[name][part]
+    plain = cls(**LAYERS[name][2]).get_config()
+    flags = {k: v for k, v in plain.items() if isinstance(v, bool) and k != "trainable"}
+    given = {k: of_numpy(v) for k, v in (flags | LAYERS[name][2]).items()} | NUMBERS
+    config = cls(**given).get_config()
+    json.dumps({k: config[k] for k in given})
+    for argument in given:
+        assert config[argument] == given[argument]
+    again = cls.from_config(config)
+    assert again.get_config() == config
+    json.dumps(keras.saving.serialize_keras_object(again))
+
+
 @each_class
-def test_units_may_be_of_any_type_of_integer(name):
-    layer = new(name, units=np.int64(4))
-    assert type(layer.get_config()["units"]) is int
+@each_part
+@pytest.mark.parametrize("argument", ["dropout", "recurrent_dropout"])
+def test_a_rate_of_dropout_is_a_number_from_0_to_1(name, part, argument):
+    for value in (np.nan, 1.5, -0.1, "0.5", None, True, np.inf, [0.5]):
+        with pytest.raises(ValueError, match=f"`{argument}` must be a finite number from 0 to 1"):
+            LAYERS[name][part](**LAYERS[name][2] | {argument: value})
+
+
+@each_class
+@each_part
+def test_flags_and_seeds_of_another_type_are_refused_by_name(name, part):
+    cls, arguments = LAYERS[name][part], LAYERS[name][2]
+    plain = cls(**arguments).get_config()
+    for flag in (k for k, v in plain.items() if isinstance(v, bool) and k != "trainable"):
+        for value in ("no", None, 2, np.nan):
+            with pytest.raises(ValueError, match=f"`{flag}` must be"):
+                cls(**arguments | {flag: value})
+    for value in ("7", 1.5, True):
+        with pytest.raises(ValueError, match="`seed` must be an integer"):
+            cls(**arguments | {"seed": value})
+
+
+# What has no effect is accepted and is no part of the config; the rest is refused by name.
+WITHOUT_EFFECT = {"implementation": [2, 1, np.int64(2)]}
+WITHOUT_EFFECT_ON_LAYERS = WITHOUT_EFFECT | {"use_cudnn": ["auto", False]}
+WRONG = {"implementation": [0, 3, "2", None]}
+WRONG_FOR_LAYERS = WRONG | {"use_cudnn": [True, "always", None]}
+
+
+@each_class
+@each_part
+def test_every_argument_of_keras_lstm_is_accepted_or_refused_with_a_reason(name, part):
+    cls, arguments = LAYERS[name][part], LAYERS[name][2]
+    accepted = [WITHOUT_EFFECT_ON_LAYERS, WITHOUT_EFFECT][part]
+    others = [OTHER_VALUES_OF_LAYERS, OTHER_VALUES][part]
+    keras_has = set(arguments_of([keras.layers.LSTM, keras.layers.LSTMCell][part]))
+    assert keras_has | {"name", "dtype", "trainable", "implementation"} <= (
+        {"units"} | others.keys() | accepted.keys()
+    )
+    plain = cls(**arguments, name="one").get_config()
+    for argument, values in accepted.items():
+        for value in values:
+            assert cls(**arguments, name="one", **{argument: value}).get_config() == plain
+    for argument, values in [WRONG_FOR_LAYERS, WRONG][part].items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"`{argument}` must be.*Received"):
+                cls(**arguments, **{argument: value})
+    with pytest.raises(ValueError, match="`implementation` must be 2"):
+        cls(**arguments, implementation=1, recurrent_dropout=0.5)
+    for argument in FIXED.get(name, ()):
+        reason = LAYERS[name][1].why_fixed
+        with pytest.raises(ValueError, match=f"`{argument}` is no argument of `{cls.__name__}`: "):
+            cls(**arguments, **{argument: OTHER_VALUES[argument]})
+        with pytest.raises(ValueError, match=re.escape(reason)):
+            cls(**arguments, **{argument: OTHER_VALUES[argument]})
+
+
+KERAS_ORDER = ["tanh", "sigmoid", True, "glorot_uniform", "orthogonal", "zeros", True]
+
+
+@each_class
+def test_the_positional_order_of_keras_lstm_is_refused_with_that_of_the_layer(name):
+    cls, cell, arguments = LAYERS[name]
+    own = [k for k, p in arguments_of(cls).items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    for number in (2, 3, 7):
+        if cls is TanhGated and number == 2:  # its gates are tanh by default
+            continue
+        with pytest.raises((TypeError, ValueError)) as error:
+            cls(4, *KERAS_ORDER[: number - 1])
+        if "needs" not in str(error.value):
+            assert f"Positional arguments of `{cls.__name__}` are {', '.join(own)}" in str(
+                error.value
+            )
+        assert cell.__name__ not in str(error.value)
+    with pytest.raises(TypeError, match=f"`{cls.__name__}`.*`units` twice"):
+        cls(4, **arguments)
+
+
+@each_class
+def test_an_argument_that_is_missing_is_named_with_the_layer(name):
+    cls, cell, arguments = LAYERS[name]
+    needed = [k for k, p in arguments_of(cls).items() if p.default is p.empty]
+    for argument in needed:
+        rest = {k: v for k, v in arguments.items() if k != argument}
+        with pytest.raises(TypeError, match=f"`{cls.__name__}` needs `{argument}`") as error:
+            cls(**rest)
+        assert cell.__name__ not in str(error.value)
+    for given in range(1, len(needed)):
+        with pytest.raises(TypeError, match=f"`{cls.__name__}` needs `{needed[given]}`"):
+            cls(*[4, 0, 0][:given])
 
 
 @each_class
