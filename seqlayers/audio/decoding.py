@@ -78,7 +78,8 @@ def _blocks(file, found, channel, strict, size):
             break
         there, whole = there + len(block), len(block) == size
         if channel == "mean":
-            block = block.mean(axis=1) if channels > 1 else block[:, 0]
+            with np.errstate(over="ignore", invalid="ignore"):  # `decode` refuses what comes of it
+                block = block.mean(axis=1) if channels > 1 else block[:, 0]
         elif channel is not None:
             block = block[:, channel].copy()
         yield block, rate

@@ -147,6 +147,13 @@ BROKEN = {
         riff(header(tag=3, bits=32), chunk(b"data", np.array([0, np.nan], "<f4").tobytes())),
         "sample 1 is not finite",
     ),
+    "infinity in two channels": (
+        riff(
+            header(tag=3, bits=32, channels=2),
+            chunk(b"data", np.array([0, 0, np.inf, -np.inf], "<f4").tobytes()),
+        ),
+        "sample 1 is not finite",
+    ),
     "no FLAC": (sound("FLAC")[1][:60], "not a sound file"),
 }
 

@@ -15,7 +15,7 @@ import hypothesis
 import numpy as np
 import pytest
 import soundfile
-from faults.helpers import limits, times
+from faults.helpers import bounded, times
 from hypothesis import strategies as st
 
 from seqlayers import audio
@@ -59,15 +59,38 @@ def changed(draw, originals):
 def answers(read, path, tried):
     """Returns a function of bytes: they are read within the limits, or refused by name."""
 
+    def answer():
+        try:
+            read(path)
+        except FileError as error:
+            message = str(error)
+            assert str(path) in message and len(message) < 2000, message
+
     def check(data):
         path.write_bytes(data)
         tried()
-        with limits():
+        bounded(answer)
+
+    return check
+
+
+def takes(parse, use, tried):
+    """Returns a function of text: what Python makes of it is taken, or refused by a ValueError."""
+
+    def check(data):
+        try:
+            values = parse(data)
+        except (ValueError, RecursionError):
+            hypothesis.reject()  # this is Python's answer
+
+        def answer():
             try:
-                read(path)
-            except FileError as error:
-                message = str(error)
-                assert str(path) in message and len(message) < 2000, message
+                use(values)
+            except ValueError as error:
+                assert len(str(error)) < 2000, str(error)
+
+        tried()
+        bounded(answer)
 
     return check
 
@@ -297,18 +320,7 @@ def configs(draw, originals):
 def test_configs_of_normalizers(tmp_path, tried):
     original = json.dumps(audio.Normalizer([0.0, 1.0], [1.0, 2.0]).get_config()).encode()
 
-    def check(data):
-        tried()
-        with limits():
-            try:
-                values = json.loads(data)
-            except (ValueError, RecursionError):
-                return  # Python's answer
-            try:
-                audio.Normalizer.from_config(values)
-            except ValueError as error:
-                assert len(str(error)) < 2000
-
+    check = takes(json.loads, audio.Normalizer.from_config, tried)
     run(configs([original]) | changed([original]), check)
 
 
@@ -386,20 +398,11 @@ def test_options_of_recipes(tried):
         for data in files
     ]
 
-    def check(parse):
-        def check(data):
-            tried()
-            with limits():
-                try:
-                    options = parse(data.decode())
-                except (ValueError, RecursionError):
-                    return  # Python's answer
-                try:
-                    complete({"dataset": "jsb_chorales"} | options)
-                except ValueError as error:
-                    assert len(str(error)) < 2000
+    def use(options):
+        complete({"dataset": "jsb_chorales"} | options)
 
-        return check
+    def parse(data):
+        return tomllib.loads(data.decode())
 
-    run(changed([text.encode() for text in texts]), check(tomllib.loads))
-    run(configs(files), check(json.loads))  # the values that other TOML would have
+    run(changed([text.encode() for text in texts]), takes(parse, use, tried))
+    run(configs(files), takes(json.loads, use, tried))  # the values that other TOML would have
