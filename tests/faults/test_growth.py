@@ -27,6 +27,7 @@ ALLOWED = {
     "draws_after_other_lengths": 0.5,
 }
 CHOSEN = list(ALLOWED)[: 2 if SHORT else None]
+NOISE = times(5, 1)  # few repeats show little beyond what comes and goes
 
 
 def growth(tmp_path, tried, name, number):
@@ -44,7 +45,7 @@ def growth(tmp_path, tried, name, number):
 @pytest.mark.parametrize("name", CHOSEN)
 def test_memory_does_not_grow(tmp_path, tried, name):
     megabytes, objects = growth(tmp_path, tried, name, REPEATS)
-    assert megabytes <= ALLOWED[name]
+    assert megabytes <= NOISE * ALLOWED[name]
     # TensorFlow itself keeps some fifty for each dataset made of a generator.
     assert objects <= 100
 

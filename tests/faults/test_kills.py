@@ -8,7 +8,7 @@ import pytest
 from faults import moments, processes, trainings
 from faults.helpers import SHORT, times
 
-KILLS = times(3, 50)  # of each kind of training
+KILLS = times(2, 50)  # of each kind of training
 KILLS_OF_FIT = times(1, 50)
 KILLS_OF_A_RUN = 5  # at most, before it may end
 PATIENCE = times(300, 3600)  # seconds of wall time; the machine may be busy

@@ -10,7 +10,7 @@ import pytest
 from export_helpers import exporter
 from faults.helpers import SHORT, times
 
-SECONDS = times(8, 600)
+SECONDS = times(4, 600)
 NAMES = ["simple_rnn"] if SHORT else ["simple_rnn", "lstm", "dbn", "nade", "lstbm"]
 MOST = 20  # megabytes by which the memory may grow after a third of the time
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from faults import processes, trainings
-from faults.helpers import times
+from faults.helpers import SHORT, times
 
 PAIRS = times(1, 20)
 
@@ -38,6 +38,7 @@ def test_two_trainings_in_one_folder(tmp_path, tried, music, chance):
         tried()
 
 
+@pytest.mark.skipif(SHORT, reason="takes four processes; only in the long form")
 def test_two_resumptions_of_one_run(tmp_path, tried, music, chance):
     for n in range(PAIRS):
         run = tmp_path / f"run-{n}"
