@@ -23,8 +23,8 @@ import tensorflow as tf  # noqa: E402
 THREADS, SAMPLES = 8, 60
 REQUESTS = 12  # for each endpoint, one of four wrong
 WRONG = {
-    "frames": [2.0, np.nan],
-    "frame": [2.0, np.nan],
+    "frames": [np.nan, np.inf],
+    "frame": [np.nan, -np.inf],
     "code": [1.5, np.nan],
     "lengths": [-1, 1000],
     "first_step": [-1],

@@ -12,7 +12,8 @@ from faults.helpers import SHORT, times
 
 SECONDS = times(4, 600)
 NAMES = ["simple_rnn"] if SHORT else ["simple_rnn", "lstm", "dbn", "nade", "lstbm"]
-MOST = 20  # megabytes by which the memory may grow after a third of the time
+MOST = 10  # megabytes by which the memory may grow after a third of the time
+REFUSED = 1.5e-3  # and for each refused call: TensorFlow itself keeps a kilobyte of any that fails
 
 pytestmark = pytest.mark.faults
 
@@ -41,5 +42,6 @@ def test_eight_threads_get_the_answers_to_single_calls(tmp_path, tried):
     tried(sum(found["calls"].values()))
     assert not found["faults"], found["faults"][:10]
     assert {"serve", "score", "step", "generate, wrong"} <= found["calls"].keys()
-    memory = found["memory"]
-    assert np.median(memory[-10:]) - np.median(memory[15:25]) <= MOST
+    memory, calls = found["memory"], found["calls"].items()
+    refused = sum(number for name, number in calls if name.endswith("wrong"))
+    assert np.median(memory[-10:]) - np.median(memory[15:25]) <= MOST + REFUSED * refused
