@@ -6,7 +6,7 @@ declared length is found, so that a file is read whole or refused.
 
 WAV, W64, AIFF, CAF and their kin are chunks, of which one holds the samples; `CHUNKS` has how each
 of them stores names and lengths. AU and NIST are a header and samples. FLAC, OGG and MP3 are frames
-or pages, which end with the last one: see `streams` and `mpeg`. Of other formats, libsndfile's word
+or pages, which end with the last one: see `streams` and `mpeg`. In other formats, libsndfile's word
 is taken.
 """
 

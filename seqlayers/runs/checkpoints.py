@@ -1,4 +1,4 @@
-"""What a run adds to the `.keras` files that it writes: which run, and the history of its epochs.
+"""The entry of a run in the `.keras` files that it writes: which run, and the history of its epochs.
 
 It is an entry of `metadata.json` in the archive, which Keras writes and does not read. Earlier
 versions added the history alone, as a member; Keras unpacks an archive of more than its three
@@ -24,7 +24,7 @@ _OLD_HISTORY = "seqlayers_history.json"
 
 
 class Checkpoint(NamedTuple):
-    """What a `.keras` file has besides the model.
+    """The contents of a `.keras` file besides the model.
 
     Attributes:
         run: `Identity` of its run; None if it was written by hand, or by an earlier version.

@@ -1,4 +1,4 @@
-"""What the suites of faults share: their size, their limits, and how they count."""
+"""The parts that suites of faults share: their size, their limits, and how they count."""
 
 import contextlib
 import os

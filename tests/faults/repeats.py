@@ -1,4 +1,4 @@
-"""What is done again and again in a process of its own, and the memory that it takes.
+"""Work that a process of its own does again and again, and the memory that it takes.
 
 Each function returns one that does the thing for the n-th time.
 """

@@ -267,7 +267,7 @@ def test_files_of_labelled_speech(tmp_path, tried):
 
 
 def json_values():
-    """What a JSON file may hold in the place of anything."""
+    """Draws values that a JSON file may hold in the place of anything."""
     numbers = st.sampled_from([0, -1, 1.5, 1e400, float("nan"), 10**400, 2**63, True, False])
     leaves = st.none() | numbers | st.text(max_size=5)
     nested = st.sampled_from([60, 5000]).map(lambda n: Nested(n))
