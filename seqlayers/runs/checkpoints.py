@@ -1,4 +1,4 @@
-"""The entry of a run in the `.keras` files that it writes: which run, and the history of its epochs.
+"""The entry of a run in the `.keras` files that it writes: its identity, and its history.
 
 It is an entry of `metadata.json` in the archive, which Keras writes and does not read. Earlier
 versions added the history alone, as a member; Keras unpacks an archive of more than its three
