@@ -59,7 +59,7 @@ def test_new_models_keep_little_more_than_those_of_keras(tmp_path, tried, compil
     (ours, our_objects), (theirs, their_objects) = (
         growth(tmp_path, tried, name, number) for name in names
     )
-    assert ours <= 2 * theirs
+    assert ours <= (3 if compiler else 2) * theirs  # the program of a training with Gibbs is longer
     assert our_objects <= 2 * their_objects
 
 
