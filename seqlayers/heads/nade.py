@@ -277,25 +277,34 @@ def _hidden_to_visible(v, c, W, U, M=None):
 
         da_{V+1} = 0,  da_i = da_{i+1} + (dx_i U_i) h_i (1 - h_i)
         dW_i = v_i da_{i+1},  dv_i = da_{i+1} . W_i,  dM_i = da_{i+1},  dU_i = dx_i h_i
+
+    Its own gradient is that of automatic differentiation.
     """
     V, masks = W.shape[0], () if M is None else (M,)
 
     @ops.custom_gradient
     def run(*tensors):
-        v, c, W, U, *masks = map(ops.stop_gradient, tensors)  # the gradient below is the one
+        constants = tuple(map(ops.stop_gradient, tensors))  # the gradient below is the one
 
-        def added(i):
+        def added(i, v, c, W, U, M=None):
             a = v[i][:, None] * W[i]
-            return a + masks[0][i] if masks else a
+            return a if M is None else a + M[i]
 
         def forward(i, carry):
             a, s = carry
-            s = _put(s, i, ops.matmul(ops.sigmoid(a), U[i]))
-            return a + added(i), s
+            s = _put(s, i, ops.matmul(ops.sigmoid(a), constants[3][i]))
+            return a + added(i, *constants), s
 
-        a, s = ops.fori_loop(0, V, forward, (c, _rows_like(v)))
+        v, c, *_ = constants
+        last, s = ops.fori_loop(0, V, forward, (c, _rows_like(v)))
 
         def gradient(ds):
+            v, c, W, U, *masks = tensors
+            # Equal to `last`, and a function of `tensors`, for the gradient of this gradient.
+            a = c + ops.matmul(ops.transpose(v), W)
+            a = a + ops.sum(masks[0], axis=0) if masks else a
+            a = last + (a - ops.stop_gradient(a))
+
             def backward(step, carry):
                 i = V - 1 - step
                 a, da, dv, dW, dU, dM = carry
@@ -303,7 +312,7 @@ def _hidden_to_visible(v, c, W, U, M=None):
                 dW = _put(dW, i, ops.matmul(v[i], da))
                 if masks:
                     dM = _put(dM, i, ops.sum(da, axis=0))
-                a = a - added(i)
+                a = a - added(i, *tensors)
                 h = ops.sigmoid(a)
                 dU = _put(dU, i, ops.matmul(ds[i], h))
                 da = da + ds[i][:, None] * U[i] * (h * (1 - h))

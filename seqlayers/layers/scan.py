@@ -63,13 +63,15 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
     jit_compile = jit_compile and not _compiled_whole.get()
     shard = functools.partial(_shard, recurrence, _num_shards() if jit_compile else 1)
     structure = (weights, frames, states)
+    leaves = tuple(map(tf.convert_to_tensor, tf.nest.flatten(structure)))
     rows = tuple(tf.stop_gradient(x) for x in rows)  # dropout is made of what a tape may watch
+    returned, forward_mode = False, False
+
+    # Nothing within `run` and `gradient` is for a tape to record: their gradients are written here.
 
     @tf.custom_gradient
     def run(*leaves):
-        # Nothing in here is for a tape to record: the gradient below is the one.
-        leaves = [tf.stop_gradient(leaf) for leaf in leaves]
-        weights, frames, states = tf.nest.pack_sequence_as(structure, leaves)
+        weights, frames, states = tf.nest.pack_sequence_as(structure, _constants(leaves))
         shards = shard(rows, frames, states, mask)
 
         def forward(keep):
@@ -78,9 +80,11 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
 
         outputs, last, *kept = forward(keep=bool(training))
 
-        def gradient(d_outputs, *d_last):
+        @tf.custom_gradient
+        def gradient(*leaves_and_results):
+            d_outputs, *d_last = d_results = leaves_and_results[len(leaves) :]
             _, _, stacks, keeps = (None, None, *kept) if kept else forward(keep=True)
-            d_shards = shard((), (d_outputs,), d_last, None)
+            d_shards = shard((), (tf.stop_gradient(d_outputs),), _constants(d_last), None)
             gradients = [
                 _backward(recurrence, jit_compile)(
                     weights, part_rows, part_frames, stack, keep, part_mask, d_out, d_states
@@ -95,13 +99,33 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
             d_weights, d_frames, d_states = zip(*gradients, strict=True)
             d_weights = [sum(parts[1:], parts[0]) for parts in zip(*d_weights, strict=True)]
             d_frames, d_states = _join(recurrence, d_frames, d_states)
-            return tf.nest.flatten((tuple(d_weights), d_frames, d_states))
+
+            def second(*d_gradients):
+                inputs = tf.nest.pack_sequence_as(structure, leaves_and_results[: len(leaves)])
+                return _second(recurrence, inputs, rows, mask, d_results, d_gradients)
+
+            return tf.nest.flatten((tuple(d_weights), d_frames, d_states)), second
+
+        def gradient_of(*d_results):
+            nonlocal forward_mode
+            forward_mode = forward_mode or not returned
+            # Copies, so that `second` refers to tensors of the graph that `gradient` runs in.
+            return gradient(*map(tf.identity, (*leaves, *d_results)))
 
         (outputs,), last = _join(recurrence, [(part,) for part in outputs], last)
-        return (outputs, *last), gradient
+        return (outputs, *last), gradient_of
 
-    outputs, *last = run(*map(tf.convert_to_tensor, tf.nest.flatten(structure)))
+    outputs, *last = run(*leaves)
+    returned = True
+    # Forward mode asks for the gradient at once. In a graph TensorFlow then takes the Jacobian of
+    # every custom gradient for 0.
+    if forward_mode and not tf.executing_eagerly():
+        return _unrolled(recurrence, rows, mask, *tf.nest.pack_sequence_as(structure, leaves))
     return outputs, tuple(last)
+
+
+def _constants(tensors):
+    return tuple(tf.stop_gradient(x) for x in tensors)
 
 
 _compiled_whole = contextvars.ContextVar("compiled_whole", default=False)
@@ -232,6 +256,48 @@ def _backward(recurrence, jit_compile):
         return d_weights, d_frames, d_states
 
     return _compiled(backward, jit_compile)
+
+
+def _second(recurrence, *arguments):
+    """Returns the gradients of `_backward`, by automatic differentiation.
+
+    They are symbolic, as no tape records within a `tf.autodiff.ForwardAccumulator`. So they need a
+    graph, also where functions are to run eagerly.
+    """
+    return _symbolic_second(recurrence).get_concrete_function(*arguments)(*arguments)
+
+
+@functools.lru_cache(maxsize=64)
+def _symbolic_second(recurrence):
+    forward = _forward.__wrapped__(recurrence, False, False)
+
+    def second(inputs, rows, mask, d_results, d_gradients):
+        weights, frames, states = inputs
+        results = tf.nest.flatten(forward(weights, rows, frames, states, mask))
+        leaves = tf.nest.flatten(inputs)
+        d_leaves = tf.gradients(results, leaves, d_results, unconnected_gradients="zero")
+        leaves += d_results
+        return tf.gradients(d_leaves, leaves, d_gradients, unconnected_gradients="zero")
+
+    return _compiled(second, False)
+
+
+def _unrolled(recurrence, rows, mask, weights, frames, states):
+    """Returns what `scan` returns, from one copy of the step for each frame."""
+    if frames[0].shape[0] is None:
+        raise NotImplementedError(
+            "A `tf.autodiff.ForwardAccumulator` inside a `tf.function` needs sequences of a known "
+            "number of steps; set it in the input's shape, or open the accumulator outside of the "
+            f"function. Received: frames of shape {frames[0].shape}, time first."
+        )
+    outputs = []
+    for t in range(frames[0].shape[0]):
+        before = states
+        states, _ = recurrence.step(weights, rows, tuple(x[t] for x in frames), before)
+        if mask is not None:
+            states = _where(recurrence, mask[t], states, before)
+        outputs.append(states[0])
+    return tf.stack(outputs), tuple(states)
 
 
 def _length(frames):

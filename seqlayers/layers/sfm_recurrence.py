@@ -181,15 +181,11 @@ class StateFrequencyRecurrence:
         return ops.cos(angle), ops.sin(angle)
 
 
-@ops.custom_gradient
 def amplitude(re, im):
-    """Returns |S|, with the gradient 0 at S = 0."""
-
-    def gradient(d):
-        d = d * one_over_amplitude(re, im)
-        return d * re, d * im
-
-    return ops.sqrt(ops.square(re) + ops.square(im)), gradient
+    """Returns |S|, with the gradient 0 at S = 0, and all further ones."""
+    square = ops.square(re) + ops.square(im)
+    silent = square < TINY
+    return ops.where(silent, 0, ops.sqrt(ops.where(silent, 1, square)))
 
 
 def one_over_amplitude(re, im):
