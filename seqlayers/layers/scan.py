@@ -264,22 +264,42 @@ def _second(recurrence, *arguments):
     They are symbolic, as no tape records within a `tf.autodiff.ForwardAccumulator`. So they need a
     graph, also where functions are to run eagerly.
     """
-    return _symbolic_second(recurrence).get_concrete_function(*arguments)(*arguments)
+    if not tf.executing_eagerly():
+        return _symbolic_second(recurrence, *map(_copied, arguments))
+    return _compiled_second(recurrence).get_concrete_function(*arguments)(*arguments)
 
 
 @functools.lru_cache(maxsize=64)
-def _symbolic_second(recurrence):
-    forward = _forward.__wrapped__(recurrence, False, False)
+def _compiled_second(recurrence):
+    return _compiled(functools.partial(_symbolic_second, recurrence), False)
 
-    def second(inputs, rows, mask, d_results, d_gradients):
-        weights, frames, states = inputs
-        results = tf.nest.flatten(forward(weights, rows, frames, states, mask))
-        leaves = tf.nest.flatten(inputs)
-        d_leaves = tf.gradients(results, leaves, d_results, unconnected_gradients="zero")
-        leaves += d_results
-        return tf.gradients(d_leaves, leaves, d_gradients, unconnected_gradients="zero")
 
-    return _compiled(second, False)
+def _symbolic_second(recurrence, inputs, rows, mask, d_results, d_gradients):
+    leaves = tf.nest.flatten(inputs)
+    results = tf.nest.flatten(_plain(recurrence, rows, mask, *inputs))
+    d_leaves = tf.gradients(results, leaves, d_results, unconnected_gradients="zero")
+    leaves += d_results
+    return tf.gradients(d_leaves, leaves, d_gradients, unconnected_gradients="zero")
+
+
+def _copied(argument):
+    return None if argument is None else tf.nest.map_structure(tf.identity, argument)
+
+
+def _plain(recurrence, rows, mask, weights, frames, states):
+    """Returns what `scan` returns, from a loop that XLA can differentiate twice.
+
+    It cannot if there is more in an array than the loop writes, as in `_forward`.
+    """
+    num_steps = _length(frames[0])
+    outputs = tf.TensorArray(states[0].dtype, num_steps, element_shape=states[0].shape)
+
+    def body(t, before, outputs):
+        states = _step(recurrence, rows, mask, weights, frames, before, t)
+        return t + 1, states, outputs.write(t, states[0])
+
+    _, states, outputs = _loop(num_steps, body, (0, states, outputs))
+    return outputs.stack(), states
 
 
 def _unrolled(recurrence, rows, mask, weights, frames, states):
@@ -292,12 +312,14 @@ def _unrolled(recurrence, rows, mask, weights, frames, states):
         )
     outputs = []
     for t in range(frames[0].shape[0]):
-        before = states
-        states, _ = recurrence.step(weights, rows, tuple(x[t] for x in frames), before)
-        if mask is not None:
-            states = _where(recurrence, mask[t], states, before)
+        states = _step(recurrence, rows, mask, weights, frames, states, t)
         outputs.append(states[0])
-    return tf.stack(outputs), tuple(states)
+    return tf.stack(outputs), states
+
+
+def _step(recurrence, rows, mask, weights, frames, before, t):
+    states, _ = recurrence.step(weights, rows, tuple(x[t] for x in frames), before)
+    return states if mask is None else _where(recurrence, mask[t], states, before)
 
 
 def _length(frames):

@@ -86,6 +86,13 @@ def test_they_are_the_same_in_a_function(name):
         assert_all_close(tf.function(function)(*inputs), expected, 1e-9, 1e-9)
 
 
+@pytest.mark.slow
+def test_xla_compiles_the_gradient_of_a_penalty():
+    layer, loop, inputs = pair("tanh gated", mask="gaps", training=True, jit_compile="auto")
+    actual = tf.function(layer["penalty"], jit_compile=True)(*inputs)
+    assert_all_close(actual, loop["penalty"](*inputs), 1e-9, 1e-9)
+
+
 @pytest.mark.parametrize("name", ["sfm", "tanh gated"])
 @pytest.mark.slow
 def test_forward_mode_outside_of_a_function_is_that_of_the_loop_of_keras(name):
