@@ -11,7 +11,8 @@ execution, graphs and XLA, and which are a hundred times slower under XLA on a C
 are integers (the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so that one
 seed gives the same bits in eager execution, in a graph, under XLA and in a served model. A
 Bernoulli draw is the same everywhere. A Normal one is the same up to the rounding of `erfinv`, and
-so is a Gamma one, except for the rare draw that rounding turns from accepted to rejected.
+so is a Gamma one, except for the rare draw that rounding turns from accepted to rejected. Where a
+parameter is NaN, so is the draw.
 References: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`);
 G. Marsaglia and W. W. Tsang, A Simple Method for Generating Gamma Variables, ACM TOMS 2000.
 """
@@ -124,7 +125,8 @@ def _distributions():
         class Bernoulli(tfd.Bernoulli):
             def _sample_n(self, n, seed=None):
                 probs = ops.cast(ops.sigmoid(self.logits), "float32")
-                return ops.cast(_uniform_n(n, ops.shape(probs), seed) < probs, self.dtype)
+                drawn = ops.cast(_uniform_n(n, ops.shape(probs), seed) < probs, self.dtype)
+                return ops.where(ops.isnan(self.logits), self.logits, drawn)
 
         class Normal(tfd.Normal):
             def _sample_n(self, n, seed=None):

@@ -3,19 +3,23 @@
 import fractions
 import math
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from seqlayers.checks import check_choice, check_flag, check_integer, check_number
+from seqlayers.checks import check_choice, check_flag, check_integer, check_number, check_weights
+
+NO_NUMBERS = [None, "3", True, np.True_, np.array(True), tf.constant(True), np.array("3"), 1j]
 
 
-@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3)])
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3), tf.constant(3)])
 def test_an_integer_of_any_kind_becomes_an_int(value):
     number = check_integer("n", value)
     assert number == 3 and type(number) is int
 
 
-@pytest.mark.parametrize("value", [0, 3.0, "3", None, True, np.True_, np.array([3]), math.nan])
+@pytest.mark.parametrize("value", [*NO_NUMBERS, 0, 3.0, np.array([3]), math.nan])
 def test_what_is_no_integer_from_1_is_refused(value):
     with pytest.raises(ValueError, match=r"`n` must be an integer of at least 1\. Received: n="):
         check_integer("n", value)
@@ -39,14 +43,17 @@ def test_what_is_neither_true_nor_false_is_refused(value):
         check_flag("on", value)
 
 
-@pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.int8(2), fractions.Fraction(2)])
+@pytest.mark.parametrize(
+    "value",
+    [2, 2.0, np.float32(2), np.int8(2), fractions.Fraction(2), np.array(2), tf.constant(2.0)],
+)
 def test_a_number_of_any_kind_becomes_a_float(value):
     number = check_number("x", value, above=1, most=2)
     assert number == 2 and type(number) is float
 
 
 @pytest.mark.parametrize(
-    "value", [None, "2", True, np.True_, 1j, math.nan, math.inf, 10**400, [2.0]]
+    "value", [*NO_NUMBERS, math.nan, math.inf, 10**400, [2.0], np.array([2.0])]
 )
 def test_what_is_no_finite_number_is_refused(value):
     with pytest.raises(ValueError, match=r"`x` must be a finite number\. Received: x="):
@@ -85,3 +92,14 @@ def test_what_was_received_is_shown_in_short():
             with pytest.raises(ValueError, match="Received: n=") as error:
                 check("n", value)
             assert len(str(error.value)) < 500
+
+
+def test_weights_that_are_not_finite_are_named():
+    layer = keras.layers.LSTM(2, name="memory")
+    layer.build((None, None, 3))
+    check_weights(layer.weights)
+    layer.weights[1].assign(np.full((2, 8), np.inf))
+    layer.weights[2].assign(np.array([np.nan, *range(7)]))
+    match = "16 of 16 in .*memory/.*recurrent_kernel, 1 of 8 in .*memory/.*bias"
+    with pytest.raises(ValueError, match=match):
+        check_weights(layer.weights)

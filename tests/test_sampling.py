@@ -478,6 +478,18 @@ def test_the_largest_uniform_number_keeps_draws_in_their_range(seed):
     assert sampling.bernoulli(tf.constant(1e4)).sample(seed=seed) == 1
 
 
+def test_parameters_that_are_nan_draw_nan():
+    def draws(x, one):
+        pairs = [(x, one), (one, x)]
+        made = [sampling.bernoulli(x), *(sampling.normal(*pair) for pair in pairs)]
+        made += [sampling.gamma(*pair) for pair in pairs]
+        return tf.stack([each.sample(seed=sampling.seed_pair(0)) for each in made])
+
+    x = np.array([np.nan] * 20 + [1.0], "float32")
+    for drawn in everywhere(draws, x, np.ones_like(x)):
+        np.testing.assert_array_equal(np.isnan(drawn), [[True] * 20 + [False]] * 5)
+
+
 def test_certain_units_are_certain():
     logits = tf.constant([1e4, -1e4, np.inf, -np.inf])
     draws = sampling.bernoulli(logits).sample(10_000, seed=sampling.seed_pair(0)).numpy()

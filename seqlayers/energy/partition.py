@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from seqlayers.checks import check_integer
 from seqlayers.energy.rbm import (
     RBMParams,
     features,
@@ -109,7 +110,11 @@ def ais_log_partition(params, seed, num_betas=NUM_BETAS, num_chains=NUM_CHAINS):
 
     Returns:
         `LogPartition` over the leading axes of the biases.
+
+    Raises:
+        ValueError: If a number is not an integer of at least 1.
     """
+    num_betas, num_chains = _checked(num_betas, num_chains)
     base = independent(params)
     start = ops.zeros((*_leading_shape(params), num_chains, 1), dtype=params.kernel.dtype)
     v = visible_given_input(_for_chains(base), start).sample(seed=fold_in(seed, 2 * num_betas))
@@ -135,7 +140,11 @@ def reverse_log_partition(params, v, seed, num_betas=NUM_BETAS, num_chains=NUM_C
 
     Returns:
         `LogPartition` over the leading axes of `v`.
+
+    Raises:
+        ValueError: If a number is not an integer of at least 1.
     """
+    num_betas, num_chains = _checked(num_betas, num_chains)
     base = independent(params)
     v = ops.repeat(v[..., None, :], num_chains, axis=-2)
     h = hidden_given_visible(_for_chains(params), v).sample(seed=fold_in(seed, 2 * num_betas))
@@ -144,6 +153,10 @@ def reverse_log_partition(params, v, seed, num_betas=NUM_BETAS, num_chains=NUM_C
     log_w = _anneal(params, base, v, seed, num_betas, forward=False)
     nats, standard_error = _log_mean_exp(-log_w)
     return LogPartition(_base_log_partition(base) - nats, standard_error)
+
+
+def _checked(num_betas, num_chains):
+    return check_integer("num_betas", num_betas), check_integer("num_chains", num_chains)
 
 
 def _anneal(params, base, v, seed, num_betas, forward):

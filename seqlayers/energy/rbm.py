@@ -17,24 +17,65 @@ Gaussian ones.
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
+from seqlayers.checks import check_integer
 from seqlayers.energy.visibles import Bernoulli
 from seqlayers.masks import masked_mean, without_masked
 from seqlayers.sampling import bernoulli, fold_in
 
 
-class RBMParams(NamedTuple):
-    """Parameters of an RBM; in a conditional one both biases have a row for each frame."""
-
+class _Params(NamedTuple):
     kernel: Any  # W [V, H]
     visible_bias: Any  # b [V] or [..., V]
     hidden_bias: Any  # c [H] or [..., H]
     visibles: Any = Bernoulli()  # or `Gaussian(log_variance)`, `Gamma(log_shape)`
 
 
+class RBMParams(_Params):
+    """Parameters of an RBM; in a conditional one both biases have a row for each frame.
+
+    Args:
+        kernel: W, `(V, H)`.
+        visible_bias: b, `(V,)` or `(..., V)`.
+        hidden_bias: c, `(H,)` or `(..., H)`.
+        visibles: `Bernoulli()`, `Gaussian(log_variance)` or `Gamma(log_shape)`.
+
+    Raises:
+        ValueError: If the shapes do not fit, which might broadcast.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *args, **kwargs):
+        params = super().__new__(cls, *args, **kwargs)
+        W, b, c = (getattr(part, "shape", None) for part in params[:3])
+        if W is not None:
+            fits = len(W) == 2
+            for shape, size in zip((b, c), W, strict=False):
+                fits = fits and (shape is None or (len(shape) > 0 and shape[-1] in (None, size)))
+            if not fits:
+                shapes = [None if shape is None else tuple(shape) for shape in (W, b, c)]
+                raise ValueError(
+                    "`RBMParams` must be a kernel (V, H), visible biases (..., V) and hidden "
+                    "biases (..., H). Received: shapes "
+                    f"kernel={shapes[0]}, visible_bias={shapes[1]}, hidden_bias={shapes[2]}."
+                )
+        return params
+
+
 def features(params, v):
-    """Returns f(v), the input of the hidden units, `(..., V)`."""
+    """Returns f(v), the input of the hidden units, `(..., V)`.
+
+    Raises:
+        ValueError: If `v` has another number of units.
+    """
+    V = params.kernel.shape[0]
+    if len(np.shape(v)) == 0 or np.shape(v)[-1] not in (None, V):
+        raise ValueError(
+            f"`v` must have {V} visible units, as `params` has. Received: shape {np.shape(v)}."
+        )
     return params.visibles.features(v)
 
 
@@ -135,7 +176,12 @@ def gibbs(params, v, steps, seed, temperature=1.0):
 
     Returns:
         The visible units after the last step, `(..., V)`.
+
+    Raises:
+        ValueError: If `steps` is not an integer of at least 0.
     """
+    if not ops.is_tensor(steps):
+        steps = check_integer("steps", steps, least=0)
 
     def step(k, v):
         h = hidden_given_visible(params, v, temperature).sample(seed=fold_in(seed, 2 * k))

@@ -7,7 +7,6 @@ by `seqlayers.energy.partition`, from both sides.
 """
 
 import keras
-from keras import ops
 
 from seqlayers import energy
 from seqlayers.checks import check_integer
@@ -121,13 +120,11 @@ class AnnealedHead(Head):
             ValueError: If the code is of another size, or `context` is None in a head that does not
                 `decodes_alone`.
         """
-        code = ops.cast(code, self.variable_dtype)
-        if code.shape[-1] != self.code_units:
-            raise ValueError(
-                f"`code` must have {self.code_units} values a frame, as `encode` returns it. "
-                f"Received: shape {tuple(code.shape)}."
-            )
-        if context is None and not self.decodes_alone:
+        _, context = self.cast_inputs(None, context)
+        code = self.cast("code", code, self.code_units)
+        if context is not None:
+            self.check_axes(context, code, "code")
+        elif not self.decodes_alone:
             raise ValueError(
                 "`context` must be given: it sets biases of this head, and a code holds only the "
                 "hidden units of a frame. Received: context=None."

@@ -212,7 +212,7 @@ class ConditionalDBN(AnnealedHead):
 
         It monitors the chains on top; it is not a likelihood. Arguments are those of `Head.loss`.
         """
-        frames, context = self.cast_inputs(frames, context)
+        frames, context = self.cast_inputs(frames, context, mask)
         frames = without_masked(frames, mask)
         seed = self.row_seeds(seed, frames)
         pairs, steps = self.pairs(context), self.gibbs_steps

@@ -187,7 +187,7 @@ class ConditionalRBM(AnnealedHead):
         It is a difference of free energies, which monitors the chains; it is not a likelihood.
         Arguments are those of `Head.loss`.
         """
-        frames, context = self.cast_inputs(frames, context)
+        frames, context = self.cast_inputs(frames, context, mask)
         if training and self.centering_rate is not None:
             self._move_offsets(frames, context, mask)
         params = self.params(context)

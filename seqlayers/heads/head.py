@@ -25,7 +25,8 @@ same leading axes. `context=None` is the model without time, and every method ta
 
    A head with hidden units has their number, or a tuple of numbers, as `hidden_units`.
 5. Every method passes its frames and context through `cast_inputs`, which refuses those that do not
-   fit. `sample` has `frame_rows` for its rows and `row_temperatures` for its temperature.
+   fit, and `loss` its mask, too. `sample` has `frame_rows` for its rows and `row_temperatures` for
+   its temperature.
 6. All draws come from the argument `seed`. The method `row_seeds` makes a seed for each row of it,
    and `fold_in` of `seqlayers.sampling` makes another of these for each place of use.
 7. Frames that `mask` leaves out may hold anything, NaN included: `without_masked` and `masked_mean`
@@ -45,6 +46,7 @@ from keras import ops
 
 from seqlayers.checks import check_choice, check_integer, check_number
 from seqlayers.energy.visibles import VISIBLES
+from seqlayers.masks import without_masked
 from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
 
@@ -286,6 +288,7 @@ class Head(keras.layers.Layer):
         frames, context = split(inputs)
         mask, context_mask = split(mask)
         mask = context_mask if mask is None else mask
+        frames = without_masked(frames, mask)
         if training:
             self.calls.assign(self.calls + 1)
         seed = fold_in(fold_in(seed_pair(self.seed), Use.CALL), self.calls if training else 0)
@@ -335,28 +338,70 @@ class Head(keras.layers.Layer):
             regularizer=self.context_regularizer,
         )
 
-    def cast_inputs(self, frames, context):
-        """Returns both in the dtype of the weights; either may be None.
+    def cast_inputs(self, frames, context, mask=None):
+        """Returns frames and context in the dtype of the weights; either may be None.
 
         Raises:
-            ValueError: If frames are of another size, which might broadcast, or if there is a
-                context and the head was built without one.
+            ValueError: If the head is not built, frames or context are of another size or differ in
+                their other axes, which might broadcast, there is a context and the head was built
+                without one, or, outside of a graph, frames that `mask` keeps hold values that
+                `visibles` cannot have.
         """
+        if not self.built:
+            raise ValueError(
+                f"This `{type(self).__name__}` has no weights yet: give it to a model, or call "
+                f"`build((None, {self.visible_units}))` first. Received: a head that is not built."
+            )
         if frames is not None:
-            frames = ops.cast(frames, self.variable_dtype)
-            if frames.shape[-1] not in (None, self.visible_units):
-                raise ValueError(
-                    f"`frames` must have {self.visible_units} values a frame. "
-                    f"Received: shape {tuple(frames.shape)}."
-                )
+            frames = self.cast("frames", frames, self.visible_units)
+            values = _values(frames)
+            if values is not None:
+                if mask is not None:
+                    values = np.where(np.asarray(mask)[..., None], values, 0)
+                self.check_frames(values)
         if context is not None:
             if self.context_units is None:
                 raise ValueError(
                     f"This `{type(self).__name__}` was built without a context. "
-                    f"Received: a context of shape {tuple(context.shape)}."
+                    f"Received: a context of shape {tuple(np.shape(context))}."
                 )
-            context = ops.cast(context, self.variable_dtype)
+            context = self.cast("context", context, self.context_units)
+            if frames is not None:
+                self.check_axes(context, frames)
         return frames, context
+
+    def check_axes(self, context, values, name="frames"):
+        """Checks that a context and the values it goes with have the same axes but for the last."""
+        axes, wanted = tuple(context.shape[:-1]), tuple(values.shape[:-1])
+        alike = len(axes) == len(wanted) and all(
+            a is None or b is None or a == b for a, b in zip(axes, wanted, strict=True)
+        )
+        if not alike:
+            raise ValueError(
+                f"`context` must have a row for each row of `{name}`, shape "
+                f"{(*wanted, self.context_units)}. Received: shape {tuple(context.shape)}."
+            )
+
+    def cast(self, name, values, size):
+        """Returns values `(..., size)` in the dtype of the weights.
+
+        Args:
+            name: Name of the argument, for the message.
+            values: `(..., size)`.
+            size: Size of the last axis.
+
+        Raises:
+            ValueError: If the values are no numbers, or the last axis has another size.
+        """
+        if not hasattr(values, "dtype"):
+            values = np.asarray(values)
+        if getattr(values.dtype, "kind", "f") not in "biufV":  # V: bfloat16
+            raise ValueError(f"`{name}` must hold real numbers. Received: dtype {values.dtype}.")
+        if len(values.shape) == 0 or values.shape[-1] not in (None, size):
+            raise ValueError(
+                f"`{name}` must have {size} values a frame. Received: shape {tuple(values.shape)}."
+            )
+        return ops.cast(values, self.variable_dtype)
 
     def frame_rows(self, bias, context, num_frames):
         """Returns a bias of the visible units with a row for each frame to draw, `(..., V)`."""
@@ -367,21 +412,38 @@ class Head(keras.layers.Layer):
                 "`num_frames` must be the number of frames to draw where there is no context. "
                 "Received: num_frames=None."
             )
+        if _values(num_frames) is not None:
+            num_frames = check_integer("num_frames", num_frames, least=0)
         return ops.broadcast_to(bias, (num_frames, self.visible_units))
 
     def row_temperatures(self, temperature, frames):
         """Returns a temperature that broadcasts with the frames `(rows, ..., V)`."""
-        if _is_scalar(temperature):
+        values = _values(temperature)
+        if values is not None and values.ndim == 0:
             temperature = check_number("temperature", temperature, above=0)
+        elif values is not None and not (
+            values.shape in ((1,), tuple(frames.shape[:1]))
+            and np.all(values > 0)
+            and np.all(values < np.inf)
+        ):
+            raise ValueError(
+                "`temperature` must be a finite number above 0, or one for each of "
+                f"{frames.shape[0]} rows. Received: temperature={temperature!r}."
+            )
         temperature = ops.cast(temperature, self.variable_dtype)
         return ops.reshape(temperature, (-1,) + (1,) * (len(frames.shape) - 1))
 
     def row_seeds(self, seed, frames):
         """Returns one seed a row, so that draws depend neither on the batch nor on padding."""
         seed = self._seed(seed)
-        if len(seed.shape) > 1 or len(frames.shape) < 2:
-            return seed
-        return row_seeds(seed, ops.shape(frames)[0])
+        if len(seed.shape) == 1:
+            return seed if len(frames.shape) < 2 else row_seeds(seed, ops.shape(frames)[0])
+        if None not in (seed.shape[0], frames.shape[0]) and seed.shape[0] != frames.shape[0]:
+            raise ValueError(
+                f"`seed` must be one pair, or one for each of {frames.shape[0]} rows. "
+                f"Received: shape {tuple(seed.shape)}."
+            )
+        return seed
 
     def one_seed(self, seed):
         """Returns one seed, for draws that belong to no row."""
@@ -391,12 +453,23 @@ class Head(keras.layers.Layer):
     def _seed(self, seed):
         """Returns the pair, or the pairs, of an argument `seed`."""
         seed = self.seed if seed is None else seed
-        return seed_pair(seed) if _is_scalar(seed) else seed
+        if np.ndim(seed) == 0:
+            return seed_pair(seed)
+        seed = seed if hasattr(seed, "shape") else np.asarray(seed)
+        if seed.shape[-1] not in (None, 2):
+            raise ValueError(
+                "`seed` must be an integer, a pair of int32 or one pair for each row. "
+                f"Received: shape {tuple(seed.shape)}."
+            )
+        return seed
 
 
-def _is_scalar(value):
-    """Returns whether an argument is a single value to check, not a tensor or an array of rows."""
-    return not ops.is_tensor(value) and np.ndim(value) == 0
+def _values(argument):
+    """Returns an argument as an array; None if it is a tensor of a graph, without values yet."""
+    if hasattr(argument, "numpy"):
+        return np.asarray(argument.numpy())
+    of_numpy = isinstance(argument, np.ndarray | np.generic) or not hasattr(argument, "dtype")
+    return np.asarray(argument) if of_numpy else None
 
 
 def _keras_module(option):
@@ -406,9 +479,18 @@ def _keras_module(option):
 
 def split(inputs):
     """Returns `(frames, context)` of a head's inputs: tensors, masks or None."""
-    return tuple(inputs) if isinstance(inputs, list | tuple) else (inputs, None)
+    return _as_pair(inputs) if isinstance(inputs, list | tuple) else (inputs, None)
 
 
 def split_shape(shape):
     """Returns the shapes of frames and of context of a head's input shape."""
-    return tuple(shape) if isinstance(shape[0], list | tuple) else (shape, None)
+    return _as_pair(shape) if isinstance(shape[0], list | tuple) else (shape, None)
+
+
+def _as_pair(parts):
+    if len(parts) != 2:
+        raise ValueError(
+            "The inputs of a head must be frames, or `[frames, context]`. "
+            f"Received: a list of {len(parts)}."
+        )
+    return tuple(parts)

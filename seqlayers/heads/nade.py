@@ -341,8 +341,9 @@ def _draw(threshold, c, W, U, M=None, order=None):
 
     def step(i, carry):
         a, v = carry
-        on = ops.sum(ops.sigmoid(a) * row(U, i), axis=-1) > threshold[i]
-        on = ops.cast(on, c.dtype)
+        x = ops.sum(ops.sigmoid(a) * row(U, i), axis=-1)
+        on = ops.cast(x > threshold[i], c.dtype)
+        on = ops.where(ops.isnan(x + threshold[i]), np.nan, on)
         a = a + on[:, None] * row(W, i)
         return a if M is None else a + row(M, i), _put(v, i, on)
 

@@ -11,8 +11,10 @@ import copy
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
+from seqlayers.checks import check_integer
 from seqlayers.heads import Head
 from seqlayers.layers.delay import delay
 from seqlayers.masks import without_masked
@@ -81,7 +83,8 @@ class ContextModel(keras.Model):
         """
         if self.memory is None:
             return None
-        start = self.initial_state(ops.shape(frames)[0])
+        self.frames_shape(frames, "time, ")
+        start = self._state_before(ops.shape(frames)[0])
         inputs = self.memory_input(without_masked(frames, mask))
         outputs = self.memory(inputs, initial_state=start.memory, mask=mask, training=training)
         return delay(outputs, start.context, mask)
@@ -113,7 +116,16 @@ class ContextModel(keras.Model):
         return frames
 
     def initial_state(self, batch_size=1):
-        """Returns the `State` before the first frame, for `batch_size` sequences."""
+        """Returns the `State` before the first frame, for `batch_size` sequences.
+
+        Raises:
+            ValueError: If `batch_size` is not an integer of at least 1.
+        """
+        if hasattr(batch_size, "numpy") or not ops.is_tensor(batch_size):
+            batch_size = check_integer("batch_size", batch_size)
+        return self._state_before(batch_size)
+
+    def _state_before(self, batch_size):
         if self.memory is None:
             return State(None, [])
         shape = (batch_size, self.initial_context.shape[0])
@@ -122,10 +134,39 @@ class ContextModel(keras.Model):
         return State(context, first_states(self.memory, context, batch_size))
 
     def step(self, frame, state):
-        """Returns the `State` after one more frame `(batch, V)`."""
+        """Returns the `State` after one more frame `(batch, V)`.
+
+        Raises:
+            ValueError: If `state` is no `State`, or does not have a row for each frame.
+        """
+        if not isinstance(state, State):
+            raise ValueError(
+                "`state` must be a `State`, as `initial_state`, `prime` or `step` return it. "
+                f"Received: {type(state).__name__}."
+            )
+        shape = self.frames_shape(frame, "")
         if self.memory is None:
             return state
+        rows = state.context.shape[0]
+        if None not in (rows, shape[0]) and rows != shape[0]:
+            raise ValueError(
+                f"`state` must have a row for each frame. Received: {rows} rows and frames of "
+                f"shape {shape}."
+            )
         return State(*next_states(self.memory, self.memory_input(frame), state.memory))
+
+    def frames_shape(self, frames, time):
+        """Returns the shape of frames, `(batch, time, V)`, or `(batch, V)` if `time` is empty.
+
+        Raises:
+            ValueError: If they have another.
+        """
+        shape, V = tuple(np.shape(frames)), self.head.visible_units
+        if len(shape) != (3 if time else 2) or shape[-1] not in (None, V):
+            raise ValueError(
+                f"Frames must have the shape (batch, {time}{V}). Received: shape {shape}."
+            )
+        return shape
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -20,14 +20,14 @@ FEATURES = ("code", "context")
 STATISTICS = ("mean", "deviation")
 
 
-def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTICS, batch_size=32):
+def encode_segments(model, sequences, *, features=None, statistics=STATISTICS, batch_size=32):
     """Computes a vector for each sequence, such as the segments of a recording.
 
     Args:
         model: A `SequenceModel`.
         sequences: A list of arrays `(T, V)`, whose T may differ, or one array `(N, T, V)`.
         features: List of `"code"`, H values, for heads with a code; `"context"`, C values,
-            for models with a memory; or both.
+            for models with a memory; or both. All that the model has, if None.
         statistics: List of `"mean"`, `"deviation"` or both, over the frames of a sequence.
         batch_size: Number of sequences in a batch.
 
@@ -44,6 +44,14 @@ def encode_segments(model, sequences, *, features=FEATURES, statistics=STATISTIC
         >>> encode_segments(model, corpus.sequences, features=["code"], statistics=["mean"]).shape
         (867, 219)
     """
+    if features is None:
+        has = {"code": model.head.has_code, "context": model.memory is not None}
+        features = [name for name in FEATURES if has[name]]
+        if not features:
+            raise ValueError(
+                "`model` must have a memory or a head with a code. "
+                f"Received: memory=None, head={model.head!r}."
+            )
     features = _checked("features", features, FEATURES)
     statistics = _checked("statistics", statistics, STATISTICS)
     check_integer("batch_size", batch_size)

@@ -2,10 +2,11 @@
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqlayers.checks import check_integer, check_number
+from seqlayers.checks import check_integer, check_number, check_weights
 from seqlayers.models.inputs import checked_prime
 from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
@@ -16,7 +17,7 @@ def generate(model, num_steps, prime, num_sequences, temperature, seed):
     state, seeds, temperature = _started(model, prime, num_sequences, temperature, seed)
     compiled = model.compiled_function("draw", functools.partial(draw, model))
     frames = compiled(state, seeds, tf.constant(num_steps), temperature, _room(num_steps))
-    return frames[:, :num_steps].numpy().astype("float32")
+    return _finite(frames[:, :num_steps].numpy())
 
 
 def stream_frames(model, prime=None, temperature=1.0, seed=0):
@@ -36,7 +37,8 @@ def stream_frames(model, prime=None, temperature=1.0, seed=0):
 
     Raises:
         ValueError: At once, if `temperature` is not a finite number above 0, `seed` is not an
-            integer of up to 64 bits, or `prime` does not hold frames of this model.
+            integer of up to 64 bits, `prime` does not hold frames of this model, or weights are
+            not finite; later, if a frame is not finite.
 
     Example:
         >>> stream = SoundStream(settings)
@@ -54,7 +56,7 @@ def stream_frames(model, prime=None, temperature=1.0, seed=0):
         step = model.compiled_function("stream", one)
         while True:
             frame, state = step(state, seeds, tf.constant(t), temperature)
-            yield frame.numpy()[0].astype("float32")
+            yield _finite(frame.numpy())[0]
             t += 1
 
     return frames(state)
@@ -62,6 +64,7 @@ def stream_frames(model, prime=None, temperature=1.0, seed=0):
 
 def prime(model, frames, state):
     """Returns the `State` after some frames, see `SequenceModel.prime`."""
+    model.frames_shape(frames, "time, ")
     return _after(model, frames, ops.shape(frames)[1], state)
 
 
@@ -101,6 +104,7 @@ def draw(model, state, seeds, num_steps, temperature, room=None):
 
 def _started(model, prime, num_sequences, temperature, seed):
     """Checks the arguments and returns the state after `prime`, a seed a row, the temperature."""
+    check_weights(model.weights)
     temperature = check_number("temperature", temperature, above=0)
     seed = seed_pair(seed)
     if num_sequences is not None:
@@ -121,3 +125,19 @@ def _started(model, prime, num_sequences, temperature, seed):
 def _room(num_steps):
     """Returns the length that is compiled for a number of frames: few programs serve all."""
     return max(16, 2 ** (num_steps - 1).bit_length())
+
+
+def _finite(frames):
+    """Returns drawn frames as float32.
+
+    Raises:
+        ValueError: If some are not finite.
+    """
+    frames = frames.astype("float32")
+    lost = np.count_nonzero(~np.isfinite(frames).all(axis=-1))
+    if lost:
+        raise ValueError(
+            "The drawn frames must be finite; use smaller weights, or a lower temperature. "
+            f"Received: {lost} frames with NaN or infinity, from finite weights."
+        )
+    return frames

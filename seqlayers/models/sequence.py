@@ -13,6 +13,7 @@ from keras import ops
 from seqlayers.checks import check_number
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.layers.scan import compiled_whole
+from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
 from seqlayers.models.inputs import as_pair, to_fit
@@ -329,7 +330,8 @@ class SequenceModel(ContextModel):
             A float32 NumPy array `(N, num_steps, V)`, without the prime.
 
         Raises:
-            ValueError: If a number is out of range, or `prime` does not hold frames of this model.
+            ValueError: If a number is out of range, `prime` does not hold frames of this model, or
+                weights or the drawn frames are not finite.
         """
         return generation.generate(self, num_steps, prime, num_sequences, temperature, seed)
 
@@ -361,7 +363,8 @@ class SequenceModel(ContextModel):
         Returns:
             `(batch, time, V)`.
         """
-        return self.head.reconstruct(frames, self.contexts(frames, mask))
+        context = self.contexts(frames, mask)
+        return self.head.reconstruct(without_masked(frames, mask), context)
 
     def encode(self, frames, mask=None):
         """Returns the expected hidden units of each frame, its code.
@@ -377,7 +380,8 @@ class SequenceModel(ContextModel):
             ValueError: If the head has no code.
         """
         self._check_code()
-        return self.head.encode(frames, self.contexts(frames, mask))
+        context = self.contexts(frames, mask)
+        return self.head.encode(without_masked(frames, mask), context)
 
     def decode(self, code):
         """Returns the expected frames `(..., V)` of codes `(..., H)`.

@@ -320,3 +320,35 @@ def test_a_shape_that_a_low_temperature_leaves_none_is_the_smallest_learned(temp
     down = energy.visible_given_hidden(params, tf.zeros((1, 1)), temperature)
     np.testing.assert_allclose(down.concentration, np.exp(-3.0) * np.ones(2), rtol=1e-6)
     assert np.all(np.isfinite(down.sample(seed=sampling.seed_pair(0))))
+
+
+# What is refused.
+
+
+def test_parameters_that_do_not_fit_are_refused():
+    W, b, c = np.zeros((5, 4)), np.zeros(5), np.zeros((7, 4))
+    params = energy.RBMParams(W, b, c)
+    assert isinstance(params._replace(kernel=W + 1), energy.RBMParams)
+    assert isinstance(tf.nest.map_structure(lambda x: x + 1, params), energy.RBMParams)
+    for wrong in ((W, c, b), (W, np.zeros(1), c), (W, np.zeros(()), c), (b, b, b), (W.T, b, c)):
+        with pytest.raises(ValueError, match=r"`RBMParams` must be a kernel \(V, H\).*kernel="):
+            energy.RBMParams(*wrong)
+
+
+def test_units_and_steps_that_do_not_fit_are_refused(rng):
+    params = tensors(reference.random_rbm(rng, 5, 4))
+    for v in (np.zeros((3, 4)), 1.0):
+        with pytest.raises(ValueError, match="`v` must have 5 visible units.*Received: shape"):
+            energy.free_energy(params, v)
+    for steps in (-1, 2.5, True, "2"):
+        with pytest.raises(ValueError, match="`steps` must be an integer of at least 0"):
+            energy.gibbs(params, tf.zeros((3, 5)), steps, sampling.seed_pair(0))
+    for name, value in (("num_betas", 0), ("num_betas", 2.5), ("num_chains", True)):
+        for call in (
+            lambda **options: energy.ais_log_partition(params, sampling.seed_pair(0), **options),
+            lambda **options: energy.reverse_log_partition(
+                params, tf.zeros((3, 5)), sampling.seed_pair(0), **options
+            ),
+        ):
+            with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1"):
+                call(**{name: value})

@@ -499,3 +499,103 @@ def test_frames_that_are_none_are_named(name, change, message):
 def test_frames_that_are_good_pass(name):
     for dtype in ("bool", "uint8", "int64", "float16", "float64"):
         HEADS[name]().check_frames((np.arange(2 * V).reshape(2, V) % 2).astype(dtype))
+
+
+def methods(head, frames, context):
+    """Calls of every method that takes frames and a context."""
+    calls = [head.loss, head.log_prob, head.reconstruct]
+    calls += [head.encode] if head.has_code else []
+    calls += [head.reverse_log_prob] if head.has_reverse else []
+    calls += [head.free_energy] if head.has_free_energy else []
+    return [lambda call=call: call(frames, context) for call in calls]
+
+
+@heads_with_context
+def test_a_context_of_other_axes_is_refused_where_it_could_broadcast(name):
+    head = made(name)
+    frames, context = data(head)
+    for wrong in (context[0], context[:1], context[:, :-1], context[:, :, None]):
+        for call in methods(head, frames, wrong):
+            with pytest.raises(ValueError, match="`context` must have a row for each row of `fra"):
+                call()
+    for wrong in (context[..., :-1], 5.0):
+        for call in [*methods(head, frames, wrong), lambda wrong=wrong: head.sample(wrong)]:
+            with pytest.raises(ValueError, match=f"`context` must have {C} values.*Received"):
+                call()
+    if head.has_code:
+        code = head.encode(frames, context)
+        with pytest.raises(ValueError, match="`context` must have a row for each row of `code`"):
+            head.decode(code, context[0])
+
+
+@all_heads
+def test_values_that_no_frame_can_hold_are_refused_outside_of_a_graph(name):
+    head = made(name, with_context=False)
+    frames, _ = data(head, with_context=False)
+    for wrong in (frames * np.nan, 5.0, [["a"] * V], tf.constant(frames + np.inf)):
+        for call in methods(head, wrong, None):
+            with pytest.raises(ValueError, match="`frames` must .*Received"):
+                call()
+    frames[0, 0] = np.nan  # what is masked may hold anything
+    mask = np.arange(T) > np.arange(B)[:, None] - 1
+    mask[0, 0] = False
+    assert np.isfinite(head.loss(frames, mask=mask))
+
+
+@all_heads
+def test_a_head_without_weights_asks_to_be_built(name):
+    head = HEADS[name]()
+    calls = [lambda: head.sample(num_frames=2), *methods(head, STATES, None)]
+    calls += [lambda: head.decode(np.zeros((2, 3)))] if head.has_code else []
+    for call in calls:
+        with pytest.raises(ValueError, match=rf"has no weights yet.*build\(\(None, {V}\)\)"):
+            call()
+
+
+@all_heads
+def test_a_list_of_one_or_three_is_no_input(name):
+    for wrong in ([STATES], [STATES] * 3):
+        with pytest.raises(ValueError, match=r"must be frames, or `\[frames, context\]`.*list of"):
+            HEADS[name]()(wrong)
+
+
+@some_without_context
+def test_wrong_numbers_and_seeds_are_refused_by_name(name, with_context):
+    head = made(name, with_context)
+    _, context = data(head, with_context)
+    draw = {"context": context, "num_frames": None if with_context else B}
+    for name_of, values in {
+        "temperature": (0, -1.0, np.nan, True, "1", np.zeros(B), np.ones(B + 1), tf.constant(-1.0)),
+        "seed": (0.5, True, "1", np.zeros(3, "int32"), np.zeros((B + 1, 2), "int32")),
+        "num_frames": () if with_context else (-1, 2.5, True, "2", np.float32(2)),
+    }.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"`{name_of}` must"):
+                head.sample(**draw | {name_of: value})
+
+
+@some_without_context
+def test_arrays_and_tensors_without_axes_are_numbers(name, with_context):
+    head = made(name, with_context)
+    _, context = data(head, with_context)
+    count = None if with_context else B
+    expected = head.sample(context, 3, 0.5, num_frames=count)
+    for seed, temperature, of in (
+        (np.int64(3), np.float32(0.5), np.int32),
+        (np.array(3), np.array(0.5), np.array),
+        (tf.constant(3), tf.constant(0.5), tf.constant),
+    ):
+        number = None if with_context else of(B)
+        np.testing.assert_array_equal(head.sample(context, seed, temperature, number), expected)
+
+
+@with_and_without_context
+def test_a_weight_that_is_nan_is_not_drawn_as_silence(name, with_context):
+    head = made(name, with_context)
+    _, context = data(head, with_context)
+    for weight in [w for w in head.trainable_weights if "recognition" not in w.path]:
+        before = weight.numpy()
+        weight.assign(before * np.nan)
+        frames = head.sample(context, 0, num_frames=None if with_context else B)
+        assert np.isnan(frames).any(axis=-1).all(), weight.path
+        weight.assign(before)

@@ -157,6 +157,27 @@ def test_frame_by_frame_is_the_same_as_all_at_once(shared, memory):
     np.testing.assert_allclose(primed.context, state.context, atol=1e-6)
 
 
+@memories
+def test_frames_and_states_of_wrong_shapes_are_refused(shared, memory):
+    model = shared(memory)
+    frames, state = np.stack(sequences("bernoulli", 4, 4)), model.initial_state(2)
+    for wrong in (frames[0], frames[..., :-1], 5.0):
+        for call in (model.contexts, model.reconstruct, lambda x: model.prime(x, state)):
+            with pytest.raises(ValueError, match=r"Frames must have the shape \(batch, time, 5\)"):
+                call(wrong)
+    for wrong in (frames, frames[:, 0, :-1], frames[0, 0]):
+        with pytest.raises(ValueError, match=r"Frames must have the shape \(batch, 5\).*Received"):
+            model.step(wrong, state)
+    with pytest.raises(ValueError, match="`state` must have a row for each frame.*1 rows"):
+        model.step(frames[:, 0], model.initial_state(1))
+    with pytest.raises(ValueError, match="`state` must be a `State`.*Received: int"):
+        model.step(frames[:, 0], 3)
+    for wrong in (0, 2.5, True, None):
+        with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
+            model.initial_state(wrong)
+    assert len(model.initial_state(np.int64(2)).context) == 2
+
+
 def test_without_a_memory_there_is_no_context_and_no_state(shared):
     model, frames = shared("none"), np.stack(sequences("bernoulli", 4, 4))
     assert model.contexts(frames) is None

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from seqlayers.heads import BernoulliHead, ConditionalRBM
-from seqlayers.models import RNNRBM, SequenceModel
-from seqlayers.models.embedding import encode_segments
+from seqlayers.models import RNNNADE, RNNRBM, SequenceModel
+from seqlayers.models.embedding import FEATURES, encode_segments
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,16 @@ def test_features_and_statistics_can_be_picked(model, sequences):
     np.testing.assert_allclose(code, both[:, :7], atol=1e-6)
 
 
+def test_a_model_without_codes_has_contexts(rng):
+    model, x = RNNNADE(5, 4, 3, seed=0), rng.integers(0, 2, (6, 3, 5))
+    context = encode_segments(model, x, statistics=["mean"])
+    np.testing.assert_allclose(context, np.mean(model.contexts(x), axis=1), atol=1e-6)
+
+
 def test_a_model_of_single_frames_has_codes(rng):
     model = SequenceModel(None, ConditionalRBM(5, 4, seed=0))
     x = rng.integers(0, 2, (6, 3, 5))
+    assert encode_segments(model, x).shape == (6, 8)
     code = encode_segments(model, x, features=["code"], statistics=["mean"])
     np.testing.assert_allclose(code, np.mean(model.encode(x), axis=1), atol=1e-6)
 
@@ -49,6 +56,7 @@ def test_a_model_of_single_frames_has_codes(rng):
 def test_arguments_are_checked(model, rng):
     x = rng.integers(0, 2, (2, 3, 5))
     alone = SequenceModel(None, ConditionalRBM(5, 4, seed=0))
+    neither = SequenceModel(None, BernoulliHead(5, seed=0))
     no_code = SequenceModel(keras.layers.SimpleRNNCell(2), BernoulliHead(5, seed=0))
     for call, reason in (
         (lambda: encode_segments(model, []), "`sequences` must hold at least one"),
@@ -58,8 +66,15 @@ def test_arguments_are_checked(model, rng):
         (lambda: encode_segments(model, x, features=["codes"]), '`features` must be "code" or'),
         (lambda: encode_segments(model, x, statistics=[]), r"`statistics` must be a list.*\[\]"),
         (lambda: encode_segments(model, x, batch_size=0), "`batch_size`.*0"),
-        (lambda: encode_segments(alone, x), r"`features` must be \[.code.\].*no memory"),
-        (lambda: encode_segments(no_code, x), r"`features` must be \[.context.\].*BernoulliHead"),
+        (lambda: encode_segments(neither, x), "`model` must have a memory or a head with a code"),
+        (
+            lambda: encode_segments(alone, x, features=FEATURES),
+            r"`features` must be \[.code.\].*no memory",
+        ),
+        (
+            lambda: encode_segments(no_code, x, features=FEATURES),
+            r"`features` must be \[.context.\].*BernoulliHead",
+        ),
     ):
         with pytest.raises(ValueError, match=reason):
             call()

@@ -5,6 +5,7 @@ from itertools import islice
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from seqlayers.audio import SoundStream, Spectra, griffin_lim
 from seqlayers.heads import BernoulliHead
@@ -82,3 +83,35 @@ def test_a_wrong_argument_is_refused_before_the_first_frame(model, options, reas
         stream_frames(model, **options)
     with pytest.raises(ValueError, match=reason):
         model.generate(2, **options)
+
+
+def test_what_is_not_finite_is_not_drawn(model):
+    weight = model.head.kernel
+    before = weight.numpy()
+    damaged = before.copy()
+    damaged[2, 3] = np.nan
+    try:
+        weight.assign(damaged)
+        for draw in (lambda: model.generate(2), lambda: stream_frames(model)):
+            with pytest.raises(ValueError, match="weights must be finite.*1 of 54 in .*kernel"):
+                draw()
+        weight.assign(np.full_like(before, 3e38))  # finite, but the sums are not
+        with pytest.raises(ValueError, match="drawn frames must be finite.*Received: .* frames"):
+            model.generate(2)
+        with pytest.raises(ValueError, match="drawn frames must be finite"):
+            taken(stream_frames(model), 2)
+    finally:
+        weight.assign(before)
+
+
+@pytest.mark.parametrize("value", [np.array, tf.constant], ids=["arrays", "tensors"])
+def test_arrays_and_tensors_without_axes_are_numbers(model, value):
+    options = {"num_sequences": value(2), "temperature": value(0.5), "seed": value(3)}
+    expected = model.generate(4, num_sequences=2, temperature=0.5, seed=3)
+    np.testing.assert_array_equal(model.generate(value(4), **options), expected)
+
+
+@pytest.mark.parametrize("wrong", [True, "2", 2.5, np.float32(2), np.array([2]), None, 0])
+def test_what_is_no_number_of_steps_is_refused(model, wrong):
+    with pytest.raises(ValueError, match="`num_steps` must be an integer of at least 1"):
+        model.generate(wrong)
