@@ -1,7 +1,8 @@
 """Recurrent layers and energy-based sequence models for Keras.
 
 The rooms of the package are imported when they are first named. Classes are registered with Keras
-as soon as both are imported, so that a `.keras` file loads after a plain `import seqlayers`.
+as soon as both are imported, so that a `.keras` file loads after a plain `import seqlayers`. Where
+a class is missing in one, `load_model` names it.
 """
 
 import importlib
@@ -10,10 +11,12 @@ from seqlayers.registration import import_after_keras
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
 __all__ = ["audio", "callbacks", "datasets", "energy", "export", "heads", "layers", "metrics"]
-__all__ += ["models", "plotting"]
+__all__ += ["load_model", "models", "plotting"]
 
 
 def __getattr__(name):
+    if name == "load_model":
+        return importlib.import_module(f"{__name__}.loading").load_model
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

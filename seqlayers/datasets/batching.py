@@ -33,6 +33,9 @@ def batches(
     epoch has the same number of batches and the same shapes. The dataset shuffles itself: give it
     to Keras as `model.fit(dataset, shuffle=False)`.
 
+    `SequenceModel.fit` begins with the epoch that a callback such as `BackupAndRestore` resumes. In
+    other Keras models the dataset cannot know it: give them the `first_epoch` of the resumed run.
+
     Args:
         sequences: A list of arrays `(T, F)`, whose T may differ, or one array `(N, T, F)`.
         batch_size: Number B of rows of every batch.
@@ -72,29 +75,50 @@ def batches(
         )
 
     pieces = _cut([len(sequence) for sequence in sequences], max_steps)
-    num_batches = -(-len(pieces) // batch_size)
-    next_epoch = first_epoch
+    place = Place(first_epoch, -(-len(pieces) // batch_size))
 
     def epoch():
-        number = next_epoch
+        number, skipped = place.epoch_and_batch()
         rng = np.random.default_rng((seed, number))
         plan = _plan(pieces[:, 2] - pieces[:, 1], batch_size, rng if shuffle else None)
         drawn = [_augmented(sequence, augment, rng) for sequence in sequences]
-        for k, (rows, length) in enumerate(plan, start=1):
+        for rows, length in plan[skipped:]:
             frames, mask = pad([drawn[i][start:stop] for i, start, stop in pieces[rows]], length)
             missing = batch_size - len(rows)
             yield (
                 np.pad(frames, [(0, missing), (0, 0), (0, 0)]),
                 np.pad(mask, [(0, missing), (0, 0)]),
-                number + 1 if k == num_batches else 0,
             )
 
-    def turn(number):
-        nonlocal next_epoch
-        next_epoch = max(next_epoch, int(number))
-        return np.int64(0)
+    return as_dataset(epoch, place, batch_size, sequences[0].shape[1])
 
-    return _as_dataset(epoch, turn, batch_size, sequences[0].shape[1], num_batches)
+
+class Place:
+    """Where the reading of a dataset goes on: the number of batches before, over all epochs.
+
+    Args:
+        first_epoch: Number of the epoch that is read first.
+        num_batches: Number of batches of an epoch.
+
+    Attributes:
+        whole: Whether reading begins with a whole epoch, as that of a dataset of known length must.
+    """
+
+    def __init__(self, first_epoch, num_batches):
+        self.num_batches = num_batches
+        self.whole = True
+        self.first = self.batch = first_epoch * num_batches
+
+    def epoch_and_batch(self):
+        """Returns the number of the epoch, and how many of its batches are behind."""
+        return divmod(self.batch, self.num_batches)
+
+    @staticmethod
+    def of(dataset):
+        """Returns the place of a dataset made by `as_dataset`, or made from one; None of others."""
+        found = getattr(dataset, "_seqlayers_place", None)
+        inputs = (Place.of(each) for each in dataset._inputs())
+        return found or next((place for place in inputs if place is not None), None)
 
 
 def pad(sequences, length=None):
@@ -180,19 +204,39 @@ def _augmented(sequence, augment, rng):
     return augmented
 
 
-def _as_dataset(epoch, turn, batch_size, features, num_batches):
-    """Reads `epoch()` in the background and calls `turn` when its last batch is taken.
+def as_dataset(epoch, place, batch_size, features):
+    """Returns a dataset of the pairs `(frames, mask)` that `epoch()` yields.
 
-    The end of a pass is noticed after the prefetching, because the background thread runs ahead and
-    Keras begins passes that it never reads, one of them to build a model. A distribution strategy
-    prefetches once more, so that there such a look may use up an epoch of two or three batches.
+    Its `endless` goes on with the next epoch where one ends.
+
+    They are read in the background. The end of a pass is noticed after the prefetching, because
+    the background thread runs ahead and Keras begins passes that it never reads, one of them to
+    build a model. A distribution strategy prefetches once more, so that there such a look may use
+    up an epoch of two or three batches.
+
+    Args:
+        epoch: Function that returns an iterator over the batches from `place` to the epoch's end.
+        place: The `Place`, which goes to the next epoch when the last batch is taken.
+        batch_size: Number of rows of every batch, or None.
+        features: Number of features of a frame.
     """
     import tensorflow as tf  # here, so that the rest of the module works without it
 
-    def taken(frames, mask, number):
+    num_batches = place.num_batches
+
+    def numbered():
+        number, skipped = place.epoch_and_batch()
+        for k, batch in enumerate(epoch(), start=skipped + 1):
+            yield *batch, (number + 1) * num_batches if k == num_batches else 0
+
+    def turn(batch):
+        place.batch = max(place.batch, int(batch))
+        return np.int64(0)
+
+    def taken(frames, mask, batch):
         done = tf.cond(
-            number > 0,
-            lambda: tf.ensure_shape(tf.numpy_function(turn, [number], tf.int64), []),
+            batch > 0,
+            lambda: tf.ensure_shape(tf.numpy_function(turn, [batch], tf.int64), []),
             lambda: tf.constant(0, tf.int64),
         )
         with tf.control_dependencies([done]):
@@ -204,9 +248,13 @@ def _as_dataset(epoch, turn, batch_size, features, num_batches):
         tf.TensorSpec((), tf.int64),
     )
     # TensorFlow keeps the generator's function until the process ends, and would keep the data.
-    reference = weakref.ref(epoch)
-    passes = (lambda: reference()()) if tf.executing_eagerly() else epoch
+    reference = weakref.ref(numbered)
+    passes = (lambda: reference()()) if tf.executing_eagerly() else numbered
     dataset = tf.data.Dataset.from_generator(passes, output_signature=signature)
-    dataset.epoch = epoch  # what is made of the dataset keeps it, and so the data
+    dataset.passes = numbered  # what is made of the dataset keeps it, and so the data
     dataset = dataset.prefetch(2).map(taken)
-    return dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+    endless = dataset.repeat()
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+    dataset._seqlayers_place = place  # TensorFlow keeps `turn` too: `place` must not hold the data
+    dataset.endless = endless
+    return dataset

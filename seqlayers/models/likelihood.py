@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from seqlayers.checks import check_integer, check_weights
 from seqlayers.metrics import Likelihood
-from seqlayers.models.inputs import as_dataset, as_pair, checked_sequences
+from seqlayers.models.inputs import OF_BATCHES, as_dataset, as_pair, checked_sequences
 from seqlayers.sampling import Use, fold_in, seed_pair
 
 _FRAMES_AT_ONCE = 1024  # of the head: one shape to compile, and a bound on memory
@@ -90,7 +90,7 @@ def _pooled(model, x, mask, batch_size, seed, bracket):
 
 def _pieces(model, x, mask, batch_size):
     """Yields `frames`, `mask` and number of a piece of a batch; piece 0 begins its sequences."""
-    if isinstance(x, tf.data.Dataset):
+    if isinstance(x, OF_BATCHES):
         for batch in as_dataset(model.head, x, mask, batch_size):
             frames, mask = as_pair(batch)
             mask = tf.ones(tf.shape(frames)[:2], tf.bool) if mask is None else mask

@@ -8,6 +8,8 @@
 finite: the second moment of RMSProp would be infinite, and that weight would never move again.
 """
 
+import warnings
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -20,6 +22,13 @@ COUNTERS = {"skip": "skipped_steps", "shrink": "shrunk_steps"}  # the metric of 
 def counters():
     """Returns a `keras.metrics.Sum` for each rule, by the rule's name."""
     return {rule: keras.metrics.Sum(name=name) for rule, name in COUNTERS.items()}
+
+
+class FrameMean(keras.metrics.Mean):
+    """The mean over frames; NaN without any, since early stopping would take a 0 for the best."""
+
+    def result(self):
+        return ops.where(self.count > 0, super().result(), float("nan"))
 
 
 def check_rule(rule, optimizer):
@@ -42,9 +51,14 @@ def check_rule(rule, optimizer):
 def apply_gradients(optimizer, rule, gradients, weights, moved):
     """Applies the gradients if all are finite; if not, follows the rule.
 
+    The optimizer is called in either case, and what it moved is put back. It cannot be called in a
+    branch of `tf.cond`, where `tf.distribute` refuses it. It counts every step, so that the next
+    one does not draw the same again.
+
     Args:
         optimizer: The optimizer.
-        rule: `"skip"` or `"shrink"`.
+        rule: `"skip"` or `"shrink"`. With an optimizer that accumulates gradients, a step that is
+            skipped adds 0 to those of the steps around it.
         gradients: A gradient for each weight, None where the loss does not reach it.
         weights: The weights.
         moved: Pairs of a weight that the loss itself may have moved, such as an offset, and its
@@ -53,38 +67,75 @@ def apply_gradients(optimizer, rule, gradients, weights, moved):
     Returns:
         A bool tensor: whether all gradients were finite.
     """
-    pairs = [(g, w) for g, w in zip(gradients, weights, strict=True) if g is not None]
+    pairs = zip(gradients, weights, strict=True)
+    pairs = [(tf.convert_to_tensor(g), w) for g, w in pairs if g is not None]  # none is sparse
 
     def known(gradient):
         return ops.isfinite(ops.square(gradient) if rule == "shrink" else gradient)
 
-    finite = ops.all(ops.stack([ops.all(known(gradient)) for gradient, _ in pairs]))
-
-    def apply():
-        optimizer.apply_gradients(pairs)
-        return 0
-
-    def put_back():
-        for weight, value in moved:
-            weight.assign(value)
-
-    def skip():
-        put_back()
-        if _scales_loss(optimizer):
-            apply()  # it finds the same gradient not finite, changes no weight, lowers its scale
-        optimizer.iterations.assign_add(1)  # the next step must not draw the same again
-        return 0
-
-    def shrink():
-        put_back()
+    finite = tf.reduce_all([True, *(ops.all(known(gradient)) for gradient, _ in pairs)])
+    _put_back(moved, finite)
+    if not pairs:
+        warnings.warn("The model does not have any trainable weights.", stacklevel=2)  # as Keras
+        step_counter(optimizer).assign_add(1)
+    elif rule == "shrink":
         optimizer.apply_gradients(
             [(ops.where(known(g), g, 0.1 * ops.cast(w, g.dtype)), w) for g, w in pairs]
         )
-        return 0
-
-    tf.cond(finite, apply, {"skip": skip, "shrink": shrink}[rule])
+    else:
+        counters = {id(part._iterations) for part in _parts(optimizer)}
+        state = [*weights, *(v for v in optimizer.variables if id(v) not in counters)]
+        before = [(v, tf.identity(ops.convert_to_tensor(v))) for v in state]
+        taken = finite | _has_accumulated(optimizer)
+        found = []  # by the search for a scale of the loss, as in Keras
+        if _scales_loss(optimizer):
+            scale = optimizer.dynamic_scale
+            found = [(scale, tf.identity(0.5 * scale)), (optimizer.step_counter, 0)]
+        gradients, weights = zip(*pairs, strict=True)
+        gradients = _chosen(finite, gradients, [tf.zeros_like(g) for g in gradients])
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        _put_back(before, taken)
+        _put_back(found, finite)
     return finite
+
+
+def step_counter(optimizer):
+    """Returns the variable that counts the steps of training.
+
+    With an optimizer that accumulates gradients, `iterations` counts the updates instead.
+    """
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
 
 def _scales_loss(optimizer):
     return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def _parts(optimizer):
+    """Returns an optimizer and those that it consists of."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    inner = getattr(optimizer, "optimizers", []) if inner is None else [inner]
+    return [optimizer, *(part for each in inner for part in _parts(each))]
+
+
+def _has_accumulated(optimizer):
+    """Returns whether gradients of earlier steps wait to be applied."""
+    waiting = [getattr(part, "_accumulated_gradients", []) for part in _parts(optimizer)]
+    return tf.reduce_any([False, *(ops.any(g != 0) for part in waiting for g in part)])
+
+
+def _put_back(pairs, unless):
+    """Sets variables to values, unless a bool tensor is True."""
+    variables = [variable for variable, _ in pairs]
+    now = [tf.convert_to_tensor(variable) for variable in variables]
+    values = [tf.cast(value, n.dtype) for n, (_, value) in zip(now, pairs, strict=True)]
+    for variable, value in zip(variables, _chosen(unless, now, values), strict=True):
+        variable.assign(value)
+
+
+def _chosen(condition, yes, no):
+    """Returns one of two lists of tensors.
+
+    As a branch: `where` would be fused with the optimizer's sums, which XLA then rounds otherwise.
+    """
+    return tf.cond(condition, lambda: list(yes), lambda: list(no)) if yes else []

@@ -16,6 +16,7 @@ import tensorflow as tf
 from seqlayers.checks import check_integer
 from seqlayers.heads import BernoulliHead
 from seqlayers.models.inputs import checked_sequences
+from seqlayers.models.nonfinite import step_counter
 from seqlayers.sampling import Use, fold_in, seed_pair
 
 
@@ -47,7 +48,7 @@ def pretrain_head(model, x, epochs, batch_size, optimizer, verbose, first_epoch)
         config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
         alone.compile(keras.optimizers.deserialize(config), jit_compile=model.uses_xla)
         train_epoch = alone.epoch_function()
-        alone.optimizer.iterations.assign(first_epoch * steps)
+        step_counter(alone.optimizer).assign(first_epoch * steps)
         bar = keras.utils.Progbar(
             epochs, verbose=int(bool(verbose)), stateful_metrics=["loss"], unit_name="epoch"
         )

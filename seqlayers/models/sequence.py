@@ -10,16 +10,23 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqlayers.checks import check_number
+from seqlayers.checks import check_integer, check_number
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.layers.scan import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
-from seqlayers.models.inputs import as_pair, to_fit
+from seqlayers.models.fitting import refuse, with_fitting
+from seqlayers.models.inputs import OF_BATCHES, as_dataset, as_pair, padded, to_fit
 from seqlayers.models.likelihood import finite_likelihood, likelihood
 from seqlayers.models.memory import dropped, seed_dropout
-from seqlayers.models.nonfinite import apply_gradients, check_rule, counters
+from seqlayers.models.nonfinite import (
+    FrameMean,
+    apply_gradients,
+    check_rule,
+    counters,
+    step_counter,
+)
 from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
 
@@ -64,7 +71,7 @@ class SequenceModel(ContextModel):
                 "`context_dropout` must be 0 without a memory. "
                 f"Received: context_dropout={context_dropout!r}."
             )
-        self._loss = keras.metrics.Mean(name="loss")
+        self._loss = FrameMean(name="loss")
         self._nonfinite_steps = counters()
         self.build((None, None, head.visible_units))
 
@@ -85,7 +92,7 @@ class SequenceModel(ContextModel):
                 they are and counts the step in `skipped_steps`. `"shrink"` replaces each number of
                 the gradient that is not finite by a tenth of its weight and counts the step in
                 `shrunk_steps`, see `seqlayers.models.nonfinite`. Under both rules the loss of such
-                a step does not count.
+                a step does not count; that of an epoch without any other step is NaN.
             **kwargs: The rest of `keras.Model.compile`.
 
         Raises:
@@ -122,31 +129,43 @@ class SequenceModel(ContextModel):
         x,
         mask=None,
         *,
-        batch_size=32,
+        batch_size=None,
         epochs=1,
+        callbacks=None,
         validation_data=None,
         validation_split=0.0,
+        validation_batch_size=None,
         shuffle=True,
         max_steps=None,
         initial_epoch=0,
+        steps_per_epoch=None,
+        y=None,
+        sample_weight=None,
+        class_weight=None,
         **kwargs,
     ):
         """Trains on sequences of frames.
 
         Args:
             x: Sequences: an array `(N, T, V)`, a list of arrays `(T, V)` whose T may differ, or a
-                `tf.data.Dataset` of batches, `frames` or `(frames, mask)`.
+                `tf.RaggedTensor`. Or batches, `frames` or `(frames, mask)`: a `tf.data.Dataset`, a
+                `keras.utils.PyDataset` or a generator.
             mask: With an array, which steps are frames, bool `(N, T)`.
-            batch_size: Number of sequences in a batch.
+            batch_size: Number of sequences in a batch; 32 if None.
             epochs: Number of the last epoch.
+            callbacks: Keras callbacks.
             validation_data: Sequences in any form of `x`, scored after each epoch:
                 `val_log_likelihood` in nats per frame and `val_loss`, its negative.
             validation_split: Share of the sequences, the last ones, to validate on instead.
+            validation_batch_size: Number of sequences in a batch of these; `batch_size` if None.
             shuffle: Whether each epoch has an order of its own, drawn from the head's seed.
             max_steps: Number of frames at which longer sequences are cut; None to cut none.
             initial_epoch: Number of epochs already trained. A resumed run then has the same order
-                of data as one without a break.
-            **kwargs: The rest of `keras.Model.fit`: `callbacks`, `verbose`, `validation_freq`, ...
+                of data as one without a break, also if `BackupAndRestore` sets the number.
+            steps_per_epoch: Number of batches of an epoch, which goes on where the one before it
+                ended; if None, as many as there are.
+            y, sample_weight, class_weight: None, since frames are their own targets.
+            **kwargs: The rest of `keras.Model.fit`: `verbose`, `validation_freq`, ...
 
         Returns:
             A `keras.callbacks.History`.
@@ -155,25 +174,55 @@ class SequenceModel(ContextModel):
             ValueError: Before any training, if the sequences are not frames of this model, or a
                 number is out of range.
         """
-        data, validation_data = to_fit(
+        refuse(y=y, sample_weight=sample_weight, class_weight=class_weight)
+        epochs = check_integer("epochs", epochs, least=0)
+        initial_epoch = check_integer("initial_epoch", initial_epoch, least=0)
+        if steps_per_epoch is not None:
+            steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch)
+        for name in ("validation_steps", "validation_freq"):
+            if kwargs.get(name) is not None and not isinstance(kwargs[name], list | tuple):
+                kwargs[name] = check_integer(name, kwargs[name])
+        data, validation_data, place = to_fit(
             self.head,
             x,
             mask,
             validation_data,
             validation_split,
             batch_size,
+            validation_batch_size,
+            steps_per_epoch,
+            initial_epoch,
             shuffle=shuffle,
             max_steps=max_steps,
-            first_epoch=initial_epoch,
         )
+        self._initial_epoch = None  # which Keras would keep from a run that was restored before
+        num_batches = steps_per_epoch or (place and place.num_batches)
         return super().fit(
             data,
             epochs=epochs,
             initial_epoch=initial_epoch,
+            callbacks=with_fitting(self, callbacks, place, initial_epoch, num_batches),
             validation_data=validation_data,
             shuffle=False,  # the dataset has done it
+            steps_per_epoch=steps_per_epoch,
             **kwargs,
         )
+
+    def train_on_batch(
+        self, x, mask=None, sample_weight=None, class_weight=None, return_dict=False, y=None
+    ):
+        """Trains on one batch, with the arguments and results of `keras.Model.train_on_batch`.
+
+        Args:
+            x: Sequences, as in `fit`: an array, a list or a `tf.RaggedTensor`.
+            mask: With an array, which steps are frames, bool `(N, T)`.
+            sample_weight, class_weight, y: None, since frames are their own targets.
+            return_dict: Whether to return a dict.
+        """
+        refuse(y=y, sample_weight=sample_weight, class_weight=class_weight)
+        frames, keep = padded(self.head, x, mask)
+        keep = None if keep.all() else keep
+        return super().train_on_batch(frames, keep, return_dict=return_dict)
 
     def train_step(self, data):
         frames, mask = as_pair(data)
@@ -200,33 +249,130 @@ class SequenceModel(ContextModel):
         weights = self.trainable_variables
         return apply_gradients(self.optimizer, self.nonfinite, gradients, weights, before)
 
-    def evaluate(self, x, mask=None, batch_size=32, steps=None, return_dict=False, **kwargs):
+    def evaluate(
+        self,
+        x,
+        mask=None,
+        batch_size=None,
+        steps=None,
+        return_dict=False,
+        *,
+        verbose="auto",
+        callbacks=None,
+        y=None,
+        sample_weight=None,
+        **kwargs,
+    ):
         """Scores sequences, with the arguments and results of `keras.Model.evaluate`.
 
         Args:
             x: Sequences, as in `fit`.
             mask: With an array, which steps are frames, bool `(N, T)`.
-            batch_size: Number of sequences in a batch.
-            steps: With a `tf.data.Dataset`, the number of batches to score; all if None.
+            batch_size: Number of sequences in a batch; 32 if None.
+            steps: Number of batches to score; all if None.
             return_dict: Whether to return a dict of `loss` and `log_likelihood`.
-            **kwargs: Arguments that `keras.Model.fit` passes (`callbacks`, `verbose`). They have no
-                effect.
+            verbose: No effect: there is no progress bar.
+            callbacks: Keras callbacks, of which `on_test_begin` and `on_test_end` are called.
+            y, sample_weight: None, since frames are their own targets.
+            **kwargs: What `keras.Model.fit` passes on to itself.
 
         Returns:
             The negative log-likelihood in nats per frame, or the dict; NaN if it is not finite.
 
         Raises:
-            ValueError: If a `sample_weight` is given, and for sequences that `score` refuses.
+            ValueError: For sequences that `score` refuses.
         """
-        if kwargs.get("sample_weight") is not None:
-            raise ValueError(
-                "All frames have the same weight in `evaluate`: remove `sample_weight`. "
-                "Received: a `sample_weight`."
-            )
-        if steps is not None and isinstance(x, tf.data.Dataset):
-            x = x.take(steps)
-        nats = likelihood(self, x, mask, batch_size or 32).nats
-        return {"loss": -nats, "log_likelihood": nats} if return_dict else -nats
+        refuse(y=y, sample_weight=sample_weight)
+        if kwargs.keys() - {"_use_cached_eval_dataset"}:
+            raise TypeError(f"`evaluate` has no argument `{min(kwargs)}`.")
+        if steps is not None:
+            x = as_dataset(self.head, x, mask, batch_size).take(check_integer("steps", steps))
+            mask = None
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.callbacks.CallbackList(callbacks, model=self)
+        callbacks.on_test_begin()
+        nats = likelihood(self, x, mask, 32 if batch_size is None else batch_size).nats
+        logs = {"loss": -nats, "log_likelihood": nats}
+        callbacks.on_test_end(logs)
+        return logs if return_dict else -nats
+
+    def test_on_batch(self, x, mask=None, sample_weight=None, return_dict=False, y=None):
+        """Scores one batch, with the arguments and results of `evaluate`."""
+        given = {"y": y, "sample_weight": sample_weight, "return_dict": return_dict}
+        return self.evaluate(x, mask, **given)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, mask=None):
+        """Computes contexts, or without a memory reconstructions, as `keras.Model.predict`.
+
+        Args:
+            x: Sequences, as in `fit`, in their order.
+            batch_size, verbose, steps, callbacks: As in `keras.Model.predict`.
+            mask: With an array, which steps are frames, bool `(N, T)`.
+
+        Returns:
+            An array `(N, T, C)`; of a list or a `tf.RaggedTensor` a list of arrays `(T, C)`.
+
+        Raises:
+            ValueError: If the sequences are not frames of this model.
+        """
+        given = {"verbose": verbose, "steps": steps, "callbacks": callbacks}
+        if isinstance(x, OF_BATCHES):
+            return super().predict(as_dataset(self.head, x, mask, batch_size), **given)
+        frames, keep = padded(self.head, x, mask)
+        batches = tf.data.Dataset.from_tensor_slices((frames, keep))
+        batches = batches.batch(
+            32 if batch_size is None else check_integer("batch_size", batch_size)
+        )
+        outputs = super().predict(batches, **given)
+        if isinstance(x, list | tuple | tf.RaggedTensor):
+            return [row[row_keep] for row, row_keep in zip(outputs, keep, strict=False)]
+        return outputs
+
+    def predict_on_batch(self, x, mask=None):
+        """Computes contexts or reconstructions of one batch, as `predict`."""
+        return self.predict(x, len(x), verbose=0, mask=mask)
+
+    def predict_step(self, data):
+        frames, mask = as_pair(data)
+        return self.call(ops.cast(frames, self.head.variable_dtype), mask)
+
+    def compute_output_shape(self, input_shape):
+        if self.memory is None:
+            return input_shape
+        return self.memory.compute_output_shape(input_shape)
+
+    def test_step(self, data):
+        """Raises an error: frames of all batches are pooled.
+
+        Raises:
+            ValueError: Always. Use `evaluate` or `score`.
+        """
+        raise ValueError(
+            "`test_step` scores a batch in a graph, where annealing needs all frames pooled: use "
+            "`evaluate`, `score` or `test_on_batch`."
+        )
+
+    def compute_loss(self, *args, **kwargs):
+        """Raises an error: the loss is the head's.
+
+        Raises:
+            ValueError: Always. Use `head.loss`, or `evaluate`.
+        """
+        raise ValueError(
+            "`compute_loss` compares targets with outputs; the loss of a model of sequences is "
+            "that of its head: use `model.head.loss`, `evaluate` or `score`."
+        )
+
+    def quantize(self, *args, **kwargs):
+        """Raises an error: Keras quantizes layers of its own only.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(
+            "`quantize` replaces weights of Keras's dense layers, of which a model of sequences "
+            "has none: its energies need float32."
+        )
 
     def epoch_function(self):
         """Returns a compiled epoch over single frames: many training steps in one call.
@@ -427,7 +573,7 @@ class SequenceModel(ContextModel):
         return super().get_config() | {"context_dropout": self.context_dropout}
 
     def _step_seed(self, use):
-        return fold_in(fold_in(seed_pair(self.head.seed), use), self.optimizer.iterations)
+        return fold_in(fold_in(seed_pair(self.head.seed), use), step_counter(self.optimizer))
 
     @property
     def uses_xla(self):

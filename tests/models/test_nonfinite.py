@@ -175,3 +175,114 @@ def test_loss_scaling_finds_its_scale():
     assert skipped[0] == 1 and skipped[-1] == 0
     moved = [np.any(w.numpy() != b) for w, b in zip(model.trainable_weights, before, strict=True)]
     assert all(moved)
+
+
+OPTIMIZERS = {
+    "accumulation": lambda: keras.optimizers.Adam(0.1, gradient_accumulation_steps=2),
+    "average": lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=2),
+    "decay and norm": lambda: keras.optimizers.AdamW(0.1, weight_decay=0.1, clipnorm=0.01),
+    "its own scalars": lambda: keras.optimizers.Nadam(0.1),
+    "scaled": lambda: keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.Adam(0.1, gradient_accumulation_steps=2), dynamic_growth_steps=2
+    ),
+}
+OPTIMIZERS = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
+def values_of(model):
+    return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
+
+
+@pytest.mark.slow
+@OPTIMIZERS
+def test_finite_steps_are_those_of_the_optimizer_alone(optimizer, monkeypatch):
+    models = [made(lambda: ConditionalRBM(V, 3, centering_rate=0.1, seed=0)) for _ in range(2)]
+    for model in models:
+        model.compile(optimizer(), run_eagerly=True)
+
+    def apply(gradients, before):
+        models[1].optimizer.apply_gradients(
+            zip(gradients, models[1].trainable_weights, strict=True)
+        )
+        return ops.convert_to_tensor(True)
+
+    monkeypatch.setattr(models[1], "_apply_if_finite", apply)
+    for model in models:
+        model.fit(frames_for(2, 3), epochs=4, verbose=0)
+    for a, b in zip(*map(values_of, models), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@OPTIMIZERS
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_skipped_steps_change_nothing_whatever_the_optimizer(optimizer, compiled):
+    model, frames = poisoned("skip", jit_compile=compiled, run_eagerly=not compiled)
+    model.compile(optimizer(), jit_compile=compiled, run_eagerly=not compiled)
+    model.fit(frames[1:], epochs=2, verbose=0)
+    before = values_of(model)
+    assert model.fit(frames, epochs=2, verbose=0).history["skipped_steps"] == [1, 1]
+    variables = [*model.weights, *model.optimizer.variables]
+    changed = {v.name for v, b in zip(variables, before, strict=True) if np.any(v.numpy() != b)}
+    assert "iteration" in changed
+    assert changed <= {"iteration", "dynamic_scale", "step_counter"}  # of the loss's scale
+
+
+def test_a_skipped_step_adds_nothing_to_gradients_that_wait():
+    good, bad = frames_for(2, 3), np.full((2, 3, V), np.nan, "float32")
+    ends = []
+    for batches in ([good], [good, bad], [bad, good]):
+        model = made()
+        steps = len(batches) if len(batches) > 1 else None
+        optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=steps)
+        model.compile(optimizer, run_eagerly=True)
+        start = [w.numpy() for w in model.trainable_weights]
+        for batch in batches:
+            model.train_step((batch, None))
+        ends.append([w.numpy() - s for w, s in zip(model.trainable_weights, start, strict=True)])
+    assert np.any(ends[0][-1])
+    for whole, first, last in zip(*ends, strict=True):
+        np.testing.assert_allclose(first, whole / 2, atol=1e-6)
+        np.testing.assert_allclose(last, whole / 2, atol=1e-6)
+
+
+def test_every_step_that_is_accumulated_draws_anew():
+    model = made(lambda: ConditionalRBM(V, 4, gibbs_steps=1, seed=0))
+    model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=4), run_eagerly=True)
+    losses = model.fit(frames_for(3, 4), epochs=3, shuffle=False, verbose=0).history["loss"]
+    assert len(set(losses)) == 3
+
+
+def test_a_frozen_model_is_fitted_with_a_warning_as_in_keras():
+    model = made()
+    model.trainable = False
+    model.compile(run_eagerly=True)
+    with pytest.warns(UserWarning, match="does not have any trainable weights"):
+        loss = model.fit(frames_for(2, 3), verbose=0).history["loss"][0]
+    assert np.isfinite(loss) and model.optimizer.iterations == 1
+
+
+@pytest.mark.parametrize("cause", ["weights", "rate"])
+def test_an_epoch_without_a_finite_step_has_no_loss_and_is_never_the_best(cause):
+    model = made(lambda: ConditionalRBM(V, 3, visibles="gaussian", seed=0))
+    rate = 1e30 if cause == "rate" else 0.1
+    model.compile(keras.optimizers.SGD(rate), run_eagerly=True)
+    if cause == "weights":
+        model.head.visible_bias.assign(np.full(V, np.nan))
+    stop = keras.callbacks.EarlyStopping(monitor="loss", patience=9)
+    frames = frames_for(2, 3)
+    history = model.fit(frames, epochs=3, validation_data=frames, callbacks=[stop], verbose=0)
+    losses = history.history["loss"]
+    assert np.isnan(losses[1:]).all() and np.isnan(losses[0]) == (cause == "weights")
+    assert stop.best is None or stop.best == losses[0]
+    assert np.isnan(history.history["val_loss"][-1])
+    assert np.isnan(model.pretrain_head(frames, 1, verbose=0)[-1])
+
+
+def test_an_epoch_that_was_all_skipped_is_not_the_best_of_later_ones():
+    model, frames = poisoned("skip", run_eagerly=True)
+    stop = keras.callbacks.EarlyStopping(monitor="loss", patience=1, restore_best_weights=True)
+    order = iter([frames, np.clip(frames, -3, 3), np.clip(frames, -3, 3)])
+    generator = ((next(order), None) for _ in range(3))
+    history = model.fit(generator, epochs=3, steps_per_epoch=1, callbacks=[stop], verbose=0)
+    losses = history.history["loss"]
+    assert np.isnan(losses[0]) and len(losses) == 3 and np.isfinite(stop.best)
