@@ -1,5 +1,6 @@
 """Loading of `.keras` files, with errors that name the file and what is missing."""
 
+import errno
 import json
 import os
 import re
@@ -7,6 +8,8 @@ import zipfile
 from pathlib import Path
 
 from seqlayers import files
+
+_OF_THE_MACHINE = errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM
 
 
 def load_model(path):
@@ -35,6 +38,7 @@ def load_model(path):
         raise files.FileError(
             "a model must be a whole .keras file. Received: a folder; name the file in it.", path
         )
+    files.check_regular_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -47,6 +51,8 @@ def load_model(path):
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # Keras raises a dozen kinds for damaged and foreign files
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in _OF_THE_MACHINE:
+            raise
         missing = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
         if missing:
             raise files.FileError(_told_missing(missing[1], config), path) from None

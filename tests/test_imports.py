@@ -29,12 +29,13 @@ ALLOWED = {
     "layers": set(),
     "heads": {"energy"},
     "export": set(),
+    "loading": set(),
     "models": BELOW_MODELS,
     "callbacks": {"metrics", "models"},
     "runs": ALL | {""},
     "commands": {"audio", "datasets", "plotting", "runs", ""},
     "__main__": {"commands", ""},
-    "": ALL,
+    "": ALL | {"loading"},
 }
 TENSORFLOW = ("models/", "datasets/", "export.py", "metrics/", "layers/scan.py")
 TENSORFLOW_PROBABILITY = ("sampling.py",)

@@ -1,4 +1,4 @@
-"""What `SequenceModel.fit` adds to the callbacks it is given."""
+"""A callback that `SequenceModel.fit` adds, and the arguments of Keras that it refuses."""
 
 import math
 

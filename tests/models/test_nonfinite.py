@@ -145,7 +145,7 @@ def test_the_rule_for_gradients_that_are_not_finite_is_saved(nonfinite, tmp_path
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.nonfinite == loaded.get_compile_config()["nonfinite"] == nonfinite
     histories = [m.fit(frames, verbose=0).history for m in (model, loaded)]
-    assert histories[0] == histories[1]
+    assert str(histories[0]) == str(histories[1])  # NaN is not equal to itself
     for a, b in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
@@ -234,10 +234,11 @@ def test_a_skipped_step_adds_nothing_to_gradients_that_wait():
         model = made()
         steps = len(batches) if len(batches) > 1 else None
         optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=steps)
-        model.compile(optimizer, run_eagerly=True)
+        model.compile(optimizer, jit_compile=False)
         start = [w.numpy() for w in model.trainable_weights]
+        step = tf.function(model.train_step)  # as in `fit`; what is eager refuses NaN at once
         for batch in batches:
-            model.train_step((batch, None))
+            step((batch, None))
         ends.append([w.numpy() - s for w, s in zip(model.trainable_weights, start, strict=True)])
     assert np.any(ends[0][-1])
     for whole, first, last in zip(*ends, strict=True):
