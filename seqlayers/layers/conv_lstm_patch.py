@@ -181,8 +181,12 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
         y = ops.reshape(r, (-1, self.num_patches, R))
         if self.pool_size > 1:
             # These, and not the maximum over an axis, whose gradient takes ten times as long.
-            pool = {"max": ops.max_pool, "average": ops.average_pool}[self.pooling]
-            y = pool(y, self.pool_size, self.pool_size, self.padding, "channels_last")
+            size = (self.pool_size, self.pool_size, self.padding, "channels_last")
+            if self.pooling == "average":
+                y = ops.average_pool(y, *size)
+            else:  # on a CPU the largest of a pool that holds NaN is a number
+                lost = ops.max_pool(ops.cast(ops.isnan(y), y.dtype), *size) > 0
+                y = ops.where(lost, math.nan, ops.max_pool(y, *size))
         return ops.reshape(y, (*time, -1, self.num_pools * R))
 
     def get_config(self):

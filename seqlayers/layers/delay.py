@@ -46,6 +46,9 @@ class Delay(keras.layers.Layer):
     Returns:
         y, `(batch, time, units)`.
 
+    Raises:
+        ValueError: If the inputs do not have these axes, or are of other units than at first.
+
     Example:
         >>> Delay()(np.ones((1, 3, 1)))[0, :, 0]
         <tf.Tensor: shape=(3,), dtype=float32, numpy=array([0., 1., 1.], dtype=float32)>
@@ -55,8 +58,10 @@ class Delay(keras.layers.Layer):
         super().__init__(**kwargs)
         self.initializer = keras.initializers.get(initializer)
         self.supports_masking = True
+        self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape):
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
         self.first = self.add_weight(
             name="first", shape=(input_shape[-1],), initializer=self.initializer
         )

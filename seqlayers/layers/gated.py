@@ -11,7 +11,7 @@ from keras import ops
 
 from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.layers import documentation
-from seqlayers.layers.scan import scan
+from seqlayers.layers.scan import as_tensor, scan
 
 
 class GatedCell(keras.layers.SimpleRNNCell):
@@ -238,7 +238,7 @@ class ScannedRNN(keras.layers.RNN):
         can_scan = all(isinstance(cell, GatedCell) and cell.can_scan() for cell in cells)
         if self.unroll or not can_scan or keras.backend.backend() != "tensorflow":
             return super().inner_loop(sequences, initial_state, mask, training)
-        outputs = ops.swapaxes(sequences, 0, 1)
+        outputs = ops.swapaxes(as_tensor(sequences), 0, 1)
         mask = None if mask is None else ops.swapaxes(mask, 0, 1)
         if self.go_backwards:
             outputs = ops.flip(outputs, axis=0)
@@ -364,6 +364,7 @@ class GatedRNN(ScannedRNN):
                 f"weights. Received: inputs of shape {tuple(sequences_shape)}."
             )
         super().build(sequences_shape, initial_state_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if initial_state is not None:

@@ -124,6 +124,11 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
     return outputs, tuple(last)
 
 
+def as_tensor(x):
+    """Returns a tensor of a `tf.Variable`, which `keras.ops` cannot transpose; else `x` itself."""
+    return tf.convert_to_tensor(x)
+
+
 def _constants(tensors):
     return tuple(tf.stop_gradient(x) for x in tensors)
 

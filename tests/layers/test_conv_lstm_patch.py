@@ -398,3 +398,13 @@ def test_states_before_the_number_of_patches_is_known_are_refused():
     for layer in (ConvLSTMPatch(M, 4, 2), ConvLSTMPatchCell(M, 4, 2)):
         with pytest.raises(ValueError, match="number of patches.*`build` before"):
             layer.get_initial_state(2)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_nan_in_a_patch_is_nan_in_its_pool_alone(pooling):
+    cell = ConvLSTMPatchCell(1, patch_size=1, patch_stride=1, pool_size=2, pooling=pooling)
+    cell.build((None, 6))
+    rows = np.arange(6.0).reshape(6, 1)
+    expected = np.array(cell.pool(rows))
+    rows[3] = np.nan
+    np.testing.assert_array_equal(cell.pool(rows), np.where([0, 1, 0], np.nan, expected))

@@ -98,3 +98,9 @@ def test_a_mask_passes_through_and_is_used():
 
 def test_symbolic_shape_is_that_of_the_input():
     assert Delay()(keras.Input((None, 3))).shape == (None, None, 3)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 4, 5)])
+def test_other_axes_are_refused(shape):
+    with pytest.raises(ValueError, match="expected ndim=3"):
+        Delay()(np.ones(shape))

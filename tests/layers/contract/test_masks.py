@@ -72,3 +72,17 @@ def test_a_batch_without_any_frame_has_gradients_of_zero(name):
     _, gradients = results_and_gradients(layer, frames(), np.zeros((B, T), bool))
     for gradient in gradients:
         np.testing.assert_array_equal(gradient, np.zeros(gradient.shape))
+
+
+@all_layers
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_nan_reaches_its_own_row_from_its_frame_on_and_no_other(name, training):
+    layer = made(name, return_sequences=True)
+    x = frames()
+    expected = layer(x, training=training).numpy()
+    x[1, 2, 0] = np.nan
+    outputs = layer(x, training=training).numpy()
+    assert np.isnan(outputs[1, 2:]).any(axis=-1).all()
+    untouched = np.ones(outputs.shape[:2], bool)
+    untouched[1, 2:] = False
+    np.testing.assert_allclose(outputs[untouched], expected[untouched], atol=1e-6)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from layers.contract.members import N, T, all_layers, each_class, frames, made, sequential, train
 from layers.helpers import finite, flat, mask_of, results_and_gradients
 
@@ -38,3 +39,22 @@ def test_fitting_under_a_policy_leaves_weights_finite_and_moved(name, policy):
     train(model, frames(5, T, N))
     for weight, old in zip(flat(model.trainable_weights), before, strict=True):
         assert np.all(np.isfinite(weight)) and np.any(weight != old)
+
+
+@each_class
+def test_a_variable_is_an_input_with_a_gradient(name):
+    layer, x = made(name, return_sequences=True), frames()
+    gradients = []
+    for values in (tf.Variable(x), tf.constant(x)):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            total = tf.reduce_sum(layer(values) ** 2)
+        gradients.append(tape.gradient(total, values))
+    np.testing.assert_array_equal(*gradients)
+
+
+@each_class
+def test_another_number_of_features_is_refused_by_the_layer(name):
+    layer = made(name)
+    with pytest.raises(ValueError, match=f"{layer.name}.*axis.*{N}.*{N + 1}"):
+        layer(frames(2, T, N + 1))
