@@ -7,9 +7,10 @@ VENV = .venv
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
 
-# TensorFlow reads both as it is imported: keep XLA's buffers between calls, and log warnings at most.
+# TensorFlow reads both as it is imported: keep XLA's buffers between calls, and log no warnings. Without a GPU it
+# logs the missing one and slow compilations as errors; errors that stop it are exceptions, too.
 export TF_CPU_ALLOCATOR_USE_BFC ?= 1
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= $(if $(wildcard /dev/nvidia* /dev/kfd /dev/dxg),2,3)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help

@@ -5,6 +5,7 @@ Wrong input ends with one message and exit status 2, Ctrl-C with 130 and SIGTERM
 they need it, so that --help answers at once.
 """
 
+import glob
 import os
 
 import click
@@ -34,7 +35,10 @@ def cli():
       seqlayers generate runs/birds --wav sounds
     """
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps XLA's buffers between calls
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow's warnings are hidden, and without a GPU its errors: it reports the missing one, and
+    # slow compilations, as errors. What fails raises an exception all the same.
+    has_gpu = any(map(glob.glob, ("/dev/nvidia*", "/dev/kfd", "/dev/dxg")))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
 
 
 for command in (train, score, generate, export, segment, data, list_recipes):
