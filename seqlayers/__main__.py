@@ -35,7 +35,7 @@ def cli():
       seqlayers generate runs/birds --wav sounds
     """
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps XLA's buffers between calls
-    # TensorFlow's warnings are hidden, and without a GPU its errors: it reports the missing one, and
+    # Hides TensorFlow's warnings, and without a GPU its errors: it reports the missing GPU, and
     # slow compilations, as errors. What fails raises an exception all the same.
     has_gpu = any(map(glob.glob, ("/dev/nvidia*", "/dev/kfd", "/dev/dxg")))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
