@@ -192,12 +192,13 @@ def find(folder, suffixes):
     ]
 
 
-def write_atomically(path, data):
+def write_atomically(path, data, follow=True):
     """Writes bytes to a file, all of them or none.
 
     Args:
         path: Where to write. A file that is there is replaced.
         data: The bytes.
+        follow: As in `replacing`.
 
     Raises:
         OSError: If the disk is full or the file cannot be made; an older file at `path` is
@@ -206,7 +207,7 @@ def write_atomically(path, data):
     Example:
         >>> write_atomically("notes.bin", b"do re mi")
     """
-    with replacing(path) as temporary:
+    with replacing(path, follow) as temporary:
         temporary.write_bytes(data)
 
 

@@ -181,8 +181,7 @@ def envelope(samples, sample_rate, rules=DEFAULT):
         >>> envelope(np.ones(1000), 16000)[[0, 500]]
         array([0.5076923, 1.       ], dtype=float32)
     """
-    search = _search(sample_rate, rules)
-    return np.concatenate([*search.loudness([check_samples(samples, least=1)])])
+    return _envelope(_search(sample_rate, rules), samples)
 
 
 def segments(samples, sample_rate, rules=DEFAULT):
@@ -206,7 +205,8 @@ def segments(samples, sample_rate, rules=DEFAULT):
         >>> segments(samples, 16000).times.round(3)
         array([[0.493, 0.557]])
     """
-    a, search = envelope(samples, sample_rate, rules), _search(sample_rate, rules)
+    search = _search(sample_rate, rules)
+    a = _envelope(search, samples)
     return _found(search, lambda: [a], lambda q: np.percentile(a, q))
 
 
@@ -292,6 +292,10 @@ def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel="mean"):
         raise NoSegments(
             error.reason, path, (), error.suggested_threshold, error.suggested_level
         ) from None
+
+
+def _envelope(search, samples):
+    return np.concatenate([*search.loudness([check_samples(samples, least=1)])])
 
 
 def _search(sample_rate, rules):

@@ -117,8 +117,6 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
         for name, value in plain.items():
             if isinstance(value, float) and not math.isfinite(value):
                 plain[name] = None  # JSON has finite numbers alone
-        infinite = [name for name, value in plain.items() if value in (math.inf, -math.inf)]
-        plain |= dict.fromkeys(infinite)  # JSON has no infinity
         click.echo(json.dumps({"model": str(file), "data": name, **plain}))
     else:
         click.echo(f"{files.printable(file)} on {files.printable(name)}: {likelihood}")

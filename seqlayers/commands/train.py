@@ -175,21 +175,24 @@ def _end(out, config, options, history):
     if options != config["options"]:
         change_options(out, options)
     click.echo(f"{options['model']}, {len(history)} epochs done, in {out}: the run is finished.")
+    _report_epochs(history, options, best_row(history))
+    click.echo(f"Score it with: {shlex.join(['seqlayers', 'score', str(out)])}")
+
+
+def _report_epochs(history, options, best):
+    """Prints whether the run stopped early, and its best epoch, a row of the history or None."""
     if len(history) < options["epochs"]:
         click.echo(f"Stopped early: no better for {options['patience']} epochs.")
-    if best := best_row(history):
+    if best:
         click.echo(f"Best on the validation split: epoch {best['epoch']}")
-    click.echo(f"Score it with: {shlex.join(['seqlayers', 'score', str(out)])}")
 
 
 def _report(runs, out, model, history, options, data):
     """Prints whether the run stopped early, its likelihood on the test split, and its files."""
-    if len(history) < options["epochs"]:
-        click.echo(f"Stopped early: no better for {options['patience']} epochs.")
-    best = best_row(history)
-    if best and (out / folder.BEST).exists():
+    best = best_row(history) if (out / folder.BEST).exists() else None
+    if best:
         model, _ = runs.loading.load_model(out)
-        click.echo(f"Best on the validation split: epoch {best['epoch']}")
+    _report_epochs(history, options, best)
     split = next((s for s in ("test", "valid", "train") if data.splits[s]), None)
     likelihood = model.score(data.splits[split], bracket=model.head.kind == "estimate")
     click.echo(f"{split}: {likelihood}")

@@ -120,7 +120,8 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
     # Forward mode asks for the gradient at once. In a graph TensorFlow then takes the Jacobian of
     # every custom gradient for 0.
     if forward_mode and not tf.executing_eagerly():
-        return _unrolled(recurrence, rows, mask, *tf.nest.pack_sequence_as(structure, leaves))
+        weights, frames, states = tf.nest.pack_sequence_as(structure, leaves)
+        return _unrolled(recurrence, weights, rows, frames, states, mask)
     return outputs, tuple(last)
 
 
@@ -203,10 +204,7 @@ def _forward(recurrence, keep, jit_compile):
         kept = tuple(tf.TensorArray(states[0].dtype, num_steps) for _ in range(num_kept))
 
         def body(t, before, stacks, kept):
-            frame = tuple(x[t] for x in frames)
-            states, keeps = recurrence.step(weights, rows, frame, before)
-            if mask is not None:
-                states = _where(recurrence, mask[t], states, before)
+            states, keeps = _step(recurrence, weights, rows, frames, before, mask, t)
             stacks = tuple(a.write(t + 1, s) for a, s in zip(stacks, states, strict=False))
             kept = tuple(a.write(t, k) for a, k in zip(kept, keeps, strict=False))
             return t + 1, states, stacks, kept
@@ -281,7 +279,8 @@ def _compiled_second(recurrence):
 
 def _symbolic_second(recurrence, inputs, rows, mask, d_results, d_gradients):
     leaves = tf.nest.flatten(inputs)
-    results = tf.nest.flatten(_plain(recurrence, rows, mask, *inputs))
+    weights, frames, states = inputs
+    results = tf.nest.flatten(_plain(recurrence, weights, rows, frames, states, mask))
     d_leaves = tf.gradients(results, leaves, d_results, unconnected_gradients="zero")
     leaves += d_results
     return tf.gradients(d_leaves, leaves, d_gradients, unconnected_gradients="zero")
@@ -291,7 +290,7 @@ def _copied(argument):
     return None if argument is None else tf.nest.map_structure(tf.identity, argument)
 
 
-def _plain(recurrence, rows, mask, weights, frames, states):
+def _plain(recurrence, weights, rows, frames, states, mask):
     """Returns what `scan` returns, from a loop that XLA can differentiate twice.
 
     It cannot if there is more in an array than the loop writes, as in `_forward`.
@@ -300,14 +299,14 @@ def _plain(recurrence, rows, mask, weights, frames, states):
     outputs = tf.TensorArray(states[0].dtype, num_steps, element_shape=states[0].shape)
 
     def body(t, before, outputs):
-        states = _step(recurrence, rows, mask, weights, frames, before, t)
+        states, _ = _step(recurrence, weights, rows, frames, before, mask, t)
         return t + 1, states, outputs.write(t, states[0])
 
     _, states, outputs = _loop(num_steps, body, (0, states, outputs))
     return outputs.stack(), states
 
 
-def _unrolled(recurrence, rows, mask, weights, frames, states):
+def _unrolled(recurrence, weights, rows, frames, states, mask):
     """Returns what `scan` returns, from one copy of the step for each frame."""
     if frames[0].shape[0] is None:
         raise NotImplementedError(
@@ -317,14 +316,15 @@ def _unrolled(recurrence, rows, mask, weights, frames, states):
         )
     outputs = []
     for t in range(frames[0].shape[0]):
-        states = _step(recurrence, rows, mask, weights, frames, states, t)
+        states, _ = _step(recurrence, weights, rows, frames, states, mask, t)
         outputs.append(states[0])
     return tf.stack(outputs), states
 
 
-def _step(recurrence, rows, mask, weights, frames, before, t):
-    states, _ = recurrence.step(weights, rows, tuple(x[t] for x in frames), before)
-    return states if mask is None else _where(recurrence, mask[t], states, before)
+def _step(recurrence, weights, rows, frames, before, mask, t):
+    """Returns the states after frame t, those before it where it is masked, and what is kept."""
+    states, kept = recurrence.step(weights, rows, tuple(x[t] for x in frames), before)
+    return states if mask is None else _where(recurrence, mask[t], states, before), kept
 
 
 def _length(frames):

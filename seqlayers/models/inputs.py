@@ -31,7 +31,7 @@ def checked_sequences(head, x, mask=None, name="x"):
 def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
     """Returns a dataset of `frames` or `(frames, mask)`, from sequences or a user's own batches."""
     if not isinstance(x, OF_BATCHES):
-        batch_size = 32 if batch_size is None else batch_size
+        batch_size = rows_of_batch(batch_size)
         x = checked_sequences(head, x, mask, name)
         return batches(x, batch_size, shuffle=shuffle, **kwargs)
     if mask is not None or kwargs.get("max_steps") is not None:
@@ -47,6 +47,11 @@ def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
             return _of_py_dataset(head, x, name, shuffle, **kwargs)
         x = (x[number] for number in itertools.count())
     return _of_iterator(head, x, name)
+
+
+def rows_of_batch(batch_size):
+    """Returns the argument `batch_size`, checked; 32 if it is None, as in Keras."""
+    return 32 if batch_size is None else check_integer("batch_size", batch_size)
 
 
 def to_fit(
@@ -123,10 +128,7 @@ def _as_batch(head, batch, name):
     """Returns a checked batch of a user's own code as arrays `(frames, mask)`."""
     frames, mask = as_pair(batch)
     if isinstance(frames, tuple | dict):
-        raise ValueError(
-            f"`{name}` must give `frames` or `(frames, mask)`, the mask bool (batch, time). "
-            f"Received: a {type(batch).__name__} of {len(batch)}."
-        )
+        raise _not_a_pair(name, f"a {type(batch).__name__} of {len(batch)}")
     return padded(head, frames, mask, name)
 
 
@@ -165,10 +167,8 @@ def _checked_batch(head, batch, name):
         frames = frames.to_tensor(shape=(None, None, head.visible_units))
     _refuse_sparse(frames, name)
     if isinstance(frames, tuple | dict):
-        raise ValueError(
-            f"`{name}` must give `frames` or `(frames, mask)`, the mask bool (batch, time). "
-            f"Received: {', '.join(f'{p.dtype.name} {p.shape}' for p in tf.nest.flatten(batch))}."
-        )
+        parts = tf.nest.flatten(batch)
+        raise _not_a_pair(name, ", ".join(f"{part.dtype.name} {part.shape}" for part in parts))
     if len(frames.shape) != 3 or frames.shape[-1] != head.visible_units:
         raise ValueError(
             f"`{name}` must give frames (batch, time, {head.visible_units}). "
@@ -215,6 +215,13 @@ def as_pair(data):
     if isinstance(data, tuple) and len(data) == 1:
         return data[0], None
     return data, None
+
+
+def _not_a_pair(name, received):
+    return ValueError(
+        f"`{name}` must give `frames` or `(frames, mask)`, the mask bool (batch, time). "
+        f"Received: {received}."
+    )
 
 
 def _refuse_sparse(x, name):

@@ -17,7 +17,14 @@ from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
 from seqlayers.models.fitting import refuse, with_fitting
-from seqlayers.models.inputs import OF_BATCHES, as_dataset, as_pair, padded, to_fit
+from seqlayers.models.inputs import (
+    OF_BATCHES,
+    as_dataset,
+    as_pair,
+    padded,
+    rows_of_batch,
+    to_fit,
+)
 from seqlayers.models.likelihood import finite_likelihood, likelihood
 from seqlayers.models.memory import dropped, seed_dropout
 from seqlayers.models.nonfinite import (
@@ -291,7 +298,7 @@ class SequenceModel(ContextModel):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = keras.callbacks.CallbackList(callbacks, model=self)
         callbacks.on_test_begin()
-        nats = likelihood(self, x, mask, 32 if batch_size is None else batch_size).nats
+        nats = likelihood(self, x, mask, rows_of_batch(batch_size)).nats
         logs = {"loss": -nats, "log_likelihood": nats}
         callbacks.on_test_end(logs)
         return logs if return_dict else -nats
@@ -319,11 +326,8 @@ class SequenceModel(ContextModel):
         if isinstance(x, OF_BATCHES):
             return super().predict(as_dataset(self.head, x, mask, batch_size), **given)
         frames, keep = padded(self.head, x, mask)
-        batches = tf.data.Dataset.from_tensor_slices((frames, keep))
-        batches = batches.batch(
-            32 if batch_size is None else check_integer("batch_size", batch_size)
-        )
-        outputs = super().predict(batches, **given)
+        rows = tf.data.Dataset.from_tensor_slices((frames, keep))
+        outputs = super().predict(rows.batch(rows_of_batch(batch_size)), **given)
         if isinstance(x, list | tuple | tf.RaggedTensor):
             return [row[row_keep] for row, row_keep in zip(outputs, keep, strict=False)]
         return outputs

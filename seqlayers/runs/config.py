@@ -113,8 +113,7 @@ def change_options(folder, options):
 
 def _write(folder, config):
     text = json.dumps(config, indent=1) + "\n"
-    with files.replacing(Path(folder) / CONFIG, follow=False) as temporary:
-        temporary.write_bytes(text.encode())
+    files.write_atomically(Path(folder) / CONFIG, text.encode(), follow=False)
 
 
 def read_config(folder):

@@ -123,8 +123,7 @@ def claim(folder, resume=False, overwrite=False):
     with _locked(folder):
         check(folder, resume, overwrite)  # another process may have been here meanwhile
         if not resume and not _is_regular(folder / MARKER):
-            with files.replacing(folder / MARKER, follow=False) as temporary:
-                temporary.write_bytes(_MARK)
+            files.write_atomically(folder / MARKER, _MARK, follow=False)
         for name in os.listdir(folder):
             if files.is_temporary(name, (*_FILES, MARKER)):  # of a process killed writing it
                 os.unlink(folder / name)

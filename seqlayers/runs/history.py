@@ -57,8 +57,7 @@ def write_table(folder, history):
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(history)
-    with files.replacing(Path(folder) / TABLE, follow=False) as temporary:
-        temporary.write_bytes(text.getvalue().encode())
+    files.write_atomically(Path(folder) / TABLE, text.getvalue().encode(), follow=False)
 
 
 def has_rows(folder):
