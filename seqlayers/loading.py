@@ -1,15 +1,17 @@
 """Loading of `.keras` files, with errors that name the file and what is missing."""
 
+import contextlib
 import errno
 import json
 import os
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 
 from seqlayers import files
 
-_OF_THE_MACHINE = errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM
+_MEMBERS = ("config.json", "metadata.json")
 
 
 def load_model(path):
@@ -25,8 +27,8 @@ def load_model(path):
         A `keras.Model`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        PermissionError: If the file may not be read.
+        OSError: If there is no such file, it may not be read, or the disk or the memory does not
+            suffice.
         ValueError: A `seqlayers.files.FileError`, if `path` is a folder, the file is damaged or not
             a `.keras` file, or it holds a class that is not registered.
 
@@ -39,33 +41,99 @@ def load_model(path):
             "a model must be a whole .keras file. Received: a folder; name the file in it.", path
         )
     files.check_regular_file(path)
+    with opened(path):
+        pass  # a file that is not whole is refused before Keras is imported
+    return load(path)
+
+
+@contextlib.contextmanager
+def opened(path, kind=files.FileError):
+    """Lends the archive that a `.keras` file is, all of whose members are whole.
+
+    Args:
+        path: The file.
+        kind: `FileError` or a kind of it.
+
+    Yields:
+        A `zipfile.ZipFile`. What fails in the block is raised as a damaged file, too.
+
+    Raises:
+        FileError: If the file is damaged or no `.keras` file.
+        OSError: If it cannot be read, or the disk or the memory does not suffice.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise zipfile.BadZipFile(f"{damaged} in it is damaged")
-            config = archive.read("config.json")
-        import keras  # here, so that a file that cannot be read is refused at once
+            if (torn := archive.testzip()) is not None:
+                raise ValueError(f"{torn} in it is damaged")
+            for name in _MEMBERS:
+                archive.getinfo(name)
+            yield archive
+    except Exception as error:  # of `zipfile` and its parts come a dozen kinds
+        if _is_of_the_machine(error):
+            raise
+        raise _unreadable(path, error, kind) from error
 
+
+def load(path, kind=files.FileError):
+    """Returns the model in a `.keras` file that `opened` took.
+
+    Args:
+        path: The file.
+        kind: `FileError` or a kind of it.
+
+    Raises:
+        FileError: If Keras cannot read it, or it holds a class that is not registered.
+        OSError: If the disk or the memory does not suffice.
+    """
+    import keras  # here, so that a file that cannot be read is refused at once
+
+    try:
         return keras.saving.load_model(path)
-    except (FileNotFoundError, PermissionError):
-        raise
     except Exception as error:  # Keras raises a dozen kinds for damaged and foreign files
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) in _OF_THE_MACHINE:
+        if isinstance(error, OSError) and _is_of_the_machine(error):
+            raise OSError(
+                error.errno,
+                f"{error.strerror}. Keras may unpack a model to {_temporary_folder()}: free some "
+                "space there, or set TMPDIR to another folder",
+                str(path),
+            ) from error
+        if _is_of_the_machine(error):
             raise
         missing = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
         if missing:
-            raise files.FileError(_told_missing(missing[1], config), path) from None
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-        raise files.FileError(
-            f"a model must be a whole .keras file. Received: one that cannot be read ({reason}).",
-            path,
-        ) from error
+            raise kind(_told_missing(missing[1], path), path) from None
+        raise _unreadable(path, error, kind) from error
 
 
-def _told_missing(name, config):
+def _is_of_the_machine(error):
+    """Returns whether an error comes of the disk or of the memory, and not of a file's contents."""
+    if isinstance(error, OSError):  # h5py and zipfile raise OSError for damage, too
+        return error.errno not in (None, 0, errno.EINVAL)
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _unreadable(path, error, kind):
+    """Returns the error of a file that is damaged or no model."""
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return kind(
+        "a model must be a whole .keras file. Received: one that cannot be read "
+        f"({reason[:300].rstrip('.')}).",
+        path,
+    )
+
+
+def _temporary_folder():
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # none that can be written
+        return "the temporary folder"
+
+
+def _told_missing(name, path):
     """Returns what to do about a class or function that is not registered."""
-    entry = next((e for e in _entries(json.loads(config)) if e.get("class_name") == name), {})
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    entry = next((e for e in _entries(config) if e.get("class_name") == name), {})
     module, registered = entry.get("module"), entry.get("registered_name")
     where = f" of `{module}`" if module else ""
     where = where or (f", registered as `{registered}`" if registered else "")

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "seqlayers"
 # "" is `seqlayers/__init__.py`.
 GROUND = {"files", "checks", "masks", "registration", "sampling"}
 BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export"}
-ALL = BELOW_MODELS | {"models", "callbacks", "plotting"}
+ALL = BELOW_MODELS | {"loading", "models", "callbacks", "plotting"}
 ALLOWED = {
     "files": set(),
     "checks": set(),
@@ -35,7 +35,7 @@ ALLOWED = {
     "runs": ALL | {""},
     "commands": {"audio", "datasets", "plotting", "runs", ""},
     "__main__": {"commands", ""},
-    "": ALL | {"loading"},
+    "": ALL,
 }
 TENSORFLOW = ("models/", "datasets/", "export.py", "metrics/", "layers/scan.py")
 TENSORFLOW_PROBABILITY = ("sampling.py",)

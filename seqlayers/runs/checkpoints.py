@@ -5,20 +5,19 @@ versions added the history alone, as a member; Keras unpacks an archive of more 
 members to `$TMPDIR` each time it loads it. TensorFlow is not imported.
 """
 
-import errno
 import json
 import shlex
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqlayers import files
+from seqlayers import files, loading
 from seqlayers.runs import history as histories
 from seqlayers.runs.config import Identity, config_of
 from seqlayers.runs.folder import BEST, LAST, RunError
 from seqlayers.runs.options import arguments
 
-_METADATA, _MEMBERS = "metadata.json", ("config.json", "metadata.json")
+_METADATA = "metadata.json"
 _ENTRY = "seqlayers"
 _OLD_HISTORY = "seqlayers_history.json"
 
@@ -60,24 +59,15 @@ def read(path):
     """
     path = Path(path)
     files.check_regular_file(path, RunError)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if (torn := archive.testzip()) is not None:
-                raise ValueError(f"{torn} in it is damaged")
-            for name in _MEMBERS:
-                archive.getinfo(name)
-            entry = _member(archive, _METADATA).get(_ENTRY)
-            if entry is not None:
-                run, history = Identity.from_config(entry["run"]), entry["history"]
-            elif _OLD_HISTORY in archive.namelist():
-                run, history = None, _member(archive, _OLD_HISTORY, b'{"history": %s}')["history"]
-            else:
-                return Checkpoint(None, None)
-            return Checkpoint(run, histories.checked(history))
-    except Exception as error:  # of `zipfile` and its parts come a dozen kinds
-        if is_of_the_machine(error):
-            raise
-        raise unreadable(path, error) from error
+    with loading.opened(path, RunError) as archive:
+        entry = _member(archive, _METADATA).get(_ENTRY)
+        if entry is not None:
+            run, history = Identity.from_config(entry["run"]), entry["history"]
+        elif _OLD_HISTORY in archive.namelist():
+            run, history = None, _member(archive, _OLD_HISTORY, b'{"history": %s}')["history"]
+        else:
+            return Checkpoint(None, None)
+        return Checkpoint(run, histories.checked(history))
 
 
 def _member(archive, name, frame=b"%s"):
@@ -176,20 +166,3 @@ def refuse_other(file, difference):
             f"exchanged or edited. Received: a model trained with {difference}.",
             file,
         )
-
-
-def is_of_the_machine(error):
-    """Returns whether an error comes of the disk or of the memory, and not of a file's contents."""
-    if isinstance(error, OSError):  # h5py and zipfile raise OSError for damage, too
-        return error.errno not in (None, 0, errno.EINVAL)
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-
-
-def unreadable(path, error):
-    """Returns the error of a file that is damaged or no model."""
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return RunError(
-        "a model must be a whole .keras file. Received: one that cannot be read "
-        f"({reason[:300].rstrip('.')}).",
-        path,
-    )

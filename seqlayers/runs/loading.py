@@ -1,9 +1,6 @@
 """Models loaded from runs and from `.keras` files, and refused if they are of another run."""
 
-import tempfile
-
-import keras
-
+from seqlayers import loading
 from seqlayers.models import SequenceModel
 from seqlayers.runs import checkpoints
 from seqlayers.runs.building import build_model
@@ -25,19 +22,7 @@ def load_model(source):
         OSError: If the disk or the memory does not suffice.
     """
     checkpoint, file, config = checkpoints.check(source)
-    try:
-        model = keras.saving.load_model(file)
-    except Exception as error:  # Keras raises a dozen kinds for damaged and foreign files
-        if isinstance(error, OSError) and checkpoints.is_of_the_machine(error):
-            raise OSError(
-                error.errno,
-                f"{error.strerror}. Keras may unpack a model to {_temporary_folder()}: free some "
-                "space there, or set TMPDIR to another folder",
-                str(file),
-            ) from error
-        if checkpoints.is_of_the_machine(error):
-            raise
-        raise checkpoints.unreadable(file, error) from error
+    model = loading.load(file, RunError)
     if not isinstance(model, SequenceModel):
         raise RunError(
             f"the model must be a `SequenceModel`. Received: a `{type(model).__name__}`.", file
@@ -45,13 +30,6 @@ def load_model(source):
     if config is not None and checkpoint.run is None and file.name in (BEST, LAST):
         checkpoints.refuse_other(file, _difference(model, config["options"]))
     return model, file
-
-
-def _temporary_folder():
-    try:
-        return tempfile.gettempdir()
-    except OSError:  # none that can be written
-        return "the temporary folder"
 
 
 def _difference(model, options):
