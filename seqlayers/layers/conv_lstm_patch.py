@@ -186,7 +186,8 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
                 y = ops.average_pool(y, *size)
             else:  # on a CPU the largest of a pool that holds NaN is a number
                 lost = ops.max_pool(ops.cast(ops.isnan(y), y.dtype), *size) > 0
-                y = ops.where(lost, math.nan, ops.max_pool(y, *size))
+                # Added, so that the gradient passes.
+                y = ops.max_pool(y, *size) + ops.where(lost, ops.cast(math.nan, y.dtype), 0)
         return ops.reshape(y, (*time, -1, self.num_pools * R))
 
     def get_config(self):

@@ -67,7 +67,7 @@ class Delay(keras.layers.Layer):
         )
 
     def call(self, inputs, mask=None):
-        return delay(inputs, self.first, mask)
+        return delay(ops.cast(inputs, self.compute_dtype), self.first, mask)
 
     def compute_output_shape(self, input_shape):
         return input_shape

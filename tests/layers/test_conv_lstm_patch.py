@@ -407,4 +407,11 @@ def test_nan_in_a_patch_is_nan_in_its_pool_alone(pooling):
     rows = np.arange(6.0).reshape(6, 1)
     expected = np.array(cell.pool(rows))
     rows[3] = np.nan
-    np.testing.assert_array_equal(cell.pool(rows), np.where([0, 1, 0], np.nan, expected))
+    rows = tf.constant(rows)
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        pools = cell.pool(rows)
+        total = tf.reduce_sum(pools**2)
+    np.testing.assert_array_equal(pools, np.where([0, 1, 0], np.nan, expected))
+    lost = np.isnan(tape.gradient(total, rows)[:, 0])
+    assert lost[2:4].any() and not lost[:2].any() and not lost[4:].any()

@@ -104,3 +104,9 @@ def test_symbolic_shape_is_that_of_the_input():
 def test_other_axes_are_refused(shape):
     with pytest.raises(ValueError, match="expected ndim=3"):
         Delay()(np.ones(shape))
+
+
+def test_integers_become_floats_and_keep_the_first_step():
+    layer = Delay(initializer=keras.initializers.Constant(0.5))
+    y = layer(np.ones((1, 3, 2), "int32"))
+    np.testing.assert_array_equal(y[0, :, 0], [0.5, 1, 1])
