@@ -1,8 +1,8 @@
 """The command line: `seqlayers`, or `python -m seqlayers`.
 
-Wrong input ends with one message and exit status 2, Ctrl-C with 130 and SIGTERM with 143; only
---debug shows a traceback. The commands are in `seqlayers.commands`. They import TensorFlow when
-they need it, so that --help answers at once.
+Wrong input ends with one message and exit status 2, a score that has not converged with 3, Ctrl-C
+with 130 and SIGTERM with 143; only --debug shows a traceback. The commands are in
+`seqlayers.commands`. They import TensorFlow when they need it, so that --help answers at once.
 """
 
 import glob

@@ -52,7 +52,8 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     The line has the kind of the number (exact, an estimate, a lower bound, or not converged: no
     estimate), how it is averaged, and over how many frames. An estimate by annealing is a little
     too high on average; --bracket adds one that is too low on average, and the truth lies between
-    them. Frames of recordings are made and normalised as those of the run.
+    them. Where it has not converged, the exit status is 3. Frames of recordings are made and
+    normalised as those of the run.
 
     \b
     Examples:
