@@ -160,7 +160,7 @@ def batches(
     """
     augment = None
     if transpose is not None:
-        low, high = _check_range(transpose)
+        low, high = _check_range("`transpose`", transpose)
         augment = functools.partial(_transpose, low, high)
     return batching.batches(
         _check_rolls(rolls, "rolls"),
@@ -186,14 +186,17 @@ def random_transpose(roll, low, high, rng):
         transposed.
 
     Raises:
-        ValueError: If `roll` is not a piano-roll, or `low` and `high` are not integers in order.
+        ValueError: If `roll` is not a piano-roll, `low` and `high` are not integers in order, or
+            `rng` is no generator.
 
     Example:
         >>> roll = np.eye(88, dtype="uint8")[[39, 43, 46]]  # C, E, G
         >>> random_transpose(roll, 2, 2, np.random.default_rng(0)).argmax(axis=1)
         array([41, 45, 48])
     """
-    low, high = _check_range((low, high))
+    low, high = _check_range("`low` and `high`", (low, high))
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"`rng` must be a `numpy.random.Generator`. Received: rng={rng!r}.")
     return _transpose(low, high, check_roll(roll), rng)
 
 
@@ -272,7 +275,7 @@ def _counts(rolls):
     return sum(roll.sum(axis=0, dtype="int64") for roll in rolls), sum(map(len, rolls))
 
 
-def _check_range(transpose):
+def _check_range(names, transpose):
     try:
         low, high = (check_integer("transpose", end, -NUM_KEYS, NUM_KEYS) for end in transpose)
         if low <= high:
@@ -280,8 +283,8 @@ def _check_range(transpose):
     except (TypeError, ValueError):
         pass
     raise ValueError(
-        "The range of transposition must be two integers, the smaller first, of at most "
-        f"{NUM_KEYS} semitones. Received: {transpose!r}."
+        f"{names} must be two integers, the smaller first, of at most {NUM_KEYS} semitones: the "
+        f"range of transposition. Received: {transpose!r}."
     )
 
 

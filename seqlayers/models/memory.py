@@ -11,11 +11,16 @@ def as_memory(memory):
     """Returns the recurrent layer of a layer, a cell or a list of cells; None for None."""
     if memory is None:
         return None
+    if isinstance(memory, list | tuple) and not memory:
+        raise ValueError(
+            "`memory` must be a list of at least one cell, or None for the head alone. Received: "
+            "an empty list."
+        )
     memory = scanned(memory)
     if isinstance(memory, list | tuple) or (
         not isinstance(memory, keras.layers.RNN) and hasattr(memory, "state_size")
     ):
-        cell = memory[0] if isinstance(memory, list | tuple) and memory else memory
+        cell = memory[0] if isinstance(memory, list | tuple) else memory
         policy = getattr(cell, "dtype_policy", None)
         memory = keras.layers.RNN(memory, return_sequences=True, dtype=policy)
     if not isinstance(memory, keras.layers.RNN):

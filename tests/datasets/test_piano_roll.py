@@ -120,8 +120,15 @@ def test_batches_transpose_each_piece_anew_each_epoch(jsb):
 
 @pytest.mark.parametrize("transpose", [3, (6, -5), (-5, 6.0), (0, 1, 2), (False, True), (0, 89)])
 def test_a_wrong_range_of_transposition_is_refused(jsb, transpose):
-    with pytest.raises(ValueError, match="two integers"):
+    with pytest.raises(ValueError, match="`transpose` must be two integers"):
         piano_roll.batches(jsb.train[:2], transpose=transpose)
+
+
+def test_wrong_arguments_of_random_transpose_are_named(jsb, rng):
+    with pytest.raises(ValueError, match="`low` and `high` must be two integers"):
+        piano_roll.random_transpose(jsb.train[0], 6, -5, rng)
+    with pytest.raises(ValueError, match="`rng` must be a `numpy.random.Generator`.*3"):
+        piano_roll.random_transpose(jsb.train[0], -5, 6, rng=3)
 
 
 def test_what_is_no_roll_is_refused():
