@@ -86,10 +86,8 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
             _, _, stacks, keeps = (None, None, *kept) if kept else forward(keep=True)
             d_shards = shard((), (tf.stop_gradient(d_outputs),), _constants(d_last), None)
             gradients = [
-                _backward(recurrence, jit_compile)(
-                    weights, part_rows, part_frames, stack, keep, part_mask, d_out, d_states
-                )
-                for (part_rows, part_frames, _, part_mask), stack, keep, (
+                _backward(recurrence, jit_compile)(weights, *part, stack, keep, d_out, d_states)
+                for part, stack, keep, (
                     _,
                     (d_out,),
                     d_states,
@@ -188,41 +186,52 @@ def _join(recurrence, frames, states):
 
 @functools.lru_cache(maxsize=64)
 def _forward(recurrence, keep, jit_compile):
-    """Returns a compiled function that returns outputs and last states.
+    return _compiled(functools.partial(_all_steps, recurrence, keep), jit_compile)
 
-    With `keep` it also returns what the backward pass needs: all states, those before the first
-    frame included, and what each step keeps.
+
+def _all_steps(recurrence, keep, weights, rows, frames, states, mask):
+    """Returns outputs and last states.
+
+    With `keep` it also returns what the backward pass needs: the states after each frame, and what
+    each step keeps.
     """
+    num_steps = _length(frames[0])
+    # Element t is written in step t: converters to other runtimes know no other loop.
+    first = states if keep else states[:1]
+    stacks = tuple(tf.TensorArray(s.dtype, num_steps, element_shape=s.shape) for s in first)
+    num_kept = recurrence.num_kept if keep else 0
+    kept = tuple(tf.TensorArray(states[0].dtype, num_steps) for _ in range(num_kept))
 
-    def forward(weights, rows, frames, states, mask):
-        num_steps = _length(frames[0])
-        stacks = tuple(
-            tf.TensorArray(s.dtype, num_steps + 1, element_shape=s.shape).write(0, s)
-            for s in (states if keep else states[:1])
-        )
-        num_kept = recurrence.num_kept if keep else 0
-        kept = tuple(tf.TensorArray(states[0].dtype, num_steps) for _ in range(num_kept))
+    def body(t, before, stacks, kept):
+        states, keeps = _step(recurrence, weights, rows, frames, before, mask, t)
+        stacks = tuple(a.write(t, s) for a, s in zip(stacks, states, strict=False))
+        kept = tuple(a.write(t, k) for a, k in zip(kept, keeps, strict=False))
+        return t + 1, states, stacks, kept
 
-        def body(t, before, stacks, kept):
-            states, keeps = _step(recurrence, weights, rows, frames, before, mask, t)
-            stacks = tuple(a.write(t + 1, s) for a, s in zip(stacks, states, strict=False))
-            kept = tuple(a.write(t, k) for a, k in zip(kept, keeps, strict=False))
-            return t + 1, states, stacks, kept
+    _, states, stacks, kept = _loop(num_steps, body, (0, states, stacks, kept))
+    stacks = tuple(_stacked(a, num_steps, s) for a, s in zip(stacks, first, strict=True))
+    if not keep:
+        return stacks[0], states
+    return stacks[0], states, stacks, tuple(a.stack() for a in kept)
 
-        _, states, stacks, kept = _loop(num_steps, body, (0, states, stacks, kept))
-        stacks = tuple(a.stack() for a in stacks)
-        if not keep:
-            return stacks[0][1:], states
-        return stacks[0][1:], states, stacks, tuple(a.stack() for a in kept)
 
-    return _compiled(forward, jit_compile)
+def _stacked(array, num_steps, like):
+    """Returns an array as a tensor. In a graph there may be no steps, which `stack` refuses."""
+    if tf.executing_eagerly():  # where functions are to run eagerly
+        return array.stack()
+    stack = tf.raw_ops.TensorListStack(
+        input_handle=array.flow, element_shape=tf.shape(like), element_dtype=like.dtype
+    )
+    known = num_steps if isinstance(num_steps, int) else None
+    stack.set_shape([known, *like.shape])
+    return stack
 
 
 @functools.lru_cache(maxsize=64)
 def _backward(recurrence, jit_compile):
     """Returns a compiled function of the gradients of weights, frames and first states."""
 
-    def backward(weights, rows, frames, stacks, kept, mask, d_outputs, d_states):
+    def backward(weights, rows, frames, states, mask, stacks, kept, d_outputs, d_states):
         num_steps = _length(d_outputs)
         arrays = tuple(
             tf.TensorArray(d_outputs.dtype, num_steps)
@@ -231,6 +240,11 @@ def _backward(recurrence, jit_compile):
 
         def body(steps_done, d_after, arrays):
             t = num_steps - 1 - steps_done
+            # Not read from a longer stack that begins with the first states: it would be a copy.
+            before = tuple(
+                tf.where(t > 0, s[tf.maximum(t - 1, 0)], first)
+                for s, first in zip(stacks, states, strict=True)
+            )
             d_after = (d_after[0] + d_outputs[t], *d_after[1:])
             d_here, d_past = d_after, None
             if mask is not None:
@@ -241,8 +255,8 @@ def _backward(recurrence, jit_compile):
                 weights,
                 rows,
                 tuple(x[t] for x in frames),
+                before,
                 tuple(s[t] for s in stacks),
-                tuple(s[t + 1] for s in stacks),
                 tuple(k[t] for k in kept),
                 d_here,
             )
@@ -254,8 +268,12 @@ def _backward(recurrence, jit_compile):
         _, d_states, arrays = _loop(num_steps, body, (0, d_states, arrays))
         arrays = tuple(a.stack() for a in arrays)
         d_frames, extra = arrays[: len(frames)], arrays[len(frames) :]
-        before, after = tuple(s[:-1] for s in stacks), tuple(s[1:] for s in stacks)
-        d_weights = recurrence.weight_gradients(weights, rows, before, after, kept, d_frames, extra)
+        before = tuple(
+            tf.concat([first[None], s[:-1]], 0) for s, first in zip(stacks, states, strict=True)
+        )
+        d_weights = recurrence.weight_gradients(
+            weights, rows, before, stacks, kept, d_frames, extra
+        )
         return d_weights, d_frames, d_states
 
     return _compiled(backward, jit_compile)
@@ -269,18 +287,19 @@ def _second(recurrence, *arguments):
     """
     if not tf.executing_eagerly():
         return _symbolic_second(recurrence, *map(_copied, arguments))
-    return _compiled_second(recurrence).get_concrete_function(*arguments)(*arguments)
+    return _graph_of_second(recurrence).get_concrete_function(*arguments)(*arguments)
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_second(recurrence):
-    return _compiled(functools.partial(_symbolic_second, recurrence), False)
+def _graph_of_second(recurrence):
+    symbolic = functools.partial(_symbolic_second, recurrence)
+    return tf.function(symbolic, autograph=False, reduce_retracing=True)
 
 
 def _symbolic_second(recurrence, inputs, rows, mask, d_results, d_gradients):
     leaves = tf.nest.flatten(inputs)
     weights, frames, states = inputs
-    results = tf.nest.flatten(_plain(recurrence, weights, rows, frames, states, mask))
+    results = tf.nest.flatten(_all_steps(recurrence, False, weights, rows, frames, states, mask))
     d_leaves = tf.gradients(results, leaves, d_results, unconnected_gradients="zero")
     leaves += d_results
     return tf.gradients(d_leaves, leaves, d_gradients, unconnected_gradients="zero")
@@ -288,22 +307,6 @@ def _symbolic_second(recurrence, inputs, rows, mask, d_results, d_gradients):
 
 def _copied(argument):
     return None if argument is None else tf.nest.map_structure(tf.identity, argument)
-
-
-def _plain(recurrence, weights, rows, frames, states, mask):
-    """Returns what `scan` returns, from a loop that XLA can differentiate twice.
-
-    It cannot if there is more in an array than the loop writes, as in `_forward`.
-    """
-    num_steps = _length(frames[0])
-    outputs = tf.TensorArray(states[0].dtype, num_steps, element_shape=states[0].shape)
-
-    def body(t, before, outputs):
-        states, _ = _step(recurrence, weights, rows, frames, before, mask, t)
-        return t + 1, states, outputs.write(t, states[0])
-
-    _, states, outputs = _loop(num_steps, body, (0, states, outputs))
-    return outputs.stack(), states
 
 
 def _unrolled(recurrence, weights, rows, frames, states, mask):
@@ -333,9 +336,17 @@ def _length(frames):
 
 
 def _compiled(function, jit_compile):
-    return tf.function(
+    """Returns `function` compiled, by XLA or as a graph.
+
+    Within a graph that is not for XLA its operations become those of that graph: converters to
+    other runtimes cannot read a function that two layers call.
+    """
+    graph = tf.function(
         function, jit_compile=jit_compile or None, autograph=False, reduce_retracing=True
     )
+    if jit_compile:
+        return graph
+    return lambda *arguments: (graph if tf.executing_eagerly() else function)(*arguments)
 
 
 def _loop(num_steps, body, variables):
