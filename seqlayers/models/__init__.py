@@ -1,6 +1,7 @@
 """Models of sequences: Keras models that fit, score, generate, step and export."""
 
 from seqlayers.models.contexts import State
+from seqlayers.models.distributed import DistributedModel
 from seqlayers.models.embedding import encode_segments
 from seqlayers.models.generation import stream_frames
 from seqlayers.models.rnn_dbn import RNNDBN
@@ -15,6 +16,7 @@ __all__ = [
     "RNNRBM",
     "RTRBM",
     "TRBM",
+    "DistributedModel",
     "LSTBMModel",
     "SequenceModel",
     "State",

@@ -18,6 +18,7 @@ from seqlayers.checks import check_integer
 from seqlayers.heads import Head
 from seqlayers.layers.delay import delay
 from seqlayers.masks import without_masked
+from seqlayers.models.distributed import Distributed
 from seqlayers.models.memory import all_outputs, as_memory, first_states, next_states
 
 
@@ -28,7 +29,7 @@ class State(NamedTuple):
     memory: Any  # states of the memory's cells
 
 
-class ContextModel(keras.Model):
+class ContextModel(Distributed, keras.Model):
     """A memory and a head in one Keras model: their weights, contexts, states and config.
 
     A subclass calls `build` at the end of its `__init__`, once it has made its metrics.

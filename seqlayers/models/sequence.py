@@ -6,6 +6,8 @@ The contexts are those of `seqlayers.models.contexts`. Without a memory there ar
 are independent.
 """
 
+from pathlib import Path
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -16,6 +18,7 @@ from seqlayers.layers.scan import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
+from seqlayers.models.distributed import is_chief
 from seqlayers.models.fitting import refuse, with_fitting
 from seqlayers.models.inputs import (
     OF_BATCHES,
@@ -546,6 +549,8 @@ class SequenceModel(ContextModel):
     def export(self, path, format="tf_saved_model", max_steps=MAX_STEPS):
         """Writes a SavedModel that is served without this package, see `seqlayers.export`.
 
+        With many workers, the chief alone writes.
+
         Args:
             path: Folder to make, by convention `<name>/<version>`; it must not exist yet.
             format: `"tf_saved_model"`, the only format that has endpoints.
@@ -563,7 +568,7 @@ class SequenceModel(ContextModel):
                 '`format` must be "tf_saved_model": the endpoints draw, loop and carry states, '
                 f"which Keras's other formats cannot hold. Received: format={format!r}."
             )
-        return export(self, path, max_steps)
+        return export(self, path, max_steps) if is_chief(self.distribute_strategy) else Path(path)
 
     def _check_code(self):
         if not self.head.has_code:

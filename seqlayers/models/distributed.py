@@ -1,0 +1,139 @@
+"""Keras models under `tf.distribute`: on several devices, and with workers on many machines.
+
+A model is made and compiled inside `strategy.scope()`. Each batch is split between the replicas;
+each computes its share of the gradient, and the sum is that of the whole batch on one device. A
+worker is one process; the first worker, the chief, writes the files.
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+_MEANS = ("sum_over_batch_size", "mean")  # reductions that Keras divides by the number of replicas
+
+
+class Distributed:
+    """Keras's training loop for any strategy: a base class to be named before `keras.Model`.
+
+    Before training Keras takes the mean over replicas of the first batch, to build a model of its
+    shape. Replicas may have batches of different shapes, or of bools, which have no mean. With many
+    workers it also reduces each metric of a step along an axis that a scalar does not have. The
+    methods that are replaced are private; tests/models/test_distributed.py fails if they change.
+    """
+
+    def save(self, *args, **kwargs):
+        """Saves the model as `keras.Model.save`; with many workers, the chief alone writes."""
+        if is_chief(self.distribute_strategy):
+            super().save(*args, **kwargs)
+
+    def save_weights(self, *args, **kwargs):
+        """Saves the weights as `keras.Model.save_weights`; see `save`."""
+        if is_chief(self.distribute_strategy):
+            super().save_weights(*args, **kwargs)
+
+    def export(self, *args, **kwargs):
+        """Exports the model as `keras.Model.export`; see `save`."""
+        if is_chief(self.distribute_strategy):
+            super().export(*args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        parts = [*self._flatten_layers(), self._compile_loss, self._compile_metrics, self.optimizer]
+        if self._distribute_strategy is None or all(part is None or part.built for part in parts):
+            return
+        if iterator is not None:
+            _, _, batches = next(iter(iterator))
+            data_batch = keras.tree.map_structure(_of_first_replica, next(batches))
+        with self._distribute_strategy.scope():
+            self._symbolic_build(data_batch=data_batch)
+
+    def _make_function(self, step_function):
+        if not has_many_workers(self.distribute_strategy):
+            return super()._make_function(step_function)
+
+        def step(data):
+            logs = step_function(data)
+            return keras.tree.map_structure(lambda value: ops.expand_dims(value, 0), logs)
+
+        return super()._make_function(step)
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class DistributedModel(Distributed, keras.Model):
+    """A `keras.Model` that trains under a strategy as on one device, whatever the batches.
+
+    Keras gives each replica the same weight in the loss. If their shares of a batch differ in
+    rows, as those of a short last batch do, or in unmasked steps, that is not the loss of the
+    batch. Here each replica counts by its rows, or by the unmasked steps of its outputs.
+
+    Args:
+        *args, **kwargs: Those of `keras.Model`: `inputs` and `outputs` of a functional graph, or
+            nothing in a subclass with a `call` of its own.
+
+    Example:
+        >>> with tf.distribute.MirroredStrategy().scope():
+        ...     inputs = keras.Input((None, 40))
+        ...     outputs = keras.layers.Dense(10)(SFM(32, num_frequencies=4)(inputs))
+        ...     model = DistributedModel(inputs, outputs)
+        ...     model.compile("adam", "mse")
+    """
+
+    def compile(self, *args, **kwargs):
+        """Configures training, as `keras.Model.compile`."""
+        super().compile(*args, **kwargs)
+        # Not an attribute that Keras tracks: like the metric it replaces, `metrics` lists it once.
+        vars(self)["_loss_tracker"] = _MeanOfShares(name=self._loss_tracker.name)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the share of this replica in the loss of the whole batch."""
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1 or self._compile_loss is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = self._compile_loss(y, y_pred, sample_weight)
+        reductions = {
+            getattr(part, "reduction", _MEANS[0]) for part in keras.tree.flatten(self.loss)
+        }
+        if reductions <= {*_MEANS}:
+            size = ops.cast(_size(y_pred), loss.dtype)
+            mean_size = context.all_reduce(tf.distribute.ReduceOp.MEAN, size)
+            # A replica without a row has no loss, which may be NaN.
+            loss = ops.where(size > 0, loss, 0) * size / mean_size
+        return ops.sum([loss, *map(self._aggregate_additional_loss, self.losses)])
+
+
+class _MeanOfShares(keras.metrics.Mean):
+    """The mean of the losses of batches, of which each replica has a share."""
+
+    def update_state(self, values, sample_weight=None):
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            given = [values, ops.cast(sample_weight, values.dtype)]
+            values, sample_weight = context.all_reduce(tf.distribute.ReduceOp.MEAN, given)
+        return super().update_state(values, sample_weight)
+
+
+def _size(outputs):
+    """Returns how many unmasked steps outputs have; without a mask, how many rows."""
+    output = keras.tree.flatten(outputs)[0]
+    mask = getattr(output, "_keras_mask", None)  # Keras's losses look there, too
+    return ops.shape(output)[0] if mask is None else ops.sum(ops.cast(mask, "int32"))
+
+
+def has_many_workers(strategy):
+    """Returns whether a strategy runs in more than one process."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return False
+    return strategy.extended._in_multi_worker_mode()
+
+
+def is_chief(strategy):
+    """Returns whether this process is the one of a strategy that writes files."""
+    return not has_many_workers(strategy) or strategy.extended.should_checkpoint
+
+
+def _of_first_replica(value):
+    return value.values[0] if isinstance(value, tf.distribute.DistributedValues) else value
