@@ -6,6 +6,9 @@ PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 p
 VENV = .venv
 BIN = $(VENV)/bin
 PYTEST_ARGS ?=
+# Set by targets that run the tests in another environment: the file of versions to install, and which tests.
+CONSTRAINTS =
+TESTS =
 
 # TensorFlow reads both as it is imported: keep XLA's buffers between calls, and log no warnings. Without a GPU it
 # logs the missing one and slow compilations as errors; errors that stop it are exceptions, too.
@@ -15,17 +18,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test faults check format bench clean distclean FORCE
+.PHONY: help demo test test-oldest test-newest faults check format bench clean distclean FORCE
 
 help:
 	@echo 'make demo       train an RNN-RBM on music and write what it plays to runs/demo'
 	@echo 'make test       run the tests            (PYTEST_ARGS="-m \"not slow\" -k rbm")'
+	@echo 'make test-oldest  the contracts alone, with python3.11 and the lowest versions that setup.cfg allows'
+	@echo 'make test-newest  the same tests with python3.13'
 	@echo 'make faults     try damaged files, full disks and killed processes, for hours (PYTEST_ARGS="-k readers")'
 	@echo 'make check      formatter, linter and type checker; changes nothing'
 	@echo 'make format     apply the formatter and the fixes the linter is sure of'
 	@echo 'make bench      time layers and samplers (installs torch and scikit-learn)'
 	@echo 'make clean      remove caches and build files'
-	@echo 'make distclean  the same and $(VENV); runs/ is yours and stays'
+	@echo 'make distclean  the same, $(VENV) and $(OTHERS); runs/ is yours and stays'
 	@echo
 	@echo 'Each installs what it needs into $(VENV) first. Another Python: make test PYTHON=python3.12'
 
@@ -35,7 +40,24 @@ demo: $(VENV)/.plot
 # Each test file runs in one process: its tests share what is slow to make. tests/conftest.py has the order. Four
 # processes on two cores, as each keeps what XLA compiled and so grows: with two or three some would pass 3 GB.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS) $(PYTEST_ARGS)
+
+# Other environments: the same rules with another folder, in which Python and what is installed differ. A PYTHON that
+# was asked for is taken here, too.
+OTHERS = .venv-oldest .venv-newest
+other_python = $(if $(filter file,$(origin PYTHON)),$(1),$(PYTHON))
+
+# What each member of a folder promises, what files hold and what leaves the process: where versions of Keras and
+# TensorFlow differ, it shows there.
+CONTRACTS = tests/layers/contract tests/heads/test_contract.py tests/models/test_contract.py tests/runs \
+    $(foreach name,export goldens imports loading package registration sampling,tests/test_$(name).py)
+
+test-oldest:
+	$(MAKE) test VENV=.venv-oldest PYTHON=$(call other_python,python3.11) \
+	    CONSTRAINTS=tests/oldest.txt TESTS='$(CONTRACTS)'
+
+test-newest:
+	$(MAKE) test VENV=.venv-newest PYTHON=$(call other_python,python3.13)
 
 # The suites that `make test` runs with few tries, with many. One after the other: some measure memory and time.
 faults: $(VENV)/.test
@@ -55,16 +77,16 @@ bench: $(VENV)/.bench
 
 clean:
 	rm -rf build dist *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
-	find . -path './$(VENV)' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(OTHERS)
 
 # One stamp for each extra that is installed. `dev` holds `test`, which holds `plot`.
 # .installing outlives only an installation that was killed.
-$(VENV)/.plot $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml
+$(VENV)/.plot $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml $(CONSTRAINTS)
 	@touch $(VENV)/.installing
-	$(BIN)/python -m pip install --quiet --editable '.[$*]' || { rm -f $(VENV)/.installing; exit 1; }
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %) --editable '.[$*]' || { rm -f $(VENV)/.installing; exit 1; }
 	@rm -f $(VENV)/.installing
 	@case $* in dev) touch $(VENV)/.plot $(VENV)/.test ;; test) touch $(VENV)/.plot ;; esac
 	@touch $@

@@ -1,6 +1,7 @@
 """The wheel holds all files, and the code in README and docs/ runs."""
 
 import ast
+import configparser
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -67,6 +69,30 @@ def test_version_is_said_alike_everywhere(wheel):
     assert f'__version__ = "{version}"' in (ROOT / "seqlayers" / "__init__.py").read_text("utf-8")
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\n## [{version}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def requirements(setup, extra=None):
+    """What setup.cfg asks for, for an extra if one is named, with what the extras in it hold."""
+    extras = setup["options.extras_require"]
+    lines = extras[extra] if extra else setup["options"]["install_requires"]
+    for requirement in map(Requirement, lines.strip().splitlines()):
+        if requirement.name == "seqlayers":
+            for name in requirement.extras:
+                yield from requirements(setup, name)
+        else:
+            yield requirement
+
+
+def test_the_oldest_versions_are_the_lower_bounds_of_setup_cfg():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    bounds = set()
+    for requirement in [*requirements(setup), *requirements(setup, "test")]:
+        (lowest,) = (part.version for part in requirement.specifier if part.operator == ">=")
+        bounds.add(f"{requirement.name}=={lowest}")
+    lines = (ROOT / "tests" / "oldest.txt").read_text("utf-8").splitlines()
+    oldest = [line for line in lines if not line.startswith("#")]
+    assert sorted(oldest) == sorted(bounds)
 
 
 def python_blocks(page):

@@ -12,8 +12,6 @@ Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Mod
 Dependencies Using a RNN-DBN, ICANN 2014, section 2.
 """
 
-import functools
-
 import keras
 from keras import ops
 
@@ -22,6 +20,16 @@ from seqlayers.checks import check_integer, check_number
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.heads.annealed import AnnealedHead
 from seqlayers.heads.head import FrameLogProb
+
+
+class _Within(keras.constraints.Constraint):
+    """Clips a weight to a range."""
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def __call__(self, value):
+        return ops.clip(value, self.low, self.high)
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -134,7 +142,7 @@ class ConditionalRBM(AnnealedHead):
                 name=name,
                 shape=(V,),
                 initializer="zeros",
-                constraint=functools.partial(ops.clip, x_min=low, x_max=high),
+                constraint=_Within(low, high),
             )
             setattr(self, name, weight)
         state = {"initializer": "zeros", "trainable": False}
