@@ -72,7 +72,7 @@ def test_version_is_said_alike_everywhere(wheel):
 
 
 def requirements(setup, extra=None):
-    """What setup.cfg asks for, for an extra if one is named, with what the extras in it hold."""
+    """Yields what setup.cfg requires, alone or for an extra, with the extras within it."""
     extras = setup["options.extras_require"]
     lines = extras[extra] if extra else setup["options"]["install_requires"]
     for requirement in map(Requirement, lines.strip().splitlines()):
