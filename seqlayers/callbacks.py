@@ -1,4 +1,4 @@
-"""Keras callbacks: monitors of a model in training, and a progress line.
+"""Keras callbacks: monitors of a model in training, a progress line, and a backup.
 
 A monitor looks every `every` epochs, after the epoch, and adds numbers to `logs`: they reach
 `History`, the progress line, and callbacks that come after it in the list given to `fit`. Monitors
@@ -12,12 +12,19 @@ need a `SequenceModel`, most of them one with an RBM head.
     ], verbose=0)
 """
 
+import contextlib
+import io
+import re
 import sys
 import time
+import warnings
+import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
 
+from seqlayers import files
 from seqlayers.checks import check_integer, check_number
 from seqlayers.metrics import (
     hidden_activity,
@@ -28,6 +35,7 @@ from seqlayers.metrics import (
     precision_recall,
 )
 from seqlayers.models import SequenceModel
+from seqlayers.models.distributed import check_same, is_chief
 from seqlayers.models.inputs import as_dataset, as_pair
 from seqlayers.models.likelihood import likelihood
 from seqlayers.models.nonfinite import COUNTERS
@@ -247,6 +255,117 @@ class GeneratedSpectra(Monitor):
     def _spectra(self, amplitudes):
         modulation = modulation_spectrum(amplitudes, self.num_frames).mean(axis=1)
         return long_term_spectrum(amplitudes), modulation
+
+
+class BackupAndRestore(keras.callbacks.Callback):
+    """Backs up a training after each epoch; `fit`, called again, goes on after the last backup.
+
+    It does what `keras.callbacks.BackupAndRestore` does, for any Keras model, and also:
+
+    - A backup is one file, written whole or not at all. The one before it is kept until the next
+      one is written, and is used if the newest cannot be read.
+    - It holds all variables: weights, those of the optimizer, and the seeds of dropout, so that the
+      run ends as an undisturbed one does if its data are a function of the epoch, as those of
+      `SequenceModel.fit` are.
+    - With many workers all of them have this callback with the same `backup_dir`, a folder on a
+      disk that they share. The chief writes, all read.
+
+    Make long epochs shorter by `steps_per_epoch`: what was trained since the last one is lost.
+
+    Args:
+        backup_dir: Folder of the backups, of this training alone. It is made if it is missing.
+        delete_checkpoint: Whether to delete the backups when the training ends. If not, a `fit`
+            that has ended and is called again trains no more.
+
+    Raises:
+        ValueError: In `fit`, if the model is not built, the backup is that of another model, or
+            the workers read different backups.
+    """
+
+    _NAME = re.compile(r"epoch-([0-9]{6,})\.npz")
+
+    def __init__(self, backup_dir, delete_checkpoint=True):
+        super().__init__()
+        self.backup_dir = Path(backup_dir)
+        self.delete_checkpoint = delete_checkpoint
+
+    def on_train_begin(self, logs=None):
+        if not self.model.built:
+            raise ValueError(
+                "`BackupAndRestore` needs a built model; call the model on a batch, or its "
+                f"`build`, before `fit`. Received: model={self.model!r}."
+            )
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        epoch = self._restore()
+        check_same(
+            self.model.distribute_strategy,
+            "`backup_dir` must be a folder that all workers share.",
+            restored_epochs=epoch,
+        )
+        if epoch:
+            self.model._initial_epoch = epoch  # as Keras's own callback does
+
+    def on_epoch_end(self, epoch, logs=None):
+        if is_chief(self.model.distribute_strategy):
+            self.backup_dir.mkdir(parents=True, exist_ok=True)
+            data = io.BytesIO()
+            np.savez(data, *map(_in_numpy, self._variables()))
+            written = self.backup_dir / f"epoch-{epoch + 1:06d}.npz"
+            files.write_atomically(written, data.getbuffer())
+            for backup in self._backups()[2:]:
+                backup.unlink()
+
+    def on_train_end(self, logs=None):
+        if self.delete_checkpoint and is_chief(self.model.distribute_strategy):
+            for backup in self._backups():
+                backup.unlink()
+            with contextlib.suppress(OSError):  # there may be other files
+                self.backup_dir.rmdir()
+
+    def _backups(self):
+        """Returns the files, the newest first."""
+        if not self.backup_dir.is_dir():
+            return []
+        found = [path for path in self.backup_dir.iterdir() if self._NAME.fullmatch(path.name)]
+        return sorted(found, key=self._epoch, reverse=True)
+
+    def _epoch(self, path):
+        return int(self._NAME.fullmatch(path.name)[1])
+
+    def _restore(self):
+        """Restores the newest backup that can be read; returns the number of its epochs, or 0."""
+        backups, variables = self._backups(), self._variables()
+        for path in backups:
+            try:
+                with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                    values = [archive[f"arr_{n}"] for n in range(len(archive.files))]
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                if path == backups[-1]:
+                    raise files.FileError(
+                        "the newest backup must be readable, or the one before it; remove the "
+                        f"folder to train anew. Received: {files.reason_of(error)}",
+                        path,
+                    ) from error
+                warnings.warn(f"{path} cannot be read; the backup before it is used.", stacklevel=2)
+                continue
+            if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
+                raise ValueError(
+                    "`backup_dir` must hold backups of this model; give each training a folder of "
+                    f"its own. Received: {path} with other variables."
+                )
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            return self._epoch(path)
+        return 0
+
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+
+def _in_numpy(variable):
+    value = keras.ops.convert_to_numpy(variable)
+    return value.astype("float32") if value.dtype.kind == "V" else value  # bfloat16, say
 
 
 class Progress(keras.callbacks.Callback):

@@ -251,3 +251,81 @@ def test_progress_follows_a_training(small):
         "epoch 1 of 2",
         "epoch 2 of 2",
     ]
+
+
+def interrupted_fit(folder, epochs=4, until=None, delete=True, dropout=0.5):
+    """Fits a plain Keras model with dropout, up to an interruption if `until` is an epoch."""
+
+    def stop(epoch, logs=None):
+        if epoch == until:
+            raise KeyboardInterrupt
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dropout(dropout, seed=1)]
+    model = keras.Sequential([*layers, keras.layers.Dense(1)])
+    model.compile("adam", "mse", jit_compile=False)
+    x = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
+    backup = callbacks.BackupAndRestore(folder, delete_checkpoint=delete)
+    watched = [backup, keras.callbacks.LambdaCallback(on_epoch_begin=stop)]
+    arguments = {"batch_size": 2, "epochs": epochs, "shuffle": False, "verbose": 0}
+    try:
+        history = model.fit(x, x[:, :1], callbacks=watched, **arguments)
+    except KeyboardInterrupt:
+        history = None
+    return model, history
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_backup_holds_the_seeds_of_dropout_too(tmp_path):
+    whole, _ = interrupted_fit(tmp_path / "whole")
+    interrupted_fit(tmp_path / "backup", until=2)
+    assert names(tmp_path / "backup") == ["epoch-000001.npz", "epoch-000002.npz"]
+    resumed, history = interrupted_fit(tmp_path / "backup")
+    assert history.epoch == [2, 3]
+    for a, b in zip(resumed.variables, whole.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_fit_that_has_ended_trains_no_more_if_its_backups_are_kept(tmp_path):
+    ended, _ = interrupted_fit(tmp_path, delete=False)
+    assert names(tmp_path) == ["epoch-000003.npz", "epoch-000004.npz"]
+    again, history = interrupted_fit(tmp_path, delete=False)
+    assert history.epoch == []
+    for a, b in zip(again.variables, ended.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_damaged_backup_is_replaced_by_the_one_before_it_and_both_damaged_are_refused(tmp_path):
+    interrupted_fit(tmp_path, until=2)
+    newest, before = tmp_path / "epoch-000002.npz", tmp_path / "epoch-000001.npz"
+    newest.write_bytes(newest.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="epoch-000002.npz cannot be read"):
+        _, history = interrupted_fit(tmp_path, delete=False)
+    assert history.epoch == [1, 2, 3]
+    for path in tmp_path.iterdir():
+        path.unlink()
+    before.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="epoch-000001.npz: the newest backup must be readable"):
+        interrupted_fit(tmp_path)
+
+
+def test_backups_of_another_model_and_a_model_that_is_not_built_are_refused(tmp_path):
+    np.savez(tmp_path / "epoch-000001.npz", np.zeros(3))
+    with pytest.raises(ValueError, match="`backup_dir` must hold backups of this model"):
+        interrupted_fit(tmp_path)
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="needs a built model"):
+        model.fit(
+            np.zeros((2, 3)), np.zeros((2, 1)), callbacks=callbacks.BackupAndRestore(tmp_path)
+        )
+
+
+def test_backups_leave_other_files_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    interrupted_fit(tmp_path, epochs=1)
+    assert names(tmp_path) == ["notes.txt"]

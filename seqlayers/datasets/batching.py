@@ -102,11 +102,13 @@ class Place:
 
     Attributes:
         whole: Whether reading begins with a whole epoch, as that of a dataset of known length must.
+        held: Whether the one who reads moves the place. A strategy of `tf.distribute` reads ahead
+            in passes that Keras begins and drops, so that what is taken is no sign of progress.
     """
 
     def __init__(self, first_epoch, num_batches):
         self.num_batches = num_batches
-        self.whole = True
+        self.whole, self.held = True, False
         self.first = self.batch = first_epoch * num_batches
 
     def epoch_and_batch(self):
@@ -211,8 +213,8 @@ def as_dataset(epoch, place, batch_size, features):
 
     They are read in the background. The end of a pass is noticed after the prefetching, because
     the background thread runs ahead and Keras begins passes that it never reads, one of them to
-    build a model. A distribution strategy prefetches once more, so that there such a look may use
-    up an epoch of two or three batches.
+    build a model. A distribution strategy prefetches once more: `SequenceModel.fit` holds the
+    place there, but in other models such a look may use up an epoch of two or three batches.
 
     Args:
         epoch: Function that returns an iterator over the batches from `place` to the epoch's end.
@@ -230,7 +232,8 @@ def as_dataset(epoch, place, batch_size, features):
             yield *batch, (number + 1) * num_batches if k == num_batches else 0
 
     def turn(batch):
-        place.batch = max(place.batch, int(batch))
+        if not place.held:
+            place.batch = max(place.batch, int(batch))
         return np.int64(0)
 
     def taken(frames, mask, batch):

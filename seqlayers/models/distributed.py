@@ -6,6 +6,7 @@ worker is one process; the first worker, the chief, writes the files.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -133,6 +134,44 @@ def has_many_workers(strategy):
 def is_chief(strategy):
     """Returns whether this process is the one of a strategy that writes files."""
     return not has_many_workers(strategy) or strategy.extended.should_checkpoint
+
+
+def check_same(strategy, wanted, **numbers):
+    """Checks that all workers of a strategy have the same numbers; each of them must call it.
+
+    Args:
+        strategy: The strategy.
+        wanted: Sentence that says what should be the same.
+        **numbers: Integers of up to 64 bits.
+
+    Raises:
+        ValueError: On all workers, if one has another number.
+    """
+    if not has_many_workers(strategy):
+        return
+    own = tf.constant(np.array([n % 2**64 for n in numbers.values()], "uint64").view("int64"))
+
+    @tf.function(autograph=False)
+    def gathered():
+        return tf.distribute.get_replica_context().all_gather(own[None], axis=0)
+
+    of_all = strategy.experimental_local_results(strategy.run(gathered))[0].numpy()
+    for name, values in zip(numbers, of_all.T, strict=True):
+        if len(set(values)) > 1:
+            raise ValueError(f"{wanted} Received: {name}={values.tolist()}, one for each replica.")
+
+
+def by_rows(dataset):
+    """Returns a dataset of which each worker takes its rows of every batch, and not its files.
+
+    A policy that the dataset's options set already is kept.
+    """
+    policies = tf.data.experimental.AutoShardPolicy
+    if dataset.options().experimental_distribute.auto_shard_policy != policies.AUTO:
+        return dataset
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = policies.DATA
+    return dataset.with_options(options)
 
 
 def _of_first_replica(value):

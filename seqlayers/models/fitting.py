@@ -1,5 +1,6 @@
 """A callback that `SequenceModel.fit` adds, and the arguments of Keras that it refuses."""
 
+import contextlib
 import math
 
 import keras
@@ -31,6 +32,8 @@ class Fitting(keras.callbacks.Callback):
         self.begun = True
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.place is not None and self.place.held:
+            self.place.batch += self.place.num_batches
         for callback in self.others:  # nothing is better than NaN, once Keras holds it for the best
             best = getattr(callback, "best", None)
             if best is not None and math.isnan(best):
@@ -46,6 +49,19 @@ def with_fitting(model, callbacks, place, initial_epoch, num_batches):
         return callbacks
     callbacks = [] if callbacks is None else keras.tree.flatten(callbacks)
     return [*callbacks, Fitting(place, initial_epoch, num_batches, callbacks)]
+
+
+@contextlib.contextmanager
+def holding(place):
+    """Lets `Fitting` alone move a `Place`, by whole epochs, unless it is None."""
+    if place is None:
+        yield
+        return
+    place.held = True
+    try:
+        yield
+    finally:
+        place.held = False
 
 
 _REASONS = {

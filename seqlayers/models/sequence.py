@@ -18,8 +18,8 @@ from seqlayers.layers.scan import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
-from seqlayers.models.distributed import is_chief
-from seqlayers.models.fitting import refuse, with_fitting
+from seqlayers.models.distributed import by_rows, check_same, is_chief
+from seqlayers.models.fitting import holding, refuse, with_fitting
 from seqlayers.models.inputs import (
     OF_BATCHES,
     as_dataset,
@@ -207,16 +207,27 @@ class SequenceModel(ContextModel):
         )
         self._initial_epoch = None  # which Keras would keep from a run that was restored before
         num_batches = steps_per_epoch or (place and place.num_batches)
-        return super().fit(
-            data,
-            epochs=epochs,
+        check_same(
+            self.distribute_strategy,
+            "All workers must call `fit` with the same data and arguments, and the same `seed` of "
+            "the head, which is drawn if it is None.",
+            seed=self.head.seed,
+            batches=num_batches or 0,
             initial_epoch=initial_epoch,
-            callbacks=with_fitting(self, callbacks, place, initial_epoch, num_batches),
-            validation_data=validation_data,
-            shuffle=False,  # the dataset has done it
-            steps_per_epoch=steps_per_epoch,
-            **kwargs,
+            epochs=epochs,
         )
+        shared = self.distribute_strategy.num_replicas_in_sync > 1
+        with holding(place if shared and steps_per_epoch is None else None):
+            return super().fit(
+                by_rows(data),
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                callbacks=with_fitting(self, callbacks, place, initial_epoch, num_batches),
+                validation_data=validation_data,
+                shuffle=False,  # the dataset has done it
+                steps_per_epoch=steps_per_epoch,
+                **kwargs,
+            )
 
     def train_on_batch(
         self, x, mask=None, sample_weight=None, class_weight=None, return_dict=False, y=None
@@ -330,7 +341,7 @@ class SequenceModel(ContextModel):
             return super().predict(as_dataset(self.head, x, mask, batch_size), **given)
         frames, keep = padded(self.head, x, mask)
         rows = tf.data.Dataset.from_tensor_slices((frames, keep))
-        outputs = super().predict(rows.batch(rows_of_batch(batch_size)), **given)
+        outputs = super().predict(by_rows(rows.batch(rows_of_batch(batch_size))), **given)
         if isinstance(x, list | tuple | tf.RaggedTensor):
             return [row[row_keep] for row, row_keep in zip(outputs, keep, strict=False)]
         return outputs
