@@ -45,7 +45,7 @@ def graphs_are_dropped():
         gradients = ops.gradient_registry._registry  # it has no method to take one out
         for name in [name for name in gradients if name.startswith("CustomGradient-")]:
             del gradients[name]
-    if scan := sys.modules.get("seqlayers.layers.scan"):
+    if scan := sys.modules.get("seqlayers.layers.scan_tensorflow"):
         scan._forward.cache_clear()
         scan._backward.cache_clear()
     gc.collect()

@@ -132,9 +132,9 @@ MUTATIONS = [
     ),
     Mutation(
         "masked steps move the states",
-        "seqlayers/layers/scan.py",
-        "return states if mask is None else _where(recurrence, mask[t], states, before), kept",
-        "return states, kept",
+        "seqlayers/layers/recurrence.py",
+        "return after if seen is None else _where(recurrence, seen, after, before), kept",
+        "return after, kept",
         "tests/layers/contract/test_masks.py",
     ),
     Mutation(

@@ -37,7 +37,8 @@ ALLOWED = {
     "__main__": {"commands", ""},
     "": ALL,
 }
-TENSORFLOW = ("models/", "datasets/", "export.py", "metrics/", "layers/scan.py")
+TENSORFLOW = ("models/", "datasets/", "export.py", "metrics/", "layers/scan_tensorflow.py")
+JAX = ("layers/scan_jax.py",)
 TENSORFLOW_PROBABILITY = ("sampling.py",)
 
 
@@ -80,6 +81,8 @@ def complaints(source, file):
             yield f"{path} imports {name}"
         elif top == "tensorflow" and not path.startswith(TENSORFLOW):
             yield f"{path} imports {name}; use keras.ops, or one of {', '.join(TENSORFLOW)}"
+        elif top == "jax" and not path.startswith(JAX):
+            yield f"{path} imports {name}; use keras.ops, or {', '.join(JAX)}"
         elif top == "tensorflow_probability" and path not in TENSORFLOW_PROBABILITY:
             yield f"{path} imports {name}; only {', '.join(TENSORFLOW_PROBABILITY)} may"
 
@@ -107,6 +110,8 @@ def test_imports_point_one_way():
         ("files.py", "import seqlayers"),
         ("heads/nade.py", "if TYPE_CHECKING:\n    import tensorflow as tf"),
         ("heads/nade.py", "from tensorflow.python import ops"),
+        ("layers/scan.py", "import tensorflow as tf"),
+        ("layers/sfm.py", "def f():\n    import jax.numpy as jnp"),
         ("heads/bernoulli.py", "def f():\n    import tensorflow_probability as tfp"),
         ("trainers/cd.py", "import keras"),
         ("commands/train.py", "from seqlayers import models"),
@@ -130,6 +135,7 @@ def test_a_wrong_import_is_seen(path, source):
         ("runs/folder.py", "from seqlayers import __version__, export, plotting"),
         ("commands/train.py", "from seqlayers.commands.cli import import_runs"),
         ("layers/sfm.py", "import tensorflowish"),
+        ("layers/scan_jax.py", "import jax.numpy as jnp"),
     ],
 )
 def test_a_right_import_is_not(path, source):

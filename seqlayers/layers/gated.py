@@ -11,7 +11,7 @@ from keras import ops
 
 from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.layers import documentation
-from seqlayers.layers.scan import as_tensor, scan
+from seqlayers.layers.scan import BACKENDS, scan
 
 
 class GatedCell(keras.layers.SimpleRNNCell):
@@ -129,7 +129,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
 
     @property
     def recurrence(self):
-        """The equations, as a `seqlayers.layers.scan.Recurrence`."""
+        """The equations, as a `seqlayers.layers.recurrence.Recurrence`."""
         raise NotImplementedError
 
     def call(self, inputs, states, training=False):
@@ -236,9 +236,9 @@ class ScannedRNN(keras.layers.RNN):
         stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
         cells = self.cell.cells if stacked else [self.cell]
         can_scan = all(isinstance(cell, GatedCell) and cell.can_scan() for cell in cells)
-        if self.unroll or not can_scan or keras.backend.backend() != "tensorflow":
+        if self.unroll or not can_scan or keras.backend.backend() not in BACKENDS:
             return super().inner_loop(sequences, initial_state, mask, training)
-        outputs = ops.swapaxes(as_tensor(sequences), 0, 1)
+        outputs = ops.swapaxes(sequences[:], 0, 1)  # a `tf.Variable` has no transpose, a slice has
         mask = None if mask is None else ops.swapaxes(mask, 0, 1)
         if self.go_backwards:
             outputs = ops.flip(outputs, axis=0)

@@ -159,7 +159,7 @@ class StateFrequencyRecurrence:
         dW = ops.matmul(
             ops.transpose(ops.reshape(z, (-1, M))), ops.reshape(d_a, (-1, d_a.shape[-1]))
         )
-        A = ops.sqrt(ops.square(after[1]) + ops.square(after[2]))  # [T, K, B, D]
+        A = amplitude(*after[1:3])  # [T, K, B, D]
         dP = []
         for k in range(K):  # one product over all frames is a third faster than one batched over k
             A_k = ops.transpose(ops.reshape(A[:, k], (-1, D)))
@@ -183,11 +183,18 @@ class StateFrequencyRecurrence:
 
 def amplitude(re, im):
     """Returns |S|, with the gradient 0 at S = 0, and all further ones."""
-    square = ops.square(re) + ops.square(im)
-    silent = square < TINY
-    return ops.where(silent, 0, ops.sqrt(ops.where(silent, 1, square)))
+    silent, square = _square(re, im)
+    return ops.where(silent, 0, ops.sqrt(square))
 
 
 def one_over_amplitude(re, im):
-    """Returns 1 / |S|, and where S = 0 a finite number, which gradients multiply by 0."""
-    return ops.rsqrt(ops.maximum(ops.square(re) + ops.square(im), TINY))
+    """Returns 1 / |S|, and 0 where S = 0, with all its gradients."""
+    silent, square = _square(re, im)
+    return ops.where(silent, 0, ops.rsqrt(square))
+
+
+def _square(re, im):
+    """Returns where S is 0, and |S|^2, which is 1 there."""
+    square = ops.square(re) + ops.square(im)
+    silent = square < TINY
+    return silent, ops.where(silent, 1, square)

@@ -14,7 +14,7 @@ from keras import ops
 
 from seqlayers.checks import check_integer, check_number
 from seqlayers.export import MAX_STEPS, export
-from seqlayers.layers.scan import compiled_whole
+from seqlayers.layers.scan_tensorflow import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel

@@ -1,0 +1,60 @@
+"""One step of a recurrent layer and its gradient, as the loops of all backends run it."""
+
+from typing import Any, Protocol
+
+from keras import ops
+
+
+class Recurrence(Protocol):
+    """One step of a recurrent layer and its gradient, over tuples of tensors.
+
+    A cell's `call` runs `step` alone, with automatic differentiation; all else is for `scan`.
+    Instances are hashable and hold all sizes of the weights: what is compiled for one serves all
+    that are equal to it. Rows of the batch are axis 0 of `rows` and axis 1 of each frame stacked
+    over time; `state_row_axes` has their axis in each state. The first state is the output.
+    """
+
+    state_row_axes: tuple[int, ...]
+    num_kept: int
+    num_extra: int
+
+    def step(self, weights, rows, frame, before) -> tuple[Any, Any]:
+        """Returns the states after a frame, and what `step_gradient` needs besides them."""
+
+    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+        """Returns gradients of the frame, of the states before, and for `weight_gradients`."""
+
+    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+        """Returns gradients of the weights, from everything stacked over time."""
+
+
+def step(recurrence, weights, rows, frame, before, seen):
+    """Returns the states after a frame, and what is kept.
+
+    Rows that are not `seen` keep the states before it; all are seen if it is None.
+    """
+    after, kept = recurrence.step(weights, rows, frame, before)
+    return after if seen is None else _where(recurrence, seen, after, before), kept
+
+
+def step_gradient(recurrence, weights, rows, frame, before, after, kept, seen, d_after):
+    """Returns gradients of the frame, of the states before, and for `weight_gradients`."""
+    if seen is None:
+        return recurrence.step_gradient(weights, rows, frame, before, after, kept, d_after)
+    zeros = tuple(ops.zeros_like(d) for d in d_after)
+    d_here = _where(recurrence, seen, d_after, zeros)
+    d_past = _where(recurrence, seen, zeros, d_after)
+    d_frame, d_before, extra = recurrence.step_gradient(
+        weights, rows, frame, before, after, kept, d_here
+    )
+    return d_frame, tuple(d + p for d, p in zip(d_before, d_past, strict=True)), extra
+
+
+def _where(recurrence, seen, states, others):
+    """Returns `states` in the rows that are `seen` and `others` in the rest."""
+    chosen = []
+    for state, other, axis in zip(states, others, recurrence.state_row_axes, strict=True):
+        shape = [1] * len(state.shape)
+        shape[axis] = -1
+        chosen.append(ops.where(ops.reshape(seen, shape), state, other))
+    return tuple(chosen)

@@ -1,0 +1,63 @@
+"""`scan` on JAX: `jax.lax.scan` each way.
+
+JAX compiles every loop and keeps what a gradient needs only where one is taken, so that `training`
+and `jit_compile` have no effect. Further gradients are those of the equations of `step_gradient`,
+by automatic differentiation.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from seqlayers.layers.recurrence import step, step_gradient
+
+
+def run(recurrence, weights, rows, frames, states, mask, training, jit_compile):
+    """Runs a recurrence over time: `seqlayers.layers.scan.scan`."""
+    return _compiled_scan(recurrence, weights, frames, states, jax.lax.stop_gradient(rows), mask)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _scan(*arguments):
+    results, _ = _forward(*arguments)
+    return results
+
+
+def _forward(recurrence, weights, frames, states, rows, mask):
+    """Returns the results and what the gradient needs, which costs nothing where it is not used."""
+
+    def body(before, here):
+        frame, seen = here
+        after, kept = step(recurrence, weights, rows, frame, before, seen)
+        return after, (after[0], before, kept)
+
+    last, (outputs, before, kept) = jax.lax.scan(body, states, (frames, mask))
+    return (outputs, last), (weights, frames, rows, mask, before, last, kept)
+
+
+def _backward(recurrence, saved, d_results):
+    weights, frames, rows, mask, before, last, kept = saved
+    d_outputs, d_last = d_results
+
+    def body(later, here):
+        after, (d_output, *d_states) = later
+        frame, seen, before, kept, d_here = here
+        d_after = (d_output + d_here, *d_states)
+        d_frame, d_before, extra = step_gradient(
+            recurrence, weights, rows, frame, before, after, kept, seen, d_after
+        )
+        return (before, d_before), (d_frame, extra)
+
+    (_, d_states), (d_frames, extra) = jax.lax.scan(
+        body, (last, d_last), (frames, mask, before, kept, d_outputs), reverse=True
+    )
+    after = tuple(jnp.concatenate([b[1:], s[None]]) for b, s in zip(before, last, strict=True))
+    d_weights = recurrence.weight_gradients(weights, rows, before, after, kept, d_frames, extra)
+    return d_weights, d_frames, d_states, None, None
+
+
+_scan.defvjp(_forward, _backward)
+
+# Compiled once for all layers of an equal recurrence, also where a layer is called by itself.
+_compiled_scan = jax.jit(_scan, static_argnums=0)
