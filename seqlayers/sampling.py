@@ -23,6 +23,7 @@ import functools
 import numpy as np
 from keras import ops
 
+from seqlayers import replicas
 from seqlayers.checks import check_integer
 
 _GOLDEN, _SQRT_2 = 0x9E3779B9, 0x6A09E667  # digits of irrationals: keep a seed's words apart
@@ -67,25 +68,30 @@ def fold_in(seed, number):
     return ops.cast(ops.stack([low, high], axis=-1), "int32")
 
 
-def row_seeds(seed, num_rows, first_row=0):
+def row_seeds(seed, num_rows, first_row=None):
     """Returns a seed `(num_rows, 2)`, one pair for each row of a batch.
 
     Args:
         seed: int32, `(2,)`.
         num_rows: Number of rows, an int or a scalar tensor.
-        first_row: Number of the first row, if the batch is a slice of a larger one.
+        first_row: Number of the first row, if the batch is a slice of a larger one. If None, rows
+            are counted over all replicas of `tf.distribute`, and else from 0.
     """
+    first_row = replicas.first_row(num_rows) if first_row is None else first_row
     return fold_in(seed, ops.arange(num_rows, dtype="int32") + first_row)
 
 
-def uniform(shape, seed):
+def uniform(shape, seed, first=0):
     """Draws float32 numbers from (0, 1), each an odd multiple of 2^-24.
 
     Args:
         shape: Shape of the draw; entries are ints or scalar tensors.
         seed: int32, `(2,)`, or `(shape[0], 2)` for rows that do not depend on each other.
+        first: Number of the first entry along the first axis that has no seeds of its own, if the
+            draw is a slice of a larger one.
     """
-    return (ops.cast(ops.right_shift(_bits(shape, seed), _u32(9)), "float32") + 0.5) * 2.0**-23
+    bits = ops.right_shift(_bits(shape, seed, first), _u32(9))
+    return (ops.cast(bits, "float32") + 0.5) * 2.0**-23
 
 
 def bernoulli(logits):
@@ -195,12 +201,15 @@ def _seeds_n(n, seed):
     return fold_in(seed[None], numbers)
 
 
-def _bits(shape, seed):
+def _bits(shape, seed, first):
     """Returns uint32 words: `triple32` of a counter over the axes that `seed` does not span."""
     seed = ops.convert_to_tensor(seed, "int32")
     rows = len(seed.shape) - 1
     counted = shape[rows:]
-    counter = _u32(ops.arange(_product(counted), dtype="int32"))  # no kernel counts in uint32
+    counter = ops.arange(_product(counted), dtype="int32")  # no kernel counts in uint32
+    if not isinstance(first, int) or first:
+        counter = counter + first * _product(counted[1:])
+    counter = _u32(counter)
     counter = ops.reshape(counter, (1,) * rows + tuple(counted))
     k0, k1 = (ops.reshape(k, ops.shape(k) + (1,) * len(counted)) for k in _words(seed))
     return _mix(counter + k0, k1)

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "seqlayers"
 
 # A room, and the rooms it may import besides itself and the ground floor.
 # "" is `seqlayers/__init__.py`.
-GROUND = {"files", "checks", "masks", "registration", "sampling"}
+GROUND = {"files", "checks", "masks", "registration", "replicas", "sampling"}
 BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export"}
 ALL = BELOW_MODELS | {"loading", "models", "callbacks", "plotting"}
 ALLOWED = {
@@ -20,6 +20,7 @@ ALLOWED = {
     "checks": set(),
     "masks": set(),
     "registration": set(),
+    "replicas": set(),
     "sampling": set(),
     "energy": set(),
     "audio": set(),
@@ -37,7 +38,14 @@ ALLOWED = {
     "__main__": {"commands", ""},
     "": ALL,
 }
-TENSORFLOW = ("models/", "datasets/", "export.py", "metrics/", "layers/scan_tensorflow.py")
+TENSORFLOW = (
+    "models/",
+    "datasets/",
+    "export.py",
+    "metrics/",
+    "layers/scan_tensorflow.py",
+    "replicas.py",
+)
 JAX = ("layers/scan_jax.py",)
 TENSORFLOW_PROBABILITY = ("sampling.py",)
 

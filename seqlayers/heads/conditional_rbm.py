@@ -15,7 +15,7 @@ Dependencies Using a RNN-DBN, ICANN 2014, section 2.
 import keras
 from keras import ops
 
-from seqlayers import energy
+from seqlayers import energy, replicas
 from seqlayers.checks import check_integer, check_number
 from seqlayers.energy.partition import NUM_BETAS, NUM_CHAINS
 from seqlayers.heads.annealed import AnnealedHead
@@ -46,7 +46,8 @@ class ConditionalRBM(AnnealedHead):
         gibbs_steps: Number k of Gibbs steps in training (CD-k, PCD-k).
         visibles: `"bernoulli"`, `"gaussian"` (with a learned variance for each unit) or `"gamma"`
             (amplitudes, 0 or more, with a learned shape for each unit).
-        persistent_chains: Number of persistent chains for PCD; CD from the data if None.
+        persistent_chains: Number of persistent chains for PCD; CD from the data if None. Each
+            replica of `tf.distribute` runs all of them.
         centering_rate: Rate in (0, 1] of the moving averages that center visible and hidden units;
             None for an RBM that is not centered. Gamma visibles cannot be centered.
         sampling_steps: Number of Gibbs steps when drawing new frames.
@@ -308,10 +309,10 @@ class ConditionalRBM(AnnealedHead):
         h = energy.hidden_given_visible(params, frames).mean()
         for offset, values in ((self.visible_offset, frames), (self.hidden_offset, h)):
             keep = ops.ones(ops.shape(values)[:-1], "bool") if mask is None else mask
-            count = ops.sum(ops.cast(keep, values.dtype))
             total = ops.sum(
                 ops.where(keep[..., None], values, 0), tuple(range(len(values.shape) - 1))
             )
+            total, count = replicas.total((total, ops.sum(ops.cast(keep, values.dtype))))
             rate = self.centering_rate * ops.cast(count > 0, values.dtype)
             change = ops.stop_gradient(rate * (total / ops.maximum(count, 1) - offset))
             offset.assign(offset + change)

@@ -31,6 +31,8 @@ same leading axes. `context=None` is the model without time, and every method ta
    and `fold_in` of `seqlayers.sampling` makes another of these for each place of use.
 7. Frames that `mask` leaves out may hold anything, NaN included: `without_masked` and `masked_mean`
    of `seqlayers.masks` keep them out of losses and gradients.
+8. Under `tf.distribute` a loss is a `masked_mean`, or the same on all replicas, and so is state that
+   a step assigns: sums over frames go through `seqlayers.replicas.total`.
 
 `BernoulliHead` is the shortest head; one with an RBM is a subclass of `AnnealedHead`. A line in
 `HEADS` of `tests/heads/test_contract.py` makes every promise of the contract a test of the new
@@ -44,6 +46,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqlayers import replicas
 from seqlayers.checks import check_choice, check_integer, check_number
 from seqlayers.energy.visibles import VISIBLES
 from seqlayers.masks import without_masked
@@ -448,7 +451,7 @@ class Head(keras.layers.Layer):
     def one_seed(self, seed):
         """Returns one seed, for draws that belong to no row."""
         seed = self._seed(seed)
-        return seed if len(seed.shape) == 1 else seed[0]
+        return seed if len(seed.shape) == 1 else replicas.first_of_all(seed)
 
     def _seed(self, seed):
         """Returns the pair, or the pairs, of an argument `seed`."""

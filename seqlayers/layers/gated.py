@@ -9,6 +9,7 @@ import inspect
 import keras
 from keras import ops
 
+from seqlayers import replicas
 from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.layers import documentation
 from seqlayers.layers.scan import BACKENDS, scan
@@ -171,6 +172,16 @@ class GatedCell(keras.layers.SimpleRNNCell):
         states = tuple(ops.cast(s, self.memory_dtype) for s in states)
         outputs, after = loop(self._weights(), rows, frames, states, mask)
         return outputs, list(after)
+
+    def _create_dropout_mask(self, step_input, dropout_rate):
+        """Draws the rows of this replica as those of the whole batch, which Keras would not."""
+        if replicas.number() == 1:
+            return super()._create_dropout_mask(step_input, dropout_rate)
+        rows, *units = shape = ops.shape(step_input)
+        before, after = replicas.rows_around(rows)
+        whole = ops.ones((before + rows + after, *units), step_input.dtype)
+        mask = super()._create_dropout_mask(whole, dropout_rate)
+        return ops.reshape(mask[before : before + rows], shape)
 
     def _weights(self):
         return (ops.cast(self.recurrent_kernel, self.memory_dtype),)

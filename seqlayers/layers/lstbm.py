@@ -31,6 +31,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqlayers import replicas
 from seqlayers.checks import check_choice
 from seqlayers.layers.gated import GatedCell, GatedRNN
 from seqlayers.layers.lstbm_recurrence import BoltzmannRecurrence, LSTBMRecurrence
@@ -75,7 +76,8 @@ class HiddenUnitsCell(GatedCell):
         if not (training and self.mode == "sample"):
             return (x,)
         seed = ops.cast(self.seed_generator.next(), "int32")
-        u = uniform(ops.shape(x), row_seeds(seed, ops.shape(x)[0]))
+        frames = row_seeds(seed, ops.shape(x)[0], first_row=0)
+        u = uniform(ops.shape(x), frames, first=replicas.first_row(ops.shape(x)[1]))
         return x, ops.cast(u, x.dtype)
 
     def get_config(self):

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from seqlayers.layers.gated import scanned
+from seqlayers import replicas
+from seqlayers.layers.gated import GatedCell, scanned
 from seqlayers.sampling import fold_in, row_seeds, uniform
 
 
@@ -78,11 +79,20 @@ def _with_output(states, output):
 
 
 def seed_dropout(memory, seed):
-    """Makes dropout a function of the step: `.keras` files do not keep Keras's own counters."""
+    """Makes dropout a function of the step: `.keras` files do not keep Keras's own counters.
+
+    Gated cells draw by the row. Keras's cells draw by the shape of their batch, and so from a seed
+    for each replica of `tf.distribute`.
+    """
     weights = {id(w) for w in memory.weights}
     states = [v for v in memory.variables if id(v) not in weights]
+    cells = getattr(memory.cell, "cells", [memory.cell])
+    by_row = {id(c.seed_generator.state) for c in cells if isinstance(c, GatedCell)}
     for number, state in enumerate(states):
-        state.assign(ops.cast(fold_in(seed, number), state.dtype))
+        drawn = fold_in(seed, number)
+        if id(state) not in by_row:
+            drawn = replicas.apart(drawn, fold_in)
+        state.assign(ops.cast(drawn, state.dtype))
 
 
 def dropped(context, share, seed):

@@ -14,17 +14,29 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqlayers import replicas
 from seqlayers.checks import check_choice
 
 COUNTERS = {"skip": "skipped_steps", "shrink": "shrunk_steps"}  # the metric of each rule
 
 
+class _OfAllReplicas(keras.metrics.Metric):
+    """A metric that each replica of `tf.distribute` updates by the same values."""
+
+    def add_variable(self, *args, **kwargs):
+        return super().add_variable(*args, **kwargs | {"aggregation": "mean"})
+
+
+class _StepCount(_OfAllReplicas, keras.metrics.Sum):
+    """A number of steps."""
+
+
 def counters():
-    """Returns a `keras.metrics.Sum` for each rule, by the rule's name."""
-    return {rule: keras.metrics.Sum(name=name) for rule, name in COUNTERS.items()}
+    """Returns a metric for each rule, by the rule's name."""
+    return {rule: _StepCount(name=name) for rule, name in COUNTERS.items()}
 
 
-class FrameMean(keras.metrics.Mean):
+class FrameMean(_OfAllReplicas, keras.metrics.Mean):
     """The mean over frames; NaN without any, since early stopping would take a 0 for the best."""
 
     def result(self):
@@ -55,11 +67,15 @@ def apply_gradients(optimizer, rule, gradients, weights, moved):
     branch of `tf.cond`, where `tf.distribute` refuses it. It counts every step, so that the next
     one does not draw the same again.
 
+    The optimizer adds up the gradients of all replicas, but clips and accumulates those of each
+    alone. It is therefore given their sum on the first replica, and zeros on the others.
+
     Args:
         optimizer: The optimizer.
         rule: `"skip"` or `"shrink"`. With an optimizer that accumulates gradients, a step that is
             skipped adds 0 to those of the steps around it.
-        gradients: A gradient for each weight, None where the loss does not reach it.
+        gradients: A gradient for each weight, None where the loss does not reach it; of a replica,
+            its part.
         weights: The weights.
         moved: Pairs of a weight that the loss itself may have moved, such as an offset, and its
             value before. A step that is not finite puts these values back.
@@ -69,6 +85,9 @@ def apply_gradients(optimizer, rule, gradients, weights, moved):
     """
     pairs = zip(gradients, weights, strict=True)
     pairs = [(tf.convert_to_tensor(g), w) for g, w in pairs if g is not None]  # none is sparse
+    if pairs:
+        gradients, weights = zip(*pairs, strict=True)
+        pairs = list(zip(replicas.total(list(gradients)), weights, strict=True))
 
     def known(gradient):
         return ops.isfinite(ops.square(gradient) if rule == "shrink" else gradient)
@@ -79,9 +98,8 @@ def apply_gradients(optimizer, rule, gradients, weights, moved):
         warnings.warn("The model does not have any trainable weights.", stacklevel=2)  # as Keras
         step_counter(optimizer).assign_add(1)
     elif rule == "shrink":
-        optimizer.apply_gradients(
-            [(ops.where(known(g), g, 0.1 * ops.cast(w, g.dtype)), w) for g, w in pairs]
-        )
+        pairs = [(ops.where(known(g), g, 0.1 * ops.cast(w, g.dtype)), w) for g, w in pairs]
+        optimizer.apply_gradients([(replicas.of_first_alone(g), w) for g, w in pairs])
     else:
         counters = {id(part._iterations) for part in _parts(optimizer)}
         state = [*weights, *(v for v in optimizer.variables if id(v) not in counters)]
@@ -93,6 +111,7 @@ def apply_gradients(optimizer, rule, gradients, weights, moved):
             found = [(scale, tf.identity(0.5 * scale)), (optimizer.step_counter, 0)]
         gradients, weights = zip(*pairs, strict=True)
         gradients = _chosen(finite, gradients, [tf.zeros_like(g) for g in gradients])
+        gradients = [replicas.of_first_alone(gradient) for gradient in gradients]
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
         _put_back(before, taken)
         _put_back(found, finite)

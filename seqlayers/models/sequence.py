@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from seqlayers import replicas
 from seqlayers.checks import check_integer, check_number
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.layers.scan_tensorflow import compiled_whole
@@ -115,8 +116,17 @@ class SequenceModel(ContextModel):
                     "The loss is the head's, and the metric is the log-likelihood: to change "
                     f"them, choose another head. Received: {name}={kwargs[name]!r}."
                 )
+        shared = self.distribute_strategy.num_replicas_in_sync > 1
         if jit_compile == "auto":
-            jit_compile = not run_eagerly and (self.memory is None or self.memory.supports_jit)
+            supported = self.memory is None or self.memory.supports_jit
+            jit_compile = supported and not (run_eagerly or shared)
+        elif jit_compile and shared:
+            raise ValueError(
+                '`jit_compile` must be "auto" or False under a strategy of `tf.distribute` with '
+                "several replicas: XLA cannot compile a step that adds up over them. Loops of "
+                "recurrent layers are compiled all the same. "
+                f"Received: jit_compile={jit_compile!r}."
+            )
         super().compile(
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
         )
@@ -254,13 +264,17 @@ class SequenceModel(ContextModel):
         before = [(w, tf.identity(ops.convert_to_tensor(w))) for w in self.head.weights]
         with tf.GradientTape() as tape, compiled_whole(bool(self.jit_compile)):
             context = self.contexts(frames, mask, training=True)
+            losses = self.losses  # now: replicas share the layers, and go on by turns from here
             context = dropped(context, self.context_dropout, self._step_seed(Use.CONTEXT))
             loss = self.head.loss(frames, context, mask, rows, training=True)
-            total = ops.sum([loss, *self.losses])
+            total = ops.sum([loss, *losses])
+            if replicas.number() > 1:  # the gradients of all replicas are added up
+                total = total / replicas.number()
             total = self.optimizer.scale_loss(total)
         gradients = tape.gradient(total, self.trainable_variables)
         finite = self._apply_if_finite(gradients, before)
         count = tf.size(frames[..., 0]) if mask is None else ops.sum(ops.cast(mask, "int32"))
+        loss, count = replicas.average(loss), replicas.total(count)
         self._loss.update_state(ops.where(finite, loss, 0), ops.where(finite, count, 0))
         self._nonfinite_steps[self.nonfinite].update_state(1 - ops.cast(finite, "int32"))
         return self.get_metrics_result()
