@@ -464,7 +464,7 @@ def test_the_first_numbers_of_many_streams_are_uniform():
 
 @pytest.mark.parametrize("word", [0, 1, 2**31, 2**32 - 257, 2**32 - 256, 2**32 - 1])
 def test_every_word_makes_a_number_strictly_between_zero_and_one(monkeypatch, word):
-    monkeypatch.setattr(sampling, "_bits", lambda shape, seed: tf.constant([word], tf.uint32))
+    monkeypatch.setattr(sampling, "_bits", lambda *_: tf.constant([word], tf.uint32))
     u = float(sampling.uniform((1,), sampling.seed_pair(0))[0])
     assert 0 < u < 1
     assert abs(u - (word + 0.5) / 2**32) <= 2.0**-24

@@ -31,8 +31,8 @@ same leading axes. `context=None` is the model without time, and every method ta
    and `fold_in` of `seqlayers.sampling` makes another of these for each place of use.
 7. Frames that `mask` leaves out may hold anything, NaN included: `without_masked` and `masked_mean`
    of `seqlayers.masks` keep them out of losses and gradients.
-8. Under `tf.distribute` a loss is a `masked_mean`, or the same on all replicas, and so is state that
-   a step assigns: sums over frames go through `seqlayers.replicas.total`.
+8. Under `tf.distribute` a loss is a `masked_mean`, or the same on all replicas. So is state that a
+   step assigns: sums over frames go through `seqlayers.replicas.total`.
 
 `BernoulliHead` is the shortest head; one with an RBM is a subclass of `AnnealedHead`. A line in
 `HEADS` of `tests/heads/test_contract.py` makes every promise of the contract a test of the new
