@@ -219,14 +219,14 @@ MUTATIONS = [
         "seqlayers/runs/history.py",
         'len(history) - best["epoch"] >= patience)',
         'len(history) - best["epoch"] > patience)',
-        "tests/runs/test_training.py -k early_stopping",
+        "tests/runs/test_history.py -k early_stopping",
     ),
     Mutation(
         "best epoch is the worst",
         "seqlayers/runs/history.py",
         "return max(rows, key=lambda row: row[MONITOR], default=None)",
         "return min(rows, key=lambda row: row[MONITOR], default=None)",
-        "tests/runs/test_training.py -k early_stopping",
+        "tests/runs/test_history.py -k early_stopping",
     ),
     Mutation(
         "range of transposition",
