@@ -121,7 +121,7 @@ MUTATIONS = [
         "seqlayers/layers/sfm.py",
         "t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]",
         "t = count(clock_or_phase) + steps[..., None] - 1  # [T, B, 1]",
-        "tests/layers/test_sfm.py -k 'equations or time'",
+        "tests/layers/test_sfm.py -k equations",
     ),
     Mutation(
         "memory cells of the LSTBM",

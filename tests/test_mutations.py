@@ -15,5 +15,5 @@ def test_a_mutation_changes_one_place_and_names_tests_that_are_there(mutation):
     assert mutation.old != mutation.new
     files, _, words = mutation.tests.partition(" -k ")
     source = "\n".join((ROOT / file).read_text("utf-8") for file in files.split())
-    for word in set(re.findall(r"\w+", words)) - {"and", "or", "not"}:
-        assert word in source
+    words = set(re.findall(r"\w+", words)) - {"and", "or", "not"}
+    assert not words or any(word in source for word in words)
