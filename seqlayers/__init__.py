@@ -26,5 +26,12 @@ def __dir__():
     return [*__all__, "__version__"]
 
 
-_ROOMS = ("layers", "heads", "models", "metrics")  # of classes that files name
-import_after_keras(__name__, [f"{__name__}.{room}" for room in _ROOMS])
+def _rooms():
+    """Returns the modules of classes that `.keras` files name; models run on TensorFlow alone."""
+    import keras
+
+    models = ("models",) if keras.backend.backend() == "tensorflow" else ()
+    return [f"{__name__}.{room}" for room in ("layers", "heads", *models, "metrics")]
+
+
+import_after_keras(__name__, _rooms)

@@ -27,11 +27,15 @@ import functools
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from seqlayers import files
+from seqlayers.backends import check_keras_on_tensorflow
 from seqlayers.checks import check_integer, check_weights
 from seqlayers.sampling import Use, fold_in
+
+check_keras_on_tensorflow("seqlayers.export")
+
+import tensorflow as tf  # noqa: E402
 
 MAX_STEPS = 10_000
 _FRAMES_AT_ONCE = 1024  # in scoring: a bound on memory

@@ -10,13 +10,16 @@ import importlib
 import importlib.abc
 import sys
 
+_BACKENDS = ("tensorflow", "jax")
+
 
 def import_after_keras(package, modules):
     """Imports modules of a package now if Keras is imported, else as soon as it is.
 
     Args:
         package: Name of the package, which is being imported.
-        modules: Full names of the modules that register classes.
+        modules: Function that returns the full names of the modules that register classes; it is
+            called when Keras is imported.
     """
     if "keras" in sys.modules:
         _import(modules)
@@ -49,6 +52,13 @@ class _Watcher(importlib.abc.MetaPathFinder):
         self.depth += 1
         try:
             execute(module)
+        except ModuleNotFoundError as error:
+            if error.name in _BACKENDS:
+                error.add_note(
+                    f"Keras needs a backend: run `pip install '{self.package}[tensorflow]'`, or "
+                    f"`pip install '{self.package}[jax]'` and set KERAS_BACKEND=jax."
+                )
+            raise
         finally:
             self.depth -= 1
         if self.depth == 0 and "keras" in sys.modules and self in sys.meta_path:
@@ -57,5 +67,5 @@ class _Watcher(importlib.abc.MetaPathFinder):
 
 
 def _import(modules):
-    for module in modules:
+    for module in modules():
         importlib.import_module(module)

@@ -5,21 +5,24 @@ ones and numbers: the step of training, the place of use, the number of a Gibbs 
 for each row, the draws of a row depend on that row's seed alone: neither on the batch it came in
 nor on the padding behind it.
 
-Draws are made by TensorFlow Probability's distributions. Three of them, `Bernoulli`, `Normal` and
-`Gamma`, take their bits from here instead of from TensorFlow, whose floats differ between eager
-execution, graphs and XLA, and which are a hundred times slower under XLA on a CPU. The bits here
-are integers (the three-round multiply-xorshift hash `triple32`, keyed, over a counter), so that one
-seed gives the same bits in eager execution, in a graph, under XLA and in a served model. A
-Bernoulli draw is the same everywhere. A Normal one is the same up to the rounding of `erfinv`, and
-so is a Gamma one, except for the rare draw that rounding turns from accepted to rejected. Where a
-parameter is NaN, so is the draw.
+Draws are made by TensorFlow Probability's distributions where Keras runs on TensorFlow, and by
+those of `seqlayers.distributions` elsewhere. Three of them, `Bernoulli`, `Normal` and `Gamma`, take
+their bits from here instead of from TensorFlow, whose floats differ between eager execution, graphs
+and XLA, and which are a hundred times slower under XLA on a CPU. The bits here are integers (the
+three-round multiply-xorshift hash `triple32`, keyed, over a counter), so that one seed gives the
+same bits in eager execution, in a graph, under XLA, in a served model and on JAX. A Bernoulli draw
+is the same everywhere. A Normal one is the same up to the rounding of `erfinv`, and so is a Gamma
+one, except for the rare draw that rounding turns from accepted to rejected. Where a parameter is
+NaN, so is the draw.
 References: C. Wellons, Prospecting for Hash Functions, 2018 (the constants of `triple32`);
 G. Marsaglia and W. W. Tsang, A Simple Method for Generating Gamma Variables, ACM TOMS 2000.
 """
 
 import enum
 import functools
+import math
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -95,17 +98,17 @@ def uniform(shape, seed, first=0):
 
 
 def bernoulli(logits):
-    """Returns a TFP `Bernoulli` whose `sample(seed=...)` takes the seeds of this module."""
+    """Returns a `Bernoulli` whose `sample(seed=...)` takes the seeds of this module."""
     return _distributions().Bernoulli(logits=logits, dtype=logits.dtype)
 
 
 def normal(mean, scale):
-    """Returns a TFP `Normal` whose `sample(seed=...)` takes the seeds of this module."""
+    """Returns a `Normal` whose `sample(seed=...)` takes the seeds of this module."""
     return _distributions().Normal(loc=mean, scale=scale)
 
 
 def gamma(shape, rate):
-    """Returns a TFP `Gamma` whose `sample(seed=...)` takes the seeds of this module.
+    """Returns a `Gamma` whose `sample(seed=...)` takes the seeds of this module.
 
     Draws are above 0, have the precision of float32 and carry no gradient.
     """
@@ -122,26 +125,27 @@ def log_gamma(x):
 
 @functools.cache
 def _distributions():
-    """Returns TFP's distributions over the bits of this module; importing TFP takes two seconds."""
-    import tensorflow_probability as tfp
-
-    tfd = tfp.distributions
+    """Returns distributions over the bits of this module; importing TFP's takes two seconds."""
+    if keras.backend.backend() == "tensorflow":
+        from tensorflow_probability import distributions
+    else:
+        from seqlayers import distributions
 
     class Distributions:
-        class Bernoulli(tfd.Bernoulli):
+        class Bernoulli(distributions.Bernoulli):
             def _sample_n(self, n, seed=None):
                 probs = ops.cast(ops.sigmoid(self.logits), "float32")
                 drawn = ops.cast(_uniform_n(n, ops.shape(probs), seed) < probs, self.dtype)
                 return ops.where(ops.isnan(self.logits), self.logits, drawn)
 
-        class Normal(tfd.Normal):
+        class Normal(distributions.Normal):
             def _sample_n(self, n, seed=None):
                 shape = ops.shape(self.loc + self.scale)
-                z = np.sqrt(2.0) * ops.erfinv(2.0 * _uniform_n(n, shape, seed) - 1.0)
+                z = math.sqrt(2.0) * ops.erfinv(2.0 * _uniform_n(n, shape, seed) - 1.0)
                 return self.loc + self.scale * ops.cast(z, self.dtype)
 
-        class Gamma(tfd.Gamma):
-            reparameterization_type = tfd.NOT_REPARAMETERIZED
+        class Gamma(distributions.Gamma):
+            reparameterization_type = distributions.NOT_REPARAMETERIZED
 
             def _sample_n(self, n, seed=None):
                 shape = ops.shape(self.concentration + self.rate)
@@ -168,7 +172,7 @@ def _standard_gamma(n, k, shape, seed):
         return uniform((n, *shape), fold_in(seeds, number))
 
     def propose(i, t, done):
-        new = np.sqrt(2.0) * ops.erfinv(2.0 * draw(2 * i + 1) - 1.0) / (3.0 * ops.sqrt(d))
+        new = math.sqrt(2.0) * ops.erfinv(2.0 * draw(2 * i + 1) - 1.0) / (3.0 * ops.sqrt(d))
         bound = d * (3.0 * ops.log1p(new) + new * (-3.0 + new * (1.5 - new)))  # NaN below -1
         accepted = ops.log(draw(2 * i + 2)) < bound
         return i + 1, ops.where(done, t, ops.where(accepted, new, t)), done | accepted

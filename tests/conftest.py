@@ -1,4 +1,8 @@
-"""Fixtures and hooks of all tests. The environment is set before anything imports TensorFlow."""
+"""Fixtures and hooks of all tests. The environment is set before anything imports TensorFlow.
+
+Under `KERAS_BACKEND=jax` the tests of the rooms that run on JAX run, as if TensorFlow were not
+installed. Tests marked `tensorflow` are skipped there.
+"""
 
 import gc
 import os
@@ -12,12 +16,33 @@ os.environ["MPLBACKEND"] = "Agg"
 import numpy as np
 import pytest
 
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+if BACKEND != "tensorflow":
+    sys.modules |= dict.fromkeys(("tensorflow", "tensorflow_probability", "tf_keras"))
+
 ROOT = Path(__file__).resolve().parents[1]
+ON_EVERY_BACKEND = ("audio", "energy", "heads", "layers", "metrics", "test_sampling.py")
 LONG = ("test_examples", "commands/", "test_export", "test_package", "models/", "layers/")
+
+
+def pytest_report_header():
+    rooms = ", ".join(ON_EVERY_BACKEND)
+    return None if BACKEND == "tensorflow" else f"Keras runs on {BACKEND}: only tests of {rooms}"
+
+
+def pytest_ignore_collect(collection_path):
+    if BACKEND != "tensorflow" and collection_path.is_relative_to(ROOT / "tests"):
+        parts = collection_path.relative_to(ROOT / "tests").parts
+        return bool(parts) and parts[0] not in ON_EVERY_BACKEND
+    return None
 
 
 def pytest_collection_modifyitems(items):
     """Long files first, so that all processes end at about the same time."""
+    if BACKEND != "tensorflow":
+        for item in items:
+            if item.get_closest_marker("tensorflow"):
+                item.add_marker(pytest.mark.skip(reason="needs Keras on TensorFlow"))
 
     def place(item):
         path = item.path.relative_to(ROOT).as_posix()
@@ -37,10 +62,14 @@ def pytest_collection_finish():
 def graphs_are_dropped():
     """Drops after each file the graphs and compiled loops that would stay until the process ends.
 
+    JAX keeps every program that it compiled.
+
     TensorFlow keeps the gradient of every `tf.custom_gradient` that it traced, and with it the
     whole graph around it; `scan` keeps what it compiled for each recurrence.
     """
     yield
+    if BACKEND == "jax":
+        sys.modules["jax"].clear_caches()
     if ops := sys.modules.get("tensorflow.python.framework.ops"):
         gradients = ops.gradient_registry._registry  # it has no method to take one out
         for name in [name for name in gradients if name.startswith("CustomGradient-")]:
@@ -49,6 +78,17 @@ def graphs_are_dropped():
         scan._forward.cache_clear()
         scan._backward.cache_clear()
     gc.collect()
+
+
+@pytest.fixture(autouse=BACKEND == "jax")
+def jax_has_float64(request):
+    """Lets JAX compute in float64 in tests with that word in their parameters or marked by it."""
+    parameters = getattr(getattr(request.node, "callspec", None), "params", {}).values()
+    wanted = request.node.get_closest_marker("float64") or "float64" in parameters
+    import jax
+
+    with jax.enable_x64(bool(wanted)):
+        yield
 
 
 @pytest.fixture

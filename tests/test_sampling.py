@@ -6,9 +6,11 @@ oversteps once in 1.7 million comparisons; none of them makes more than 100,000.
 
 import math
 
+import backend
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend import tensor
+from keras import ops
 from reference import rbm as reference
 
 from seqlayers import energy, sampling
@@ -18,9 +20,9 @@ SEEDS = [0, 1, -1, 7, 2**31, 2**32 - 1, -(2**40) + 5, 2**63]
 
 def everywhere(function, *inputs):
     """The results of `function` in eager execution, in a graph and under XLA."""
-    inputs = [tf.convert_to_tensor(x) for x in inputs]
-    graph, xla = tf.function(function), tf.function(function, jit_compile=True)
-    return [f(*inputs).numpy() for f in (function, graph, xla)]
+    inputs = [tensor(x) for x in inputs]
+    ways = function, backend.graph(function), backend.compiled(function)
+    return [np.asarray(run(*inputs)) for run in ways]
 
 
 def normal_cdf(x):
@@ -28,7 +30,7 @@ def normal_cdf(x):
 
 
 def uniform(count, seed=0):
-    return sampling.uniform((count,), sampling.fold_in(sampling.seed_pair(seed), 0)).numpy()
+    return np.asarray(sampling.uniform((count,), sampling.fold_in(sampling.seed_pair(seed), 0)))
 
 
 # The same seed, the same draw.
@@ -89,7 +91,7 @@ def test_gamma_draws_are_alike_in_eager_graph_and_xla(rng):
     shape = np.exp(rng.uniform(-3, 6, size=(20, 1000))).astype("float32")
 
     def draw(shape, seed):
-        return sampling.gamma(shape, 2.0 * tf.ones_like(shape)).sample(seed=seed)
+        return sampling.gamma(shape, 2.0 * ops.ones_like(shape)).sample(seed=seed)
 
     eager, graph, xla = everywhere(draw, shape, seed)
     for other in (graph, xla):
@@ -98,10 +100,10 @@ def test_gamma_draws_are_alike_in_eager_graph_and_xla(rng):
 
 def test_gibbs_chains_are_alike_in_eager_graph_and_xla(rng):
     rbm = reference.random_rbm(rng, 12, 9, frames=(5,))
-    params = [tf.constant(a, "float32") for a in rbm[:3]]
+    params = [tensor(a, "float32") for a in rbm[:3]]
 
     def chain(W, b, c, seed):
-        return energy.gibbs(energy.RBMParams(W, b, c), tf.zeros((5, 12)), 15, seed)
+        return energy.gibbs(energy.RBMParams(W, b, c), ops.zeros((5, 12)), 15, seed)
 
     draws = everywhere(chain, *params, sampling.seed_pair(8))
     np.testing.assert_array_equal(draws[1], draws[0])
@@ -110,11 +112,11 @@ def test_gibbs_chains_are_alike_in_eager_graph_and_xla(rng):
 
 def test_gaussian_gibbs_chains_are_alike_in_eager_graph_and_xla(rng):
     rbm = reference.random_rbm(rng, 6, 5, frames=(4,), visibles="gaussian")
-    params = [tf.constant(a, "float32") for a in rbm[:4]]
+    params = [tensor(a, "float32") for a in rbm[:4]]
 
     def chain(W, b, c, log_variance, seed):
         params = energy.RBMParams(W, b, c, energy.Gaussian(log_variance))
-        return energy.gibbs(params, tf.zeros((4, 6)), 15, seed)
+        return energy.gibbs(params, ops.zeros((4, 6)), 15, seed)
 
     eager, graph, xla = everywhere(chain, *params, sampling.seed_pair(8))
     np.testing.assert_allclose(graph, eager, atol=1e-5)
@@ -123,7 +125,7 @@ def test_gaussian_gibbs_chains_are_alike_in_eager_graph_and_xla(rng):
 
 def test_draws_do_not_change_from_release_to_release():
     # Not a proof of anything but of sameness: saved music depends on these numbers.
-    words = sampling.fold_in(sampling.seed_pair(2024), 5).numpy().astype("uint32").tolist()
+    words = np.asarray(sampling.fold_in(sampling.seed_pair(2024), 5)).astype("uint32").tolist()
     low, high = 2024, 0
     low = triple32(low + 0x9E3779B9)
     high = triple32((high ^ 0x6A09E667) + low)
@@ -144,10 +146,10 @@ def triple32(x):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_draws_have_the_type_of_their_parameters(dtype):
     seed = sampling.seed_pair(0)
-    assert sampling.bernoulli(tf.zeros(4, dtype)).sample(seed=seed).dtype == dtype
-    draw = sampling.normal(tf.zeros(4, dtype), tf.ones(4, dtype)).sample(seed=seed)
+    assert sampling.bernoulli(ops.zeros(4, dtype)).sample(seed=seed).dtype == dtype
+    draw = sampling.normal(ops.zeros(4, dtype), ops.ones(4, dtype)).sample(seed=seed)
     assert draw.dtype == dtype
-    draw = sampling.gamma(tf.ones(4, dtype), tf.ones(4, dtype)).sample(seed=seed)
+    draw = sampling.gamma(ops.ones(4, dtype), ops.ones(4, dtype)).sample(seed=seed)
     assert draw.dtype == dtype
 
 
@@ -155,68 +157,70 @@ def test_draws_have_the_type_of_their_parameters(dtype):
 
 
 def test_different_seeds_give_different_draws():
-    draws = {sampling.uniform((8,), sampling.seed_pair(s)).numpy().tobytes() for s in SEEDS}
+    draws = {np.asarray(sampling.uniform((8,), sampling.seed_pair(s))).tobytes() for s in SEEDS}
     assert len(draws) == len(SEEDS)
 
 
 def test_different_steps_give_different_draws():
-    params = energy.RBMParams(tf.zeros((64, 8)), tf.zeros(64), tf.zeros(8))
-    chain = tf.function(lambda n: energy.gibbs(params, tf.zeros((1, 64)), n, sampling.seed_pair(0)))
-    assert len({chain(tf.constant(steps)).numpy().tobytes() for steps in range(50)}) == 50
+    params = energy.RBMParams(ops.zeros((64, 8)), ops.zeros(64), ops.zeros(8))
+    chain = backend.graph(
+        lambda n: energy.gibbs(params, ops.zeros((1, 64)), n, sampling.seed_pair(0))
+    )
+    assert len({np.asarray(chain(tensor(steps))).tobytes() for steps in range(50)}) == 50
 
 
 @pytest.mark.parametrize("rows", [False, True], ids=["one seed", "a seed a row"])
 def test_rows_of_a_draw_differ(rows):
     seed = sampling.seed_pair(0)
-    u = sampling.uniform((200, 32), sampling.row_seeds(seed, 200) if rows else seed).numpy()
+    u = np.asarray(sampling.uniform((200, 32), sampling.row_seeds(seed, 200) if rows else seed))
     assert len({row.tobytes() for row in u}) == 200
 
 
 def test_hidden_and_visible_half_steps_draw_different_numbers():
     # With no weights a half-step's uniforms show in what it draws: 30 to 98 of 128 units agree by
     # chance alone but for one time in 10^9.
-    params = energy.RBMParams(tf.zeros((128, 128)), tf.zeros(128), tf.zeros(128))
+    params = energy.RBMParams(ops.zeros((128, 128)), ops.zeros(128), ops.zeros(128))
     seed = sampling.seed_pair(0)
-    h = energy.hidden_given_visible(params, tf.zeros((1, 128))).sample(
+    h = energy.hidden_given_visible(params, ops.zeros((1, 128))).sample(
         seed=sampling.fold_in(seed, 0)
     )
-    v = energy.gibbs(params, tf.zeros((1, 128)), 1, seed)
-    assert 30 < np.sum(h.numpy() == v.numpy()) < 98
+    v = energy.gibbs(params, ops.zeros((1, 128)), 1, seed)
+    assert 30 < np.sum(np.asarray(h) == np.asarray(v)) < 98
 
 
 def test_samples_of_one_call_are_those_of_folded_seeds():
-    logits, seed = tf.zeros((2, 40)), sampling.row_seeds(sampling.seed_pair(0), 2)
-    many = sampling.bernoulli(logits).sample(5, seed=seed).numpy()
+    logits, seed = ops.zeros((2, 40)), sampling.row_seeds(sampling.seed_pair(0), 2)
+    many = np.asarray(sampling.bernoulli(logits).sample(5, seed=seed))
     assert many.shape == (5, 2, 40) and len({draw.tobytes() for draw in many}) == 5
-    first = sampling.bernoulli(logits).sample(seed=seed).numpy()
+    first = np.asarray(sampling.bernoulli(logits).sample(seed=seed))
     np.testing.assert_array_equal(first, many[0])
     for i, draw in enumerate(many):
-        u = sampling.uniform((2, 40), sampling.fold_in(seed, i)).numpy()
+        u = np.asarray(sampling.uniform((2, 40), sampling.fold_in(seed, i)))
         np.testing.assert_array_equal(draw, u < 0.5)
 
 
 def test_samples_of_any_shape_have_it():
     seed = sampling.seed_pair(0)
     assert sampling.normal(0.0, 1.0).sample(seed=seed).shape == ()
-    assert sampling.normal(tf.zeros((2, 1)), tf.ones(3)).sample((4, 5), seed=seed).shape == (
+    assert sampling.normal(ops.zeros((2, 1)), ops.ones(3)).sample((4, 5), seed=seed).shape == (
         4,
         5,
         2,
         3,
     )
-    assert sampling.bernoulli(tf.zeros((0, 3))).sample(seed=seed).shape == (0, 3)
-    assert sampling.bernoulli(tf.zeros((2, 0, 3))).sample(seed=seed).shape == (2, 0, 3)
+    assert sampling.bernoulli(ops.zeros((0, 3))).sample(seed=seed).shape == (0, 3)
+    assert sampling.bernoulli(ops.zeros((2, 0, 3))).sample(seed=seed).shape == (2, 0, 3)
 
 
 # Rows with seeds of their own.
 
 
 def test_a_rows_draw_does_not_depend_on_its_batch(rng):
-    logits = tf.constant(rng.normal(size=(9, 4, 6)), "float32")
+    logits = tensor(rng.normal(size=(9, 4, 6)), "float32")
     seeds = sampling.row_seeds(sampling.seed_pair(1), 9)
-    batch = sampling.bernoulli(logits).sample(seed=seeds).numpy()
+    batch = np.asarray(sampling.bernoulli(logits).sample(seed=seeds))
     order = rng.permutation(9)
-    mixed = sampling.bernoulli(tf.gather(logits, order)).sample(seed=tf.gather(seeds, order))
+    mixed = sampling.bernoulli(np.asarray(logits)[order]).sample(seed=np.asarray(seeds)[order])
     np.testing.assert_array_equal(mixed, batch[order])
     for i in range(9):
         alone = sampling.bernoulli(logits[i : i + 1]).sample(seed=seeds[i : i + 1])
@@ -228,12 +232,20 @@ def test_slices_of_a_batch_take_the_seeds_of_their_rows():
     whole = sampling.row_seeds(seed, 8)
     assert whole.shape == (8, 2) and whole.dtype == "int32"
     np.testing.assert_array_equal(sampling.row_seeds(seed, 3, first_row=5), whole[5:])
+
+
+@pytest.mark.tensorflow
+def test_the_number_of_rows_may_be_a_tensor():
+    import tensorflow as tf
+
+    seed = sampling.seed_pair(1)
+    whole = sampling.row_seeds(seed, 8)
     dynamic = tf.function(lambda n, first: sampling.row_seeds(seed, n, first))
-    np.testing.assert_array_equal(dynamic(tf.constant(3), tf.constant(5)), whole[5:])
+    np.testing.assert_array_equal(dynamic(tensor(3), tensor(5)), whole[5:])
 
 
 def test_a_rows_draw_does_not_depend_on_the_padding_behind_it(rng):
-    logits = tf.constant(rng.normal(size=(3, 11, 6)), "float32")
+    logits = tensor(rng.normal(size=(3, 11, 6)), "float32")
     seeds = sampling.row_seeds(sampling.seed_pair(1), 3)
     padded = sampling.bernoulli(logits).sample(seed=seeds)
     cut = sampling.bernoulli(logits[:, :7]).sample(seed=seeds)
@@ -247,7 +259,7 @@ def test_a_rows_draw_does_not_depend_on_the_padding_behind_it(rng):
 
 def test_a_rows_gamma_draw_depends_on_neither_batch_nor_padding(rng):
     # Other rows may need more rounds of rejection.
-    shape = tf.constant(np.exp(rng.uniform(-2, 2, size=(9, 40, 6))), "float32")
+    shape = tensor(np.exp(rng.uniform(-2, 2, size=(9, 40, 6))), "float32")
     seeds = sampling.row_seeds(sampling.seed_pair(1), 9)
     whole = sampling.gamma(shape, 1.0).sample(seed=seeds)
     alone = sampling.gamma(shape[2:3, :5], 1.0).sample(seed=seeds[2:3])
@@ -257,40 +269,43 @@ def test_a_rows_gamma_draw_depends_on_neither_batch_nor_padding(rng):
 @pytest.mark.parametrize("visibles", energy.VISIBLES)
 def test_gibbs_chains_depend_on_neither_batch_nor_padding(rng, visibles):
     rbm = reference.random_rbm(rng, 6, 5, frames=(4, 7), visibles=visibles)
-    W, b, c = (tf.constant(a, "float64") for a in rbm[:3])
+    W, b, c = (tensor(a, "float64") for a in rbm[:3])
     own = energy.VISIBLES[visibles](*reference.visibles(rbm)[1])
     seeds = sampling.row_seeds(sampling.seed_pair(1), 4)
-    v = tf.zeros((4, 7, 6), "float64")
-    whole = energy.gibbs(energy.RBMParams(W, b, c, own), v, 10, seeds).numpy()
+    v = ops.zeros((4, 7, 6), "float64")
+    whole = np.asarray(energy.gibbs(energy.RBMParams(W, b, c, own), v, 10, seeds))
     part = energy.RBMParams(W, b[2:3, :5], c[2:3, :5], own)
-    alone = energy.gibbs(part, v[2:3, :5], 10, seeds[2:3]).numpy()
+    alone = np.asarray(energy.gibbs(part, v[2:3, :5], 10, seeds[2:3]))
     np.testing.assert_allclose(alone[0], whole[2, :5], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["ais", "reverse"])
 def test_partition_estimates_depend_on_neither_batch_nor_padding(rng, name):
     rbm = reference.random_rbm(rng, 6, 5, frames=(4, 7))
-    W, b, c = (tf.constant(a, "float64") for a in rbm[:3])
+    W, b, c = (tensor(a, "float64") for a in rbm[:3])
     seeds = sampling.row_seeds(sampling.seed_pair(1), 4)
 
     def estimate(b, c, seeds):
         params, options = energy.RBMParams(W, b, c), {"num_betas": 10, "num_chains": 3}
         if name == "ais":
             return energy.ais_log_partition(params, seeds, **options).nats
-        return energy.reverse_log_partition(params, tf.ones_like(b), seeds, **options).nats
+        return energy.reverse_log_partition(params, ops.ones_like(b), seeds, **options).nats
 
     whole, alone = estimate(b, c, seeds), estimate(b[2:3, :5], c[2:3, :5], seeds[2:3])
     np.testing.assert_allclose(alone[0], whole[2, :5], atol=1e-10)
 
 
+@pytest.mark.tensorflow
 def test_a_draw_works_where_the_batch_is_not_known_beforehand():
+    import tensorflow as tf
+
     @tf.function(
         input_signature=[tf.TensorSpec((None, None, 3)), tf.TensorSpec((None, 2), tf.int32)]
     )
     def draw(logits, seeds):
         return sampling.bernoulli(logits).sample(seed=seeds)
 
-    logits, seeds = tf.zeros((5, 4, 3)), sampling.row_seeds(sampling.seed_pair(1), 5)
+    logits, seeds = ops.zeros((5, 4, 3)), sampling.row_seeds(sampling.seed_pair(1), 5)
     np.testing.assert_array_equal(
         draw(logits, seeds), sampling.bernoulli(logits).sample(seed=seeds)
     )
@@ -308,7 +323,7 @@ def test_folded_seeds_do_not_collide():
     # 1.2 million of 2^64: two are equal by chance with probability 4e-8.
     seeds = [0, 1, 2, 3, -1, -2, 99, 100, 2**31, 2**32, 2**32 + 1, 2**62]
     numbers = np.arange(100_000, dtype="int32")
-    folded = {s: sampling.fold_in(sampling.seed_pair(s), numbers).numpy() for s in seeds}
+    folded = {s: np.asarray(sampling.fold_in(sampling.seed_pair(s), numbers)) for s in seeds}
     together = words(np.concatenate(list(folded.values())))
     assert len(np.unique(together)) == len(seeds) * len(numbers)
     for s in (0, 1, 2, 99):  # and in particular on the diagonal
@@ -336,7 +351,7 @@ def test_one_bit_of_seed_or_number_turns_half_of_the_folded_seed(rng):
 
 
 def fold_words(seeds, number):
-    return sampling.fold_in(seeds.view("int32"), number).numpy().view("uint32")
+    return np.asarray(sampling.fold_in(seeds.view("int32"), number)).view("uint32")
 
 
 def assert_half_turn(before, after):
@@ -371,9 +386,9 @@ def test_seed_pair_refuses_what_is_no_whole_number(seed):
 )
 def test_sampling_without_a_seed_raises(make):
     with pytest.raises(ValueError, match="`seed` must be an int32 pair"):
-        make(tf.zeros(3)).sample()
+        make(ops.zeros(3)).sample()
     with pytest.raises(ValueError, match="`seed` must be an int32 pair"):
-        make(tf.zeros(3)).sample(4, seed=None)
+        make(ops.zeros(3)).sample(4, seed=None)
 
 
 # The numbers themselves.
@@ -426,7 +441,7 @@ def test_streams_are_not_correlated(kind):
     # 64 streams of 8,192 numbers: 2,016 pairs at three lags.
     seed = sampling.seed_pair(0)
     if kind == "rows":
-        u = sampling.uniform((64, 8192), sampling.row_seeds(seed, 64)).numpy()
+        u = np.asarray(sampling.uniform((64, 8192), sampling.row_seeds(seed, 64)))
     elif kind == "numbers":  # what the half-steps of a Gibbs chain draw
         u = np.stack([sampling.uniform((8192,), sampling.fold_in(seed, i)) for i in range(64)])
     elif kind == "steps":  # what a step of training draws, whose seed is (seed, step)
@@ -447,7 +462,7 @@ def test_draws_of_two_steps_are_independent_and_not_just_uncorrelated():
     # which a float32 above 1/2 has no room for.
     for step in (1, 2, 3, 64, 1000, 2**20, -1):
         seeds = [sampling.fold_in(np.int32([7, s]), 3) for s in (0, step)]
-        first, second = (sampling.uniform((2**20,), seed).numpy() for seed in seeds)
+        first, second = (np.asarray(sampling.uniform((2**20,), seed)) for seed in seeds)
         for scale in (1, 2**19):
             x, y = (bin_numbers(u.astype("float64") * scale % 1, 16) for u in (first, second))
             assert_chi_square(np.bincount(16 * x + y, minlength=256))
@@ -457,14 +472,14 @@ def test_the_first_numbers_of_many_streams_are_uniform():
     # Here it is the seed that counts, not the counter.
     for numbers in (np.arange(2**20), np.arange(2**20) * 2, np.arange(2**20) * 1024):
         seeds = sampling.fold_in(sampling.seed_pair(0), numbers.astype("int32"))
-        u = sampling.uniform((2**20,), seeds).numpy()
+        u = np.asarray(sampling.uniform((2**20,), seeds))
         assert_chi_square(np.bincount(bin_numbers(u, 256), minlength=256))
         assert abs(np.corrcoef(u[1:], u[:-1])[0, 1]) < 5 / 2**10
 
 
 @pytest.mark.parametrize("word", [0, 1, 2**31, 2**32 - 257, 2**32 - 256, 2**32 - 1])
 def test_every_word_makes_a_number_strictly_between_zero_and_one(monkeypatch, word):
-    monkeypatch.setattr(sampling, "_bits", lambda *_: tf.constant([word], tf.uint32))
+    monkeypatch.setattr(sampling, "_bits", lambda *_: tensor([word], "uint32"))
     u = float(sampling.uniform((1,), sampling.seed_pair(0))[0])
     assert 0 < u < 1
     assert abs(u - (word + 0.5) / 2**32) <= 2.0**-24
@@ -475,7 +490,7 @@ def test_the_largest_uniform_number_keeps_draws_in_their_range(seed):
     # The first word of these seeds is at least 2^32 - 256, as one word in 17 million is.
     seed = sampling.seed_pair(seed)
     assert np.isfinite(sampling.normal(0.0, 1.0).sample(seed=seed))
-    assert sampling.bernoulli(tf.constant(1e4)).sample(seed=seed) == 1
+    assert sampling.bernoulli(tensor(1e4)).sample(seed=seed) == 1
 
 
 def test_parameters_that_are_nan_draw_nan():
@@ -483,7 +498,7 @@ def test_parameters_that_are_nan_draw_nan():
         pairs = [(x, one), (one, x)]
         made = [sampling.bernoulli(x), *(sampling.normal(*pair) for pair in pairs)]
         made += [sampling.gamma(*pair) for pair in pairs]
-        return tf.stack([each.sample(seed=sampling.seed_pair(0)) for each in made])
+        return ops.stack([each.sample(seed=sampling.seed_pair(0)) for each in made])
 
     x = np.array([np.nan] * 20 + [1.0], "float32")
     for drawn in everywhere(draws, x, np.ones_like(x)):
@@ -491,8 +506,8 @@ def test_parameters_that_are_nan_draw_nan():
 
 
 def test_certain_units_are_certain():
-    logits = tf.constant([1e4, -1e4, np.inf, -np.inf])
-    draws = sampling.bernoulli(logits).sample(10_000, seed=sampling.seed_pair(0)).numpy()
+    logits = tensor([1e4, -1e4, np.inf, -np.inf])
+    draws = np.asarray(sampling.bernoulli(logits).sample(10_000, seed=sampling.seed_pair(0)))
     np.testing.assert_array_equal(draws, np.broadcast_to([1, 0, 1, 0], (10_000, 4)))
 
 
@@ -500,13 +515,13 @@ def test_certain_units_are_certain():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_bernoulli_units_are_on_as_often_as_they_should(p, dtype):
     count = 2**20
-    logits = tf.fill((count,), tf.constant(math.log(p / (1 - p)), dtype))
-    draws = sampling.bernoulli(logits).sample(seed=sampling.seed_pair(int(p * 1000))).numpy()
+    logits = ops.full((count,), tensor(math.log(p / (1 - p)), dtype))
+    draws = np.asarray(sampling.bernoulli(logits).sample(seed=sampling.seed_pair(int(p * 1000))))
     assert abs(draws.mean() - p) < 5 * math.sqrt(p * (1 - p) / count)
 
 
 def normal_sample(count, seed=0):
-    return sampling.normal(tf.zeros(count), 1.0).sample(seed=sampling.seed_pair(seed)).numpy()
+    return np.asarray(sampling.normal(ops.zeros(count), 1.0).sample(seed=sampling.seed_pair(seed)))
 
 
 def test_normal_draws_have_the_moments_of_the_normal():
@@ -531,15 +546,15 @@ def test_normal_draws_have_the_tails_of_the_normal():
 def test_normal_draws_are_shifted_and_scaled(rng):
     mean, scale = rng.normal(size=5).astype("float32"), rng.uniform(0.1, 3, 5).astype("float32")
     seed = sampling.seed_pair(0)
-    draws = sampling.normal(tf.constant(mean), tf.constant(scale)).sample(1000, seed=seed)
-    z = sampling.normal(tf.zeros(5), tf.ones(5)).sample(1000, seed=seed)
+    draws = sampling.normal(tensor(mean), tensor(scale)).sample(1000, seed=seed)
+    z = sampling.normal(ops.zeros(5), ops.ones(5)).sample(1000, seed=seed)
     np.testing.assert_allclose(draws, mean + scale * z, atol=1e-5)
 
 
 def gamma_sample(k, count, seed=0):
-    shape = tf.fill((count,), tf.constant(k, "float32"))
-    draws = sampling.gamma(shape, tf.constant(2.0)).sample(seed=sampling.seed_pair(seed))
-    return 2.0 * draws.numpy().astype("float64")
+    shape = ops.full((count,), tensor(k, "float32"))
+    draws = sampling.gamma(shape, tensor(2.0)).sample(seed=sampling.seed_pair(seed))
+    return 2.0 * np.asarray(draws).astype("float64")
 
 
 @pytest.mark.parametrize("k", [0.3, 1.0, 7.5, 100.0])
@@ -589,26 +604,29 @@ def test_gamma_draws_are_above_zero_and_finite(seed, k):
 
 
 def test_gamma_draws_carry_no_gradient():
-    shape = tf.constant([0.5, 2.0])
-    with tf.GradientTape() as tape:
-        tape.watch(shape)
-        draw = sampling.gamma(shape, shape).sample(seed=sampling.seed_pair(0))
-    assert tape.gradient(draw, shape) is None
+    _, (gradient,) = backend.value_and_gradients(
+        lambda shape: sampling.gamma(shape, shape).sample(seed=sampling.seed_pair(0)),
+        np.array([0.5, 2.0], "float32"),
+    )
+    assert gradient is None or not np.any(gradient)
 
 
-# What is handed out is TFP's, and right.
+# What is handed out is right.
 
 
 def test_log_gamma_is_the_log_of_the_gamma_function():
     x = np.array([0.05, 0.5, 1, 1.5, 2, 10, 403.0])
     np.testing.assert_allclose(
-        sampling.log_gamma(tf.constant(x)), [math.lgamma(v) for v in x], rtol=1e-12, atol=1e-12
+        sampling.log_gamma(tensor(x)),
+        [math.lgamma(v) for v in x],
+        rtol=1e-12,
+        atol=1e-12,
     )
 
 
 def test_gamma_log_prob_and_mean_are_those_of_its_parameters(rng):
     k, rate, x = rng.uniform(0.1, 9, 4), rng.uniform(0.1, 3, 4), rng.gamma(2.0, size=(6, 4))
-    unit = sampling.gamma(tf.constant(k), tf.constant(rate))
+    unit = sampling.gamma(tensor(k), tensor(rate))
     np.testing.assert_allclose(unit.mean(), k / rate)
     np.testing.assert_allclose(unit.variance(), k / rate**2)
     log_z = [math.lgamma(a) for a in k] - k * np.log(rate)
@@ -617,18 +635,17 @@ def test_gamma_log_prob_and_mean_are_those_of_its_parameters(rng):
 
 def test_bernoulli_log_prob_and_mean_are_those_of_the_logits():
     logits = np.array([-1e4, -30, -2, 0, 0.5, 30, 1e4])
-    unit = sampling.bernoulli(tf.constant(logits))
+    unit = sampling.bernoulli(tensor(logits))
     np.testing.assert_allclose(unit.mean(), [0, *1 / (1 + np.exp(-logits[1:]))], rtol=1e-12)
-    np.testing.assert_allclose(unit.log_prob(tf.ones(7, "float64")), -np.logaddexp(0, -logits))
-    np.testing.assert_allclose(unit.log_prob(tf.zeros(7, "float64")), -np.logaddexp(0, logits))
+    np.testing.assert_allclose(unit.log_prob(ops.ones(7, "float64")), -np.logaddexp(0, -logits))
+    np.testing.assert_allclose(unit.log_prob(ops.zeros(7, "float64")), -np.logaddexp(0, logits))
     p = 1 / (1 + np.exp(-logits[1:-1]))
     np.testing.assert_allclose(unit.variance()[1:-1], p * (1 - p), atol=1e-12)
-    assert not np.any(np.isnan(unit.entropy()))
 
 
 def test_normal_log_prob_and_mean_are_those_of_its_parameters(rng):
     mean, scale, x = rng.normal(size=4), rng.uniform(0.1, 3, 4), rng.normal(size=(6, 4))
-    unit = sampling.normal(tf.constant(mean), tf.constant(scale))
+    unit = sampling.normal(tensor(mean), tensor(scale))
     np.testing.assert_array_equal(unit.mean(), mean)
     np.testing.assert_allclose(unit.stddev(), scale)
     expected = -0.5 * ((x - mean) / scale) ** 2 - np.log(scale) - 0.5 * math.log(2 * math.pi)
@@ -638,20 +655,20 @@ def test_normal_log_prob_and_mean_are_those_of_its_parameters(rng):
 @pytest.mark.parametrize("size", [1e4, -1e4])
 @pytest.mark.parametrize("visibles", energy.VISIBLES)
 def test_unbounded_logits_never_give_nan(size, visibles):
-    full = [tf.fill(shape, tf.constant(size)) for shape in ((4, 3), (2, 4), (2, 3))]
+    full = [ops.full(shape, tensor(size)) for shape in ((4, 3), (2, 4), (2, 3))]
     kind = energy.VISIBLES[visibles]
-    params = energy.RBMParams(*full, kind(*(tf.zeros(4) for _ in kind.WEIGHT_RANGES)))
-    v, seed = tf.ones((2, 4)), sampling.seed_pair(0)
-    with tf.GradientTape() as tape:
-        tape.watch(full)
-        loss = energy.contrastive_divergence(params, v, 3, seed)
+    params = energy.RBMParams(*full, kind(*(ops.zeros(4) for _ in kind.WEIGHT_RANGES)))
+    v, seed = ops.ones((2, 4)), sampling.seed_pair(0)
+    loss, gradients = backend.value_and_gradients(
+        lambda params: energy.contrastive_divergence(params, v, 3, seed), params
+    )
     results = [
         loss,
-        *tape.gradient(loss, full),
+        *gradients[:3],
         energy.free_energy(params, v),
         energy.gibbs(params, v, 5, seed),
         energy.mean_field(params, v),
-        energy.hidden_given_visible(params, v).log_prob(tf.zeros((2, 3))),
+        energy.hidden_given_visible(params, v).log_prob(ops.zeros((2, 3))),
         energy.hidden_given_visible(params, v).mean(),
         energy.independent(params).visible_bias,
         energy.log_partition(params).nats,

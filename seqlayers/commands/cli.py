@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import importlib.util
 import io
 import os
 import signal
@@ -94,6 +95,11 @@ def import_runs():
         raise click.UsageError(
             "seqlayers runs with TensorFlow alone; remove KERAS_BACKEND from the environment, or "
             f"set it to tensorflow. Received: KERAS_BACKEND={backend}."
+        )
+    if importlib.util.find_spec("tensorflow") is None:
+        raise click.UsageError(
+            "seqlayers runs with TensorFlow: pip install 'seqlayers[tensorflow]'. "
+            "Received: an environment without it."
         )
     python_stderr, kept = sys.stderr, os.dup(2)
     with open(os.devnull, "wb") as nowhere:

@@ -11,6 +11,7 @@ import weakref
 
 import numpy as np
 
+from seqlayers.backends import import_tensorflow
 from seqlayers.checks import check_integer, check_sequences
 
 SHORTEST, GROWTH = 8, 1.25  # of the ladder of lengths
@@ -222,8 +223,7 @@ def as_dataset(epoch, place, batch_size, features):
         batch_size: Number of rows of every batch, or None.
         features: Number of features of a frame.
     """
-    import tensorflow as tf  # here, so that the rest of the module works without it
-
+    tf = import_tensorflow("datasets.batches")  # the rest of the module works without it
     num_batches = place.num_batches
 
     def numbered():

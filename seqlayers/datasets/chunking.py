@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlayers.backends import import_tensorflow
 from seqlayers.checks import check_integer, check_sequence
 
 
@@ -127,8 +128,7 @@ def chunked(dataset, length=15, overlap=5, delay=5):
         >>> for x, y, weights in chunked(sequences).batch(20): print(x.shape, weights.shape)
         (4, 15, 3) (4, 15)
     """
-    import tensorflow as tf  # here, so that the rest of the module works without it
-
+    tf = import_tensorflow("datasets.chunking.chunked")  # the rest works without it
     _check_lengths(length, overlap, delay)
     if not isinstance(dataset.element_spec, tuple) or len(dataset.element_spec) != 2:
         raise ValueError(

@@ -469,10 +469,12 @@ class Head(keras.layers.Layer):
 
 def _values(argument):
     """Returns an argument as an array; None if it is a tensor of a graph, without values yet."""
-    if hasattr(argument, "numpy"):
-        return np.asarray(argument.numpy())
-    of_numpy = isinstance(argument, np.ndarray | np.generic) or not hasattr(argument, "dtype")
-    return np.asarray(argument) if of_numpy else None
+    if isinstance(argument, np.ndarray | np.generic) or not hasattr(argument, "dtype"):
+        return np.asarray(argument)
+    try:
+        return ops.convert_to_numpy(argument)
+    except Exception:  # each backend has its own
+        return None
 
 
 def _keras_module(option):

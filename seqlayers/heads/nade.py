@@ -25,6 +25,8 @@ High-Dimensional Sequences, ICML 2012 (the context); B. Uria, I. Murray and H. L
 and Tractable Density Estimator, ICML 2014 (orderless).
 """
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -151,7 +153,7 @@ class NADE(Head):
             _, nats = ops.while_loop(
                 lambda k, _: k < K, add_order, (1, nats), maximum_iterations=K - 1
             )
-            nats = nats - np.log(K)
+            nats = nats - math.log(K)
         return FrameLogProb(nats, ops.zeros_like(nats))
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):

@@ -1,5 +1,11 @@
 """Models of sequences: Keras models that fit, score, generate, step and export."""
 
+from seqlayers.backends import check_keras_on_tensorflow
+
+check_keras_on_tensorflow("seqlayers.models")
+
+# ruff: noqa: E402 - what follows needs TensorFlow
+
 from seqlayers.models.contexts import State
 from seqlayers.models.distributed import DistributedModel
 from seqlayers.models.embedding import encode_segments

@@ -27,6 +27,7 @@ def test_mfcc_matches_the_equations(short):
     np.testing.assert_allclose(actual[:, 4], reference.log_energy(short, 20, 8), rtol=1e-5)
 
 
+@pytest.mark.tensorflow
 def test_mfcc_matches_tensorflow(speech):
     import tensorflow as tf
 

@@ -18,6 +18,7 @@ def test_stft_matches_the_equations(short):
         np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
+@pytest.mark.tensorflow
 def test_stft_matches_tensorflow(speech):
     import tensorflow as tf
 

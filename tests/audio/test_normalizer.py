@@ -128,6 +128,7 @@ def test_what_is_no_config_is_refused(config, reason):
         Normalizer.from_config(config)
 
 
+@pytest.mark.tensorflow
 def test_keras_normalises_alike(rng):
     import keras
 

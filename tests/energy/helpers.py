@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend import tensor
+from keras import ops
 from reference import rbm as reference
 
 from seqlayers import energy
@@ -14,14 +15,14 @@ all_visibles = pytest.mark.parametrize("visibles", energy.VISIBLES)
 
 def tensors(rbm, dtype="float32"):
     """The `RBMParams` of an RBM of the reference."""
-    W, b, c = (tf.constant(a, dtype) for a in rbm[:3])
+    W, b, c = (tensor(a, dtype) for a in rbm[:3])
     name, own = reference.visibles(rbm)
-    return energy.RBMParams(W, b, c, energy.VISIBLES[name](*(tf.constant(a, dtype) for a in own)))
+    return energy.RBMParams(W, b, c, energy.VISIBLES[name](*(tensor(a, dtype) for a in own)))
 
 
 def many(params, count):
     """The same RBM `count` times, a row of biases each."""
-    b, c = (tf.repeat(bias[None], count, 0) for bias in (params.visible_bias, params.hidden_bias))
+    b, c = (ops.repeat(bias[None], count, 0) for bias in (params.visible_bias, params.hidden_bias))
     return params._replace(visible_bias=b, hidden_bias=c)
 
 

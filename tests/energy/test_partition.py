@@ -3,26 +3,31 @@
 Seeds are fixed. Bounds on estimates are in standard errors.
 """
 
+import functools
 import math
 
+import backend
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend import tensor
+from keras import ops
 from reference import rbm as reference
 
 from energy.helpers import all_visibles, many, tensors
 from seqlayers import energy, sampling
 from seqlayers.energy import partition
 
-exact = tf.function(energy.log_partition)
+exact = backend.graph(energy.log_partition)
+in_a_graph = functools.partial(backend.graph, static=["num_betas", "num_chains"])
 
 
-@tf.function
+@in_a_graph
 def ais(params, seed, num_betas=100, num_chains=10):
     return energy.ais_log_partition(params, seed, num_betas, num_chains)
 
 
-@tf.function
+@in_a_graph
 def reverse(params, v, seed, num_betas=100, num_chains=10):
     return energy.reverse_log_partition(params, v, seed, num_betas, num_chains)
 
@@ -68,7 +73,7 @@ def test_both_sides_of_an_rbm_give_the_same_sum(rng, V, H):
 @pytest.mark.parametrize("V, H, compiled", [(4, 3, False), (3, 4, True)], ids=["eager", "xla"])
 def test_enumeration_keeps_leading_axes(rng, V, H, visibles, compiled):
     rbm = reference.random_rbm(rng, V, H, frames=(2, 5), visibles=visibles)
-    run = tf.function(energy.log_partition, jit_compile=True) if compiled else energy.log_partition
+    run = backend.compiled(energy.log_partition) if compiled else energy.log_partition
     nats, standard_error = run(tensors(rbm))
     assert nats.shape == standard_error.shape == (2, 5)
     for index, one in reference.each_frame(rbm):
@@ -84,13 +89,13 @@ def test_one_of_the_biases_alone_may_have_leading_axes(rng, visibles, which, nam
     rbm = reference.random_rbm(rng, 4, 3, frames=(5,), visibles=visibles, scale=0.5)
     rbm = {"visible": rbm._replace(c=rbm.c[0]), "hidden": rbm._replace(b=rbm.b[0])}[which]
     full = rbm._replace(b=np.broadcast_to(rbm.b, (5, 4)), c=np.broadcast_to(rbm.c, (5, 3)))
-    seed, v = sampling.seed_pair(0), tf.ones((5, 4))
+    seed, v = sampling.seed_pair(0), ops.ones((5, 4))
     run = {
         "exact": energy.log_partition,
         "ais": lambda params: energy.ais_log_partition(params, seed, num_betas=20),
         "reverse": lambda params: energy.reverse_log_partition(params, v, seed, num_betas=20),
     }[name]
-    nats = tf.function(run)(tensors(rbm)).nats
+    nats = backend.graph(run)(tensors(rbm)).nats
     assert nats.shape == (5,)
     expected = [reference.log_partition(one) for _, one in reference.each_frame(full)]
     atol = 1e-5 if name == "exact" else 0.5  # here the shape matters; how near they come, below
@@ -123,8 +128,8 @@ def test_twenty_units_are_enumerated(rng, visibles):
 )
 def test_what_is_too_large_is_refused_with_a_way_out(V, H, visibles, possible):
     kind = energy.VISIBLES[visibles]
-    own = kind(*(tf.zeros(V) for _ in kind.WEIGHT_RANGES))
-    params = energy.RBMParams(tf.zeros((V, H)), tf.zeros(V), tf.zeros(H), own)
+    own = kind(*(ops.zeros(V) for _ in kind.WEIGHT_RANGES))
+    params = energy.RBMParams(ops.zeros((V, H)), ops.zeros(V), ops.zeros(H), own)
     assert energy.can_enumerate(*params.kernel.shape, visibles) == possible
     if not possible:
         with pytest.raises(ValueError, match="use `ais_log_partition`") as caught:
@@ -136,12 +141,10 @@ def test_what_is_too_large_is_refused_with_a_way_out(V, H, visibles, possible):
 def test_gradient_of_the_exact_likelihood_is_exact(rng, visibles):
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
     frames = reference.random_frames(rng, rbm, 6)
-    params, v = tensors(rbm), tf.constant(frames, "float32")
-    with tf.GradientTape() as tape:
-        tape.watch(tf.nest.flatten(params))
-        loss = tf.reduce_mean(energy.free_energy(params, v)) + energy.log_partition(params).nats
+    v = tensor(frames, "float32")
+    _, gradients = backend.value_and_gradients(lambda params: exact_loss(params, v), tensors(rbm))
     expected = reference.negative_log_prob_gradient(rbm, frames)
-    for actual, one in zip(tape.gradient(loss, tf.nest.flatten(params)), expected, strict=True):
+    for actual, one in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(actual, one, atol=2e-5)
 
 
@@ -152,7 +155,7 @@ def test_gradient_of_the_exact_likelihood_is_exact(rng, visibles):
 def test_estimates_are_exact_without_interactions(rng, visibles):
     rbm = reference.random_rbm(rng, 5, 4, frames=(3,), visibles=visibles, scale=0)
     params, seed = tensors(rbm), sampling.seed_pair(0)
-    v = tf.constant(rng.integers(0, 2, (3, 5)), "float32")
+    v = tensor(rng.integers(0, 2, (3, 5)), "float32")
     expected = [reference.log_partition(one) for _, one in reference.each_frame(rbm)]
     for nats, standard_error in (ais(params, seed, 5), reverse(params, v, seed, 5)):
         np.testing.assert_allclose(nats, expected, rtol=1e-5)
@@ -164,7 +167,7 @@ def test_one_step_of_ais_is_importance_sampling_from_the_base(rng):
     rbm = reference.random_rbm(rng, 4, 3)
     params = tensors(rbm)
     base = energy.independent(params)
-    v = tf.constant(np.array(reference.binary_states(4)), "float32")
+    v = tensor(np.array(reference.binary_states(4)), "float32")
     log_w = energy.free_energy(base, v) - energy.free_energy(params, v)
     log_z0 = energy.log_partition(base).nats
     possible = np.sort(log_w + log_z0)
@@ -194,7 +197,7 @@ def test_reverse_estimates_make_a_probability_that_sums_to_one(num_betas):
     for number in range(5):
         rng = np.random.default_rng(number)
         params = tensors(reference.random_rbm(rng, 3, 3, scale=2))
-        v = tf.constant(np.array(reference.binary_states(3)), "float32")
+        v = tensor(np.array(reference.binary_states(3)), "float32")
         seed = sampling.seed_pair(number)
         nats, error = reverse(params, v, seed, num_betas=num_betas, num_chains=20_000)
         p = np.exp(-energy.free_energy(params, v) - nats)
@@ -212,13 +215,13 @@ def test_no_two_draws_of_an_annealing_share_a_seed(monkeypatch, name, num_betas)
 
     monkeypatch.setattr(partition, "fold_in", fold_in)
     params, seed = (
-        energy.RBMParams(tf.zeros((2, 2)), tf.zeros(2), tf.zeros(2)),
+        energy.RBMParams(ops.zeros((2, 2)), ops.zeros(2), ops.zeros(2)),
         sampling.seed_pair(0),
     )
     if name == "ais":
         energy.ais_log_partition(params, seed, num_betas, num_chains=1)
     else:
-        energy.reverse_log_partition(params, tf.zeros(2), seed, num_betas, num_chains=1)
+        energy.reverse_log_partition(params, ops.zeros(2), seed, num_betas, num_chains=1)
     assert len(numbers) > num_betas
     assert len(set(numbers)) == len(numbers)
 
@@ -232,16 +235,15 @@ def stripes(rng, count, V):
     return np.abs(patterns[rng.integers(0, 3, count)] - (rng.uniform(size=(count, V)) < 0.05))
 
 
-@tf.function
+def exact_loss(params, v):
+    return ops.mean(energy.free_energy(params, v)) + ops.mean(energy.log_partition(params).nats)
+
+
+@backend.graph
 def exact_step(params, v, rate):
-    with tf.GradientTape() as tape:
-        tape.watch(tf.nest.flatten(params))
-        loss = tf.reduce_mean(energy.free_energy(params, v)) + tf.reduce_mean(
-            energy.log_partition(params).nats
-        )
-    gradient = tape.gradient(loss, tf.nest.flatten(params))
-    moved = [p - rate * g for p, g in zip(tf.nest.flatten(params), gradient, strict=True)]
-    return tf.nest.pack_sequence_as(params, moved), loss
+    loss, gradient = backend.value_and_gradients(lambda params: exact_loss(params, v), params)
+    moved = [p - rate * g for p, g in zip(keras.tree.flatten(params), gradient, strict=True)]
+    return keras.tree.pack_sequence_as(params, moved), loss
 
 
 @pytest.fixture(scope="module")
@@ -252,17 +254,17 @@ def worlds():
     for number in range(12):
         params = tensors(reference.random_rbm(rng, V, H, frames=(T,), scale=0.3))
         if number % 2:  # one in two learns a little
-            data = tf.constant(stripes(rng, 60 * T, V).reshape(60, T, V), "float32")
-            _, first = exact_step(params, data, tf.constant(0.0))
+            data = tensor(stripes(rng, 60 * T, V).reshape(60, T, V), "float32")
+            _, first = exact_step(params, data, tensor(0.0))
             for _ in range(40):
-                params, loss = exact_step(params, data, tf.constant(0.2))
+                params, loss = exact_step(params, data, tensor(0.2))
             assert loss < first - 0.5
         log_z = exact(params).nats
-        log_p = -energy.free_energy(params, tf.constant(states[:, None], "float32")) - log_z
-        p = np.exp(log_p.numpy().astype("float64"))
+        log_p = -energy.free_energy(params, tensor(states[:, None], "float32")) - log_z
+        p = np.exp(np.asarray(log_p).astype("float64"))
         np.testing.assert_allclose(p.sum(axis=0), 1, rtol=1e-4)
         rows = [rng.choice(len(states), p=p[:, t] / p[:, t].sum()) for t in range(T)]
-        result.append((params, log_z.numpy(), states[rows].astype("float32")))
+        result.append((params, np.asarray(log_z), states[rows].astype("float32")))
     return result
 
 
@@ -294,9 +296,9 @@ def test_forward_is_below_and_reverse_above_on_average(worlds):
     rng = np.random.default_rng(3)
     states = np.array(reference.binary_states(10), "float32")
     for number, (params, log_z, _) in enumerate(worlds[:6]):
-        rows = energy.RBMParams(params.kernel, *(tf.repeat(p[:1], 500, 0) for p in params[1:3]))
+        rows = energy.RBMParams(params.kernel, *(ops.repeat(p[:1], 500, 0) for p in params[1:3]))
         one = energy.RBMParams(params.kernel, *(p[:1] for p in params[1:3]))
-        log_p = -energy.free_energy(one, states).numpy().astype("float64")
+        log_p = -np.asarray(energy.free_energy(one, states)).astype("float64")
         p = np.exp(log_p - log_p.max())
         v = states[rng.choice(len(states), size=500, p=p / p.sum())]
         seed = sampling.fold_in(sampling.seed_pair(2), number)
@@ -312,9 +314,9 @@ def test_the_truth_lies_between_the_two_for_real_visibles(rng, visibles):
     log_z, params = reference.log_partition(rbm), tensors(rbm)
     rows = many(params, 2000)
     seed = sampling.seed_pair(0)
-    v = tf.function(energy.gibbs)(params, tf.zeros((2000, 4)), 40, sampling.seed_pair(1))
-    low = ais(rows, seed, num_betas=5, num_chains=1).nats.numpy()
-    high = reverse(rows, v, seed, num_betas=5, num_chains=1).nats.numpy()
+    v = backend.graph(energy.gibbs)(params, ops.zeros((2000, 4)), 40, sampling.seed_pair(1))
+    low = np.asarray(ais(rows, seed, num_betas=5, num_chains=1).nats)
+    high = np.asarray(reverse(rows, v, seed, num_betas=5, num_chains=1).nats)
     for gap in (log_z - low, high - log_z):
         assert gap.mean() > 5 * gap.std() / math.sqrt(len(gap))
     for nats, error in (ais(params, seed, 100, 200), reverse(params, v[0], seed, 100, 200)):
@@ -331,7 +333,7 @@ def test_the_energy_on_the_way_is_the_mixture_of_both_ends(rng, visibles):
         bias = kind.mixed_bias(base, params, beta)
         mixed = params._replace(kernel=beta * params.kernel, visible_bias=bias)
         expected = (1 - beta) * ends[0] + beta * ends[1]
-        gap = (kind.energy(mixed, v) - expected).numpy()
+        gap = np.asarray(kind.energy(mixed, v) - expected)
         if visibles == "gaussian":  # up to a constant in v, here of each frame
             again = reference.random_frames(rng, rbm, 5)
             here, there = ((1 - beta) * kind.energy(base, again), beta * kind.energy(params, again))
@@ -389,10 +391,10 @@ def test_estimates_are_alike_in_eager_graph_and_xla(rng, name, visibles, num_bet
             return energy.ais_log_partition(params, seed, **options)
         return energy.reverse_log_partition(params, v, seed, **options)
 
-    inputs = tensors(rbm), tf.ones((4, 6)), tf.constant(sampling.seed_pair(5))
+    inputs = tensors(rbm), ops.ones((4, 6)), tensor(sampling.seed_pair(5))
     eager = estimate(*inputs)
-    for jit_compile in (False, True):
-        other = tf.function(estimate, jit_compile=jit_compile)(*inputs)
+    for way in (backend.graph, backend.compiled):
+        other = way(estimate)(*inputs)
         np.testing.assert_allclose(other.nats, eager.nats, atol=2e-4)
         np.testing.assert_allclose(other.standard_error, eager.standard_error, atol=2e-4)
 
@@ -410,7 +412,7 @@ def test_different_seeds_give_different_estimates(rng):
 def test_product_form_equals_the_softplus_form(rng, H, monkeypatch):
     y = 5 * rng.normal(size=(4, 3, H))
     x = y + 0.5 * rng.normal(size=y.shape)
-    x, y = tf.constant(x), tf.constant(y)
+    x, y = tensor(x), tensor(y)
     expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y), axis=-1)
     for near in (0.0, math.inf):  # never by ratios, always by ratios
         monkeypatch.setattr(partition, "_NEAR", near)
@@ -424,7 +426,7 @@ def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
     # Ten equal units, so that the product over eight of them has something to overflow.
     x, y = np.full(10, y + sign * size), np.full(10, y)
     expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y))
-    x, y = tf.constant(x, "float32"), tf.constant(y, "float32")
+    x, y = tensor(x, "float32"), tensor(y, "float32")
     actual = partition._softplus_difference(x, y)
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
@@ -475,7 +477,7 @@ def test_one_chain_with_all_of_the_weight_is_no_estimate(rng):
 def test_chains_that_agree_but_miss_the_heaviest_states_are_no_estimate():
     # Each visible unit is likely alone, both together are not; the base draws both.
     kernel = np.array([[300.0, -300.0], [-300.0, 300.0]], "float32")
-    params = energy.RBMParams(kernel, tf.zeros((5, 2)), tf.fill((5, 2), -150.0))
+    params = energy.RBMParams(kernel, ops.zeros((5, 2)), ops.full((5, 2), -150.0))
     nats, error = ais(params, sampling.seed_pair(0))
     assert np.all(nats < exact(params).nats - 100)
     assert np.isinf(error).all()

@@ -1,8 +1,8 @@
 """Helpers of the tests of heads."""
 
+import backend
 import keras
 import numpy as np
-import tensorflow as tf
 from reference import dbn as dbn_reference
 from reference.rbm import binary_states
 
@@ -20,14 +20,12 @@ def built(head, context_units=None, rng=None, scale=1.0):
 
 def loss_and_gradients(head, frames, context=None, mask=None, **kwargs):
     """The loss, and its gradients by the weights and, last, by the context."""
-    sources = [w.value for w in head.trainable_weights]
-    with tf.GradientTape() as tape:
-        if context is not None:
-            context = tf.constant(context)
-            tape.watch(context)
-            sources.append(context)
-        loss = head.loss(frames, context, mask, **kwargs)
-    return loss, tape.gradient(loss, sources)
+
+    def loss(context=None):
+        return head.loss(frames, context, mask, **kwargs)
+
+    of_head = {"variables": head.trainable_weights, "state": head.non_trainable_weights}
+    return backend.value_and_gradients(loss, *([] if context is None else [context]), **of_head)
 
 
 def chain_gradients(head, frames, context, rows):
@@ -36,25 +34,20 @@ def chain_gradients(head, frames, context, rows):
         None if x is None else np.repeat(x[None], rows, axis=0) for x in (frames, context)
     )
     seed = sampling.row_seeds(sampling.seed_pair(9), rows)
-    run = tf.function(
-        lambda: loss_and_gradients(head, frames, context, seed=seed)[1], jit_compile=True
-    )
-    return {w.name: g.numpy() for w, g in zip(head.trainable_weights, run(), strict=False)}
+    run = backend.compiled(lambda: loss_and_gradients(head, frames, context, seed=seed)[1])
+    names = [w.name for w in head.trainable_weights]
+    return dict(zip(names, map(np.asarray, run()), strict=False))
 
 
-def train(head, frames, steps, learning_rate=0.02, jit_compile=True):
+def train(head, frames, steps, learning_rate=0.02):
     """Plain training on all frames at once."""
-    optimizer = keras.optimizers.Adam(learning_rate)
-    optimizer.build(head.trainable_variables)
 
-    @tf.function(jit_compile=jit_compile)
-    def step(number):
+    def loss(number):
         seed = sampling.fold_in(sampling.seed_pair(1), number)
-        _, gradient = loss_and_gradients(head, frames, seed=seed, training=True)
-        optimizer.apply(gradient, head.trainable_variables)
+        return head.loss(frames, seed=seed, training=True)
 
-    for number in range(steps):
-        step(tf.constant(number))
+    optimizer = keras.optimizers.Adam(learning_rate)
+    backend.train(loss, optimizer, steps, head.trainable_variables, head.non_trainable_variables)
 
 
 def binary_frames(units):

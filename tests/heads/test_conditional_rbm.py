@@ -1,9 +1,10 @@
 """The conditional RBM beyond the contract: its equations, its gradients, its two estimates."""
 
+import backend
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from keras import ops
 from reference import rbm as reference
 
 from heads.helpers import built, chain_gradients, train
@@ -84,7 +85,7 @@ def test_draws_are_those_of_the_energy_over_the_temperature(rng, visibles, tempe
         b = hot.b + np.log(temperature)
         hot = reference.RBM(hot.W / temperature, b, hot.c / temperature, log_shape=log_shape)
     mean, square, *_ = reference.moments(hot)
-    draws = head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature).numpy()
+    draws = np.asarray(head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature))
     products = draws[:, :, None] * draws[:, None]
     for values, expected in ((draws, mean), (products, square)):
         error = values.std(axis=0) / np.sqrt(count)
@@ -169,7 +170,7 @@ def test_persistent_chains_go_on_where_they_were_and_only_in_training(rng):
     head.loss(frames, seed=seed)
     np.testing.assert_array_equal(head.chains, np.zeros((6, V)))
     head.loss(frames, seed=seed, training=True)
-    expected = energy.gibbs(head.params(), tf.zeros((6, V)), 1, seed)
+    expected = energy.gibbs(head.params(), ops.zeros((6, V)), 1, seed)
     np.testing.assert_array_equal(head.chains, expected)
     head.loss(frames, seed=seed, training=True)
     np.testing.assert_array_equal(head.chains, energy.gibbs(head.params(), expected, 1, seed))
@@ -188,7 +189,7 @@ def test_moving_the_offsets_does_not_move_the_distribution(rng, visibles, with_c
     frames = frames_for(rng, head, 8, 3)
     context = rng.normal(size=(8, 3, C)).astype("float32") if with_context else None
     mask = rng.random((8, 3)) < 0.7
-    before = head.log_prob(frames, context).nats.numpy()
+    before = np.asarray(head.log_prob(frames, context).nats)
     for _ in range(3):
         head._move_offsets(frames, context, mask)
     assert np.abs(head.visible_offset).min() > 1e-3
@@ -199,7 +200,7 @@ def test_moving_the_offsets_does_not_move_the_distribution(rng, visibles, with_c
 def test_offsets_are_moving_averages_of_the_frames_that_count(rng):
     head = made(rng, context=False, centering_rate=0.25)
     frames, mask = frames_for(rng, head, 8, 3), rng.random((8, 3)) < 0.7
-    h = energy.hidden_given_visible(head.params(), frames).mean().numpy()[mask].mean(axis=0)
+    h = np.asarray(energy.hidden_given_visible(head.params(), frames).mean())[mask].mean(axis=0)
     head.loss(frames, mask=mask, training=False)
     np.testing.assert_array_equal(head.visible_offset, np.zeros(V))
     head.loss(frames, mask=mask, training=True)
@@ -266,7 +267,7 @@ def test_the_two_estimates_lie_on_either_side_of_a_known_likelihood(rng, visible
     head, frames, context, expected = with_idle_units(rng, visibles, with_context)
     assert head.kind == "estimate"
 
-    @tf.function(jit_compile=True)
+    @backend.compiled
     def both():
         seed = sampling.seed_pair(2)
         return head.log_prob(frames, context, seed), head.reverse_log_prob(frames, context, seed)
@@ -285,7 +286,7 @@ def test_an_estimate_has_a_seed_and_its_rows_do_not_depend_on_the_others(rng):
     head, frames, context, _ = with_idle_units(rng)
     head.num_betas, seed = 5, sampling.row_seeds(sampling.seed_pair(2), len(frames))
 
-    @tf.function(jit_compile=False)
+    @backend.graph
     def estimate(frames, context, seed):
         return head.log_prob(frames, context, seed).nats
 
