@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 # Set by targets that run the tests in another environment: the file of versions to install, and which tests.
 CONSTRAINTS =
 TESTS =
+# What Keras runs on: an extra of setup.cfg.
+BACKEND = tensorflow
 
 # TensorFlow reads both as it is imported: keep XLA's buffers between calls, and log no warnings. Without a GPU it
 # logs the missing one and slow compilations as errors; errors that stop it are exceptions, too.
@@ -18,13 +20,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest test-newest faults check format bench clean distclean FORCE
+.PHONY: help demo test test-oldest test-newest test-jax faults check format bench clean distclean FORCE
 
 help:
 	@echo 'make demo       train an RNN-RBM on music and write what it plays to runs/demo'
 	@echo 'make test       run the tests            (PYTEST_ARGS="-m \"not slow\" -k rbm")'
 	@echo 'make test-oldest  the contracts alone, with python3.11 and the lowest versions that setup.cfg allows'
 	@echo 'make test-newest  the same tests with python3.13'
+	@echo 'make test-jax   the tests of layers, heads, energies, sound and metrics on JAX, without TensorFlow'
 	@echo 'make faults     try damaged files, full disks and killed processes, for hours (PYTEST_ARGS="-k readers")'
 	@echo 'make check      formatter, linter and type checker; changes nothing'
 	@echo 'make format     apply the formatter and the fixes the linter is sure of'
@@ -44,7 +47,7 @@ test: $(VENV)/.test
 
 # Other environments: the same rules with another folder, in which Python and what is installed differ. A PYTHON that
 # was asked for is taken here, too.
-OTHERS = .venv-oldest .venv-newest
+OTHERS = .venv-oldest .venv-newest .venv-jax
 other_python = $(if $(filter file,$(origin PYTHON)),$(1),$(PYTHON))
 
 # What each member of a folder promises, what files hold and what leaves the process: where versions of Keras and
@@ -58,6 +61,10 @@ test-oldest:
 
 test-newest:
 	$(MAKE) test VENV=.venv-newest PYTHON=$(call other_python,python3.13)
+
+# Which rooms run on JAX stands in tests/conftest.py.
+test-jax:
+	KERAS_BACKEND=jax $(MAKE) test VENV=.venv-jax BACKEND=jax
 
 # The suites that `make test` runs with few tries, with many. One after the other: some measure memory and time.
 faults: $(VENV)/.test
@@ -86,7 +93,7 @@ distclean: clean
 # .installing outlives only an installation that was killed.
 $(VENV)/.plot $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml $(CONSTRAINTS)
 	@touch $(VENV)/.installing
-	$(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %) --editable '.[$*]' || { rm -f $(VENV)/.installing; exit 1; }
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %) --editable '.[$(BACKEND),$*]' || { rm -f $(VENV)/.installing; exit 1; }
 	@rm -f $(VENV)/.installing
 	@case $* in dev) touch $(VENV)/.plot $(VENV)/.test ;; test) touch $(VENV)/.plot ;; esac
 	@touch $@

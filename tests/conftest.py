@@ -87,8 +87,8 @@ def jax_has_float64(request):
     wanted = request.node.get_closest_marker("float64") or "float64" in parameters
     import jax
 
-    with jax.enable_x64(bool(wanted)):
-        yield
+    jax.config.update("jax_enable_x64", bool(wanted))
+    yield
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_the_oldest_versions_are_the_lower_bounds_of_setup_cfg():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     bounds = set()
-    for requirement in [*requirements(setup), *requirements(setup, "test")]:
+    for requirement in [r for extra in (None, "tensorflow", "test") for r in requirements(setup, extra)]:
         (lowest,) = (part.version for part in requirement.specifier if part.operator == ">=")
         bounds.add(f"{requirement.name}=={lowest}")
     lines = (ROOT / "tests" / "oldest.txt").read_text("utf-8").splitlines()
