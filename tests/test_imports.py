@@ -12,16 +12,12 @@ PACKAGE = ROOT / "seqlayers"
 
 # A room, and the rooms it may import besides itself and the ground floor.
 # "" is `seqlayers/__init__.py`.
-GROUND = {"files", "checks", "masks", "registration", "replicas", "sampling"}
+GROUND = {"backends", "checks", "distributions", "files", "masks", "registration"}
+GROUND |= {"replicas", "sampling"}
 BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export"}
 ALL = BELOW_MODELS | {"loading", "models", "callbacks", "plotting"}
 ALLOWED = {
-    "files": set(),
-    "checks": set(),
-    "masks": set(),
-    "registration": set(),
-    "replicas": set(),
-    "sampling": set(),
+    **dict.fromkeys(GROUND, set()),
     "energy": set(),
     "audio": set(),
     "datasets": {"audio"},
@@ -41,12 +37,12 @@ ALLOWED = {
 TENSORFLOW = (
     "models/",
     "datasets/",
+    "backends.py",
     "export.py",
-    "metrics/",
     "layers/scan_tensorflow.py",
     "replicas.py",
 )
-JAX = ("layers/scan_jax.py",)
+JAX = ("distributions.py", "layers/scan_jax.py")
 TENSORFLOW_PROBABILITY = ("sampling.py",)
 
 
@@ -90,7 +86,7 @@ def complaints(source, file):
         elif top == "tensorflow" and not path.startswith(TENSORFLOW):
             yield f"{path} imports {name}; use keras.ops, or one of {', '.join(TENSORFLOW)}"
         elif top == "jax" and not path.startswith(JAX):
-            yield f"{path} imports {name}; use keras.ops, or {', '.join(JAX)}"
+            yield f"{path} imports {name}; use keras.ops, or one of {', '.join(JAX)}"
         elif top == "tensorflow_probability" and path not in TENSORFLOW_PROBABILITY:
             yield f"{path} imports {name}; only {', '.join(TENSORFLOW_PROBABILITY)} may"
 

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import itertools
 import re
 import shutil
 import subprocess
@@ -87,7 +88,8 @@ def test_the_oldest_versions_are_the_lower_bounds_of_setup_cfg():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     bounds = set()
-    for requirement in [r for extra in (None, "tensorflow", "test") for r in requirements(setup, extra)]:
+    of_each = (requirements(setup, extra) for extra in (None, "tensorflow", "test"))
+    for requirement in itertools.chain.from_iterable(of_each):
         (lowest,) = (part.version for part in requirement.specifier if part.operator == ">=")
         bounds.add(f"{requirement.name}=={lowest}")
     lines = (ROOT / "tests" / "oldest.txt").read_text("utf-8").splitlines()

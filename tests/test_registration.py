@@ -12,7 +12,7 @@ FILES = {
     "keras": "registered = []",
     "package/__init__.py": (
         "from package.registration import import_after_keras\n"
-        "import_after_keras(__name__, ['package.low', 'package.high'])\n"
+        "import_after_keras(__name__, lambda: ['package.low', 'package.high'])\n"
     ),
     "package/registration.py": Path(registration.__file__).read_text("utf-8"),
     "package/light.py": "",
