@@ -102,6 +102,14 @@ def load(path, kind=files.FileError):
         missing = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
         if missing:
             raise kind(_told_missing(missing[1], path), path) from None
+        saved_by = _saved_by(path)
+        if _numbers(saved_by) > _numbers(keras.__version__):
+            raise kind(
+                "a model must be loaded by the Keras that saved it or a newer one: "
+                f"pip install 'keras>={saved_by}'. Received: a model that Keras {saved_by} saved, "
+                f"which Keras {keras.__version__} cannot read.",
+                path,
+            ) from error
         raise _unreadable(path, error, kind) from error
 
 
@@ -127,6 +135,18 @@ def _temporary_folder():
         return tempfile.gettempdir()
     except OSError:  # none that can be written
         return "the temporary folder"
+
+
+def _saved_by(path):
+    """Returns the version of Keras that a file names, an empty string if it names none."""
+    with zipfile.ZipFile(path) as archive:
+        found = re.search(rb'"keras_version": *"([0-9.]+)', archive.read("metadata.json"))
+    return found[1].decode() if found else ""
+
+
+def _numbers(version):
+    """Returns the numbers of a version, to be compared."""
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _told_missing(name, path):

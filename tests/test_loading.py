@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -52,3 +53,14 @@ def test_what_is_no_model_is_refused_by_name(file, tmp_path):
         seqlayers.load_model(tmp_path)
     with pytest.raises(FileNotFoundError):
         seqlayers.load_model(tmp_path / "missing.keras")
+
+
+def test_a_model_of_a_newer_keras_is_refused_with_what_to_install(file, tmp_path):
+    newer = tmp_path / "newer.keras"
+    with zipfile.ZipFile(file) as saved, zipfile.ZipFile(newer, "w") as changed:
+        for name in saved.namelist():
+            content = saved.read(name).decode("latin-1")
+            content = content.replace(keras.__version__, "99.1.0").replace('"units"', '"new_units"')
+            changed.writestr(name, content.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"newer.keras.*'keras>=99.1.0'.* that Keras 99.1.0 saved"):
+        seqlayers.load_model(newer)

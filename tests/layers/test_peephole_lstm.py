@@ -115,8 +115,8 @@ def test_peepholes_are_recurrent_weights_and_the_projection_is_a_kernel():
     arguments = {
         "kernel_initializer": keras.initializers.Constant(0.5),
         "recurrent_initializer": keras.initializers.Constant(0.25),
-        "kernel_regularizer": keras.regularizers.L1(1),
-        "recurrent_regularizer": keras.regularizers.L1(2),
+        "kernel_regularizer": keras.regularizers.L1(1.0),
+        "recurrent_regularizer": keras.regularizers.L1(2.0),
         "kernel_constraint": "non_neg",
         "recurrent_constraint": keras.constraints.MaxNorm(2),
     }
