@@ -5,10 +5,14 @@ each computes its share of the gradient, and the sum is that of the whole batch 
 worker is one process; the first worker, the chief, writes the files.
 """
 
+import concurrent.futures
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+
+from seqlayers import replicas
 
 _MEANS = ("sum_over_batch_size", "mean")  # reductions that Keras divides by the number of replicas
 
@@ -24,18 +28,15 @@ class Distributed:
 
     def save(self, *args, **kwargs):
         """Saves the model as `keras.Model.save`; with many workers, the chief alone writes."""
-        if is_chief(self.distribute_strategy):
-            super().save(*args, **kwargs)
+        chief_alone(self.distribute_strategy, super().save, *args, **kwargs)
 
     def save_weights(self, *args, **kwargs):
         """Saves the weights as `keras.Model.save_weights`; see `save`."""
-        if is_chief(self.distribute_strategy):
-            super().save_weights(*args, **kwargs)
+        chief_alone(self.distribute_strategy, super().save_weights, *args, **kwargs)
 
     def export(self, *args, **kwargs):
         """Exports the model as `keras.Model.export`; see `save`."""
-        if is_chief(self.distribute_strategy):
-            super().export(*args, **kwargs)
+        chief_alone(self.distribute_strategy, super().export, *args, **kwargs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         parts = [*self._flatten_layers(), self._compile_loss, self._compile_metrics, self.optimizer]
@@ -89,31 +90,54 @@ class DistributedModel(Distributed, keras.Model):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def train_step(self, data):
+        """Trains on this replica's part of a batch, as `keras.Model.train_step`.
+
+        The optimizer adds up the gradients of all replicas, but clips those of each alone. It is
+        therefore given their sum on the first replica, and zeros on the others.
+        """
+        if replicas.number() == 1:
+            return super().train_step(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True) if self._call_has_training_arg else self(x)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
+        rows = ops.shape(keras.tree.flatten(x)[0])[0]
+        self._loss_tracker.update_state(loss * replicas.number(), rows)
+        weights = self.trainable_weights
+        pairs = zip(tape.gradient(scaled, weights), weights, strict=True)
+        pairs = [(tf.convert_to_tensor(g), w) for g, w in pairs if g is not None]
+        gradients, weights = zip(*pairs, strict=True)
+        gradients = [replicas.of_first_alone(g) for g in replicas.total(list(gradients))]
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the share of this replica in the loss of the whole batch."""
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1 or self._compile_loss is None:
+        if replicas.number() == 1 or self._compile_loss is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        losses = [*map(self._aggregate_additional_loss, self.losses)]
         loss = self._compile_loss(y, y_pred, sample_weight)
         reductions = {
             getattr(part, "reduction", _MEANS[0]) for part in keras.tree.flatten(self.loss)
         }
         if reductions <= {*_MEANS}:
             size = ops.cast(_size(y_pred), loss.dtype)
-            mean_size = context.all_reduce(tf.distribute.ReduceOp.MEAN, size)
+            # Replicas share the layers, which hold `losses`, and go on by turns from here.
+            mean_size = replicas.average(size)
             # A replica without a row has no loss, which may be NaN.
             loss = ops.where(size > 0, loss, 0) * size / mean_size
-        return ops.sum([loss, *map(self._aggregate_additional_loss, self.losses)])
+        return ops.sum([loss, *losses])
 
 
 class _MeanOfShares(keras.metrics.Mean):
     """The mean of the losses of batches, of which each replica has a share."""
 
     def update_state(self, values, sample_weight=None):
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            given = [values, ops.cast(sample_weight, values.dtype)]
-            values, sample_weight = context.all_reduce(tf.distribute.ReduceOp.MEAN, given)
+        if replicas.number() > 1:
+            values = replicas.average(values)
+            sample_weight = replicas.average(ops.cast(sample_weight, values.dtype))
         return super().update_state(values, sample_weight)
 
 
@@ -136,6 +160,19 @@ def is_chief(strategy):
     return not has_many_workers(strategy) or strategy.extended.should_checkpoint
 
 
+def chief_alone(strategy, write, *args, **kwargs):
+    """Calls a function that writes files; with many workers, in the chief only.
+
+    Keras makes variables as it saves, and those made within the scope of a strategy all workers
+    have to make together. The function is therefore called in another thread, outside of scopes.
+    """
+    if not has_many_workers(strategy):
+        write(*args, **kwargs)
+    elif is_chief(strategy):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            pool.submit(write, *args, **kwargs).result()
+
+
 def check_same(strategy, wanted, **numbers):
     """Checks that all workers of a strategy have the same numbers; each of them must call it.
 
@@ -149,16 +186,17 @@ def check_same(strategy, wanted, **numbers):
     """
     if not has_many_workers(strategy):
         return
-    own = tf.constant(np.array([n % 2**64 for n in numbers.values()], "uint64").view("int64"))
-
-    @tf.function(autograph=False)
-    def gathered():
-        return tf.distribute.get_replica_context().all_gather(own[None], axis=0)
-
-    of_all = strategy.experimental_local_results(strategy.run(gathered))[0].numpy()
+    own = np.array([n % 2**64 for n in numbers.values()], "uint64").view("int64")
+    of_all = strategy.run(_gathered, args=(tf.constant(own[None]),))
+    of_all = strategy.experimental_local_results(of_all)[0].numpy()
     for name, values in zip(numbers, of_all.T, strict=True):
         if len(set(values)) > 1:
             raise ValueError(f"{wanted} Received: {name}={values.tolist()}, one for each replica.")
+
+
+@tf.function(autograph=False)
+def _gathered(rows):
+    return tf.distribute.get_replica_context().all_gather(rows, axis=0)
 
 
 def by_rows(dataset):

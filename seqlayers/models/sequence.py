@@ -19,7 +19,7 @@ from seqlayers.layers.scan_tensorflow import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
-from seqlayers.models.distributed import by_rows, check_same, is_chief
+from seqlayers.models.distributed import by_rows, check_same, chief_alone
 from seqlayers.models.fitting import holding, refuse, with_fitting
 from seqlayers.models.inputs import (
     OF_BATCHES,
@@ -593,7 +593,8 @@ class SequenceModel(ContextModel):
                 '`format` must be "tf_saved_model": the endpoints draw, loop and carry states, '
                 f"which Keras's other formats cannot hold. Received: format={format!r}."
             )
-        return export(self, path, max_steps) if is_chief(self.distribute_strategy) else Path(path)
+        chief_alone(self.distribute_strategy, export, self, path, max_steps)
+        return Path(path)
 
     def _check_code(self):
         if not self.head.has_code:
