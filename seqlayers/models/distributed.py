@@ -196,7 +196,7 @@ def check_same(strategy, wanted, **numbers):
 
 @tf.function(autograph=False)
 def _gathered(rows):
-    return tf.distribute.get_replica_context().all_gather(rows, axis=0)
+    return tf.distribute.get_replica_context().all_gather(tf.identity(rows), axis=0)
 
 
 def by_rows(dataset):
