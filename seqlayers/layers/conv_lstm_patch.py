@@ -150,6 +150,10 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
 
     # The patches of a frame are neighbouring rows of a larger batch, without a copy.
 
+    @property
+    def rows_of_frame(self):
+        return self.num_patches
+
     def project(self, inputs):
         """Returns x_j V for all patches of frames `(batch, ..)`, `(batch * J, 4 M)`."""
         P, S, J, C = self.patch_size, self.patch_stride, self.num_patches, self.num_channels

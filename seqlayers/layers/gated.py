@@ -38,6 +38,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
     why_fixed = ""
     equations: str | None = None
     argument_texts = documentation.LSTM_ARGUMENTS
+    rows_of_frame = 1  # in the batch that the recurrence sees
     retired: tuple[str, ...] = ()  # arguments of earlier versions, ignored in their configs
 
     def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
@@ -189,9 +190,9 @@ class GatedCell(keras.layers.SimpleRNNCell):
     def _frames(self, sequences, training):
         """Returns x W + b of all frames, `(time, batch, columns)`."""
         # One product for all steps, since it needs no state.
-        time, _, *frame = ops.shape(sequences)
+        time, batch, *frame = ops.shape(sequences)
         x = self.project(ops.reshape(sequences, (-1, *frame)))
-        return (ops.reshape(x, (time, -1, x.shape[-1])),)
+        return (ops.reshape(x, (time, batch * self.rows_of_frame, x.shape[-1])),)
 
     def project(self, inputs):
         """Returns x W + b, `(..., columns)`, in `memory_dtype`."""

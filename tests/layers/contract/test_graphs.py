@@ -51,6 +51,14 @@ def test_batch_and_time_may_be_unknown_in_a_graph(name):
         assert_all_close(run(x, mask), expected)
 
 
+@each_class
+def test_one_sequence_of_unknown_length_has_known_sizes_in_a_graph(name):
+    layer = made(name, **ALL)
+    run = tf.function(lambda x: layer(x), input_signature=[tf.TensorSpec([1, None, N])])
+    for steps in (1, 4):
+        assert_all_close(run(frames(1, steps, N)), layer(frames(1, steps, N)))
+
+
 def results_and_gradients_of_outputs(layer, x, mask):
     """At inference and in training; sizes of nothing are asked for."""
     with tf.GradientTape() as tape:
