@@ -12,9 +12,10 @@ import click
 
 from seqlayers import __version__
 from seqlayers.commands.cli import Commands
+from seqlayers.commands.data import data
 from seqlayers.commands.export import export
 from seqlayers.commands.generate import generate
-from seqlayers.commands.lists import data, list_recipes
+from seqlayers.commands.recipes import list_recipes
 from seqlayers.commands.score import score
 from seqlayers.commands.segment import segment
 from seqlayers.commands.train import train

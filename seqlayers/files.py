@@ -298,26 +298,29 @@ def is_temporary(name, names):
 
 
 @contextlib.contextmanager
-def new_directory(path):
+def new_directory(path, check_replaced=None):
     """Lends a temporary folder that is renamed to `path` when the block ends well.
 
     Args:
-        path: The folder to make. It must not exist; the folder it lies in must.
+        path: The folder to make. The folder it lies in must exist.
+        check_replaced: Function of a folder that raises an exception if it must not be deleted. A
+            folder at `path` that passes, before and after the block, is replaced. If None, there
+            must be nothing at `path`.
 
     Yields:
         The temporary folder as a `pathlib.Path`; it exists and is empty.
 
     Raises:
-        FileExistsError: If there is something at `path`, before or after the block.
-        OSError: If the folder around is missing or the disk is full. There is nothing at `path`
-            then.
+        FileExistsError: If there is something at `path` that is not to be replaced.
+        OSError: If the folder around is missing or the disk is full. What was at `path` is
+            untouched then.
 
     Example:
         >>> with new_directory("exported") as temporary:
         ...     (temporary / "weights.bin").write_bytes(b"...")
     """
     target = Path(os.path.abspath(path))
-    _refuse_existing(target)
+    _check_target(target, check_replaced)
     temporary = _sibling(target, path)
     try:
         temporary.mkdir()
@@ -326,12 +329,27 @@ def new_directory(path):
             for name in names:
                 _flush(Path(folder, name))
             _flush_folder(folder)
-        _refuse_existing(target)
-        os.rename(temporary, target)
+        _check_target(target, check_replaced)
+        _rename_folder(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _flush_folder(target.parent)
+
+
+def _rename_folder(temporary, target):
+    """Renames a folder, and deletes the one whose place it takes."""
+    if mode_of(target) is None:
+        os.rename(temporary, target)
+        return
+    old = _sibling(target, target)
+    os.rename(target, old)
+    try:
+        os.rename(temporary, target)
+    except BaseException:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _sibling(target, path):
@@ -349,11 +367,14 @@ def _suffixed(temporary):
     return [file for file in temporary.parent.iterdir() if file.name.startswith(start)]
 
 
-def _refuse_existing(target):
-    if os.path.lexists(target):
-        raise FileExistsError(
-            f"`path` must not exist yet; remove it first. Received: path={target}."
-        )
+def _check_target(target, check_replaced):
+    mode = mode_of(target)
+    if mode is None:
+        return
+    if check_replaced is None or not stat.S_ISDIR(mode):
+        wanted = "not exist yet" if check_replaced is None else "be a folder, or not exist yet"
+        raise FileExistsError(f"`path` must {wanted}; remove it first. Received: path={target}.")
+    check_replaced(target)
 
 
 def _flush(path):

@@ -1,6 +1,6 @@
-"""Data that models are fed: piano-rolls, MIDI files, recordings, speech, waves; batches, chunks."""
+"""Data of models: piano-rolls, MIDI files, recordings, speech, waves; batches, shards, chunks."""
 
-from seqlayers.datasets import chunking, midi, piano_roll, recordings, speech, waves
+from seqlayers.datasets import chunking, midi, piano_roll, recordings, shards, speech, waves
 from seqlayers.datasets.batching import batches
 
-__all__ = ["batches", "chunking", "midi", "piano_roll", "recordings", "speech", "waves"]
+__all__ = ["batches", "chunking", "midi", "piano_roll", "recordings", "shards", "speech", "waves"]

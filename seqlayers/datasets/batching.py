@@ -124,6 +124,16 @@ class Place:
         return found or next((place for place in inputs if place is not None), None)
 
 
+def with_length(dataset, num_batches):
+    """Returns a dataset whose `cardinality` and `len` are a number that TensorFlow does not know.
+
+    `assert_cardinality` is an operation, and fails where a worker reads a share of the dataset.
+    Keras asks the object alone.
+    """
+    dataset.cardinality = lambda: num_batches
+    return dataset
+
+
 def pad(sequences, length=None):
     """Pads sequences of different lengths with zeros to one array.
 
@@ -171,8 +181,8 @@ def _cut(lengths, max_steps):
     )
 
 
-def _ladder(longest):
-    """Lengths to pad to, up to that of the longest sequence."""
+def ladder(longest):
+    """Returns the lengths to pad to, up to that of the longest sequence."""
     rungs = [min(SHORTEST, longest)]
     while rungs[-1] < longest:
         rungs.append(min(int(np.ceil(rungs[-1] * GROWTH)), longest))
@@ -185,14 +195,14 @@ def _plan(lengths, batch_size, rng=None):
     Only the order within a rung is drawn: its sequences are padded to the same length anyway, so
     all epochs have the same shapes. The batch that is not full holds the shortest sequences.
     """
-    ladder = _ladder(lengths.max())
-    rungs = np.searchsorted(ladder, lengths)
+    rungs_of = ladder(lengths.max())
+    rungs = np.searchsorted(rungs_of, lengths)
     key = lengths if rng is None else rungs + rng.random(len(lengths))
     order = np.argsort(-key, kind="stable")
     groups = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     if rng is not None:
         groups = [groups[i] for i in rng.permutation(len(groups))]
-    return [(group, int(ladder[rungs[group].max()])) for group in groups]
+    return [(group, int(rungs_of[rungs[group].max()])) for group in groups]
 
 
 def _augmented(sequence, augment, rng):

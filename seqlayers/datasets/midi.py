@@ -168,30 +168,52 @@ def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
     Example:
         >>> paths, rolls, skipped = read_folder("my_music", step_in_beats=0.25)
     """
+    found = Folder([], [], [])
+    for file, roll in read_each(path, step_in_beats, transpose, max_steps, found.skipped):
+        found.paths.append(file)
+        found.rolls.append(roll)
+    return found
+
+
+def read_each(path, step_in_beats=0.5, transpose=0, max_steps=100_000, skipped=None):
+    """Reads the MIDI files in a folder and its subfolders one by one, so that one is in memory.
+
+    Args:
+        path, step_in_beats, transpose, max_steps: As in `read_folder`.
+        skipped: List that gets a pair `(path, reason)` for each file that cannot be read.
+
+    Yields:
+        Pairs `(path, roll)`, by path in alphabetical order.
+
+    Raises:
+        MidiError, ValueError, NotADirectoryError: As `read_folder` does.
+
+    Example:
+        >>> lengths = [len(roll) for path, roll in read_each("my_music")]
+    """
     _check_options(step_in_beats, transpose, max_steps)
     folder = Path(path)
     if not folder.is_dir():
         raise NotADirectoryError(f"`path` must be a folder. Received: path={path}.")
-    found = Folder([], [], [])
+    skipped, read_any = [] if skipped is None else skipped, False
     for file in find(folder, SUFFIXES):
         try:
             roll = read(file, step_in_beats, transpose, max_steps)
         except (MidiError, OSError) as error:
-            found.skipped.append((file, reason_of(error)))
+            skipped.append((file, reason_of(error)))
         else:
-            found.paths.append(file)
-            found.rolls.append(roll)
-    if not found.rolls:
+            read_any = True
+            yield file, roll
+    if not read_any:
         received = "none"
-        if found.skipped:
-            first = "{}: {}".format(*found.skipped[0])
-            received = f"{len(found.skipped)} that cannot be read; the first: {first}"
+        if skipped:
+            first = "{}: {}".format(*skipped[0])
+            received = f"{len(skipped)} that cannot be read; the first: {first}"
         raise MidiError(
             "the folder must hold a MIDI file that can be read (*.mid, *.midi). "
             f"Received: {received}.",
             folder,
         )
-    return found
 
 
 def _parse(path):

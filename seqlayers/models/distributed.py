@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqlayers import replicas
+from seqlayers.datasets.batching import with_length
 
 _MEANS = ("sum_over_batch_size", "mean")  # reductions that Keras divides by the number of replicas
 
@@ -209,7 +210,7 @@ def by_rows(dataset):
         return dataset
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = policies.DATA
-    return dataset.with_options(options)
+    return with_length(dataset.with_options(options), dataset.cardinality())
 
 
 def _of_first_replica(value):

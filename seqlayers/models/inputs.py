@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqlayers.checks import check_integer, check_number, check_sequences
-from seqlayers.datasets.batching import Place, batches, pad
+from seqlayers.datasets.batching import Place, batches, pad, with_length
 from seqlayers.datasets.batching import as_dataset as dataset_of
 
 # Data that come as batches.
@@ -41,7 +41,8 @@ def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
             "one of them."
         )
     if isinstance(x, tf.data.Dataset):
-        return x.map(lambda *batch: _checked_batch(head, batch, name))
+        checked = x.map(lambda *batch: _checked_batch(head, batch, name))
+        return with_length(checked, x.cardinality())
     if isinstance(x, keras.utils.PyDataset):
         if x.num_batches is not None:
             return _of_py_dataset(head, x, name, shuffle, **kwargs)

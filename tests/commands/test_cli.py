@@ -66,7 +66,8 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
     assert {words[1] for words in commands} == set(cli.commands)
     monkeypatch.chdir(tmp_path)
     Path("music").mkdir()
-    midi.write("music/one.mid", tiny[0])
+    for n in range(16):
+        midi.write(f"music/{n}.mid", tiny[0])
     midi.write("song.mid", tiny[0])
     Path("birds").mkdir()
     for path in ("birds/one.wav", "evening.wav", "song.wav"):

@@ -1,41 +1,10 @@
-"""`seqlayers data` and `seqlayers recipes`."""
+"""`seqlayers recipes`."""
 
 import click
 
 from seqlayers.commands.parameters import debug
-from seqlayers.datasets import piano_roll
 from seqlayers.runs import recipes
 from seqlayers.runs.options.schema import flag
-
-
-@click.command()
-@click.argument("name", type=click.Choice(piano_roll.NAMES), required=False)
-@debug
-def data(name):
-    """List the data sets that ship with seqlayers, or describe one.
-
-    \b
-    Examples:
-      seqlayers data
-      seqlayers data jsb_chorales
-    """
-    if name:
-        about = piano_roll.info(name)
-        click.echo(f"{name}: {about.title}\n")
-        for split in piano_roll.SPLITS:
-            counts = f"{about.sequences[split]:6,} sequences {about.frames[split]:9,} frames"
-            click.echo(f"  {split:6}{counts}")
-        click.echo(f"  step  {about.step}")
-        for field in ("source", "terms"):
-            click.echo()
-            click.echo(click.wrap_text(f"{field.title()}: {getattr(about, field)}", 80))
-        return
-    click.echo(f"{'name':14}{'train':>7}{'valid':>7}{'test':>7}{'frames':>11}  step, terms")
-    for name in piano_roll.NAMES:
-        about = piano_roll.info(name)
-        counts = "".join(f"{about.sequences[split]:7,}" for split in piano_roll.SPLITS)
-        click.echo(f"{name:14}{counts}{sum(about.frames.values()):11,}  {about.step}")
-        click.echo(click.wrap_text(about.terms, 100, " " * 16, " " * 16))
 
 
 @click.command("recipes")

@@ -1,0 +1,13 @@
+"""`seqlayers recipes`."""
+
+from commands.helpers import refused, succeeds
+
+from seqlayers.runs import recipes
+
+
+def test_recipes_are_listed_with_their_results():
+    said = succeeds("recipes")
+    assert [name for name in [*recipes.names(), *recipes.sound_names()] if name not in said] == []
+    said = succeeds("recipes", "rnn-rbm-jsb")
+    assert "--gibbs-steps" in said and "-6.27" in said and "--cell" in said
+    assert "must be one of" in refused("recipes", "rnn-rbm-bach")
