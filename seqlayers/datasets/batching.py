@@ -37,6 +37,9 @@ def batches(
     `SequenceModel.fit` begins with the epoch that a callback such as `BackupAndRestore` resumes. In
     other Keras models the dataset cannot know it: give them the `first_epoch` of the resumed run.
 
+    The data are in the memory of this process, so that the data service cannot serve them from
+    others. `datasets.shards` writes them as files that it can.
+
     Args:
         sequences: A list of arrays `(T, F)`, whose T may differ, or one array `(N, T, F)`.
         batch_size: Number B of rows of every batch.
@@ -270,4 +273,20 @@ def as_dataset(epoch, place, batch_size, features):
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     dataset._seqlayers_place = place  # TensorFlow keeps `turn` too: `place` must not hold the data
     dataset.endless = endless
+    own = weakref.ref(dataset)
+    dataset.apply = lambda function: _not_served(own(), type(own()).apply(own(), function))
     return dataset
+
+
+def _not_served(dataset, made):
+    """Returns what a function made of a dataset, if it reads it in this process."""
+    inputs = [made]
+    for each in inputs:
+        inputs += each._inputs()
+    if all(each is not dataset for each in inputs):
+        raise ValueError(
+            "A dataset made of sequences in memory cannot be served to other processes; write the "
+            "sequences with `datasets.shards.write` and serve `datasets.shards.load`. "
+            f"Received: {type(made).__name__}, which does not read the dataset itself."
+        )
+    return made

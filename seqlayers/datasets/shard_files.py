@@ -14,6 +14,7 @@ import numpy as np
 
 from seqlayers import files
 from seqlayers.audio import Normalizer
+from seqlayers.backends import import_tensorflow
 from seqlayers.checks import check_choice, check_flag, check_integer, check_sequence
 
 FORMAT = 1  # of the index
@@ -167,8 +168,7 @@ class _Written:
     """The files that `write` fills, and what the index will hold."""
 
     def __init__(self, folder, num_shards, dtype, compression, stack):
-        import tensorflow as tf  # here, so that the rest of the module works without it
-
+        tf = import_tensorflow("datasets.shards.write")
         self.folder, self.dtype, self.compression = folder, dtype, compression
         self.features = None
         self.names = [f"shard-{n:05}-of-{num_shards:05}.tfrecord" for n in range(num_shards)]

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from seqlayers.audio import Normalizer
+from seqlayers.backends import import_tensorflow
 from seqlayers.checks import check_flag, check_integer
 from seqlayers.datasets.batching import Place, ladder, with_length
 from seqlayers.datasets.shard_files import Index, Shard, ShardError, read_index, verify, write
@@ -57,9 +58,10 @@ def load(
     begins with the epoch that a callback such as `BackupAndRestore` resumes; give other Keras
     models the `first_epoch` of the resumed run.
 
-    The data service may serve it, `dataset.apply(tf.data.experimental.service.distribute(...))`, in
-    each `ShardingPolicy`, and `tf.distribute` may split it, by files or by data. A share then ends
-    with a batch of its own that is not full, and the service makes no promise of an order.
+    The data service may serve it, `dataset.apply(tf.data.experimental.service.distribute(...))`,
+    with the `ShardingPolicy` DYNAMIC or OFF, and `tf.distribute` may split it, by files or by data.
+    A share then ends with a batch of its own that is not full, and the service makes no promise of
+    an order.
 
     Args:
         folder: The folder that `write` or `seqlayers data shard` made.
@@ -95,8 +97,7 @@ def load(
         >>> dataset = load("numbers", batch_size=8, max_steps=50)
         >>> model.fit(dataset, epochs=10, callbacks=[keras.callbacks.BackupAndRestore("backup")])
     """
-    import tensorflow as tf  # here, so that the rest of the module works without it
-
+    tf = import_tensorflow("datasets.shards.load")
     batch_size = check_integer("batch_size", batch_size)
     if max_steps is not None:
         max_steps = check_integer("max_steps", max_steps)
@@ -111,7 +112,7 @@ def load(
     if buffer_size is None:
         most = BUFFER_BYTES * pieces // (index.num_frames * index.frame_bytes)
         buffer_size = min(max(most, 1), MAX_BUFFER)
-    buffer_size = -(-buffer_size // batch_size) * batch_size
+    buffer_size = -(-min(buffer_size, pieces) // batch_size) * batch_size
     rungs = ladder(min(max(index.lengths), max_steps or max(index.lengths)))
 
     draws = _Draws(seed if shuffle else None)

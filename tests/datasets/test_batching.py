@@ -148,6 +148,17 @@ def test_data_live_as_long_as_what_is_made_of_the_dataset_and_no_longer():
     assert len(list(inside)) == 2
 
 
+def test_the_data_service_is_refused_with_the_way_that_works(sequences):
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    dataset = batches(sequences, 4)
+    for policy in (service.ShardingPolicy.DYNAMIC, service.ShardingPolicy.OFF):
+        with pytest.raises(ValueError, match="`datasets.shards.write`.* Received: "):
+            dataset.apply(service.distribute(policy, dispatcher.target))
+    kept = dataset.apply(lambda own: own.map(lambda frames, mask: frames))
+    assert kept.element_spec.shape[0] == 4
+
+
 def test_augmentation_must_keep_the_shape(sequences):
     with pytest.raises(Exception, match="`augment` must return a sequence of the shape"):
         epoch(batches(sequences, 2, augment=lambda s, rng: s[1:]))
