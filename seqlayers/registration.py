@@ -53,7 +53,7 @@ class _Watcher(importlib.abc.MetaPathFinder):
         try:
             execute(module)
         except ModuleNotFoundError as error:
-            if error.name in _BACKENDS:
+            if error.name in _BACKENDS and self.depth == 1:
                 error.add_note(
                     f"Keras needs a backend: run `pip install '{self.package}[tensorflow]'`, or "
                     f"`pip install '{self.package}[jax]'` and set KERAS_BACKEND=jax."

@@ -4,6 +4,7 @@ import keras
 
 tensor = keras.ops.convert_to_tensor
 JAX = keras.backend.backend() == "jax"
+MEAN = 1e-6 if JAX else 1e-10  # tolerance of a mean in float64: on JAX `ops.mean` is in float32
 
 if JAX:
     import jax
@@ -31,7 +32,8 @@ def value_and_gradients(function, *arguments, variables=(), state=()):
             tape.watch(leaves)
             value = function(*arguments)
         first = value[0] if isinstance(value, tuple) else value
-        return value, tape.gradient(first, [*(v.value for v in variables), *leaves])
+        gradients = tape.gradient(first, [*(v.value for v in variables), *leaves])
+        return value, [g if g is None else tf.convert_to_tensor(g) for g in gradients]
 
     def total(values, arguments):
         value, moved = _run(lambda: function(*arguments), variables, values, state)

@@ -7,6 +7,7 @@ installed. Tests marked `tensorflow` are skipped there.
 import gc
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -19,6 +20,14 @@ import pytest
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 if BACKEND != "tensorflow":
     sys.modules |= dict.fromkeys(("tensorflow", "tensorflow_probability", "tf_keras"))
+if BACKEND == "jax":
+    import jax
+
+    # A loop outside of `jax.jit` is compiled at each call. Kept on disk, it is compiled once.
+    programs = tempfile.TemporaryDirectory(prefix="jax_programs")
+    jax.config.update("jax_compilation_cache_dir", programs.name)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 ROOT = Path(__file__).resolve().parents[1]
 ON_EVERY_BACKEND = ("audio", "energy", "heads", "layers", "metrics", "test_sampling.py")
@@ -69,7 +78,7 @@ def graphs_are_dropped():
     """
     yield
     if BACKEND == "jax":
-        sys.modules["jax"].clear_caches()
+        jax.clear_caches()
     if ops := sys.modules.get("tensorflow.python.framework.ops"):
         gradients = ops.gradient_registry._registry  # it has no method to take one out
         for name in [name for name in gradients if name.startswith("CustomGradient-")]:
@@ -85,8 +94,6 @@ def jax_has_float64(request):
     """Lets JAX compute in float64 in tests with that word in their parameters or marked by it."""
     parameters = getattr(getattr(request.node, "callspec", None), "params", {}).values()
     wanted = request.node.get_closest_marker("float64") or "float64" in parameters
-    import jax
-
     jax.config.update("jax_enable_x64", bool(wanted))
     yield
 

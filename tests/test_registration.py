@@ -83,6 +83,18 @@ def test_a_failing_import_of_keras_raises_its_own_error(small, tmp_path):
     assert run(small, *lines) == "no backend"
 
 
+def test_a_missing_backend_is_named_with_what_installs_it(small, tmp_path):
+    (tmp_path / "keras.py").write_text("import tensorflow")
+    lines = (
+        f"sys.path.insert(0, {str(tmp_path)!r})",
+        "sys.modules['tensorflow'] = None",
+        "try: import package.low",
+        "except ImportError as error: print(error, *error.__notes__)",
+    )
+    printed = run(small, *lines)
+    assert printed.count("Keras needs a backend: run `pip install 'package[tensorflow]'`") == 1
+
+
 def test_seqlayers_is_light_and_registers_all_its_classes(pytestconfig):
     lines = (
         "import seqlayers",

@@ -266,6 +266,7 @@ def test_a_rows_gamma_draw_depends_on_neither_batch_nor_padding(rng):
     np.testing.assert_allclose(alone[0], whole[2, :5], rtol=1e-5)
 
 
+@pytest.mark.float64
 @pytest.mark.parametrize("visibles", energy.VISIBLES)
 def test_gibbs_chains_depend_on_neither_batch_nor_padding(rng, visibles):
     rbm = reference.random_rbm(rng, 6, 5, frames=(4, 7), visibles=visibles)
@@ -279,6 +280,7 @@ def test_gibbs_chains_depend_on_neither_batch_nor_padding(rng, visibles):
     np.testing.assert_allclose(alone[0], whole[2, :5], atol=1e-12)
 
 
+@pytest.mark.float64
 @pytest.mark.parametrize("name", ["ais", "reverse"])
 def test_partition_estimates_depend_on_neither_batch_nor_padding(rng, name):
     rbm = reference.random_rbm(rng, 6, 5, frames=(4, 7))
@@ -614,6 +616,7 @@ def test_gamma_draws_carry_no_gradient():
 # What is handed out is right.
 
 
+@pytest.mark.float64
 def test_log_gamma_is_the_log_of_the_gamma_function():
     x = np.array([0.05, 0.5, 1, 1.5, 2, 10, 403.0])
     np.testing.assert_allclose(
@@ -624,6 +627,7 @@ def test_log_gamma_is_the_log_of_the_gamma_function():
     )
 
 
+@pytest.mark.float64
 def test_gamma_log_prob_and_mean_are_those_of_its_parameters(rng):
     k, rate, x = rng.uniform(0.1, 9, 4), rng.uniform(0.1, 3, 4), rng.gamma(2.0, size=(6, 4))
     unit = sampling.gamma(tensor(k), tensor(rate))
@@ -633,6 +637,7 @@ def test_gamma_log_prob_and_mean_are_those_of_its_parameters(rng):
     np.testing.assert_allclose(unit.log_prob(x), (k - 1) * np.log(x) - rate * x - log_z)
 
 
+@pytest.mark.float64
 def test_bernoulli_log_prob_and_mean_are_those_of_the_logits():
     logits = np.array([-1e4, -30, -2, 0, 0.5, 30, 1e4])
     unit = sampling.bernoulli(tensor(logits))
@@ -643,6 +648,7 @@ def test_bernoulli_log_prob_and_mean_are_those_of_the_logits():
     np.testing.assert_allclose(unit.variance()[1:-1], p * (1 - p), atol=1e-12)
 
 
+@pytest.mark.float64
 def test_normal_log_prob_and_mean_are_those_of_its_parameters(rng):
     mean, scale, x = rng.normal(size=4), rng.uniform(0.1, 3, 4), rng.normal(size=(6, 4))
     unit = sampling.normal(tensor(mean), tensor(scale))

@@ -94,7 +94,7 @@ def free_energy(params, v):
 
 
 def hidden_given_visible(params, v, temperature=1.0):
-    """Returns p(h | v), a TFP `Bernoulli` over `(..., H)`.
+    """Returns p(h | v), a `Bernoulli` over `(..., H)`.
 
     Args:
         params: `RBMParams`.
@@ -106,7 +106,7 @@ def hidden_given_visible(params, v, temperature=1.0):
 
 
 def visible_given_hidden(params, h, temperature=1.0):
-    """Returns p(v | h), a TFP `Bernoulli`, `Normal` or `Gamma` over `(..., V)`.
+    """Returns p(v | h), a `Bernoulli`, `Normal` or `Gamma` over `(..., V)`.
 
     Args:
         params: `RBMParams`.

@@ -60,7 +60,7 @@ class Visibles:
         raise NotImplementedError
 
     def given_input(self, params, hidden_input, temperature=1.0):
-        """Returns p(v | h), a TFP distribution over `(..., V)`."""
+        """Returns p(v | h), a distribution of `seqlayers.sampling` over `(..., V)`."""
         raise NotImplementedError
 
     def log_integral(self, params, hidden_input):

@@ -335,7 +335,8 @@ class ConditionalDBN(AnnealedHead):
             Frames, `(..., V)`.
         """
         *pairs, top = self.pairs(context)
-        frames = self.frame_rows(ops.zeros_like(self.visible_bias), context, num_frames)
+        frames = ops.zeros((self.visible_units,), dtype=self.variable_dtype)
+        frames = self.frame_rows(frames, context, num_frames)
         temperature = self.row_temperatures(temperature, frames)
         seed = self.row_seeds(seed, frames)
         b = top.visible_bias

@@ -13,6 +13,7 @@ Dependencies Using a RNN-DBN, ICANN 2014, section 2.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from seqlayers import energy, replicas
@@ -153,6 +154,12 @@ class ConditionalRBM(AnnealedHead):
         if self.centering_rate is not None:
             self.visible_offset = self.add_weight(name="visible_offset", shape=(V,), **state)
             self.hidden_offset = self.add_weight(name="hidden_offset", shape=(H,), **state)
+        self._visible_shift = self._hidden_shift = None
+        if self.centering_rate is not None and keras.backend.backend() == "jax":
+            # On JAX `fit` drops what a step assigns to trainable weights, as the biases are. Files
+            # hold the sums.
+            self._visible_shift = self.add_weight(name="visible_shift", shape=(V,), **state)
+            self._hidden_shift = self.add_weight(name="hidden_shift", shape=(H,), **state)
 
     def _build_hidden(self):
         """Makes W, c, A and B; a subclass that has them elsewhere makes none."""
@@ -177,8 +184,8 @@ class ConditionalRBM(AnnealedHead):
         kind = self.visible_kind
         params = energy.RBMParams(
             ops.convert_to_tensor(self.kernel),
-            ops.convert_to_tensor(self.visible_bias),
-            ops.convert_to_tensor(self.hidden_bias),
+            _sum(self.visible_bias, self._visible_shift),
+            _sum(self.hidden_bias, self._hidden_shift),
             kind(*(ops.convert_to_tensor(getattr(self, name)) for name in kind.WEIGHT_RANGES)),
         )
         if self.centering_rate is not None:
@@ -293,8 +300,36 @@ class ConditionalRBM(AnnealedHead):
             "centering_rate": self.centering_rate,
         }
 
+    def save_own_variables(self, store):
+        if self._visible_shift is None:
+            super().save_own_variables(store)
+            return
+        shifts = {"visible_bias": self._visible_shift, "hidden_bias": self._hidden_shift}
+        for place, weight in enumerate(self.weights[:-2]):
+            store[str(place)] = _sum(weight, shifts.get(weight.name))
+
+    def load_own_variables(self, store):
+        if self._visible_shift is None:
+            super().load_own_variables(store)
+            return
+        *saved, visible_shift, hidden_shift = self.weights
+        if len(store.keys()) != len(saved):
+            raise ValueError(
+                f"The layer {self.name} must be loaded from {len(saved)} weights. "
+                f"Received: {len(store.keys())}."
+            )
+        for place, weight in enumerate(saved):
+            weight.assign(store[str(place)])
+        for shift in (visible_shift, hidden_shift):
+            shift.assign(np.zeros(shift.shape))
+
+    def _shift_visible_bias(self, shift):
+        moved = self.visible_bias if self._visible_shift is None else self._visible_shift
+        moved.assign(moved + shift)
+
     def _shift_hidden_bias(self, shift):
-        self.hidden_bias.assign(self.hidden_bias + shift)
+        moved = self.hidden_bias if self._hidden_shift is None else self._hidden_shift
+        moved.assign(moved + shift)
 
     def _frames_and_params(self, frames, context):
         frames, context = self.cast_inputs(frames, context)
@@ -318,7 +353,12 @@ class ConditionalRBM(AnnealedHead):
             offset.assign(offset + change)
             if offset is self.visible_offset:
                 shift = ops.matmul(energy.features(params, change), params.kernel)
-                self._shift_hidden_bias(shift)
+                self._shift_hidden_bias(ops.stop_gradient(shift))
             else:
                 shift = ops.matmul(params.kernel, change)
-                self.visible_bias.assign(self.visible_bias + shift)
+                self._shift_visible_bias(ops.stop_gradient(shift))
+
+
+def _sum(bias, shift):
+    bias = ops.convert_to_tensor(bias)
+    return bias if shift is None else bias + shift

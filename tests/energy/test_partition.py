@@ -48,10 +48,11 @@ def test_enumeration_agrees_with_brute_force(rng, V, H):
 def test_enumeration_integrates_real_visibles(rng, V, H, visibles):
     rbm = reference.random_rbm(rng, V, H, visibles=visibles)
     np.testing.assert_allclose(
-        energy.log_partition(tensors(rbm)).nats, reference.log_partition(rbm), rtol=2e-6
+        energy.log_partition(tensors(rbm)).nats, reference.log_partition(rbm), rtol=5e-6
     )
 
 
+@pytest.mark.float64
 @all_visibles
 def test_enumeration_keeps_float64(rng, visibles):
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)
@@ -204,6 +205,7 @@ def test_reverse_estimates_make_a_probability_that_sums_to_one(num_betas):
         assert abs(p.sum() - 1) < 5 * math.sqrt(np.sum((p * error) ** 2)) + 1e-5
 
 
+@pytest.mark.tensorflow  # whose loops run eagerly: numbers of steps have values
 @pytest.mark.parametrize("name", ["ais", "reverse"])
 @pytest.mark.parametrize("num_betas", [1, 4, 5])
 def test_no_two_draws_of_an_annealing_share_a_seed(monkeypatch, name, num_betas):
@@ -323,6 +325,7 @@ def test_the_truth_lies_between_the_two_for_real_visibles(rng, visibles):
         assert abs(nats - log_z) < 4 * error + 0.02
 
 
+@pytest.mark.float64
 @all_visibles
 def test_the_energy_on_the_way_is_the_mixture_of_both_ends(rng, visibles):
     rbm = reference.random_rbm(rng, 4, 3, frames=(5,), visibles=visibles)
@@ -408,6 +411,7 @@ def test_different_seeds_give_different_estimates(rng):
 # The product form of the difference of softplus.
 
 
+@pytest.mark.float64
 @pytest.mark.parametrize("H", [1, 7, 8, 9, 16, 17])
 def test_product_form_equals_the_softplus_form(rng, H, monkeypatch):
     y = 5 * rng.normal(size=(4, 3, H))

@@ -282,6 +282,20 @@ def test_the_two_estimates_lie_on_either_side_of_a_known_likelihood(rng, visible
     assert np.mean(below.nats) - slack < np.mean(expected) < np.mean(above.nats) + slack
 
 
+def test_fit_moves_the_offsets_of_a_centered_rbm_but_not_its_probabilities(rng, tmp_path):
+    head = made(rng, context=False, centering_rate=0.5, gibbs_steps=1)
+    frames = rng.integers(0, 2, (20, V)).astype("float32")
+    before = np.asarray(head.log_prob(frames).nats)
+    model = keras.Sequential([keras.Input((V,)), head])
+    model.compile(keras.optimizers.SGD(0.0))
+    model.fit(frames, epochs=2, verbose=0)
+    assert np.abs(head.visible_offset).min() > 0.1
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras").layers[-1]
+    for each in (head, loaded):
+        np.testing.assert_allclose(each.log_prob(frames).nats, before, atol=1e-5)
+
+
 def test_an_estimate_has_a_seed_and_its_rows_do_not_depend_on_the_others(rng):
     head, frames, context, _ = with_idle_units(rng)
     head.num_betas, seed = 5, sampling.row_seeds(sampling.seed_pair(2), len(frames))

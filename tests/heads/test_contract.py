@@ -394,6 +394,7 @@ def test_likelihoods_are_in_single_precision_at_least(name, with_context, policy
 
 
 @once_each
+@pytest.mark.float64
 def test_float64_finds_the_same_gradients(name, with_context):
     double, single = made(name, with_context, dtype="float64"), made(name, with_context)
     frames, context = data(single, with_context)

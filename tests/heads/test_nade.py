@@ -301,7 +301,7 @@ def test_training_raises_the_likelihood_almost_to_the_truth(kwargs):
     head.build((None, 6))
     before = float(np.mean(head.log_prob(frames).nats))
 
-    train(head, frames, 200, learning_rate=0.05, jit_compile=False)
+    train(head, frames, 200, learning_rate=0.05)
     after = float(np.mean(head.log_prob(frames).nats))
     truth = -3 * np.log(2)
     assert before < 2 * truth + 1

@@ -1,0 +1,61 @@
+"""Layers, heads, energies, sound and metrics on JAX, without TensorFlow: a short form.
+
+`make test-jax` runs all tests of these rooms in an environment that has no TensorFlow.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("jax")
+pytestmark = pytest.mark.slow
+
+TESTS = Path(__file__).parent
+EXACT = ("seeds", "uniform", "bernoulli draws")  # the same bits
+# A few tests of each room, by words of their names.
+SHORT = {
+    "test_sampling.py": "log_prob or log_gamma or that_are_nan or without_a_seed",
+    "metrics/test_labels.py": "rate or alike",
+    "energy/test_rbm.py": "holds_the_samples",
+    "energy/test_gibbs.py": "go_on_where_they_were",
+    "heads/test_contract.py": "refused and rbm",
+    "heads/test_conditional_rbm.py": "moves_the_offsets",
+}
+
+
+def on_jax(*arguments):
+    """Runs Python on JAX."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=TESTS.parent,
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    return done.stdout
+
+
+def test_numbers_are_those_of_tensorflow(tmp_path):
+    from two_backends import numbers
+
+    on_jax(TESTS / "two_backends.py", tmp_path / "numbers.npz")
+    expected, actual = numbers(), np.load(tmp_path / "numbers.npz")
+    assert set(actual) == set(expected)
+    for name, value in expected.items():
+        tolerance = 0.0 if name in EXACT else 1e-5
+        np.testing.assert_allclose(
+            actual[name], value, rtol=tolerance, atol=tolerance, err_msg=name
+        )
+
+
+def test_a_few_tests_of_each_room_pass_on_jax():
+    words = " or ".join(f"({Path(file).stem} and ({some}))" for file, some in SHORT.items())
+    files = [TESTS / file for file in SHORT]
+    printed = on_jax("-m", "pytest", "-p", "no:cacheprovider", "-k", words, *files)
+    assert "Keras runs on jax" in printed
