@@ -1,9 +1,11 @@
 """The examples run from end to end, on little data."""
 
+import contextlib
 import json
 import os
 import re
 import runpy
+import socket
 import subprocess
 import sys
 import wave
@@ -119,3 +121,30 @@ def test_sound_is_made_up_and_heard_frame_by_frame(run, tmp_path):
     assert re.search(r"^\d+\.\d ms a frame, which lasts 8\.0: \d+\.\d\d of it$", printed, re.M)
     with wave.open(str(tmp_path / "new" / "sound.wav")) as file:
         assert file.getframerate() == 16000 and file.getnframes() == 26 * 128 - 128
+
+
+@pytest.mark.slow
+def test_two_workers_train_and_the_chief_saves(tmp_path):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    command = [sys.executable, EXAMPLES / "multi_worker.py", "--quick", "--out", tmp_path]
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for index in range(2):
+            task = {"type": "worker", "index": index}
+            config = json.dumps({"cluster": {"worker": workers}, "task": task})
+            environment = os.environ | {"PYTHONPATH": str(EXAMPLES.parent), "TF_CONFIG": config}
+            streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            process = subprocess.Popen(command, env=environment, **streams)
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)
+        chief, other = [process.communicate(timeout=600)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], chief + other
+    assert "2 replicas, batches of 32 pieces" in chief and "test split: -" in chief
+    assert "replicas" not in other
+    assert {path.name for path in tmp_path.iterdir()} == {"backup", "model.keras"}
+    again = run_in_a_new_process("multi_worker.py", "--quick", "--out", tmp_path)
+    assert "model.keras is there already" in again.stdout

@@ -40,6 +40,13 @@ class Distributed:
         chief_alone(self.distribute_strategy, super().export, *args, **kwargs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None:
+            check_same(
+                self.distribute_strategy,
+                "All workers must have the same number of batches, or datasets of unknown length: "
+                "one that ends early would leave the others waiting.",
+                batches=iterator.num_batches or 0,
+            )
         parts = [*self._flatten_layers(), self._compile_loss, self._compile_metrics, self.optimizer]
         if self._distribute_strategy is None or all(part is None or part.built for part in parts):
             return
