@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from seqlayers import files
+from seqlayers.backends import check_keras_on_tensorflow
 
 _MEMBERS = ("config.json", "metadata.json")
 
@@ -31,6 +32,7 @@ def load_model(path):
             suffice.
         ValueError: A `seqlayers.files.FileError`, if `path` is a folder, the file is damaged or not
             a `.keras` file, or it holds a class that is not registered.
+        ImportError: If it holds a model of `seqlayers.models` and Keras is not on TensorFlow.
 
     Example:
         >>> model = load_model("model.keras")
@@ -101,7 +103,7 @@ def load(path, kind=files.FileError):
             raise
         missing = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
         if missing:
-            raise kind(_told_missing(missing[1], path), path) from None
+            raise _missing(missing[1], path, kind) from None
         saved_by = _saved_by(path)
         if _numbers(saved_by) > _numbers(keras.__version__):
             raise kind(
@@ -149,17 +151,23 @@ def _numbers(version):
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _told_missing(name, path):
-    """Returns what to do about a class or function that is not registered."""
+def _missing(name, path, kind):
+    """Returns the error of a model that holds a class or function that is not registered."""
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
     entry = next((e for e in _entries(config) if e.get("class_name") == name), {})
     module, registered = entry.get("module"), entry.get("registered_name")
+    if (module or "").startswith("seqlayers.models"):
+        try:
+            check_keras_on_tensorflow(name)
+        except ImportError as error:
+            return error
     where = f" of `{module}`" if module else ""
     where = where or (f", registered as `{registered}`" if registered else "")
-    return (
+    return kind(
         f"`{name}`{where} must be registered: import the module that defines it before the file is "
-        f"loaded. Received: a model that holds it, and no registered `{registered or name}`."
+        f"loaded. Received: a model that holds it, and no registered `{registered or name}`.",
+        path,
     )
 
 

@@ -30,12 +30,13 @@ if BACKEND == "jax":
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 ROOT = Path(__file__).resolve().parents[1]
-ON_EVERY_BACKEND = ("audio", "energy", "heads", "layers", "metrics", "test_sampling.py")
+ON_EVERY_BACKEND = {"audio", "energy", "heads", "layers", "metrics"}
+ON_EVERY_BACKEND |= {f"test_{name}.py" for name in ("backends", "goldens", "loading", "sampling")}
 LONG = ("test_examples", "commands/", "test_export", "test_package", "models/", "layers/")
 
 
 def pytest_report_header():
-    rooms = ", ".join(ON_EVERY_BACKEND)
+    rooms = ", ".join(sorted(ON_EVERY_BACKEND))
     return None if BACKEND == "tensorflow" else f"Keras runs on {BACKEND}: only tests of {rooms}"
 
 

@@ -55,6 +55,7 @@ def load(tmp_path):
     return load
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", MODELS)
 def test_models_of_sequences_score_and_draw_as_they_did(version, name, load):

@@ -18,6 +18,9 @@ TESTS = Path(__file__).parent
 EXACT = ("seeds", "uniform", "bernoulli draws")  # the same bits
 # A few tests of each room, by words of their names.
 SHORT = {
+    "test_backends.py": "name",
+    "test_goldens.py": "graph",
+    "test_loading.py": "ours",
     "test_sampling.py": "log_prob or log_gamma or that_are_nan or without_a_seed",
     "metrics/test_labels.py": "rate or alike",
     "energy/test_rbm.py": "holds_the_samples",

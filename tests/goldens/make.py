@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqlayers import heads, layers, models
+from seqlayers import heads, layers
 
 V, H = 6, 4
 
@@ -24,6 +24,8 @@ def frames(seed=0, binary=True):
 
 def sequence_models():
     """Models of sequences by name, each with whether its frames are binary."""
+    from seqlayers import models  # here, since they need Keras on TensorFlow
+
     cells = [layers.TanhGatedCell(3, "sigmoid"), layers.SFMCell(3, num_frequencies=2)]
     yield "rnn_rbm", True, models.RNNRBM(V, H, 3, gibbs_steps=2, seed=1)
     yield "rnn_nade", True, models.RNNNADE(V, H, 3, orderless=True, num_orders=2, seed=2)
