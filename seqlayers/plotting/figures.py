@@ -61,7 +61,8 @@ def shades(*colors):
     """Returns a colormap that runs evenly from color to color."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("shades", colors)
+    # A list: matplotlib 3.8 takes a pair for a color and its alpha.
+    return LinearSegmentedColormap.from_list("shades", list(colors))
 
 
 def diverging():
