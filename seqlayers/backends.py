@@ -1,4 +1,4 @@
-"""What runs below Keras: errors of the parts of the package that need TensorFlow.
+"""Refusals by the parts of the package that need TensorFlow, where it is missing.
 
 Layers, heads, energies, audio and metrics run on TensorFlow and on JAX, whichever of them Keras
 runs on. Models and exports run on TensorFlow alone; datasets of `tf.data` need it installed.

@@ -1,4 +1,4 @@
-"""What tests need of TensorFlow or of JAX, whichever Keras runs on: gradients, graphs, XLA."""
+"""Gradients, graphs and XLA for tests, of TensorFlow or of JAX, whichever Keras runs on."""
 
 import keras
 

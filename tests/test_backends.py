@@ -1,4 +1,4 @@
-"""What needs TensorFlow says so, with what to install."""
+"""Rooms that need TensorFlow refuse to work without it, with what to install."""
 
 import importlib
 import sys
