@@ -94,7 +94,9 @@ def graphs_are_dropped():
 def jax_has_float64(request):
     """Lets JAX compute in float64 in tests with that word in their parameters or marked by it."""
     parameters = getattr(getattr(request.node, "callspec", None), "params", {}).values()
-    wanted = request.node.get_closest_marker("float64") or "float64" in parameters
+    wanted = request.node.get_closest_marker("float64") or any(
+        isinstance(parameter, str) and parameter == "float64" for parameter in parameters
+    )
     jax.config.update("jax_enable_x64", bool(wanted))
     yield
 

@@ -25,6 +25,11 @@ SHORT = {
     "metrics/test_labels.py": "rate or alike",
     "energy/test_rbm.py": "holds_the_samples",
     "energy/test_gibbs.py": "go_on_where_they_were",
+    "layers/test_delay.py": "learned or later",
+    "layers/test_gated.py": "needs_a_step",
+    "layers/contract/test_loop.py": "last_output and tanh",
+    "layers/contract/test_masks.py": "padded and boltzmann",
+    "layers/contract/test_second_derivatives.py": "(penalty_is_that and boltzmann) or unrolled",
     "heads/test_contract.py": "refused and rbm",
     "heads/test_conditional_rbm.py": "moves_the_offsets",
 }
@@ -55,6 +60,24 @@ def test_numbers_are_those_of_tensorflow(tmp_path):
         np.testing.assert_allclose(
             actual[name], value, rtol=tolerance, atol=tolerance, err_msg=name
         )
+
+
+def test_a_file_of_all_layers_is_the_same_model_and_learns_the_same(tmp_path):
+    import keras
+    from layers import helpers, one_file
+
+    first, here, there = (tmp_path / f"{name}.keras" for name in ("first", "here", "there"))
+    helpers.randomised(one_file.model(), 0.3).save(first)
+    with helpers.step_by_step():
+        expected = one_file.results(first, here)
+        on_jax(one_file.__file__, first, there, tmp_path / "results.npz")
+        actual = np.load(tmp_path / "results.npz")
+        assert set(actual) == set(expected)
+        for name, value in expected.items():
+            np.testing.assert_allclose(actual[name], value, rtol=1e-5, atol=2e-6, err_msg=name)
+        models = [keras.models.load_model(path) for path in (here, there)]
+        for one, other in zip(*(model(one_file.data()) for model in models), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=5e-6)
 
 
 def test_a_few_tests_of_each_room_pass_on_jax():

@@ -12,7 +12,10 @@ from keras import ops
 from seqlayers import replicas
 from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.layers import documentation
-from seqlayers.layers.scan import BACKENDS, scan
+from seqlayers.layers.scan import can_scan, scan
+
+# Seeds that Keras's `SeedGenerator` takes.
+SEEDS = (0, 2**32 - 1) if keras.backend.backend() == "jax" else (-(2**63), 2**63 - 1)
 
 
 class GatedCell(keras.layers.SimpleRNNCell):
@@ -46,7 +49,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
         for name in {"dropout", "recurrent_dropout"} & kwargs.keys():
             kwargs[name] = check_number(name, kwargs[name], least=0, most=1)
         if kwargs.get("seed") is not None:
-            kwargs["seed"] = check_integer("seed", kwargs["seed"], -(2**63), 2**63 - 1)
+            kwargs["seed"] = check_integer("seed", kwargs["seed"], *SEEDS)
         kwargs["use_bias"] = check_flag("use_bias", kwargs.get("use_bias", True))
         super().__init__(check_integer("units", units), **kwargs)
         if implementation == 1 and (self.dropout or self.recurrent_dropout):
@@ -145,10 +148,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
         return ops.cast(output, self.compute_dtype), after
 
     def can_scan(self):
-        """Returns whether `scan` can replace `call` in a loop over time.
-
-        It needs a gradient by hand, for these activations.
-        """
+        """Returns whether `recurrence` has its gradient by hand, for these activations."""
         return False
 
     def scan(self, sequences, states, mask, training, jit_compile):
@@ -158,7 +158,17 @@ class GatedCell(keras.layers.SimpleRNNCell):
         """
 
         def loop(weights, rows, frames, states, mask):
-            return scan(self.recurrence, weights, rows, frames, states, mask, training, jit_compile)
+            return scan(
+                self.recurrence,
+                self.can_scan(),
+                weights,
+                rows,
+                frames,
+                states,
+                mask,
+                training,
+                jit_compile,
+            )
 
         return self._run(loop, sequences, states, mask, training)
 
@@ -222,7 +232,8 @@ class ScannedRNN(keras.layers.RNN):
         cell: A cell, or a list of cells to stack.
         jit_compile: Whether XLA compiles the loop over time, even in a model that it does not
             compile. `"auto"` is True in training and False otherwise, so that exported models hold
-            plain TensorFlow; with True they need a server that has XLA.
+            plain TensorFlow; with True they need a server that has XLA. It has no effect on JAX,
+            which compiles all loops.
         **kwargs: Those of `keras.layers.RNN`.
     """
 
@@ -247,8 +258,8 @@ class ScannedRNN(keras.layers.RNN):
             sequences = ops.where(mask[..., None], sequences, 0)
         stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
         cells = self.cell.cells if stacked else [self.cell]
-        can_scan = all(isinstance(cell, GatedCell) and cell.can_scan() for cell in cells)
-        if self.unroll or not can_scan or keras.backend.backend() not in BACKENDS:
+        at_once = all(isinstance(cell, GatedCell) and can_scan(cell.can_scan()) for cell in cells)
+        if self.unroll or not at_once:
             return super().inner_loop(sequences, initial_state, mask, training)
         outputs = ops.swapaxes(sequences[:], 0, 1)  # a `tf.Variable` has no transpose, a slice has
         mask = None if mask is None else ops.swapaxes(mask, 0, 1)

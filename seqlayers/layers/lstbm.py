@@ -48,7 +48,7 @@ class HiddenUnitsCell(GatedCell):
         units: Number J of hidden units.
         mode: `"mean"`, expected hidden units, or `"sample"`: in training they are drawn, from
             `seed` as dropout is. The draws of Keras's loop over the cell are not those of the
-            layer.
+            layer; on JAX they are the same at all frames, unless `unroll` is True.
     """
 
     num_kinds = 1
@@ -138,7 +138,8 @@ class BoltzmannCell(HiddenUnitsCell, equations=__doc__):
     Args:
         mode: `"mean"`, expected hidden units, those of an RTRBM; or `"sample"`, those of a TRBM: in
             training they are drawn, from `seed` as dropout is. The draws of Keras's loop over the
-            cell are not those of the layer.
+            cell are not those of the layer; on JAX they are the same at all frames, unless `unroll`
+            is True.
 
     Call arguments:
         inputs: x, `(batch, features)`.

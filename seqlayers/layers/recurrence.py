@@ -8,10 +8,11 @@ from keras import ops
 class Recurrence(Protocol):
     """One step of a recurrent layer and its gradient, over tuples of tensors.
 
-    A cell's `call` runs `step` alone, with automatic differentiation; all else is for `scan`.
-    Instances are hashable and hold all sizes of the weights: what is compiled for one serves all
-    that are equal to it. Rows of the batch are axis 0 of `rows` and axis 1 of each frame stacked
-    over time; `state_row_axes` has their axis in each state. The first state is the output.
+    A cell's `call` runs `step` alone, with automatic differentiation, and so does `scan` on JAX
+    where there is no gradient by hand; all else is for `scan`. Instances are hashable and hold all
+    sizes of the weights: what is compiled for one serves all that are equal to it. Rows of the
+    batch are axis 0 of `rows` and axis 1 of each frame stacked over time; `state_row_axes` has
+    their axis in each state. The first state is the output.
     """
 
     state_row_axes: tuple[int, ...]

@@ -11,18 +11,38 @@ over the same `Recurrence`.
 
 import keras
 
-BACKENDS = ("tensorflow", "jax")  # on others a layer runs in Keras's loop over its cell
-if keras.backend.backend() == "tensorflow":
+BACKEND = keras.backend.backend()
+if BACKEND == "tensorflow":
     from seqlayers.layers.scan_tensorflow import run
-elif keras.backend.backend() == "jax":
+elif BACKEND == "jax":
     from seqlayers.layers.scan_jax import run
 
 
-def scan(recurrence, weights, rows, frames, states, mask=None, training=False, jit_compile="auto"):
+def can_scan(by_hand):
+    """Returns whether `scan` takes a recurrence; if not, it is Keras's loop that runs its cell.
+
+    Args:
+        by_hand: Whether the recurrence has its gradient, which TensorFlow's half needs.
+    """
+    return BACKEND == "jax" or (BACKEND == "tensorflow" and by_hand)
+
+
+def scan(
+    recurrence,
+    by_hand,
+    weights,
+    rows,
+    frames,
+    states,
+    mask=None,
+    training=False,
+    jit_compile="auto",
+):
     """Runs a recurrence over time.
 
     Args:
         recurrence: A `seqlayers.layers.recurrence.Recurrence`.
+        by_hand: Whether to use its gradient and not automatic differentiation.
         weights: Tuple of tensors.
         rows: Tuple of tensors with a row for each sequence, the same at all steps. They get no
             gradient.
@@ -37,4 +57,4 @@ def scan(recurrence, weights, rows, frames, states, mask=None, training=False, j
     Returns:
         The outputs `(time, batch, units)` and the tuple of the states after the last frame.
     """
-    return run(recurrence, weights, rows, frames, states, mask, training, jit_compile)
+    return run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_compile)

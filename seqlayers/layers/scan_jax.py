@@ -5,20 +5,19 @@ and `jit_compile` have no effect. Further gradients are those of the equations o
 by automatic differentiation.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
 from seqlayers.layers.recurrence import step, step_gradient
 
 
-def run(recurrence, weights, rows, frames, states, mask, training, jit_compile):
+def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_compile):
     """Runs a recurrence over time: `seqlayers.layers.scan.scan`."""
-    return _compiled_scan(recurrence, weights, frames, states, jax.lax.stop_gradient(rows), mask)
+    rows = jax.lax.stop_gradient(rows)
+    scan = _compiled_by_hand if by_hand else _compiled
+    return scan(recurrence, weights, frames, states, rows, mask)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _scan(*arguments):
     results, _ = _forward(*arguments)
     return results
@@ -57,7 +56,9 @@ def _backward(recurrence, saved, d_results):
     return d_weights, d_frames, d_states, None, None
 
 
-_scan.defvjp(_forward, _backward)
+_by_hand = jax.custom_vjp(_scan, nondiff_argnums=(0,))
+_by_hand.defvjp(_forward, _backward)
 
 # Compiled once for all layers of an equal recurrence, also where a layer is called by itself.
-_compiled_scan = jax.jit(_scan, static_argnums=0)
+_compiled = jax.jit(_scan, static_argnums=0)
+_compiled_by_hand = jax.jit(_by_hand, static_argnums=0)

@@ -14,8 +14,9 @@ import tensorflow as tf
 from seqlayers.layers.recurrence import step, step_gradient
 
 
-def run(recurrence, weights, rows, frames, states, mask, training, jit_compile):
+def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_compile):
     """Runs a recurrence over time: `seqlayers.layers.scan.scan`."""
+    assert by_hand, "the cell of a recurrence without a gradient runs in Keras's loop"
     jit_compile = bool(training) if jit_compile == "auto" else jit_compile
     jit_compile = jit_compile and not _compiled_whole.get()
     shard = functools.partial(_shard, recurrence, _num_shards() if jit_compile else 1)

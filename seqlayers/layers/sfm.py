@@ -337,6 +337,8 @@ class StateFrequencyRNN(GatedRNN):
         reader = keras.layers.RNN(
             cell, return_sequences=True, go_backwards=self.go_backwards, dtype=self.dtype_policy
         )
+        if initial_state is not None:
+            initial_state = cell.with_silence(initial_state)
         amplitudes = reader(inputs, initial_state=initial_state, mask=mask)
         shape = (*ops.shape(amplitudes)[:2], self.cell.num_frequencies, self.cell.memory_units)
         return ops.swapaxes(ops.reshape(amplitudes, shape), 2, 3)
@@ -363,22 +365,31 @@ class AdaptiveSFM(StateFrequencyRNN, cell=AdaptiveSFMCell):
 
 
 class _Amplitudes(keras.layers.Layer):
-    """A cell whose outputs are the amplitudes of another's memory."""
+    """A cell whose outputs are the amplitudes of another's memory.
+
+    They are a state, too: on JAX, Keras takes the first state for the output of a masked step.
+    """
 
     def __init__(self, cell, **kwargs):
         super().__init__(**kwargs)
         self.cell = cell
-        self.state_size = cell.state_size
         self.output_size = cell.num_frequencies * cell.memory_units
+        self.state_size = [self.output_size, *cell.state_size]
 
     def build(self, input_shape):
         if not self.cell.built:
             self.cell.build(input_shape)
 
     def get_initial_state(self, batch_size=None):
-        return self.cell.get_initial_state(batch_size)
+        return self.with_silence(self.cell.get_initial_state(batch_size))
+
+    def with_silence(self, states):
+        """Returns states of the cell behind amplitudes of 0."""
+        silence = ops.zeros((ops.shape(states[0])[0], self.output_size), self.compute_dtype)
+        return [silence, *states]
 
     def call(self, inputs, states):
-        _, states = self.cell(inputs, states)
+        _, states = self.cell(inputs, states[1:])
         A = amplitude(*(ops.cast(s, self.cell.memory_dtype) for s in states[1:3]))
-        return ops.cast(A, self.compute_dtype), states
+        A = ops.cast(A, self.compute_dtype)
+        return A, [A, *states]

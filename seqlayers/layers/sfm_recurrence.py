@@ -50,7 +50,8 @@ class StateFrequencyRecurrence:
 
     @property
     def state_row_axes(self):
-        return (0, 1, 1, 0) if self.rotation == "accumulated" else (0, 1, 1)
+        others = (self.rotation == "accumulated") + (self.recurrent_output == "per_frequency")
+        return (0, 1, 1) + (0,) * others
 
     def step(self, weights, rows, frame, before):
         _, K, D = self.sizes

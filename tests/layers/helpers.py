@@ -5,9 +5,16 @@ import contextlib
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend import JAX, tensor, value_and_gradients
+from keras import ops
 
 B, T = 3, 5
+DOUBLE = "float32" if JAX else "float64"  # on JAX many functions of Keras know no float64
+CLOSEST = 2e-5 if JAX else 0  # what tolerances are at least
+# Where a mask starts with a gap, Keras returns 0 on TensorFlow, and on JAX if it unrolls the loop:
+# its scan on JAX takes the first state for the output. There, it knows of no `zero_output_for_mask`
+# where it unrolls.
+UNROLLED = {"unroll": True} if JAX else {}
 COUNTS = {"clock"}  # states that count have no gradient
 MASKS = {
     "no mask": None,
@@ -20,7 +27,15 @@ modes = pytest.mark.parametrize("training", [True, False], ids=["training", "inf
 
 @contextlib.contextmanager
 def step_by_step():
-    """A context within which compiled functions run step by step, whoever calls them."""
+    """A context within which compiled functions run step by step, whoever calls them.
+
+    On JAX they stay compiled: an operation by itself is a program there, too.
+    """
+    if JAX:
+        yield
+        return
+    import tensorflow as tf
+
     tf.config.run_functions_eagerly(True)
     try:
         yield
@@ -55,19 +70,30 @@ def looped(layer, *frame):
     config = layer.cell.get_config() | {"kernel_initializer": "zeros"}
     cell = type(layer.cell).from_config(config | {"recurrent_initializer": "zeros"})
     names = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask", "unroll")
-    rnn = keras.layers.RNN(cell, dtype=layer.dtype_policy, **{k: getattr(layer, k) for k in names})
+    options = {k: getattr(layer, k) for k in names}
+    if not layer.zero_output_for_mask:
+        options |= UNROLLED
+    rnn = keras.layers.RNN(cell, dtype=layer.dtype_policy, **options)
     rnn.build((None, None, *frame))
     rnn.set_weights([w.numpy() for w in layer.weights])
     return rnn
 
 
 def flat(results):
-    return [tf.cast(r, "float64").numpy() for r in keras.tree.flatten(results)]
+    return [ops.convert_to_numpy(r).astype("float64") for r in keras.tree.flatten(results)]
+
+
+def assert_allclose(actual, expected, rtol=1e-7, atol=0.0, err_msg=""):
+    """That of NumPy, in the precision that there is."""
+    if CLOSEST:
+        largest = np.nanmax(np.abs(np.asarray(expected, "float64")), initial=1)
+        rtol, atol = max(rtol, CLOSEST), max(atol, CLOSEST * largest)
+    np.testing.assert_allclose(actual, expected, rtol, atol, err_msg=err_msg)
 
 
 def assert_all_close(actual, expected, atol=1e-12, rtol=None):
     for a, e in zip(flat(actual), flat(expected), strict=True):
-        np.testing.assert_allclose(a, e, atol=atol, rtol=atol if rtol is None else rtol)
+        assert_allclose(a, e, atol=atol, rtol=atol if rtol is None else rtol)
 
 
 def finite(tensors):
@@ -77,18 +103,26 @@ def finite(tensors):
 def results_and_gradients(layer, x, mask=None, states=None, training=True, weights=None):
     """All that a layer returns, and gradients of a random sum of it: by the weights, the inputs and
     the first states. Counts are left out of the sum and of the gradients."""
-    rng = np.random.default_rng(3)
-    x, states = tf.convert_to_tensor(x), [tf.convert_to_tensor(s) for s in states or []]
     names = getattr(layer.cell, "state_names", ("h", "c"))
-    sources = [w.value for w in weights or layer.trainable_weights] + [x]
-    sources += [s for name, s in zip(names, states, strict=False) if name not in COUNTS]
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        results = layer(x, mask=mask, initial_state=states or None, training=training)
+    states = [tensor(s) for s in states or []]
+    variables = weights or layer.trainable_weights
+    moving = [s for name, s in zip(names, states, strict=False) if name not in COUNTS]
+
+    def run(x, *moving):
+        rng, left = np.random.default_rng(3), iter(moving)
+        first = zip(names, states, strict=False)
+        first = [s if name in COUNTS else next(left) for name, s in first]
+        results = layer(x, mask=mask, initial_state=first or None, training=training)
         results = results if isinstance(results, list | tuple) else [results]
         total = 0
         for name, result in zip(["output", *names], results, strict=False):
             if name not in COUNTS:
-                weight = tf.constant(rng.normal(size=result.shape), result.dtype)
-                total += tf.reduce_sum(result * weight)
-    return results, tape.gradient(total, sources, unconnected_gradients="zero")
+                weight = tensor(rng.normal(size=result.shape), result.dtype)
+                total += ops.sum(result * weight)
+        return total, results
+
+    state = getattr(layer, "non_trainable_variables", ())
+    (_, results), gradients = value_and_gradients(run, x, *moving, variables=variables, state=state)
+    sources = [*variables, x, *moving]
+    gradients = zip(gradients, sources, strict=True)
+    return results, [np.zeros(source.shape) if g is None else g for g, source in gradients]

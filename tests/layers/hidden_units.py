@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 from layers import helpers
-from layers.helpers import B, T, randomised
+from layers.helpers import DOUBLE, B, T, randomised
 from reference import lstbm as reference
 
 from seqlayers.layers import LSTBM, BoltzmannRNN
@@ -23,13 +23,13 @@ all_classes = pytest.mark.parametrize("name", CLASSES)
 def made(name, **kwargs):
     cls, arguments = CLASSES[name]
     known = {"return_sequences": True, "return_state": True, "jit_compile": False}
-    known |= {"dtype": "float64", "seed": 5}
+    known |= {"dtype": DOUBLE, "seed": 5}
     layer = cls(J, **known | arguments | kwargs)
     layer.build((None, None, N))
     return randomised(layer)
 
 
-def frames(dtype="float64", batch=B):
+def frames(dtype=DOUBLE, batch=B):
     return helpers.frames(batch, T, N, dtype=dtype)
 
 
@@ -37,7 +37,8 @@ def numbers(layer, batch=B):
     """Uniform numbers for the next call of a layer, `(batch, time, columns)`."""
     seed = ops.cast(layer.cell.seed_generator.state, "int32")
     columns = layer.cell.kernel.shape[1]
-    return np.swapaxes(uniform((T, batch, columns), row_seeds(seed, T)), 0, 1).astype("float64")
+    u = np.asarray(uniform((T, batch, columns), row_seeds(seed, T)))
+    return np.swapaxes(u, 0, 1).astype("float64")
 
 
 def in_the_paper(layer, arrays, row, states, unit=reference.expected):

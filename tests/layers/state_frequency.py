@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from layers import helpers
+from layers.helpers import DOUBLE, assert_allclose
 from reference import sfm as reference
 
 from seqlayers.layers import SFM, AdaptiveSFM
@@ -45,11 +46,11 @@ def made(name, **kwargs):
     cls, arguments = VARIANTS[name]
     sizes = {"units": M, "num_frequencies": K, "memory_units": D}
     known = {"return_sequences": True, "return_state": True, "jit_compile": False}
-    return randomised(cls(**sizes | known | {"dtype": "float64"} | arguments | kwargs))
+    return randomised(cls(**sizes | known | {"dtype": DOUBLE} | arguments | kwargs))
 
 
 def frames(batch=B, steps=T, seed=2):
-    return helpers.frames(batch, steps, N, dtype="float64", seed=seed)
+    return helpers.frames(batch, steps, N, dtype=DOUBLE, seed=seed)
 
 
 ACTIVATIONS = {
@@ -126,7 +127,7 @@ def some_states(layer, t=3, seed=4):
 
 def assert_same_turn(actual, expected, atol):
     """Fractions of a turn are the same; 0.999 and 0.001 are close."""
-    np.testing.assert_allclose((actual - expected + 0.5) % 1, 0.5, atol=atol)
+    assert_allclose((actual - expected + 0.5) % 1, 0.5, atol=atol)
 
 
 def assert_same_states(layer, actual, expected, atol):
@@ -134,7 +135,7 @@ def assert_same_states(layer, actual, expected, atol):
         if name == "phase":
             assert_same_turn(a, e, atol)
         else:
-            np.testing.assert_allclose(a, e, atol=atol, rtol=0, err_msg=name)
+            assert_allclose(a, e, atol=atol, rtol=0, err_msg=name)
 
 
 def last(known):

@@ -2,10 +2,10 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
-from layers.helpers import B, T, frames
+import pytest
+from layers.helpers import B, T, assert_allclose, frames
 
-from seqlayers import heads, models
+from seqlayers import heads
 from seqlayers.layers import ConvLSTMPatch, PeepholeLSTM
 
 F, C, M = 11, 2, 3
@@ -43,17 +43,23 @@ def test_layers_of_it_are_stacked_and_learn_and_are_saved(tmp_path):
         assert again.get_config() == layer.get_config()
 
 
+@pytest.mark.tensorflow
 def test_an_exported_model_is_plain_tensorflow(tmp_path):
+    import tensorflow as tf
+
     model = speech(jit_compile="auto")
     x = frames(B, T, F, C)
     model.export(tmp_path, verbose=False)
     served = tf.saved_model.load(tmp_path)
     for part in (x, x[:1, :2]):
-        np.testing.assert_allclose(served.serve(part), model(part), atol=1e-6)
+        assert_allclose(served.serve(part), model(part), atol=1e-6)
     assert b"_XlaMustCompile" not in (tmp_path / "saved_model.pb").read_bytes()
 
 
+@pytest.mark.tensorflow
 def test_it_is_a_memory_for_a_head():
+    from seqlayers import models
+
     way = {"flatten": True, "return_sequences": True, "jit_compile": False}
     memory = ConvLSTMPatch(4, 3, 1, 2, **way)
     model = models.SequenceModel(memory, heads.BernoulliHead(F))

@@ -5,11 +5,15 @@ import inspect
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend import tensor
+from keras import ops
 from layers.helpers import (
+    DOUBLE,
+    UNROLLED,
     B,
     T,
     assert_all_close,
+    assert_allclose,
     looped,
     mask_of,
     masks,
@@ -60,7 +64,7 @@ def test_single_precision_is_close_to_the_equations(name):
     states = [np.zeros(size) for size in layer.cell.state_size]
     for row, h in zip(x, layer(x, training=True)[0], strict=True):
         expected, *_ = in_the_paper(layer, arrays, row.astype("float64"), states)
-        np.testing.assert_allclose(h, expected, atol=1e-6, rtol=1e-5)
+        assert_allclose(h, expected, atol=1e-6, rtol=1e-5)
 
 
 def test_weights_have_the_shapes_and_the_order_that_is_documented():
@@ -103,7 +107,7 @@ def test_gradients_are_those_of_automatic_differentiation(name, mask, dropout):
 @all_classes
 def test_gradients_of_what_is_drawn_are_those_of_automatic_differentiation(name):
     layer, x = made(name, mode="sample"), frames()
-    states, u = random_states(layer), tf.constant(numbers(layer))
+    states, u = random_states(layer), tensor(numbers(layer), DOUBLE)
 
     class Steps:
         cell, trainable_weights = layer.cell, layer.trainable_weights
@@ -115,7 +119,7 @@ def test_gradients_of_what_is_drawn_are_those_of_automatic_differentiation(name)
                 weights = (self.cell.recurrent_kernel.value,)
                 states, _ = self.cell.recurrence.step(weights, (), frame, states)
                 outputs.append(states[0])
-            return [tf.stack(outputs, axis=1), *states]
+            return [ops.stack(outputs, axis=1), *states]
 
     expected = results_and_gradients(Steps(), x, None, states)
     assert_all_close(results_and_gradients(layer, x, None, states), expected)
@@ -128,7 +132,7 @@ def test_gradients_are_those_of_finite_differences(name, mode):
     constant being what its draw was above the mean. So the draws pass gradients straight through.
     """
     layer, x = made(name, mode=mode), frames(batch=1)
-    arrays, u = [w.numpy() for w in layer.weights], numbers(layer, 1)[0]
+    arrays, u = [w.numpy().astype("float64") for w in layer.weights], numbers(layer, 1)[0]
     states = [np.zeros(size) for size in layer.cell.state_size]
     by = np.zeros_like(u)
 
@@ -159,10 +163,13 @@ def test_gradients_are_those_of_finite_differences(name, mode):
             array[index] = value - 1e-5
             expected[index] = (above - total(arrays)) / 2e-5
             array[index] = value
-        np.testing.assert_allclose(gradient, expected, atol=1e-8)
+        assert_allclose(gradient, expected, atol=1e-8)
 
 
+@pytest.mark.tensorflow
 def test_compiled_in_shards_it_draws_the_same_and_has_the_same_gradients():
+    import tensorflow as tf
+
     arguments = {"mode": "sample", "recurrent_dropout": 0.5, "dtype": "float32"}
     layer, compiled = made("lstm", **arguments), made("lstm", jit_compile=True, **arguments)
     x, mask = frames("float32"), mask_of("gaps")
@@ -180,7 +187,7 @@ def test_compiled_in_shards_it_draws_the_same_and_has_the_same_gradients():
 @pytest.mark.parametrize("dtype, atol", [("float64", 1e-13), ("float32", 1e-6)])
 def test_as_an_lstm_it_is_the_lstm_of_keras(mask, dtype, atol):
     layer, x, mask = made("lstm", dtype=dtype), frames(dtype), mask_of(mask)
-    lstm, states = layer.to_lstm(), [s.astype(dtype) for s in random_states(layer)]
+    lstm, states = layer.to_lstm(**UNROLLED), [s.astype(dtype) for s in random_states(layer)]
     assert type(lstm) is keras.layers.LSTM
     for training in (False, True):
         given = {"mask": mask, "initial_state": states, "training": training}
@@ -207,7 +214,7 @@ def test_the_lstm_has_the_arguments_of_the_layer_unless_others_are_given():
     }
     other = layer.to_lstm(return_sequences=False, return_state=False, name="other")
     assert other.name == "other"
-    np.testing.assert_allclose(other(frames()), layer(frames())[0][:, -1], atol=1e-13)
+    assert_allclose(other(frames()), layer(frames())[0][:, -1], atol=1e-13)
 
 
 def test_the_lstm_of_a_stateful_layer_is_stateful():
@@ -217,7 +224,7 @@ def test_the_lstm_of_a_stateful_layer_is_stateful():
     layer.reset_state()
     lstm = layer.to_lstm()
     for part in (x[:, :2], x[:, 2:]):
-        np.testing.assert_allclose(lstm(part), layer(part), atol=1e-6)
+        assert_allclose(lstm(part), layer(part), atol=1e-6)
 
 
 def test_the_lstm_is_refused_where_there_is_none():
@@ -233,7 +240,7 @@ def test_the_lstm_is_refused_where_there_is_none():
 @masks
 def test_hidden_units_of_a_temporal_rbm_are_a_simple_network_of_keras(mask):
     layer, x = made("boltzmann"), frames()
-    way = {"return_sequences": True, "return_state": True, "dtype": "float64"}
+    way = {"return_sequences": True, "return_state": True, "dtype": DOUBLE} | UNROLLED
     simple = keras.layers.SimpleRNN(J, activation="sigmoid", **way)
     simple.build((None, None, N))
     simple.set_weights(layer.get_weights())
@@ -246,7 +253,7 @@ def test_without_recurrence_expected_units_are_those_of_an_rbm():
     layer, x = made("boltzmann", return_state=False), frames()
     W, U, b = layer.get_weights()
     layer.set_weights([W, 0 * U, b])
-    np.testing.assert_allclose(layer(x), 1 / (1 + np.exp(-(x @ W + b))), atol=1e-14)
+    assert_allclose(layer(x), 1 / (1 + np.exp(-(x @ W + b))), atol=1e-14)
 
 
 # What is refused.

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from layers.helpers import DOUBLE, assert_allclose
 from layers.state_frequency import (
     ARRAY,
     B,
@@ -39,10 +40,10 @@ def test_outputs_and_states_are_those_of_the_equations(name, start):
     first = states_of(layer, silence(layer)) if start == "silence" else some_states(layer)
     before = memory_of(layer, first)
     known = [reference.sfm(weights, row, before, **options) for row in x]
-    loop = keras.layers.RNN(layer.cell, True, True, dtype="float64")
+    loop = keras.layers.RNN(layer.cell, True, True, dtype=DOUBLE)
     for run in (layer, loop, lambda *given, **more: layer(*given, **more, training=True)):
         z, *states = run(x, initial_state=rows(first))
-        np.testing.assert_allclose(z, [k.z for k in known], atol=1e-12, rtol=0)
+        assert_allclose(z, [k.z for k in known], atol=1e-12, rtol=0)
         for row in range(B):
             expected = states_of(layer, last(known[row]))
             assert_same_states(layer, [s[row : row + 1] for s in states], expected, 1e-12)
@@ -56,20 +57,20 @@ def test_single_precision_is_close_to_the_equations(name):
         z = layer(x, training=training)[0]
         for row in range(B):
             known = reference.sfm(weights, x[row].astype("float64"), silence(layer), **options)
-            np.testing.assert_allclose(z[row], known.z, atol=1e-5, rtol=3e-6)
+            assert_allclose(z[row], known.z, atol=1e-5, rtol=3e-6)
 
 
 def test_frequencies_are_those_of_their_names():
     def of(frequencies):
-        layer = SFM(1, 4, frequencies=frequencies, learn_frequencies=True, dtype="float64")
+        layer = SFM(1, 4, frequencies=frequencies, learn_frequencies=True, dtype=DOUBLE)
         layer.build((None, None, 1))
         assert layer.weights[-1].name == "frequencies"
         assert layer.trainable_weights[-1] is layer.weights[-1]
         return layer.weights[-1].numpy()
 
     pi = math.pi
-    np.testing.assert_allclose(of("harmonic"), [0, pi / 2, pi, 3 * pi / 2], rtol=1e-15)
-    np.testing.assert_allclose(of("log"), [pi / 8, pi / 4, pi / 2, pi], rtol=1e-15)
+    assert_allclose(of("harmonic"), [0, pi / 2, pi, 3 * pi / 2], rtol=1e-15)
+    assert_allclose(of("log"), [pi / 8, pi / 4, pi / 2, pi], rtol=1e-15)
     np.testing.assert_array_equal(of([3, 1, 4, 1]), [3, 1, 4, 1])
     np.testing.assert_array_equal(of(np.float32([3, 1, 4, 1])), [3, 1, 4, 1])
 
@@ -114,10 +115,10 @@ def test_biases_of_both_forget_gates_start_at_one_and_others_by_their_initialize
 @pytest.mark.parametrize("frequencies", ["log", ARRAY])
 def test_adaptive_frequencies_start_where_given(frequencies):
     options = {"frequencies": frequencies, "phase": "accumulated", "return_state": True}
-    layer = AdaptiveSFM(M, K, D, dtype="float64", **options)
+    layer = AdaptiveSFM(M, K, D, dtype=DOUBLE, **options)
     phase = layer(np.zeros((1, 1, N)))[4]
     expected = reference.octaves(K) if frequencies == "log" else frequencies
-    np.testing.assert_allclose(phase[0] * 2 * np.pi, expected, rtol=1e-6)
+    assert_allclose(phase[0] * 2 * np.pi, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{"use_bias": False}, {}], ids=["without bias", "with bias"])

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend import value_and_gradients
+from keras import ops
+from layers.helpers import DOUBLE, assert_allclose
 from layers.state_frequency import (
     D,
     K,
@@ -55,35 +57,37 @@ def test_gradients_of_everything_are_slopes_of_the_equations(name):
 
     arrays = [array for array in weights if array is not None]
     arrays += [options["frequencies"]] if name == "learned" else []
-    tensors = [w.value for w in layer.trainable_weights] + [tf.constant(a) for a in (x, *states)]
     arrays += [x, *states]
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        inputs, *first = tensors[len(layer.trainable_weights) :]
-        z, *after = layer(inputs, initial_state=first, training=True)
-        total = tf.reduce_sum(z * of_z)
-        total += sum(tf.reduce_sum(c * s) for c, s in zip(of_states, after, strict=True))
-    gradients = tape.gradient(total, tensors, unconnected_gradients="zero")
+
+    def total(x, *first):
+        z, *after = layer(x, initial_state=list(first), training=True)
+        last = zip(of_states, after, strict=True)
+        return ops.sum(z * of_z) + sum(ops.sum(c * s) for c, s in last)
+
+    _, gradients = value_and_gradients(total, x, *states, variables=layer.trainable_weights)
     if "clock" in layer.cell.state_names:
         place = layer.cell.state_names.index("clock") - len(states)
         del gradients[place], arrays[place]
     for gradient, slope in zip(gradients, slopes(expected, arrays), strict=True):
-        np.testing.assert_allclose(gradient, slope, atol=2e-8, rtol=1e-6)
+        assert_allclose(gradient, slope, atol=2e-8, rtol=1e-6)
 
 
 @pytest.mark.parametrize("t", [1, 5, 21])
 def test_the_gradient_of_a_frequency_grows_with_time(t):
     """With w = pi / 2 the angle is the same at t = 1, 5, 21, and its slope by w is t."""
-    arguments = {"frequencies": [np.pi / 2], "learn_frequencies": True, "dtype": "float64"}
+    arguments = {"frequencies": [np.pi / 2], "learn_frequencies": True, "dtype": DOUBLE}
     layer = randomised(SFM(M, 1, D, **arguments))
     gradients = []
     for before in (0, t - 1):
         states = some_states(layer, t=before)
-        with tf.GradientTape() as tape:
-            total = tf.reduce_sum(layer(frames(1, 1), initial_state=states))
-        gradients.append(tape.gradient(total, layer.weights[-1].value).numpy())
+        _, (gradient, *_) = value_and_gradients(
+            lambda x: layer(x, initial_state=states),  # noqa: B023
+            frames(1, 1),
+            variables=layer.weights[-1:],
+        )
+        gradients.append(np.asarray(gradient))
     assert abs(gradients[0]) > 1e-3
-    np.testing.assert_allclose(gradients[1], t * gradients[0], rtol=1e-9)
+    assert_allclose(gradients[1], t * gradients[0], rtol=1e-9)
 
 
 def memory_alone(dtype, S, training):
@@ -97,12 +101,14 @@ def memory_alone(dtype, S, training):
     states[1] = np.reshape(S.real.T, (1, -1)).astype(dtype)
     states[2] = np.reshape(S.imag.T, (1, -1)).astype(dtype)
     of_z = np.random.default_rng(7).normal(size=(1, 1, M))
-    x, states = frames(1, 1), [tf.constant(s) for s in states]
-    with tf.GradientTape() as tape:
-        tape.watch(states)
-        z = layer(x, initial_state=states, training=training)[0]
-        total = tf.reduce_sum(tf.cast(z, "float64") * of_z)
-    gradient = [g.numpy().reshape(K, D).T for g in tape.gradient(total, states[1:3])]
+    x = frames(1, 1)
+
+    def total(*states):
+        z = layer(x, initial_state=list(states), training=training)[0]
+        return ops.sum(ops.cast(z, DOUBLE) * of_z)
+
+    _, gradients = value_and_gradients(total, *states)
+    gradient = [np.asarray(g).reshape(K, D).T for g in gradients[1:3]]
 
     weights, options = in_the_paper(layer)
     arrays = [S.real.copy(), S.imag.copy()]
@@ -124,7 +130,7 @@ def test_the_gradient_of_the_amplitude_is_exact_where_there_is_one(dtype, size, 
     gradient, slopes_with = memory_alone(dtype, S, training)
     for actual, slope in zip(gradient, slopes_with(size * 1e-4), strict=True):
         assert np.abs(slope).max() > 0.01
-        np.testing.assert_allclose(actual, slope, atol=atol)
+        assert_allclose(actual, slope, atol=atol)
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
@@ -145,4 +151,4 @@ def test_the_gradient_of_the_amplitude_does_not_depend_on_how_small_it_is(traini
     of_tiny, of_small = (
         memory_alone("float32", size * direction, training)[0] for size in (1e-15, 1e-8)
     )
-    np.testing.assert_allclose(of_tiny, of_small, rtol=1e-5, atol=1e-7)
+    assert_allclose(of_tiny, of_small, rtol=1e-5, atol=1e-7)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from layers import helpers
-from layers.helpers import B, T, looped, modes
+from layers.helpers import DOUBLE, B, T, assert_allclose, looped, modes
 from reference.tanh_gated import tanh_gated
 
 from seqlayers.layers import TanhGated, TanhGatedCell
@@ -31,14 +31,14 @@ all_variants = pytest.mark.parametrize("name", VARIANTS)
 
 
 def made(**kwargs):
-    known = {"return_sequences": True, "jit_compile": False, "dtype": "float64"}
+    known = {"return_sequences": True, "jit_compile": False, "dtype": DOUBLE}
     layer = TanhGated(M, **known | kwargs)
     layer.build((None, None, N))
     return helpers.randomised(layer)
 
 
 def frames():
-    return helpers.frames(B, T, N, dtype="float64")
+    return helpers.frames(B, T, N, dtype=DOUBLE)
 
 
 def by_the_equations(layer, x, start):
@@ -56,9 +56,9 @@ def test_outputs_are_those_of_the_equations(name, training):
     start = np.random.default_rng(3).normal(size=(B, M))
     expected = by_the_equations(layer, x, start)
     actual = layer(x, initial_state=[start], training=training)
-    np.testing.assert_allclose(actual, expected, atol=1e-9, rtol=1e-9)
+    assert_allclose(actual, expected, atol=1e-9, rtol=1e-9)
     actual = looped(layer, N)(x, initial_state=[start], training=training)
-    np.testing.assert_allclose(actual, expected, atol=1e-9, rtol=1e-9)
+    assert_allclose(actual, expected, atol=1e-9, rtol=1e-9)
 
 
 def test_only_what_is_tanh_or_sigmoid_has_the_gradient_by_hand():
@@ -76,12 +76,12 @@ def test_it_is_the_gru_of_keras_that_resets_before_the_product(gate):
         recurrent_activation=gate,
         use_cudnn=False,
         return_sequences=True,
-        dtype="float64",
+        dtype=DOUBLE,
     )
     gru.build((None, None, N))
     assert [w.shape for w in gru.weights] == [w.shape for w in layer.weights]
     gru.set_weights(layer.get_weights())
-    np.testing.assert_allclose(layer(frames()), gru(frames()), atol=1e-12)
+    assert_allclose(layer(frames()), gru(frames()), atol=1e-12)
 
 
 def test_weights_have_the_shapes_and_the_order_that_is_documented():
@@ -101,7 +101,7 @@ def test_a_gate_of_tanh_lets_the_output_grow_and_one_of_sigmoid_does_not():
         kernel, recurrent, bias = layer.get_weights()
         bias = np.repeat([-2.5, 0.0, 3.0], M)  # z = -0.99 or 0.08, n near 1
         layer.set_weights([0 * kernel, 0 * recurrent, bias])
-        outputs[gate] = layer(np.zeros((1, 40, N))).numpy()
+        outputs[gate] = np.asarray(layer(np.zeros((1, 40, N))))
     bound = (1 - math.tanh(-2.5)) / (1 + math.tanh(-2.5))  # of u = (1 - z) n + z u
     assert 1.9 < outputs["tanh"].max() < bound
     assert outputs["tanh"].min() < 0.1  # it swings, since z takes u' away

@@ -7,7 +7,6 @@ import re
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from layers.contract.members import (
     FIXED,
     LAYERS,
@@ -310,9 +309,12 @@ def test_first_states_that_are_none_are_refused_with_the_states_expected(name):
     assert finite(layer(frames(), initial_state=good))
 
 
+@pytest.mark.tensorflow
 @each_class
 def test_unrolling_an_unknown_number_of_frames_is_refused(name):
     layer = made(name, unroll=True)
+    import tensorflow as tf
+
     run = tf.function(lambda x: layer(x), input_signature=[tf.TensorSpec([None, None, N])])
     with pytest.raises(ValueError, match="unroll a RNN if the time dimension is undefined"):
         run(frames())

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backend import graph, tensor, value_and_gradients
+from keras import ops
 from layers.contract.members import (
     LAYERS,
     OVERFLOW,
@@ -21,13 +22,24 @@ from layers.contract.members import (
     randomised,
     some_states,
 )
-from layers.helpers import finite, flat, mask_of, results_and_gradients, step_by_step
+from layers.helpers import (
+    DOUBLE,
+    assert_allclose,
+    finite,
+    flat,
+    mask_of,
+    results_and_gradients,
+    step_by_step,
+)
 
 ALL = {"return_sequences": True, "return_state": True}
 
 
+@pytest.mark.tensorflow
 @each_class
 def test_sizes_that_are_known_stay_known_in_a_graph(name):
+    import tensorflow as tf
+
     layer = made(name, **ALL)
     for training, mask in ((True, np.ones((B, T), bool)), (False, None)):
         run = tf.function(lambda x, mask: layer(x, mask=mask, training=training))  # noqa: B023
@@ -36,8 +48,11 @@ def test_sizes_that_are_known_stay_known_in_a_graph(name):
         assert states == [(B, size) for size in layer.cell.state_size]
 
 
+@pytest.mark.tensorflow
 @each_class
 def test_batch_and_time_may_be_unknown_in_a_graph(name):
+    import tensorflow as tf
+
     layer = made(name, **ALL)
     run = tf.function(
         lambda x, mask: results_and_gradients_of_outputs(layer, x, mask),
@@ -47,12 +62,15 @@ def test_batch_and_time_may_be_unknown_in_a_graph(name):
         x, mask = frames(batch, steps, N), np.ones((batch, steps), bool)
         mask[0, -1] = False
         with step_by_step():
-            expected = results_and_gradients_of_outputs(layer, tf.constant(x), mask)
+            expected = results_and_gradients_of_outputs(layer, tensor(x), mask)
         assert_all_close(run(x, mask), expected)
 
 
+@pytest.mark.tensorflow
 @each_class
 def test_one_sequence_of_unknown_length_has_known_sizes_in_a_graph(name):
+    import tensorflow as tf
+
     layer = made(name, **ALL)
     run = tf.function(lambda x: layer(x), input_signature=[tf.TensorSpec([1, None, N])])
     for steps in (1, 4):
@@ -61,17 +79,19 @@ def test_one_sequence_of_unknown_length_has_known_sizes_in_a_graph(name):
 
 def results_and_gradients_of_outputs(layer, x, mask):
     """At inference and in training; sizes of nothing are asked for."""
-    with tf.GradientTape() as tape:
+
+    def squares(x):
         outputs, *_ = layer(x, mask=mask, training=True)
-        total = tf.reduce_sum(outputs**2)
-    gradients = tape.gradient(total, [w.value for w in layer.trainable_weights])
-    return layer(x), outputs, gradients
+        return ops.sum(outputs**2), outputs
+
+    (_, outputs), gradients = value_and_gradients(squares, x, variables=layer.trainable_weights)
+    return layer(x), outputs, gradients[:-1]
 
 
 @each_class
 def test_compiled_by_itself_it_is_the_same_and_finite_on_silence(name):
     """In single precision, against double precision step by step."""
-    compiled, plain = made(name, jit_compile=True, **ALL), made(name, dtype="float64", **ALL)
+    compiled, plain = made(name, jit_compile=True, **ALL), made(name, dtype=DOUBLE, **ALL)
     hard, mask = hard_rows()
     x, states = frames(*hard.shape), some_states(compiled, len(hard))
     for training in (True, False):
@@ -94,6 +114,7 @@ def test_compiled_in_shards_of_two_rows_and_one_it_is_the_same(name):
     assert_all_close(actual, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.tensorflow  # on JAX `predict` of Keras keeps no states, those of its LSTM neither
 @each_class
 def test_a_stateful_layer_goes_on_in_predict_as_well(name):
     layer = new(name, return_sequences=True, stateful=True)
@@ -101,7 +122,7 @@ def test_a_stateful_layer_goes_on_in_predict_as_well(name):
     randomised(layer)
     whole, x = made(name, return_sequences=True), frames()
     parts = [model.predict(x[:, t : t + 2], batch_size=B, verbose=0) for t in (0, 2, 4)]
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole(x), atol=1e-6)
+    assert_allclose(np.concatenate(parts, axis=1), whole(x), atol=1e-6)
 
 
 @pytest.mark.slow
@@ -109,13 +130,14 @@ def test_a_stateful_layer_goes_on_in_predict_as_well(name):
 def test_gradients_are_finite_over_thousands_of_frames(name):
     layer = built(new(name, units=2, return_sequences=True))
 
-    @tf.function
+    def squares(x):
+        outputs = layer(x, training=True)
+        return ops.sum(outputs**2), outputs
+
+    @graph
     def run(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            outputs = layer(x, training=True)
-            total = tf.reduce_sum(outputs**2)
-        return outputs, tape.gradient(total, [w.value for w in layer.weights] + [x])
+        (_, outputs), gradients = value_and_gradients(squares, x, variables=layer.weights)
+        return outputs, gradients
 
     outputs, gradients = run(frames(1, 3000, N))
     assert finite(outputs) and finite(gradients)
@@ -145,4 +167,4 @@ def test_compiled_or_not_fitting_has_the_same_losses(name):
         assert history["loss"][1] < history["loss"][0]
         histories.append(history["loss"])
     for history in histories[1:]:
-        np.testing.assert_allclose(history, histories[0], rtol=1e-4)
+        assert_allclose(history, histories[0], rtol=1e-4)

@@ -15,7 +15,7 @@ from layers.contract.members import (
     randomised,
     train,
 )
-from layers.helpers import mask_of
+from layers.helpers import assert_allclose, mask_of
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -56,9 +56,9 @@ def test_distributed_over_a_fourth_axis_it_runs_trains_and_saves(name, length, t
     randomised(model)
     x = frames(B, 2, T, N)
     expected = np.stack([layer(x[:, i]) for i in range(2)], axis=1)
-    np.testing.assert_allclose(model(x), expected, atol=1e-6)
+    assert_allclose(model(x), expected, atol=1e-6)
     before, after = train(model, x)
     assert after < before
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded(x), model(x), atol=1e-6)
+    assert_allclose(loaded(x), model(x), atol=1e-6)

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from layers.contract.members import (
     B,
     N,
@@ -15,8 +14,7 @@ from layers.contract.members import (
     made,
     sequential,
 )
-from layers.helpers import step_by_step
-from tensorflow.core.protobuf import saved_model_pb2
+from layers.helpers import assert_allclose, step_by_step
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -31,6 +29,8 @@ def test_a_saved_model_gives_identical_outputs(name, tmp_path):
 
 def functions_for_xla(path):
     """Names of functions and operations of a SavedModel that only XLA may run."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
     saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     found, total = [], 0
     for meta in saved.meta_graphs:
@@ -43,7 +43,10 @@ def functions_for_xla(path):
     return found
 
 
+@pytest.mark.tensorflow
 def test_functions_for_xla_are_seen(tmp_path):
+    import tensorflow as tf
+
     module = tf.Module()
     inner = tf.function(tf.square, jit_compile=True)
     module.f = tf.function(lambda x: inner(x) + 1, input_signature=[tf.TensorSpec([None])])
@@ -51,19 +54,25 @@ def test_functions_for_xla_are_seen(tmp_path):
     assert functions_for_xla(tmp_path)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["sfm", "patches"])
 def test_an_exported_model_gives_the_same_and_is_plain_tensorflow(name, tmp_path):
+    import tensorflow as tf
+
     model = sequential(name, return_sequences=True, jit_compile="auto")
     model.layers[0](frames(2, T, N), training=True)  # what was compiled for training stays out
     model.export(tmp_path, verbose=False)
     served = tf.saved_model.load(tmp_path)
     for x in (frames(), frames(1, 9, N)):
-        np.testing.assert_allclose(served.serve(x), model(x), atol=1e-6)
+        assert_allclose(served.serve(x), model(x), atol=1e-6)
     assert functions_for_xla(tmp_path) == []
 
 
+@pytest.mark.tensorflow
 @each_class
 def test_a_served_step_takes_the_state_and_gives_it_back(name, tmp_path):
+    import tensorflow as tf
+
     layer = made(name, return_state=True, jit_compile="auto")
     archive = keras.export.ExportArchive()
     archive.track(layer)

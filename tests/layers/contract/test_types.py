@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from layers.contract.members import N, T, all_layers, each_class, frames, made, sequential, train
-from layers.helpers import finite, flat, mask_of, results_and_gradients
+from layers.helpers import assert_allclose, finite, flat, mask_of, results_and_gradients
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -25,7 +24,7 @@ def test_a_policy_sets_the_type_of_outputs_and_leaves_them_close(name, policy):
         )
         for result in results:
             assert keras.backend.standardize_dtype(result.dtype) == layer.compute_dtype
-        np.testing.assert_allclose(flat(results)[0], expected, atol=POLICIES[policy])
+        assert_allclose(flat(results)[0], expected, atol=POLICIES[policy])
         assert finite(gradients)
     for weight, gradient in zip(layer.trainable_weights, gradients, strict=False):
         assert gradient.dtype == weight.value.dtype
@@ -41,8 +40,11 @@ def test_fitting_under_a_policy_leaves_weights_finite_and_moved(name, policy):
         assert np.all(np.isfinite(weight)) and np.any(weight != old)
 
 
+@pytest.mark.tensorflow
 @each_class
 def test_a_variable_is_an_input_with_a_gradient(name):
+    import tensorflow as tf
+
     layer, x = made(name, return_sequences=True), frames()
     gradients = []
     for values in (tf.Variable(x), tf.constant(x)):

@@ -12,7 +12,7 @@ from layers.contract.members import (
     new,
     without_fixed,
 )
-from layers.helpers import results_and_gradients
+from layers.helpers import assert_allclose, results_and_gradients
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -59,7 +59,7 @@ def test_initializers_are_used(name):
     one, other = cell(0.25, 0.5, 0.75), cell(1.25, 1.5, 1.75)
     np.testing.assert_array_equal(one.kernel, np.full(one.kernel.shape, 0.25))
     np.testing.assert_array_equal(one.recurrent_kernel, np.full(one.recurrent_kernel.shape, 0.5))
-    np.testing.assert_allclose(other.bias - one.bias, np.ones(one.bias.shape), rtol=1e-6)
+    assert_allclose(other.bias - one.bias, np.ones(one.bias.shape), rtol=1e-6)
 
 
 @all_layers
@@ -72,4 +72,4 @@ def test_without_bias_it_is_as_with_biases_of_zero(name):
     assert len(without.weights) < len(layer.weights)
     x = frames()
     for training in (False, True):
-        np.testing.assert_allclose(without(x, training=training), layer(x), atol=1e-6)
+        assert_allclose(without(x, training=training), layer(x), atol=1e-6)
