@@ -87,6 +87,15 @@ def rows_around(num_rows):
     return ops.cast(before, "int32"), ops.cast(after, "int32")
 
 
+def share(rows):
+    """Returns the rows of this replica, of a whole batch that all replicas are given."""
+    context = _context()
+    if context is None:
+        return rows
+    here, size = context.replica_id_in_sync_group, ops.shape(rows)[0]
+    return rows[here * size // number() : (here + 1) * size // number()]
+
+
 def apart(seed, fold):
     """Returns a seed of this replica's own, for draws that cannot be those of its rows.
 

@@ -207,6 +207,18 @@ def _gathered(rows):
     return tf.distribute.get_replica_context().all_gather(tf.identity(rows), axis=0)
 
 
+def shared_out(strategy, batch):
+    """Returns a batch, an array or None, as values of the replicas: to each its rows."""
+    if batch is None or strategy.num_replicas_in_sync == 1:
+        return batch
+
+    def rows(context):
+        parts = np.array_split(batch, context.num_replicas_in_sync)
+        return tf.constant(parts[context.replica_id_in_sync_group])
+
+    return strategy.experimental_distribute_values_from_function(rows)
+
+
 def by_rows(dataset):
     """Returns a dataset of which each worker takes its rows of every batch, and not its files.
 

@@ -9,10 +9,13 @@ High-Dimensional Sequences, ICML 2012 (head and memory); K. Goel, R. Vohra and J
 Polyphonic Music Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014 (layers).
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from seqlayers import replicas
 from seqlayers.checks import check_integer
 from seqlayers.heads import BernoulliHead
 from seqlayers.models.inputs import checked_sequences
@@ -20,21 +23,38 @@ from seqlayers.models.nonfinite import step_counter
 from seqlayers.sampling import Use, fold_in, seed_pair
 
 
+def _in_scope_of_model(function):
+    """Returns a function of a model that makes other models, under the model's strategy."""
+
+    @functools.wraps(function)
+    def within(model, *args, **kwargs):
+        with model.distribute_strategy.scope():
+            return function(model, *args, **kwargs)
+
+    return within
+
+
 def epoch_function(model):
     """Returns a compiled epoch over single frames, see `SequenceModel.epoch_function`."""
 
+    strategy = model.distribute_strategy
+
+    def train_step(frames, order):
+        model.train_step(tf.gather(frames, replicas.share(order))[:, None])
+
     def train_epoch(frames, order):
         def body(step):
-            model.train_step(tf.gather(frames, order[step])[:, None])
+            strategy.run(train_step, args=(frames, order[step]))
             return step + 1
 
         model.reset_metrics()
         tf.while_loop(lambda step: step < tf.shape(order)[0], body, (0,))
         return model.get_metrics_result()["loss"]
 
-    return tf.function(train_epoch, jit_compile=model.uses_xla, autograph=False)
+    return tf.function(train_epoch, jit_compile=model.jit_compile, autograph=False)
 
 
+@_in_scope_of_model
 def pretrain_head(model, x, epochs, batch_size, optimizer, verbose, first_epoch):
     """Trains the head on shuffled frames, see `SequenceModel.pretrain_head`."""
     frames = np.concatenate(checked_sequences(model.head, x)).astype(model.head.variable_dtype)
@@ -46,7 +66,7 @@ def pretrain_head(model, x, epochs, batch_size, optimizer, verbose, first_epoch)
     def train(head, frames):
         alone, frames, losses = model.of_parts(None, head), tf.constant(frames), []
         config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-        alone.compile(keras.optimizers.deserialize(config), jit_compile=model.uses_xla)
+        alone.compile(keras.optimizers.deserialize(config), jit_compile=_jit_compile(model))
         train_epoch = alone.epoch_function()
         step_counter(alone.optimizer).assign(first_epoch * steps)
         bar = keras.utils.Progbar(
@@ -71,6 +91,7 @@ def pretrain_head(model, x, epochs, batch_size, optimizer, verbose, first_epoch)
     return losses
 
 
+@_in_scope_of_model
 def pretrain_memory(model, x, epochs, optimizer, **kwargs):
     """Trains the memory to predict frames, see `SequenceModel.pretrain_memory`."""
     if model.memory is None:
@@ -82,7 +103,7 @@ def pretrain_memory(model, x, epochs, optimizer, **kwargs):
         )
     head = BernoulliHead(model.head.visible_units, seed=model.head.seed)
     predictor = model.of_parts(model.memory, head)
-    predictor.compile(optimizer, jit_compile=model.uses_xla)
+    predictor.compile(optimizer, jit_compile=_jit_compile(model))
     predictor.initial_context.assign(model.initial_context)
     losses = predictor.fit(x, epochs=check_integer("epochs", epochs), **kwargs).history["loss"]
     model.initial_context.assign(predictor.initial_context)
@@ -90,6 +111,7 @@ def pretrain_memory(model, x, epochs, optimizer, **kwargs):
     return losses
 
 
+@_in_scope_of_model
 def pretrain_layers(model, dataset, epochs, optimizer_for, after_memory=False, **kwargs):
     """Trains a deep head one layer after the other, each time together with the memory.
 
@@ -130,7 +152,9 @@ def pretrain_layers(model, dataset, epochs, optimizer_for, after_memory=False, *
         elif after_memory:
             _copy_weights(model.head, head, only="context_visible")
         stage.initial_context.assign(model.initial_context)
-        stage.compile(optimizer_for(steps), jit_compile=model.uses_xla, nonfinite=model.nonfinite)
+        stage.compile(
+            optimizer_for(steps), jit_compile=_jit_compile(model), nonfinite=model.nonfinite
+        )
         losses += stage.fit(dataset, epochs=epochs, **kwargs).history["loss"]
         model.initial_context.assign(stage.initial_context)
         below = head
@@ -139,6 +163,7 @@ def pretrain_layers(model, dataset, epochs, optimizer_for, after_memory=False, *
     return losses
 
 
+@_in_scope_of_model
 def deeper(model, units):
     """Returns a copy of an `RNNDBN` with one hidden layer more, see `RNNDBN.deeper`."""
     config = model.get_config()
@@ -148,6 +173,11 @@ def deeper(model, units):
     copy.initial_context.assign(model.initial_context)
     copy.head.stack_on(model.head)
     return copy
+
+
+def _jit_compile(model):
+    """Returns the argument of `compile` for a part of a model."""
+    return "auto" if model.uses_xla else False
 
 
 def _copy_weights(source, target, only=""):

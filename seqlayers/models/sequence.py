@@ -19,7 +19,7 @@ from seqlayers.layers.scan_tensorflow import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
-from seqlayers.models.distributed import by_rows, check_same, chief_alone
+from seqlayers.models.distributed import by_rows, check_same, chief_alone, shared_out
 from seqlayers.models.fitting import holding, refuse, with_fitting
 from seqlayers.models.inputs import (
     OF_BATCHES,
@@ -97,7 +97,9 @@ class SequenceModel(ContextModel):
             optimizer: A Keras optimizer or its name.
             jit_compile: Whether XLA compiles the steps. `"auto"` is True unless XLA cannot compile
                 the memory, as with cuDNN's LSTM, or steps run eagerly. Unlike in Keras it is True
-                on a CPU, too, where Gibbs sampling then runs twice as fast or better.
+                on a CPU, too, where Gibbs sampling then runs twice as fast or better. Under a
+                strategy of `tf.distribute` with several replicas, XLA compiles the loops of
+                recurrent layers and all functions but the steps.
             run_eagerly: Whether to run steps without compiling them, for debugging.
             nonfinite: Rule for a step whose gradient is not finite. `"skip"` leaves all weights as
                 they are and counts the step in `skipped_steps`. `"shrink"` replaces each number of
@@ -108,7 +110,8 @@ class SequenceModel(ContextModel):
 
         Raises:
             ValueError: If a `loss` or metrics are given, if `nonfinite` is not one of these rules,
-                or if it is `"shrink"` and the optimizer scales the loss.
+                if it is `"shrink"` and the optimizer scales the loss, or if `jit_compile` is True
+                and there are several replicas.
         """
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
@@ -118,8 +121,7 @@ class SequenceModel(ContextModel):
                 )
         shared = self.distribute_strategy.num_replicas_in_sync > 1
         if jit_compile == "auto":
-            supported = self.memory is None or self.memory.supports_jit
-            jit_compile = supported and not (run_eagerly or shared)
+            jit_compile = not run_eagerly and (self.memory is None or self.memory.supports_jit)
         elif jit_compile and shared:
             raise ValueError(
                 '`jit_compile` must be "auto" or False under a strategy of `tf.distribute` with '
@@ -127,6 +129,8 @@ class SequenceModel(ContextModel):
                 "recurrent layers are compiled all the same. "
                 f"Received: jit_compile={jit_compile!r}."
             )
+        self._uses_xla = bool(jit_compile)
+        jit_compile = jit_compile and not shared
         super().compile(
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
         )
@@ -135,10 +139,14 @@ class SequenceModel(ContextModel):
 
     def get_compile_config(self):
         config = super().get_compile_config()
-        return config | {"nonfinite": self.nonfinite} if config else config
+        own = {"nonfinite": self.nonfinite, "jit_compile": self.uses_xla}
+        return config | own if config else config
 
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = keras.saving.deserialize_keras_object(config)
+        if config.get("jit_compile") and self.distribute_strategy.num_replicas_in_sync > 1:
+            config["jit_compile"] = "auto"  # it may have been compiled without a strategy
+        self.compile(**config)
 
     @property
     def metrics(self):
@@ -253,6 +261,7 @@ class SequenceModel(ContextModel):
         refuse(y=y, sample_weight=sample_weight, class_weight=class_weight)
         frames, keep = padded(self.head, x, mask)
         keep = None if keep.all() else keep
+        frames, keep = (shared_out(self.distribute_strategy, part) for part in (frames, keep))
         return super().train_on_batch(frames, keep, return_dict=return_dict)
 
     def train_step(self, data):
@@ -413,7 +422,8 @@ class SequenceModel(ContextModel):
 
         Returns:
             A function of `frames` `(N, V)` and `order`, int32 `(steps, batch)` of rows of `frames`.
-            It trains the model on one row of `order` after the other and returns the mean loss.
+            It trains the model on one row of `order` after the other, shared out between the
+            replicas if there are any, and returns the mean loss.
         """
         return pretraining.epoch_function(self)
 
@@ -612,8 +622,11 @@ class SequenceModel(ContextModel):
 
     @property
     def uses_xla(self):
-        """Whether XLA compiles this model's functions; True before `compile`."""
-        return self.jit_compile if self.compiled else True
+        """Whether XLA compiles this model's functions; True before `compile`.
+
+        Under a strategy with several replicas this leaves out the training step.
+        """
+        return self._uses_xla if self.compiled else True
 
     def compiled_function(self, name, function, xla=None, **kwargs):
         """Returns `tf.function(function, **kwargs)`, made once for each `name`; it is not saved."""
