@@ -60,6 +60,23 @@ def check_rule(rule, optimizer):
     return rule
 
 
+def check_branches(optimizer):
+    """Checks that an optimizer has no branch that adds up over replicas, which TensorFlow refuses.
+
+    Raises:
+        ValueError: If it accumulates gradients, or puts averages in place of the weights.
+    """
+    for part in _parts(optimizer):
+        for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+            if getattr(part, name, None):
+                raise ValueError(
+                    f"`{name}` of the optimizer must be None under a strategy of `tf.distribute` "
+                    "with several replicas: Keras updates weights in a branch there, which "
+                    "TensorFlow refuses in a compiled step. Use larger batches, or "
+                    f"`run_eagerly=True`. Received: {name}={getattr(part, name)}."
+                )
+
+
 def apply_gradients(optimizer, rule, gradients, weights, moved):
     """Applies the gradients if all are finite; if not, follows the rule.
 

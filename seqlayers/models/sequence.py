@@ -34,6 +34,7 @@ from seqlayers.models.memory import dropped, seed_dropout
 from seqlayers.models.nonfinite import (
     FrameMean,
     apply_gradients,
+    check_branches,
     check_rule,
     counters,
     step_counter,
@@ -110,8 +111,8 @@ class SequenceModel(ContextModel):
 
         Raises:
             ValueError: If a `loss` or metrics are given, if `nonfinite` is not one of these rules,
-                if it is `"shrink"` and the optimizer scales the loss, or if `jit_compile` is True
-                and there are several replicas.
+                if it is `"shrink"` and the optimizer scales the loss, or if there are several
+                replicas and `jit_compile` is True or the optimizer accumulates gradients.
         """
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
@@ -135,6 +136,8 @@ class SequenceModel(ContextModel):
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
         )
         self.nonfinite = check_rule(nonfinite, self.optimizer)
+        if shared and not run_eagerly:
+            check_branches(self.optimizer)
         self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self):
