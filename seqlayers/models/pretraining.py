@@ -45,7 +45,7 @@ def epoch_function(model):
     def train_epoch(frames, order):
         def body(step):
             strategy.run(train_step, args=(frames, order[step]))
-            return step + 1
+            return (step + 1,)
 
         model.reset_metrics()
         tf.while_loop(lambda step: step < tf.shape(order)[0], body, (0,))

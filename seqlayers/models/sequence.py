@@ -286,7 +286,7 @@ class SequenceModel(ContextModel):
         gradients = tape.gradient(total, self.trainable_variables)
         finite = self._apply_if_finite(gradients, before)
         count = tf.size(frames[..., 0]) if mask is None else ops.sum(ops.cast(mask, "int32"))
-        loss, count = replicas.average(loss), replicas.total(count)
+        loss, count = replicas.average(loss), replicas.total(ops.cast(count, "float32"))
         self._loss.update_state(ops.where(finite, loss, 0), ops.where(finite, count, 0))
         self._nonfinite_steps[self.nonfinite].update_state(1 - ops.cast(finite, "int32"))
         return self.get_metrics_result()

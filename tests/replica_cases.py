@@ -1,0 +1,551 @@
+"""The cases of test_replicas.py: training on one device and on two, which must be the same.
+
+They run in a process of their own, since TensorFlow makes its devices once:
+
+    python tests/replica_cases.py OUTCOMES.json [NAME ...]
+
+Each layer, head and memory of the contract tests is a case. Lengths are ragged, the last batch is
+short, and steps run eagerly, as that takes less time at this size, but in the cases named compiled.
+"""
+
+import contextlib
+import functools
+import json
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from heads.test_contract import HEADS, WITHOUT_CONTEXT_ONLY
+from layers.contract.members import LAYERS, ONE_A_CLASS
+from models.test_contract import MEMORIES
+
+from seqlayers import replicas
+from seqlayers.heads import BernoulliHead, ConditionalRBM
+from seqlayers.layers import SFM, Delay, LSTBMCell, SFMCell
+from seqlayers.models import (
+    RNNDBN,
+    RNNNADE,
+    RNNRBM,
+    RTRBM,
+    TRBM,
+    DistributedModel,
+    LSTBMModel,
+    SequenceModel,
+    pretraining,
+)
+from seqlayers.models.memory import seed_dropout
+from seqlayers.sampling import row_seeds, seed_pair
+
+N, V, H, D, T = 3, 5, 4, 4, 4
+LENGTHS = (4, 2, 3, 4, 1)
+FEW = {"gibbs_steps": 1, "sampling_steps": 3, "seed": 0}
+SGD = functools.partial(keras.optimizers.SGD, 0.1)
+ABSENT = -9.0  # the value of masked frames
+
+CASES = {}
+
+
+def case(name, *args):
+    """Makes the decorated function a case; its arguments are `args`."""
+
+    def add(function):
+        CASES[name] = functools.partial(function, *args)
+        return function
+
+    return add
+
+
+@functools.cache
+def two_devices():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def scope(strategy):
+    return strategy.scope() if strategy else contextlib.nullcontext()
+
+
+def made(make):
+    """A model with weights of some size, the same ones each time."""
+    keras.utils.set_random_seed(0)
+    model, rng = make(), np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(0.5 * rng.normal(size=weight.shape))
+    return model
+
+
+def on_one_and_two(make, train, optimizer=SGD, **options):
+    """Trains the model of `make` by `train` on one device and on two, and compares the weights.
+
+    Returns the model on two devices, and what `train` returned on it.
+    """
+    outcomes, options = [], {"run_eagerly": True} | options
+    tf.config.run_functions_eagerly(options["run_eagerly"])
+    for strategy in (None, two_devices()):
+        with scope(strategy):
+            model = made(make)
+            model.compile(optimizer(), **options)
+        before = model.get_weights()
+        outcomes.append((model, train(model)))
+    tf.config.run_functions_eagerly(False)
+    (one, expected), (two, actual) = outcomes
+    for weight, alone in zip(two.weights, one.weights, strict=True):
+        np.testing.assert_allclose(weight, alone, atol=1e-6, err_msg=weight.path)
+        copies = two_devices().experimental_local_results(weight.value)
+        np.testing.assert_array_equal(*copies, err_msg=f"{weight.path} on two replicas")
+    assert any(np.any(w != b) for w, b in zip(two.get_weights(), before, strict=True))
+    keras.tree.map_structure(
+        functools.partial(np.testing.assert_allclose, atol=2e-6), actual, expected
+    )
+    return two, actual
+
+
+def fit(x, y=None, losses=True, **kwargs):
+    """Returns a function that trains a model for an epoch and returns its history."""
+    if y is not None:
+        kwargs |= {"y": y, "shuffle": False}
+
+    def train(model):
+        history = model.fit(x, verbose=0, **{"batch_size": 3} | kwargs).history
+        return history if losses else {}
+
+    return train
+
+
+# Layers, in models that count by unmasked steps.
+
+
+def arrays():
+    """Frames `(7, T, N)` of ragged lengths, and targets of two values."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(len(LENGTHS), T, N)).astype("float32")
+    x[np.arange(T) >= np.array(LENGTHS)[:, None]] = ABSENT
+    return x, rng.normal(size=(len(LENGTHS), T, 2)).astype("float32")
+
+
+def graph(kind, *layers):
+    x = inputs = keras.Input((None, N))
+    for layer in (keras.layers.Masking(ABSENT), *layers, keras.layers.Dense(2)):
+        x = layer(x)
+    return kind(inputs, x)
+
+
+def new_layer(name, **kwargs):
+    cls, _, arguments = LAYERS[name]
+    return cls(**arguments | {"return_sequences": True, "jit_compile": False} | kwargs)
+
+
+OF_LAYERS = {
+    name: (lambda name=name: [new_layer(name, dropout=0.3, recurrent_dropout=0.3, seed=3)])
+    for name in ONE_A_CLASS
+}
+OF_LAYERS |= {
+    "lstbm drawn": lambda: [new_layer("lstbm", mode="sample", seed=3)],
+    "boltzmann drawn": lambda: [new_layer("boltzmann", mode="sample", seed=3)],
+    "delay": lambda: [Delay("ones")],
+    "bidirectional": lambda: [keras.layers.Bidirectional(new_layer("sfm", dropout=0.3, seed=3))],
+    "stack": lambda: [
+        keras.layers.RNN(
+            [
+                keras.layers.LSTMCell(D),
+                SFMCell(D, num_frequencies=2, dropout=0.3, seed=3),
+                LSTBMCell(D, recurrent_dropout=0.3, seed=4),
+            ],
+            return_sequences=True,
+        )
+    ],
+    "losses of layers": lambda: [
+        keras.layers.LSTM(D, return_sequences=True, kernel_regularizer="l2"),
+        keras.layers.ActivityRegularization(l2=0.0),
+        new_layer("sfm", dropout=0.3, seed=3, kernel_regularizer="l1"),
+    ],
+}
+
+
+def with_a_layer(name, **options):
+    x, y = arrays()
+    make = functools.partial(graph, DistributedModel)
+    on_one_and_two(lambda: make(*OF_LAYERS[name]()), fit(x, y), loss="mse", **options)
+
+
+for name in OF_LAYERS:
+    case(f"layer: {name}", name)(with_a_layer)
+
+
+@case("compiled layer")
+def _():
+    with_a_layer("sfm", run_eagerly=False)
+
+
+@case("layers of even batches in a model of Keras's own")
+def _():
+    x, y = arrays()
+    make = functools.partial(graph, keras.Model)
+    on_one_and_two(
+        lambda: make(SFM(D, num_frequencies=2, dropout=0.3, seed=0)),
+        fit(np.maximum(x, -1)[:4], y[:4, 0], batch_size=2),
+        loss="mse",
+    )
+
+
+# Heads, in models of Keras's own.
+
+
+def frames_of(visibles, ragged=True):
+    """Arrays `(T, V)` of ragged lengths."""
+    rng = np.random.default_rng(2)
+    frames = [rng.random((length, V)) for length in LENGTHS]
+    real = {"gaussian": lambda f: 3 * f - 1, "gamma": lambda f: 3 * f}
+    return [real.get(visibles, lambda f: f < 0.4)(f).astype("float32") for f in frames]
+
+
+def masked(frames):
+    x = np.full((len(frames), T, V), ABSENT, "float32")
+    for row, sequence in enumerate(frames):
+        x[row, : len(sequence)] = sequence
+    return x
+
+
+def head_graph(new, with_context, kind=keras.Model, **memory):
+    inputs = keras.Input((None, V))
+    frames = keras.layers.Masking(ABSENT)(inputs)
+    if not with_context:
+        return kind(inputs, new()(frames))
+    past = Delay()(keras.layers.SimpleRNN(D, return_sequences=True, **memory)(frames))
+    return kind(inputs, new()([frames, past]))
+
+
+def with_a_head(name, **options):
+    new = functools.partial(HEADS[name], seed=0, context_regularizer="l2")
+    x = masked(frames_of(new().visibles))
+    make = functools.partial(head_graph, new, name not in WITHOUT_CONTEXT_ONLY)
+    # Keras needs a first batch that is shared out evenly, and its mean of losses weighs replicas.
+    # Of the second batch one replica has no row.
+    on_one_and_two(make, fit(x, losses=False, batch_size=4, shuffle=False), **options)
+
+
+for name in HEADS:
+    case(f"head: {name}", name)(with_a_head)
+
+
+@case("compiled head")
+def _():
+    with_a_head("centered rbm", run_eagerly=False)
+
+
+@case("a head in a distributed model")
+def _():
+    new = functools.partial(HEADS["centered rbm"], seed=0)
+    make = functools.partial(head_graph, new, True, DistributedModel)
+    on_one_and_two(make, fit(masked(frames_of("bernoulli")), shuffle=False))
+
+
+@case("a head and losses of other layers")
+def _():
+    """Replicas take turns in the middle of a call, and keep their own losses of it."""
+    make = functools.partial(
+        head_graph,
+        functools.partial(HEADS["rbm"], seed=0),
+        True,
+        DistributedModel,
+        activity_regularizer=_Mean(),
+        dropout=1e-9,
+    )
+    on_one_and_two(make, fit(masked(frames_of("bernoulli"))[:4], batch_size=2, shuffle=False))
+
+
+class _Mean(keras.regularizers.Regularizer):
+    """A loss of outputs that is a mean over rows, as all losses are to Keras's replicas."""
+
+    def __call__(self, x):
+        return keras.ops.mean(keras.ops.square(x))
+
+
+# Models.
+
+
+def memory_and_head(memory, head, **kwargs):
+    return lambda: SequenceModel(MEMORIES[memory](), head(), **kwargs)
+
+
+def bernoulli():
+    return BernoulliHead(V, seed=0)
+
+
+OF_MODELS = {
+    f"memory, {name}": memory_and_head(name, bernoulli) for name in MEMORIES if name != "dropout"
+}
+OF_MODELS |= {
+    "rnn-rbm": lambda: RNNRBM(V, H, D, gibbs_steps=2, seed=0, context_dropout=0.3),
+    "rnn-dbn": lambda: RNNDBN(V, (H, 3), D, gibbs_steps=1, seed=0),
+    "rnn-nade": lambda: RNNNADE(V, H, D, seed=0),
+    "trbm": lambda: TRBM(V, H, "bernoulli", seed=0),
+    "rtrbm": lambda: RTRBM(V, H, "bernoulli", seed=0, centering_rate=0.1),
+    "lstbm": lambda: LSTBMModel(
+        V, H, "bernoulli", mode="sample", dropout=0.2, recurrent_dropout=0.2, seed=0
+    ),
+    "centered rbm": memory_and_head(
+        "gru", lambda: ConditionalRBM(V, H, centering_rate=0.1, kernel_regularizer="l2", **FEW)
+    ),
+    "persistent rbm": memory_and_head(
+        "none", lambda: ConditionalRBM(V, H, persistent_chains=5, **FEW)
+    ),
+}
+
+
+def with_a_model(name, optimizer=SGD, **options):
+    frames = frames_of("bernoulli")
+    on_one_and_two(OF_MODELS[name], fit(frames), optimizer, **options)
+
+
+for name in OF_MODELS:
+    case(f"model: {name}", name)(with_a_model)
+
+
+@case("compiled model, with clipped Adam")
+def _():
+    adam = functools.partial(keras.optimizers.Adam, 0.01, clipnorm=0.1)
+    frames = frames_of("bernoulli")
+    train = fit(frames, validation_data=frames[:3])
+    on_one_and_two(OF_MODELS["rnn-rbm"], train, adam, run_eagerly=False)
+
+
+@case("compiled model, with a scaled loss that overflows")
+def _():
+    def optimizer():
+        return keras.optimizers.LossScaleOptimizer(SGD(), 2.0**127, dynamic_growth_steps=2)
+
+    model, history = on_one_and_two(
+        OF_MODELS["memory, none"],
+        fit(frames_of("bernoulli"), batch_size=2),
+        optimizer,
+        run_eagerly=False,
+    )
+    assert sum(history["skipped_steps"]) > 0
+    (scale,) = (v for v in model.optimizer.variables if "dynamic_scale" in v.path)
+    np.testing.assert_array_equal(*two_devices().experimental_local_results(scale.value))
+
+
+@case("accumulated gradients")
+def _():
+    accumulating = functools.partial(SGD, gradient_accumulation_steps=2, clipnorm=0.1)
+    with_a_model("rnn-rbm", accumulating)
+    with two_devices().scope():
+        model = OF_MODELS["rnn-rbm"]()
+        with raises(ValueError, "`gradient_accumulation_steps` of the optimizer must be None"):
+            model.compile(accumulating())
+
+
+@case("a gradient that is not finite on one of two replicas, skipped", "skip")
+@case("a gradient that is not finite on one of two replicas, shrunk", "shrink")
+def _(rule):
+    def make():
+        return SequenceModel(None, ConditionalRBM(V, H, visibles="gaussian", **FEW))
+
+    frames = np.stack([f[:1] for f in frames_of("gaussian")[:4]])
+    wild = frames.copy()
+    wild[-1] = 1e30  # its square overflows
+
+    def train(model):
+        return [model.train_on_batch(x, return_dict=True) for x in (frames, wild, frames)]
+
+    _, logs = on_one_and_two(make, train, nonfinite=rule)
+    assert [log[f"{rule}ped_steps" if rule == "skip" else "shrunk_steps"] for log in logs] == [
+        0,
+        1,
+        0,
+    ]
+
+
+@case("one row for two replicas")
+def _():
+    frames = np.stack(frames_of("bernoulli")[:1])
+    data = tf.data.Dataset.from_tensors(frames)
+    for name in ("lstbm", "rnn-rbm", "persistent rbm", "centered rbm"):
+        on_one_and_two(OF_MODELS[name], fit(data, batch_size=None))
+
+
+@case("pre-training of the head")
+def _():
+    def train(model):
+        given = {"epochs": 2, "batch_size": 7, "optimizer": SGD(), "verbose": 0}
+        return model.pretrain_head(frames_of("bernoulli"), **given)
+
+    for name in ("rnn-rbm", "rnn-dbn"):
+        on_one_and_two(OF_MODELS[name], train)
+
+
+@case("compiled pre-training of the head")
+def _():
+    def train(model):
+        given = {"epochs": 2, "batch_size": 7, "optimizer": "sgd", "verbose": 0}
+        return model.pretrain_head(frames_of("bernoulli"), **given)
+
+    on_one_and_two(OF_MODELS["rnn-nade"], train, run_eagerly=False)
+
+
+@case("pre-training of the memory and of layers")
+def _():
+    frames = frames_of("bernoulli")
+
+    def train(model):
+        given = {"epochs": 2, "batch_size": 3, "verbose": 0}
+        losses = model.pretrain_memory(frames, optimizer="sgd", **given)
+        data = tf.data.Dataset.from_tensor_slices(masked(frames)[[0, 3, 0]]).batch(2)
+        return losses + pretraining.pretrain_layers(
+            model, data, 1, lambda steps: SGD(), after_memory=True, verbose=0
+        )
+
+    on_one_and_two(OF_MODELS["rnn-dbn"], train, jit_compile=False)
+
+
+@case("batches given one by one")
+def _():
+    frames = frames_of("bernoulli")
+    on_one_and_two(
+        OF_MODELS["rnn-rbm"],
+        lambda model: [model.train_on_batch(frames[n : n + 3]) for n in (0, 2, 4)],
+    )
+
+
+# Draws.
+
+
+@case("draws are those of the rows of the whole batch, and repeat")
+def _():
+    strategy = two_devices()
+
+    @tf.function(autograph=False)
+    def seeds():
+        sizes = strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant([3, 2][context.replica_id_in_sync_group])
+        )
+        return strategy.run(lambda rows: row_seeds(seed_pair(5), rows), args=(sizes,))
+
+    drawn = tf.concat(strategy.experimental_local_results(seeds()), 0)
+    np.testing.assert_array_equal(drawn, row_seeds(seed_pair(5), 5))
+
+
+@case("dropout of Keras's cells differs between replicas, and repeats")
+def _():
+    strategy = two_devices()
+    with strategy.scope():
+        model = memory_and_head("dropout", bernoulli)()
+
+        def masks():
+            seed_dropout(model.memory, seed_pair(5))
+            model.memory.cell.reset_dropout_mask()
+            return model.memory.cell.get_dropout_mask(tf.ones((3, 8)))
+
+        run = tf.function(lambda: strategy.run(masks), autograph=False)
+        first, second = strategy.experimental_local_results(run())
+        assert np.any(first != second)
+        for mask, again in zip(
+            (first, second), strategy.experimental_local_results(run()), strict=True
+        ):
+            np.testing.assert_array_equal(mask, again)
+    frames = frames_of("bernoulli")
+    weights = []
+    for _ in range(2):
+        with strategy.scope():
+            model = made(memory_and_head("dropout", bernoulli))
+            model.compile(SGD(), run_eagerly=True)
+        fit(frames)(model)
+        weights.append(model.get_weights())
+    for once, again in zip(*weights, strict=True):
+        np.testing.assert_array_equal(once, again)
+
+
+@case("a sum within a loop is refused by name")
+def _():
+    strategy = two_devices()
+    layer = keras.layers.RNN(LSTBMCell(D, mode="sample", seed=0))
+
+    def run():
+        return layer(tf.ones((2, T, N)), training=True)
+
+    with strategy.scope():
+        layer.build((None, T, N))
+        with raises(RuntimeError, "use a layer of `seqlayers.layers`"):
+            tf.function(lambda: strategy.run(run), autograph=False)()
+
+
+# A model of two devices is used as any other.
+
+
+@case("likelihoods, draws, files and exports are those of one device")
+def _():
+    frames = frames_of("bernoulli")
+    strategy, one = two_devices(), made(OF_MODELS["rnn-rbm"])
+    one.compile(SGD())
+    with strategy.scope():
+        two = made(OF_MODELS["rnn-rbm"])
+        two.compile(SGD())
+    folder = Path(tempfile.mkdtemp())
+    with strategy.scope():
+        two.save(folder / "inside.keras")
+        two.export(folder / "inside")
+        drawn = two.generate(5, num_sequences=2)
+        nats = two.score(frames).nats
+    two.save(folder / "outside.keras")
+    two.export(folder / "outside")
+    one.save(folder / "one.keras")
+    np.testing.assert_array_equal(drawn, one.generate(5, num_sequences=2))
+    np.testing.assert_array_equal(drawn, two.generate(5, num_sequences=2))
+    np.testing.assert_allclose(nats, one.score(frames).nats, atol=1e-6)
+    np.testing.assert_allclose(two.evaluate(frames), one.evaluate(frames), atol=1e-6)
+    predicted = (m.predict(frames, verbose=0, batch_size=4) for m in (one, two))
+    for expected, actual in zip(*predicted, strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
+    contexts = one.contexts(frames[0][None])
+    for name in ("inside", "outside"):
+        serve = tf.saved_model.load(str(folder / name)).signatures["serve"]
+        served = serve(frames=tf.constant(frames[0][None]), lengths=tf.constant([len(frames[0])]))
+        np.testing.assert_allclose(served["context"], contexts, atol=1e-6)
+        loaded = keras.saving.load_model(folder / f"{name}.keras")
+        assert loaded.jit_compile and loaded.uses_xla
+        np.testing.assert_array_equal(loaded.generate(5, num_sequences=2), drawn)
+    with strategy.scope():
+        loaded = keras.saving.load_model(folder / "one.keras")
+        assert not loaded.jit_compile and loaded.uses_xla
+        with raises(ValueError, '`jit_compile` must be "auto" or False'):
+            loaded.compile(jit_compile=True)
+
+
+@case("outside of a step there is one replica")
+def _():
+    with two_devices().scope():
+        assert replicas.number() == 1
+        assert replicas.rows_around(3) == (0, 0)
+    assert replicas.number() == 1
+
+
+@contextlib.contextmanager
+def raises(error, message):
+    try:
+        yield
+    except error as raised:
+        assert message in str(raised), raised
+    else:
+        raise AssertionError(f"nothing raised {error.__name__}")
+
+
+def main(path, *names):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    devices = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, devices)
+    outcomes = {}
+    for name in names or CASES:
+        try:
+            CASES[name]()
+            outcomes[name] = ""
+        except Exception:
+            outcomes[name] = traceback.format_exc()
+    Path(path).write_text(json.dumps(outcomes), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
