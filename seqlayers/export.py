@@ -174,9 +174,11 @@ class _Endpoints:
         if self.model.memory is None:
             nats, error = self._log_prob_without_memory(frames, fold_in(seed, Use.SCORE))
             return {"log_prob": _keep(mask, nats), "standard_error": _keep(mask, error)}
-        seed = fold_in(fold_in(seed, Use.SCORE)[:, None], tf.range(tf.shape(frames)[1]))
-        context = self.model.contexts(frames, mask)
-        nats, error = self._log_prob(*(tf.boolean_mask(x, mask) for x in (frames, context, seed)))
+        needed = [frames, self.model.contexts(frames, mask)]
+        if self.model.head.kind != "exact":  # else a graph without draws, which others can run
+            steps = tf.range(tf.shape(frames)[1])
+            needed.append(fold_in(fold_in(seed, Use.SCORE)[:, None], steps))
+        nats, error = self._log_prob(*(tf.boolean_mask(x, mask) for x in needed))
         where, shape = tf.where(mask), tf.shape(mask, tf.int64)
         return {
             "log_prob": tf.scatter_nd(where, nats, shape),
@@ -228,14 +230,14 @@ class _Endpoints:
     def decode(self, code):
         return {"frames": self.model.decode(code)}
 
-    def _log_prob(self, frames, context, seed):
+    def _log_prob(self, *of_frames):
         """Returns log p of all frames in one long row, a bounded number at a time."""
 
         def block(start):
             part = slice(start, start + _FRAMES_AT_ONCE)
-            return self.model.head.log_prob(frames[part], context[part], seed[part])
+            return self.model.head.log_prob(*(x[part] for x in of_frames))
 
-        return _joined(block, tf.shape(frames)[0], _FRAMES_AT_ONCE, frames[:, 0])
+        return _joined(block, tf.shape(of_frames[0])[0], _FRAMES_AT_ONCE, of_frames[0][:, 0])
 
     def _log_prob_without_memory(self, frames, seed):
         head = self.model.head

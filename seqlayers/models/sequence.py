@@ -603,8 +603,9 @@ class SequenceModel(ContextModel):
         """
         if format != "tf_saved_model":
             raise ValueError(
-                '`format` must be "tf_saved_model": the endpoints draw, loop and carry states, '
-                f"which Keras's other formats cannot hold. Received: format={format!r}."
+                '`format` must be "tf_saved_model", the only one that holds all endpoints. '
+                "tf2onnx converts single ones of it for ONNX Runtime: see docs/runtimes.md. "
+                f"Received: format={format!r}."
             )
         chief_alone(self.distribute_strategy, export, self, path, max_steps)
         return Path(path)
