@@ -237,6 +237,9 @@ class _Sound:
             except audio.NoSegments as error:
                 self.skipped += error.skipped
                 continue
+            except OSError as error:  # it was there when the folder was read
+                self.skipped.append((path, files.reason_of(error)))
+                continue
             self.read += 1
             self.resampled += corpus.resampled
             for frames in corpus.sequences:

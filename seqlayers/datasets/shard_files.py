@@ -14,6 +14,7 @@ import numpy as np
 
 from seqlayers import files
 from seqlayers.audio import Normalizer
+from seqlayers.audio.normalizer import KINDS
 from seqlayers.backends import import_tensorflow
 from seqlayers.checks import check_choice, check_flag, check_integer, check_sequence
 
@@ -145,6 +146,9 @@ def write(
     check_choice("dtype", dtype, DTYPES)
     check_compression(compression)
     overwrite = check_flag("overwrite", overwrite)
+    if normalizer is not None:
+        check_choice("normalizer", normalizer, KINDS)
+    about = _checked_about(about)  # before anything is read
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES
     if num_shards > most:
         raise ValueError(
@@ -159,7 +163,7 @@ def write(
                 normalizer = Normalizer.fit(arrays, normalizer)
             for _ in arrays:
                 pass
-        index = written.index(normalizer, dict(about or {}))
+        index = written.index(normalizer, about)
         _write_index(temporary / INDEX, index)
     return index
 
@@ -198,7 +202,8 @@ class _Written:
             yield array
 
     def _converted(self, name, array):
-        stored = array.astype(np.dtype(self.dtype).newbyteorder("<"))
+        with np.errstate(invalid="ignore"):  # compared below
+            stored = array.astype(np.dtype(self.dtype).newbyteorder("<"))
         if self.dtype == "uint8" and (stored != array).any():
             raise ValueError(
                 f'`{name}` must hold integers from 0 to 255 with dtype="uint8"; use "float32". '
@@ -326,6 +331,18 @@ def _iterated(sequences):
         ) from error
 
 
+def _checked_about(about):
+    """Returns a dictionary, {} for None, if JSON can hold it."""
+    if about is not None and not isinstance(about, dict):
+        raise ValueError(f"`about` must be a dictionary or None. Received: about={about!r}.")
+    try:
+        return json.loads(json.dumps(about or {}, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"`about` must hold what JSON can: texts, finite numbers, lists. Received: {error}."
+        ) from error
+
+
 def check_compression(compression):
     """Returns a compression if there is such a one."""
     return None if compression is None else check_choice("compression", compression, ("gzip",))
@@ -388,6 +405,16 @@ def _parsed(value, path):
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ShardError(f"the index is damaged; write the shards again: {error}", path) from error
+    if len({shard.file for shard in shards}) < len(shards):
+        raise ShardError("the index is damaged; write the shards again: a shard twice", path)
+    if max(lengths, default=0) * index.frame_bytes > MAX_BYTES:
+        raise ShardError("the index is damaged; write the shards again: a length too large", path)
+    if index.normalizer is not None and len(index.normalizer.shift) != index.features:
+        raise ShardError(
+            f"the index is damaged; write the shards again: {index.features} features and a "
+            f"normalizer of {len(index.normalizer.shift)}",
+            path,
+        )
     for name, counted in (("sequences", index.num_sequences), ("frames", index.num_frames)):
         listed = sum(getattr(shard, name) for shard in shards)
         if listed != counted or not shards:

@@ -125,14 +125,18 @@ def test_files_on_a_disk_that_cannot_be_written_stay_as_they_were(tried, disk):
 
 def commands(music, disk):
     """Commands that write to the disk, and what they make."""
-    out = disk.folder / "out"
+    out, songs = disk.folder / "out", music.folder.parent / "songs"
+    songs.mkdir(exist_ok=True)
+    for n in range(20):
+        midi.write(songs / f"{n}.mid", np.eye(88, dtype="uint8"))
     return {
         "generate": (["generate", music.folder, "--out", out, "--num", 2, "--steps", 50], "*.mid"),
+        "shard": (["data", "shard", songs, out, "--shards", 2], "index.json"),
         "export": (["export", music.folder, out / "1"], "1/saved_model.pb"),
     }
 
 
-NAMES = times(["export"], ["export", "generate"])
+NAMES = times(["export"], ["export", "generate", "shard"])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ import json
 import struct
 import tomllib
 import zipfile
+from pathlib import Path
 from typing import NamedTuple
 
 import hypothesis
@@ -19,7 +20,7 @@ from faults.helpers import bounded, times
 from hypothesis import strategies as st
 
 from seqlayers import audio
-from seqlayers.datasets import midi, speech
+from seqlayers.datasets import midi, shard_files, shards, speech
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.files import FileError
 from seqlayers.runs import checkpoints, config, recipes
@@ -348,6 +349,23 @@ def test_configs_of_runs(tmp_path, tried):
         assert config.read_config(tmp_path)["options"] == json.loads(data)["options"]
     check = answers(lambda path: config.read_config(path.parent), path, tried)
     run(configs(originals) | changed(originals), check)
+
+
+def test_indexes_of_shards(tmp_path, tried):
+    data = [np.ones((length, 3)) for length in (3, 5, 3)]
+    shards.write(data, tmp_path / "shards", 2, normalizer="scale", about={"kind": "sound"})
+    path = tmp_path / "shards" / shard_files.INDEX
+    original = path.read_bytes()
+
+    def read(path):
+        try:
+            shards.read_index(path.parent)
+        except shards.ShardError as error:
+            assert Path(error.path).parent == path.parent
+            raise FileError(error.reason, path) from error
+
+    read(path)
+    run(configs([original]) | changed([original]), answers(read, path, tried))
 
 
 @st.composite
