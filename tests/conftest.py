@@ -32,7 +32,15 @@ if BACKEND == "jax":
 ROOT = Path(__file__).resolve().parents[1]
 ON_EVERY_BACKEND = {"audio", "energy", "heads", "layers", "metrics"}
 ON_EVERY_BACKEND |= {f"test_{name}.py" for name in ("backends", "goldens", "loading", "sampling")}
-LONG = ("test_examples", "commands/", "test_export", "test_package", "models/", "layers/")
+LONG = (
+    "test_examples",
+    "test_workers",
+    "commands/",
+    "test_export",
+    "test_package",
+    "models/",
+    "layers/",
+)
 
 
 def pytest_report_header():
