@@ -191,6 +191,17 @@ def _():
     )
 
 
+@case("a plain model refuses what TensorFlow cannot compile")
+def _():
+    with two_devices().scope():
+        model = graph(DistributedModel, keras.layers.SimpleRNN(2))
+        model.compile("sgd", "mse")
+        with raises(ValueError, '`jit_compile` must be "auto" or False'):
+            model.compile("sgd", "mse", jit_compile=True)
+        with raises(ValueError, "`gradient_accumulation_steps` of the optimizer must be None"):
+            model.compile(SGD(gradient_accumulation_steps=2), "mse")
+
+
 # Heads, in models of Keras's own.
 
 

@@ -14,6 +14,7 @@ from keras import ops
 
 from seqlayers import replicas
 from seqlayers.datasets.batching import with_length
+from seqlayers.models.nonfinite import check_branches
 
 _MEANS = ("sum_over_batch_size", "mean")  # reductions that Keras divides by the number of replicas
 
@@ -88,8 +89,17 @@ class DistributedModel(Distributed, keras.Model):
     """
 
     def compile(self, *args, **kwargs):
-        """Configures training, as `keras.Model.compile`."""
+        """Configures training, as `keras.Model.compile`.
+
+        Raises:
+            ValueError: With several replicas, if `jit_compile` is True, or if the optimizer
+                accumulates gradients or puts averages in place of the weights.
+        """
         super().compile(*args, **kwargs)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            refuse_jit_compile(self.jit_compile)
+            if not self.run_eagerly:
+                check_branches(self.optimizer)
         # Not an attribute that Keras tracks: like the metric it replaces, `metrics` lists it once.
         vars(self)["_loss_tracker"] = _MeanOfShares(name=self._loss_tracker.name)
 
@@ -154,6 +164,21 @@ def _size(outputs):
     output = keras.tree.flatten(outputs)[0]
     mask = getattr(output, "_keras_mask", None)  # Keras's losses look there, too
     return ops.shape(output)[0] if mask is None else ops.sum(ops.cast(mask, "int32"))
+
+
+def refuse_jit_compile(jit_compile):
+    """Refuses to compile whole steps, as XLA cannot with several replicas.
+
+    Raises:
+        ValueError: If `jit_compile` is true.
+    """
+    if jit_compile:
+        raise ValueError(
+            '`jit_compile` must be "auto" or False under a strategy of `tf.distribute` with '
+            "several replicas: XLA cannot compile a step that adds up over them. Loops of "
+            "recurrent layers are compiled all the same. "
+            f"Received: jit_compile={jit_compile!r}."
+        )
 
 
 def has_many_workers(strategy):

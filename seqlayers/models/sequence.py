@@ -19,7 +19,13 @@ from seqlayers.layers.scan_tensorflow import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
-from seqlayers.models.distributed import by_rows, check_same, chief_alone, shared_out
+from seqlayers.models.distributed import (
+    by_rows,
+    check_same,
+    chief_alone,
+    refuse_jit_compile,
+    shared_out,
+)
 from seqlayers.models.fitting import holding, refuse, with_fitting
 from seqlayers.models.inputs import (
     OF_BATCHES,
@@ -123,13 +129,8 @@ class SequenceModel(ContextModel):
         shared = self.distribute_strategy.num_replicas_in_sync > 1
         if jit_compile == "auto":
             jit_compile = not run_eagerly and (self.memory is None or self.memory.supports_jit)
-        elif jit_compile and shared:
-            raise ValueError(
-                '`jit_compile` must be "auto" or False under a strategy of `tf.distribute` with '
-                "several replicas: XLA cannot compile a step that adds up over them. Loops of "
-                "recurrent layers are compiled all the same. "
-                f"Received: jit_compile={jit_compile!r}."
-            )
+        elif shared:
+            refuse_jit_compile(jit_compile)
         self._uses_xla = bool(jit_compile)
         jit_compile = jit_compile and not shared
         super().compile(
