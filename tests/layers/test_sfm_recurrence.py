@@ -44,7 +44,7 @@ def slopes(function, arrays, step=1e-5):
 
 @all_variants
 def test_gradients_of_everything_are_slopes_of_the_equations(name):
-    layer, x = made(name), frames(1, 3)
+    layer, x = made(name), np.float64(frames(1, 3))
     weights, options = in_the_paper(layer)
     states = some_states(layer)
     of_z = np.random.default_rng(5).normal(size=(3, M))
