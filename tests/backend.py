@@ -5,6 +5,8 @@ import keras
 tensor = keras.ops.convert_to_tensor
 JAX = keras.backend.backend() == "jax"
 MEAN = 1e-6 if JAX else 1e-10  # tolerance of a mean in float64: on JAX `ops.mean` is in float32
+# For comparisons with the equations; some functions of Keras are in float32 on JAX in any case.
+FINEST, EXACT = ("float32", 1e-5) if JAX else ("float64", 1e-12)
 
 if JAX:
     import jax

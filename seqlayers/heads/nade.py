@@ -150,9 +150,13 @@ class NADE(Head):
 
         nats, K = log_prob(0), self.num_orders
         if K > 1:
-            _, nats = ops.while_loop(
-                lambda k, _: k < K, add_order, (1, nats), maximum_iterations=K - 1
-            )
+            # JAX differentiates loops from number to number, XLA under TensorFlow bounded ones.
+            if keras.backend.backend() == "jax":
+                nats = ops.fori_loop(1, K, lambda k, nats: add_order(k, nats)[1], nats)
+            else:
+                _, nats = ops.while_loop(
+                    lambda k, _: k < K, add_order, (1, nats), maximum_iterations=K - 1
+                )
             nats = nats - math.log(K)
         return FrameLogProb(nats, ops.zeros_like(nats))
 

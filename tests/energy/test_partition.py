@@ -52,7 +52,7 @@ def test_enumeration_integrates_real_visibles(rng, V, H, visibles):
     )
 
 
-@pytest.mark.float64
+@pytest.mark.tensorflow
 @all_visibles
 def test_enumeration_keeps_float64(rng, visibles):
     rbm = reference.random_rbm(rng, 4, 3, visibles=visibles)

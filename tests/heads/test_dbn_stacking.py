@@ -1,5 +1,6 @@
 """Growing a DBN by a layer: the copies, the layer turned around, and the refusals."""
 
+import backend
 import numpy as np
 import pytest
 from reference import dbn as reference
@@ -13,7 +14,7 @@ STATES = binary_frames(V)
 
 
 def made(rng, units, context=True, scale=1.0, V=V, **kwargs):
-    head = ConditionalDBN(V, units, **{"seed": 0, "dtype": "float64"} | kwargs)
+    head = ConditionalDBN(V, units, **{"seed": 0, "dtype": backend.FINEST} | kwargs)
     return built(head, C if context else None, rng, scale)
 
 
@@ -29,7 +30,7 @@ def test_a_layer_that_is_the_one_below_turned_around_changes_no_probability(
     u = rng.normal(size=C) if with_context else None
     expected = reference.log_probs(dbn_in_numpy(shallow, u), STATES[::5])
     actual = reference.log_probs(dbn_in_numpy(deep, u), STATES[::5])
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=backend.EXACT)
 
 
 def test_above_an_rbm_the_bound_is_then_tight(rng):
@@ -37,8 +38,10 @@ def test_above_an_rbm_the_bound_is_then_tight(rng):
     deep.stack_on(shallow)
     frames, context = rng.integers(0, 2, (2, 3, V)) * 1.0, rng.normal(size=(2, 3, C))
     nats, error = deep.log_prob(frames, context)
-    np.testing.assert_allclose(nats, shallow.log_prob(frames, context).nats, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(error, np.zeros((2, 3)), atol=1e-6)
+    np.testing.assert_allclose(
+        nats, shallow.log_prob(frames, context).nats, rtol=0, atol=backend.EXACT
+    )
+    np.testing.assert_allclose(error, np.zeros((2, 3)), atol=backend.EXACT**0.5)
 
 
 def test_units_that_are_left_over_differ_by_their_biases(rng):
