@@ -12,7 +12,7 @@ import replica_cases
 
 @pytest.fixture(scope="module")
 def outcomes(request, tmp_path_factory):
-    """What each of the chosen cases raised, as text; empty if nothing."""
+    """Texts of the errors that the chosen cases raised; empty where there was none."""
     chosen = [item for item in request.session.items if item.path == request.path]
     names = [item.callspec.params["name"] for item in chosen]
     path = tmp_path_factory.mktemp("replicas") / "outcomes.json"
