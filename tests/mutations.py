@@ -33,6 +33,20 @@ class Mutation(NamedTuple):
 
 MUTATIONS = [
     Mutation(
+        "rows of a replica",
+        "seqlayers/replicas.py",
+        "before = ops.sum(ops.where(numbers < here, sizes, 0.0))",
+        "before = ops.sum(ops.where(numbers < 0, sizes, 0.0))",
+        "tests/test_replicas.py -k 'two_devices and rnn-rbm'",
+    ),
+    Mutation(
+        "mean over the frames of all replicas",
+        "seqlayers/masks.py",
+        "count = replicas.average(ops.sum(ops.cast(mask, values.dtype)))",
+        "count = ops.sum(ops.cast(mask, values.dtype))",
+        "tests/test_replicas.py -k 'two_devices and rnn-nade'",
+    ),
+    Mutation(
         "sign in the free energy",
         "seqlayers/energy/rbm.py",
         "return params.visibles.energy(params, v) - ops.sum(ops.softplus(x), axis=-1)",

@@ -348,6 +348,8 @@ def _():
         model = OF_MODELS["rnn-rbm"]()
         with raises(ValueError, "`gradient_accumulation_steps` of the optimizer must be None"):
             model.compile(accumulating())
+        with raises(ValueError, "`steps_per_execution` must be 1"):
+            model.compile(SGD(), steps_per_execution=2)
 
 
 @case("a gradient that is not finite on one of two replicas, skipped", "skip")

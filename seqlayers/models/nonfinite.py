@@ -60,12 +60,19 @@ def check_rule(rule, optimizer):
     return rule
 
 
-def check_branches(optimizer):
-    """Checks that an optimizer has no branch that adds up over replicas, which TensorFlow refuses.
+def check_branches(optimizer, steps_per_execution):
+    """Checks that Keras adds up over replicas in no branch, which TensorFlow cannot compile.
 
     Raises:
-        ValueError: If it accumulates gradients, or puts averages in place of the weights.
+        ValueError: If the optimizer accumulates gradients or puts averages in place of the weights,
+            or if `steps_per_execution` is above 1.
     """
+    if steps_per_execution != 1:
+        raise ValueError(
+            "`steps_per_execution` must be 1 under a strategy of `tf.distribute` with several "
+            "replicas: Keras makes each step a branch, which TensorFlow cannot run on many "
+            f"devices. Received: steps_per_execution={steps_per_execution!r}."
+        )
     for part in _parts(optimizer):
         for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
             if getattr(part, name, None):

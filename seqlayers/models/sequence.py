@@ -118,7 +118,8 @@ class SequenceModel(ContextModel):
         Raises:
             ValueError: If a `loss` or metrics are given, if `nonfinite` is not one of these rules,
                 if it is `"shrink"` and the optimizer scales the loss, or if there are several
-                replicas and `jit_compile` is True or the optimizer accumulates gradients.
+                replicas and `jit_compile` is True, `steps_per_execution` is above 1 or the
+                optimizer accumulates gradients.
         """
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(name) is not None:
@@ -138,7 +139,7 @@ class SequenceModel(ContextModel):
         )
         self.nonfinite = check_rule(nonfinite, self.optimizer)
         if shared and not run_eagerly:
-            check_branches(self.optimizer)
+            check_branches(self.optimizer, self.steps_per_execution)
         self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self):
