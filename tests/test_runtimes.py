@@ -1,6 +1,8 @@
 """Other runtimes compute what Keras computes: the tables of docs/runtimes.md, cell by cell."""
 
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -209,9 +211,8 @@ ENDPOINTS = {
     "`prime`": ("prime", ("frames", "lengths"), "lstbm"),
     "`score` of `NADE`, `BernoulliHead`": ("score", ("frames", "lengths", "seed"), "nade"),
     "`score` of other heads": ("score", ("frames", "lengths", "seed"), "lstbm"),
-    "`generate`": ("generate", ("seed", "first_step", "num_steps", "temperature"), "lstbm"),
+    "`generate`": ("generate", (), "lstbm"),
 }
-WITH_STATE = ("step", "prime", "generate")
 
 
 def works_on_bits(exported, name):
@@ -221,26 +222,39 @@ def works_on_bits(exported, name):
     return not {"BitwiseXor", "BitwiseAnd"}.isdisjoint(node.op for node in nodes)
 
 
+# In a process of its own: tf2onnx resets TensorFlow, which functions of before do not outlive.
+CONVERT = """
+import json, sys
+import tf2onnx.convert
+
+for path, name, output in json.loads(sys.argv[1]):
+    sys.argv[1:] = ["--saved-model", path, "--signature_def", name, "--output", output]
+    tf2onnx.convert.main()
+"""
+
+
 @pytest.mark.slow
-def test_endpoints_of_a_model_of_sequences_are_what_the_table_promises(tmp_path, monkeypatch):
-    convert = imported("tf2onnx.convert")
+def test_endpoints_of_a_model_of_sequences_are_what_the_table_promises(tmp_path):
+    imported("tf2onnx")
     exports = exporter(tmp_path)
     x, ones = frames_for(exports("nade").model), np.ones(len(LENGTHS), "int32")
     given = {"frames": x, "frame": x[:, 0], "lengths": LENGTHS, "rows": ones, "seed": SEEDS}
     given |= {"code": exports("lstbm")("encode", frames=x, lengths=LENGTHS)["code"]}
-    given |= {"first_step": ones, "num_steps": 3 * ones, "temperature": ones.astype("float32")}
     promises = table("Models of sequences")
     assert list(promises) == list(ENDPOINTS)
+    wanted = {}
     for row, (name, inputs, model) in ENDPOINTS.items():
-        exported, path = exports(model), str(tmp_path / f"{name}.onnx")
-        assert works_on_bits(exported, name) == (promises[row]["ONNX Runtime"] == "no")
-        if works_on_bits(exported, name):
-            continue  # converting it takes 10 seconds, to a file that ONNX Runtime refuses
-        command = ["convert", "--saved-model", str(exported.path), "--signature_def", name]
-        monkeypatch.setattr(sys, "argv", [*command, "--output", path])
-        convert.main()
+        # Converting one that does takes 10 seconds, to a file that ONNX Runtime refuses.
+        assert works_on_bits(exports(model), name) == (promises[row]["ONNX Runtime"] == "no")
+        if promises[row]["ONNX Runtime"] != "no":
+            wanted[str(tmp_path / f"{name}.onnx")] = (name, inputs, exports(model))
+    jobs = [(str(exported.path), name, path) for path, (name, _, exported) in wanted.items()]
+    command = [sys.executable, "-I", "-c", CONVERT, json.dumps(jobs)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    for path, (name, inputs, exported) in wanted.items():
         inputs = {key: given[key] for key in inputs}
-        inputs |= exported.start(len(x)) if name in WITH_STATE else {}
+        inputs |= exported.start(len(x)) if name in ("step", "prime") else {}
         actual = onnx_session(path)(inputs)
         for key, expected in exported(name, **inputs).items():
             np.testing.assert_allclose(actual[key], expected, rtol=0, atol=1e-5)
