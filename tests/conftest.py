@@ -35,6 +35,7 @@ ON_EVERY_BACKEND |= {f"test_{name}.py" for name in ("backends", "goldens", "load
 LONG = (
     "test_examples",
     "test_workers",
+    "test_replicas",
     "commands/",
     "test_export",
     "test_package",
