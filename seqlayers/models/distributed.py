@@ -99,7 +99,7 @@ class DistributedModel(Distributed, keras.Model):
         if self.distribute_strategy.num_replicas_in_sync > 1:
             refuse_jit_compile(self.jit_compile)
             if not self.run_eagerly:
-                check_branches(self.optimizer)
+                check_branches(self.optimizer, self.steps_per_execution)
         # Not an attribute that Keras tracks: like the metric it replaces, `metrics` lists it once.
         vars(self)["_loss_tracker"] = _MeanOfShares(name=self._loss_tracker.name)
 
