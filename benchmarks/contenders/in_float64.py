@@ -1,4 +1,4 @@
-"""What the contenders of `benchmarks/gpu.py` are compared with, in float64 on the CPU.
+"""References in float64, on the CPU, for the contenders of `benchmarks/gpu.py`.
 
 A process of its own imports it: it makes Keras compute in float64.
 """

@@ -1,4 +1,4 @@
-"""What all contenders of `benchmarks/gpu.py` are given, how they are timed and how checked.
+"""Data of the contenders of `benchmarks/gpu.py`, and how they are timed and checked.
 
 Functions of arrays take those of NumPy, JAX and PyTorch.
 """
