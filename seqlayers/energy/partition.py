@@ -240,7 +240,7 @@ def _hidden_free_energy(params, h):
     """Returns -log sum_v exp(-E(v, h)) of every state in `h` `(S, H)`, `(..., S)`."""
     params = _for_chains(params)  # here an axis for the states
     log_sum = params.visibles.log_integral(params, ops.matmul(h, ops.transpose(params.kernel)))
-    return -ops.sum(params.hidden_bias * h, axis=-1) - log_sum
+    return -ops.sum(h * params.hidden_bias, axis=-1) - log_sum
 
 
 def _base_log_partition(base):

@@ -91,7 +91,8 @@ class Bernoulli(namedtuple("Bernoulli", ()), Visibles):
         return v
 
     def energy(self, params, v):
-        return -ops.sum(params.visible_bias * v, axis=-1)
+        # v first: jaxlib 0.10 compiles -sum(b * v) to wrong numbers on a CPU where v has more axes.
+        return -ops.sum(v * params.visible_bias, axis=-1)
 
     def energy_change(self, old, new, v):
         return ops.sum((old.visible_bias - new.visible_bias) * v, axis=-1)

@@ -5,6 +5,7 @@ from itertools import groupby
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend import get_keras_mask  # on JAX a tensor does not hold its mask
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -36,7 +37,7 @@ class FrameAccuracy(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        mask = getattr(y_pred, "_keras_mask", None)
+        mask = get_keras_mask(y_pred)
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.argmax(y_pred, axis=-1)
         if len(y_true.shape) > len(y_pred.shape):  # Keras allows a last axis of 1
             y_true = ops.squeeze(y_true, axis=-1)

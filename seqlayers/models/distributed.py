@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from keras.src.backend import get_keras_mask
 
 from seqlayers import replicas
 from seqlayers.datasets.batching import with_length
@@ -162,7 +163,7 @@ class _MeanOfShares(keras.metrics.Mean):
 def _size(outputs):
     """Returns how many unmasked steps outputs have; without a mask, how many rows."""
     output = keras.tree.flatten(outputs)[0]
-    mask = getattr(output, "_keras_mask", None)  # Keras's losses look there, too
+    mask = get_keras_mask(output)  # Keras's losses look there, too
     return ops.shape(output)[0] if mask is None else ops.sum(ops.cast(mask, "int32"))
 
 
