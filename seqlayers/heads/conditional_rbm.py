@@ -122,6 +122,7 @@ class ConditionalRBM(AnnealedHead):
                 )
         self.persistent_chains = persistent_chains
         self.centering_rate = centering_rate
+        self._visible_shift = self._hidden_shift = None
 
     @property
     def kind(self):
@@ -154,7 +155,6 @@ class ConditionalRBM(AnnealedHead):
         if self.centering_rate is not None:
             self.visible_offset = self.add_weight(name="visible_offset", shape=(V,), **state)
             self.hidden_offset = self.add_weight(name="hidden_offset", shape=(H,), **state)
-        self._visible_shift = self._hidden_shift = None
         if self.centering_rate is not None and keras.backend.backend() == "jax":
             # On JAX `fit` drops what a step assigns to trainable weights, as the biases are. Files
             # hold the sums.

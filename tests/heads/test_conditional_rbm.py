@@ -346,3 +346,10 @@ def test_unknown_visibles_are_refused_and_the_known_ones_named(visibles):
     match = f'must be "bernoulli" or "gaussian" or "gamma".*Received.*{visibles!r}'
     with pytest.raises(ValueError, match=match):
         ConditionalRBM(V, H, visibles=visibles)
+
+
+@pytest.mark.filterwarnings("ignore:.*not yet been built:UserWarning")
+def test_a_model_is_saved_before_it_has_weights(tmp_path):
+    keras.Sequential([ConditionalRBM(3, 4)]).save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].hidden_units == 4 and not loaded.built
