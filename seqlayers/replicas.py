@@ -54,7 +54,8 @@ def first_of_all(rows):
     """Returns the first row of the whole batch, of a tensor that has the rows of this replica."""
     if _context() is None:
         return rows[0]
-    return total(of_first_alone(ops.sum(rows[:1], axis=0)))  # a replica may have no row
+    row = ops.sum(rows[:1], axis=0)  # 0 on a replica without rows
+    return total(ops.where(first_row(ops.shape(rows)[0]) == 0, row, ops.zeros_like(row)))
 
 
 def of_first_alone(value):
@@ -112,10 +113,10 @@ def apart(seed, fold):
 
 @contextlib.contextmanager
 def _nothing_in_flight():
-    """Takes off the layers what Keras keeps there during a call, and then puts it back.
+    """Removes the losses and masks that Keras keeps in layers during a call; then restores them.
 
-    The replicas of a machine share the layers. Each runs in a thread, and another goes on where one
-    waits for a sum.
+    The replicas of a machine share the layers. Each runs in a thread. Where one waits for a sum,
+    another goes on.
     """
     call = global_state.get_global_attribute("current_call_ctx")
     layers = [] if call is None else call.entry_layer._flatten_layers()

@@ -11,6 +11,7 @@ short, and steps run eagerly, as that takes less time at this size, but in the c
 import contextlib
 import functools
 import json
+import re
 import sys
 import tempfile
 import traceback
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from heads.test_contract import HEADS, WITHOUT_CONTEXT_ONLY
 from layers.contract.members import LAYERS, ONE_A_CLASS
@@ -38,6 +40,7 @@ from seqlayers.models import (
     pretraining,
 )
 from seqlayers.models.memory import seed_dropout
+from seqlayers.models.nonfinite import COUNTERS
 from seqlayers.sampling import row_seeds, seed_pair
 
 N, V, H, D, T = 3, 5, 4, 4, 4
@@ -62,6 +65,10 @@ def case(name, *args):
 @functools.cache
 def two_devices():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def raises(error, message):
+    return pytest.raises(error, match=re.escape(message))
 
 
 def scope(strategy):
@@ -202,10 +209,33 @@ def _():
             model.compile(SGD(gradient_accumulation_steps=2), "mse")
 
 
+@case("a batch of masked steps alone")
+def _():
+    x, y = arrays()
+    x[4:] = ABSENT
+    make = functools.partial(graph, DistributedModel)
+    on_one_and_two(
+        lambda: make(keras.layers.SimpleRNN(D, return_sequences=True)),
+        fit(x, y, batch_size=4),
+        loss="mse",
+    )
+
+
+@case("a plain model that XLA compiled is loaded where it cannot")
+def _():
+    model = graph(DistributedModel, new_layer("sfm"))
+    model.compile("sgd", "mse", jit_compile=True)
+    path = Path(tempfile.mkdtemp()) / "model.keras"
+    model.save(path)
+    with two_devices().scope():
+        assert keras.saving.load_model(path).jit_compile is False
+    assert keras.saving.load_model(path).jit_compile is True
+
+
 # Heads, in models of Keras's own.
 
 
-def frames_of(visibles, ragged=True):
+def frames_of(visibles):
     """Arrays `(T, V)` of ragged lengths."""
     rng = np.random.default_rng(2)
     frames = [rng.random((length, V)) for length in LENGTHS]
@@ -366,11 +396,7 @@ def _(rule):
         return [model.train_on_batch(x, return_dict=True) for x in (frames, wild, frames)]
 
     _, logs = on_one_and_two(make, train, nonfinite=rule)
-    assert [log[f"{rule}ped_steps" if rule == "skip" else "shrunk_steps"] for log in logs] == [
-        0,
-        1,
-        0,
-    ]
+    assert [log[COUNTERS[rule]] for log in logs] == [0, 1, 0]
 
 
 @case("one row for two replicas")
@@ -528,22 +554,25 @@ def _():
             loaded.compile(jit_compile=True)
 
 
+@case("the first row of all is that of the first replica that has one")
+def _():
+    rows = tf.reshape(tf.range(6), (3, 2))
+    for shares in ((2, 1), (0, 3), (3, 0)):
+        parts = tf.split(rows, shares)
+        given = two_devices().experimental_distribute_values_from_function(
+            lambda context, parts=parts: parts[context.replica_id_in_sync_group]
+        )
+        found = two_devices().run(replicas.first_of_all, (given,))
+        for row in two_devices().experimental_local_results(found):
+            np.testing.assert_array_equal(row, rows[0])
+
+
 @case("outside of a step there is one replica")
 def _():
     with two_devices().scope():
         assert replicas.number() == 1
         assert replicas.rows_around(3) == (0, 0)
     assert replicas.number() == 1
-
-
-@contextlib.contextmanager
-def raises(error, message):
-    try:
-        yield
-    except error as raised:
-        assert message in str(raised), raised
-    else:
-        raise AssertionError(f"nothing raised {error.__name__}")
 
 
 def main(path, *names):

@@ -29,6 +29,18 @@ class Distributed:
     methods that are replaced are private; tests/models/test_distributed.py fails if they change.
     """
 
+    @property
+    def has_replicas(self):
+        """Whether several replicas share each batch."""
+        return self.distribute_strategy.num_replicas_in_sync > 1
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as the saved one was, but for what replicas refuse."""
+        config = keras.saving.deserialize_keras_object(config)
+        if config.get("jit_compile") and self.has_replicas:
+            config["jit_compile"] = "auto"  # it may have been compiled without a strategy
+        self.compile(**config)
+
     def save(self, *args, **kwargs):
         """Saves the model as `keras.Model.save`; with many workers, the chief alone writes."""
         chief_alone(self.distribute_strategy, super().save, *args, **kwargs)
@@ -97,7 +109,7 @@ class DistributedModel(Distributed, keras.Model):
                 accumulates gradients or puts averages in place of the weights.
         """
         super().compile(*args, **kwargs)
-        if self.distribute_strategy.num_replicas_in_sync > 1:
+        if self.has_replicas:
             refuse_jit_compile(self.jit_compile)
             if not self.run_eagerly:
                 check_branches(self.optimizer, self.steps_per_execution)
@@ -105,7 +117,7 @@ class DistributedModel(Distributed, keras.Model):
         vars(self)["_loss_tracker"] = _MeanOfShares(name=self._loss_tracker.name)
 
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        super().compile_from_config(config)
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
@@ -145,8 +157,8 @@ class DistributedModel(Distributed, keras.Model):
             size = ops.cast(_size(y_pred), loss.dtype)
             # Replicas share the layers, which hold `losses`, and go on by turns from here.
             mean_size = replicas.average(size)
-            # A replica without a row has no loss, which may be NaN.
-            loss = ops.where(size > 0, loss, 0) * size / mean_size
+            # A replica without a row has no loss, which may be NaN; all may be masked.
+            loss = ops.where(size > 0, loss, 0) * ops.divide_no_nan(size, mean_size)
         return ops.sum([loss, *losses])
 
 
@@ -212,7 +224,7 @@ def check_same(strategy, wanted, **numbers):
 
     Args:
         strategy: The strategy.
-        wanted: Sentence that says what should be the same.
+        wanted: Requirement on the workers, a sentence for the message.
         **numbers: Integers of up to 64 bits.
 
     Raises:

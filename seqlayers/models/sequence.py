@@ -127,18 +127,17 @@ class SequenceModel(ContextModel):
                     "The loss is the head's, and the metric is the log-likelihood: to change "
                     f"them, choose another head. Received: {name}={kwargs[name]!r}."
                 )
-        shared = self.distribute_strategy.num_replicas_in_sync > 1
         if jit_compile == "auto":
             jit_compile = not run_eagerly and (self.memory is None or self.memory.supports_jit)
-        elif shared:
+        elif self.has_replicas:
             refuse_jit_compile(jit_compile)
         self._uses_xla = bool(jit_compile)
-        jit_compile = jit_compile and not shared
+        jit_compile = jit_compile and not self.has_replicas
         super().compile(
             optimizer=optimizer, jit_compile=jit_compile, run_eagerly=run_eagerly, **kwargs
         )
         self.nonfinite = check_rule(nonfinite, self.optimizer)
-        if shared and not run_eagerly:
+        if self.has_replicas and not run_eagerly:
             check_branches(self.optimizer, self.steps_per_execution)
         self.optimizer.build(self.trainable_variables)
 
@@ -146,12 +145,6 @@ class SequenceModel(ContextModel):
         config = super().get_compile_config()
         own = {"nonfinite": self.nonfinite, "jit_compile": self.uses_xla}
         return config | own if config else config
-
-    def compile_from_config(self, config):
-        config = keras.saving.deserialize_keras_object(config)
-        if config.get("jit_compile") and self.distribute_strategy.num_replicas_in_sync > 1:
-            config["jit_compile"] = "auto"  # it may have been compiled without a strategy
-        self.compile(**config)
 
     @property
     def metrics(self):
@@ -239,8 +232,7 @@ class SequenceModel(ContextModel):
             initial_epoch=initial_epoch,
             epochs=epochs,
         )
-        shared = self.distribute_strategy.num_replicas_in_sync > 1
-        with holding(place if shared and steps_per_epoch is None else None):
+        with holding(place if self.has_replicas and steps_per_epoch is None else None):
             return super().fit(
                 by_rows(data),
                 epochs=epochs,
