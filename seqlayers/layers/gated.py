@@ -22,9 +22,9 @@ class GatedCell(keras.layers.SimpleRNNCell):
     """A recurrent cell with gates.
 
     A subclass sets `state_size` in `__init__`, names its states in `state_names`, the output first,
-    and returns its equations as `recurrence`; with `can_scan` a layer runs them over all frames at
-    once. Its model sets the arguments in `fixed`: they are neither in its signature nor in its
-    config.
+    and returns its equations as `recurrence`, which a layer runs over all frames at once: on
+    TensorFlow those that `has_gradient` alone. Its model sets the arguments in `fixed`: they are
+    neither in its signature nor in its config.
 
     Args:
         units: Size of the output.
@@ -147,7 +147,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
         after = [ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)]
         return ops.cast(output, self.compute_dtype), after
 
-    def can_scan(self):
+    def has_gradient(self):
         """Returns whether `recurrence` has its gradient by hand, for these activations."""
         return False
 
@@ -160,7 +160,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
         def loop(weights, rows, frames, states, mask):
             return scan(
                 self.recurrence,
-                self.can_scan(),
+                self.has_gradient(),
                 weights,
                 rows,
                 frames,
@@ -258,7 +258,9 @@ class ScannedRNN(keras.layers.RNN):
             sequences = ops.where(mask[..., None], sequences, 0)
         stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
         cells = self.cell.cells if stacked else [self.cell]
-        at_once = all(isinstance(cell, GatedCell) and can_scan(cell.can_scan()) for cell in cells)
+        at_once = all(
+            isinstance(cell, GatedCell) and can_scan(cell.has_gradient()) for cell in cells
+        )
         if self.unroll or not at_once:
             return super().inner_loop(sequences, initial_state, mask, training)
         outputs = ops.swapaxes(sequences[:], 0, 1)  # a `tf.Variable` has no transpose, a slice has

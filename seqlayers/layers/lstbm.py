@@ -64,7 +64,7 @@ class HiddenUnitsCell(GatedCell):
     def build(self, input_shape):
         self._add_weights(input_shape, self.num_kinds * self.units)
 
-    def can_scan(self):
+    def has_gradient(self):
         return True
 
     def _frames(self, sequences, training):

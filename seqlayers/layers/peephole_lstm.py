@@ -110,7 +110,7 @@ class PeepholeLSTMCell(GatedCell, equations=__doc__):
             self.units, self.projection_units, self.activation, self.recurrent_activation
         )
 
-    def can_scan(self):
+    def has_gradient(self):
         return (
             self.activation is keras.activations.tanh
             and self.recurrent_activation is keras.activations.sigmoid

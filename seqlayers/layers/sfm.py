@@ -144,7 +144,7 @@ class StateFrequencyCell(GatedCell):
             self.recurrent_activation,
         )
 
-    def can_scan(self):
+    def has_gradient(self):
         return (
             (self.variant, self.recurrent_output) == ("paper", "aggregated")
             and self.activation is keras.activations.tanh

@@ -69,7 +69,7 @@ class TanhGatedCell(GatedCell, equations=__doc__):
     def recurrence(self):
         return TanhGatedRecurrence(self.units, self.gate_activation, self.activation)
 
-    def can_scan(self):
+    def has_gradient(self):
         return (
             self.activation is keras.activations.tanh
             and self.gate_activation in TanhGatedRecurrence.GATES

@@ -98,7 +98,7 @@ def test_the_printed_output_is_a_half_where_the_output_units_are_off():
 def test_gradients_are_those_of_automatic_differentiation(name, mask, dropout):
     arguments = {dropout: 0.5} if dropout else {}
     layer, x, mask = made(name, **arguments), frames(), mask_of(mask)
-    assert layer.cell.can_scan()
+    assert layer.cell.has_gradient()
     states = random_states(layer)
     expected = results_and_gradients(looped(made(name, **arguments), N), x, mask, states)
     assert_all_close(results_and_gradients(layer, x, mask, states), expected)

@@ -181,7 +181,7 @@ def test_peepholes_of_zero_still_learn():
 def test_gradients_are_those_of_automatic_differentiation(name, mask, dropout):
     arguments = BY_HAND[name] | ({dropout: 0.5, "seed": 5} if dropout else {})
     layer, x, mask = made(**arguments), frames(), mask_of(mask)
-    assert layer.cell.can_scan()
+    assert layer.cell.has_gradient()
     states = random_states(layer)
     expected = results_and_gradients(looped(made(**arguments), N), x, mask, states)
     assert_all_close(results_and_gradients(layer, x, mask, states), expected)
@@ -189,7 +189,7 @@ def test_gradients_are_those_of_automatic_differentiation(name, mask, dropout):
 
 def test_other_activations_go_step_by_step():
     for argument in ("activation", "recurrent_activation"):
-        assert not PeepholeLSTMCell(M, **{argument: "hard_sigmoid"}).can_scan()
+        assert not PeepholeLSTMCell(M, **{argument: "hard_sigmoid"}).has_gradient()
 
 
 # As a layer.
