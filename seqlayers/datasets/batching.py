@@ -37,8 +37,8 @@ def batches(
     `SequenceModel.fit` begins with the epoch that a callback such as `BackupAndRestore` resumes. In
     other Keras models the dataset cannot know it: give them the `first_epoch` of the resumed run.
 
-    The data are in the memory of this process, so that the data service cannot serve them from
-    others. `datasets.shards` writes them as files that it can.
+    The data are in the memory of this process. The data service, which would read them from other
+    processes, is refused, whatever else is applied before it: write them with `datasets.shards`.
 
     Args:
         sequences: A list of arrays `(T, F)`, whose T may differ, or one array `(N, T, F)`.
@@ -106,8 +106,9 @@ class Place:
 
     Attributes:
         whole: Whether reading begins with a whole epoch, as that of a dataset of known length must.
-        held: Whether the one who reads moves the place. A strategy of `tf.distribute` reads ahead
-            in passes that Keras begins and drops, so that what is taken is no sign of progress.
+        held: If False, the place moves when all batches of a pass are taken. If True, only
+            `models.fitting` moves it, by whole epochs: a strategy of `tf.distribute` reads ahead in
+            passes that Keras begins and drops, so that what is taken is no sign of progress.
     """
 
     def __init__(self, first_epoch, num_batches):
@@ -268,25 +269,26 @@ def as_dataset(epoch, place, batch_size, features):
     passes = (lambda: reference()()) if tf.executing_eagerly() else numbered
     dataset = tf.data.Dataset.from_generator(passes, output_signature=signature)
     dataset.passes = numbered  # what is made of the dataset keeps it, and so the data
-    dataset = dataset.prefetch(2).map(taken)
+    options = tf.data.Options()  # of all that is made of the dataset: the data service refuses it
+    options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.FAIL
+    dataset = dataset.with_options(options).prefetch(2).map(taken)
     endless = dataset.repeat()
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     dataset._seqlayers_place = place  # TensorFlow keeps `turn` too: `place` must not hold the data
     dataset.endless = endless
     own = weakref.ref(dataset)
-    dataset.apply = lambda function: _not_served(own(), type(own()).apply(own(), function))
+    dataset.apply = lambda function: _applied(own(), function)
     return dataset
 
 
-def _not_served(dataset, made):
-    """Returns what a function made of a dataset, if it reads it in this process."""
-    inputs = [made]
-    for each in inputs:
-        inputs += each._inputs()
-    if all(each is not dataset for each in inputs):
+def _applied(dataset, function):
+    """Returns `dataset.apply(function)`; explains why the data service refuses the dataset."""
+    tf = import_tensorflow("datasets.batches")
+    try:
+        return type(dataset).apply(dataset, function)
+    except tf.errors.FailedPreconditionError as error:
         raise ValueError(
             "A dataset made of sequences in memory cannot be served to other processes; write the "
             "sequences with `datasets.shards.write` and serve `datasets.shards.load`. "
-            f"Received: {type(made).__name__}, which does not read the dataset itself."
-        )
-    return made
+            f"Received: {error.message}"
+        ) from error
