@@ -3,9 +3,14 @@
 Data go to a hidden sibling first, are flushed to the disk, and take the final name in one step. A
 full disk, an exception or Ctrl-C removes the sibling and leaves the older file. A process killed in
 between leaves a sibling whose name starts with `.tmp-`; it is never read and may be deleted.
+
+A folder is replaced in one step, too, where the system can exchange two of them: on Linux, on most
+disks. Elsewhere the older one is renamed first, to a name that starts with `.old-`. A process killed
+before the next rename leaves no folder under the own name: rename the older one back.
 """
 
 import contextlib
+import ctypes
 import errno
 import json
 import math
@@ -14,6 +19,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 MAX_JSON = 64 * 2**20  # bytes of a JSON file
@@ -342,23 +348,35 @@ def _rename_folder(temporary, target):
     if mode_of(target) is None:
         os.rename(temporary, target)
         return
-    old = _sibling(target, target)
-    os.rename(target, old)
-    try:
-        os.rename(temporary, target)
-    except BaseException:
-        os.rename(old, target)
-        raise
+    old = temporary
+    if not _exchange(temporary, target):
+        old = _sibling(target, target, "old")
+        os.rename(target, old)
+        try:
+            os.rename(temporary, target)
+        except BaseException:
+            os.rename(old, target)
+            raise
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sibling(target, path):
+def _exchange(one, other):
+    """Exchanges the names of two folders in one step; returns whether it could."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)  # Python has no call of it
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    names = os.fsencode(one), os.fsencode(other)
+    return rename is not None and rename(here, names[0], here, names[1], exchange) == 0
+
+
+def _sibling(target, path, kind="tmp"):
     if not target.parent.is_dir():
         raise FileNotFoundError(
             f"The folder of `path` must exist; make {target.parent} first. Received: path={path}."
         )
     ending = Path(path).name[-48:]  # short enough that the whole name stays below 255 bytes
-    return target.parent / f".tmp-{secrets.token_hex(8)}-{ending}"
+    return target.parent / f".{kind}-{secrets.token_hex(8)}-{ending}"
 
 
 def _suffixed(temporary):

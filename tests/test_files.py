@@ -1,4 +1,6 @@
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -260,3 +262,61 @@ def test_an_existing_directory_is_never_touched(tmp_path):
         with files.new_directory(path):
             path.mkdir()  # someone else was faster
     assert names(tmp_path) == ["exported"]
+
+
+REPLACED = """
+import os, signal, sys
+from pathlib import Path
+from seqlayers import files
+
+target, last, can_exchange = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "True"
+changes = 0
+
+def change(*_):
+    global changes
+    changes += 1
+    if changes == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def audited(event, args):
+    if event in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"):
+        change()
+
+def exchange(one, other, own=files._exchange):
+    change()
+    done = can_exchange and own(one, other)
+    change()
+    return done
+
+files._exchange, os.fsync = exchange, change  # a kill loses nothing that is not flushed
+sys.addaudithook(audited)
+with files.new_directory(target, check_replaced=lambda folder: None) as temporary:
+    for name in "ab":
+        (temporary / name).write_text("new")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders are exchanged on Linux alone")
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_that_is_replaced_is_whole_whenever_the_process_is_killed(tmp_path, can_exchange):
+    command = [sys.executable, "-c", REPLACED, tmp_path / "target"]
+    root, seen = Path(files.__file__).parents[1], []
+    for last in range(1, 100):
+        for left in tmp_path.iterdir():
+            shutil.rmtree(left)
+        (tmp_path / "target").mkdir()
+        for name in "ab":
+            (tmp_path / "target" / name).write_text("old")
+        done = subprocess.run([*map(str, command), str(last), str(can_exchange)], cwd=root)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL
+        found = tmp_path / "target"
+        if not found.exists() and not can_exchange:
+            (found,) = tmp_path.glob(".old-*-target")
+        texts = {(found / name).read_text() for name in "ab"}
+        assert len(texts) == 1 and names(found) == ["a", "b"]
+        seen.append((found.name[:4], *texts))
+    assert names(tmp_path) == ["target"] and (tmp_path / "target" / "b").read_text() == "new"
+    expected = [("targ", "old"), (".old", "old"), ("targ", "new")]
+    assert list(dict.fromkeys(seen)) == [e for e in expected if e[0] == "targ" or not can_exchange]

@@ -156,7 +156,11 @@ def test_the_data_service_is_refused_with_the_way_that_works(sequences):
         served = service.distribute(policy, dispatcher.target)
         with pytest.raises(ValueError, match="`datasets.shards.write`.* Received: .*stateful"):
             dataset.apply(served)
-        for made in (dataset.prefetch(1), dataset.repeat(2).map(lambda x, mask: x), dataset.endless):
+        for made in (
+            dataset.prefetch(1),
+            dataset.repeat(2).map(lambda x, mask: x),
+            dataset.endless,
+        ):
             with pytest.raises(tf.errors.FailedPreconditionError, match="PyFunc is stateful"):
                 made.apply(served)
     kept = dataset.apply(lambda own: own.map(lambda frames, mask: frames))
