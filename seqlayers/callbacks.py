@@ -13,6 +13,7 @@ need a `SequenceModel`, most of them one with an RBM head.
 """
 
 import contextlib
+import hashlib
 import io
 import re
 import sys
@@ -262,8 +263,8 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     It does what `keras.callbacks.BackupAndRestore` does, for any Keras model, and also:
 
-    - A backup is one file, written whole or not at all. The one before it is kept until the next
-      one is written, and is used if the newest cannot be read.
+    - A backup is one file, written whole or not at all, with a hash of its contents. The one
+      before it is kept until the next one is written, and is used if the newest is damaged.
     - It holds all variables: weights, those of the optimizer, and the seeds of dropout, so that the
       run ends as an undisturbed one does if its data are a function of the epoch, as those of
       `SequenceModel.fit` are.
@@ -278,8 +279,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             that has ended and is called again trains no more.
 
     Raises:
-        ValueError: In `fit`, if the model is not built, the backup is that of another model, or
-            the workers read different backups.
+        ValueError: In `fit`, if the model is not built, `backup_dir` cannot be made, the backup is
+            that of another model, or the workers read different backups.
     """
 
     _NAME = re.compile(r"epoch-([0-9]{6,})\.npz")
@@ -297,6 +298,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             )
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
+        self._make_folder()
         epoch = self._restore()
         check_same(
             self.model.distribute_strategy,
@@ -308,11 +310,9 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if is_chief(self.model.distribute_strategy):
-            self.backup_dir.mkdir(parents=True, exist_ok=True)
-            data = io.BytesIO()
-            np.savez(data, *map(_in_numpy, self._variables()))
+            self._make_folder()
             written = self.backup_dir / f"epoch-{epoch + 1:06d}.npz"
-            files.write_atomically(written, data.getbuffer())
+            files.write_atomically(written, _packed(map(_in_numpy, self._variables())))
             for backup in self._backups()[2:]:
                 backup.unlink()
 
@@ -323,24 +323,30 @@ class BackupAndRestore(keras.callbacks.Callback):
             with contextlib.suppress(OSError):  # there may be other files
                 self.backup_dir.rmdir()
 
+    def _make_folder(self):
+        try:
+            self.backup_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                "`backup_dir` must be a folder or a path where one can be made. "
+                f"Received: {files.printable(self.backup_dir)}: {files.reason_of(error)}"
+            ) from error
+
     def _backups(self):
         """Returns the files, the newest first."""
-        if not self.backup_dir.is_dir():
-            return []
-        found = [path for path in self.backup_dir.iterdir() if self._NAME.fullmatch(path.name)]
+        found = [path for path in self.backup_dir.glob("*") if self._NAME.fullmatch(path.name)]
         return sorted(found, key=self._epoch, reverse=True)
 
     def _epoch(self, path):
         return int(self._NAME.fullmatch(path.name)[1])
 
     def _restore(self):
-        """Restores the newest backup that can be read; returns the number of its epochs, or 0."""
+        """Restores the newest backup that is whole; returns the number of its epochs, or 0."""
         backups, variables = self._backups(), self._variables()
         for path in backups:
             try:
-                with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                    values = [archive[f"arr_{n}"] for n in range(len(archive.files))]
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                values = _unpacked(path)
+            except (OSError, files.FileError) as error:
                 if path == backups[-1]:
                     raise files.FileError(
                         "the newest backup must be readable, or the one before it; remove the "
@@ -366,6 +372,37 @@ class BackupAndRestore(keras.callbacks.Callback):
 def _in_numpy(variable):
     value = keras.ops.convert_to_numpy(variable)
     return value.astype("float32") if value.dtype.kind == "V" else value  # bfloat16, say
+
+
+_HASH_BYTES = 64  # of SHA-256 in hexadecimal
+
+
+def _packed(values):
+    """Returns the bytes of an `.npz` file whose comment is the hash of all bytes before it."""
+    file = io.BytesIO()
+    np.savez(file, *values)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = bytes(_HASH_BYTES)
+    data = file.getbuffer()
+    data[-_HASH_BYTES:] = hashlib.sha256(data[:-_HASH_BYTES]).hexdigest().encode()
+    return data
+
+
+def _unpacked(path):
+    """Returns the arrays in a file that `_packed` made.
+
+    Raises:
+        FileError: If it is not a regular file, or is damaged.
+        OSError: If it cannot be read.
+    """
+    files.check_regular_file(path)
+    data = path.read_bytes()
+    if hashlib.sha256(data[:-_HASH_BYTES]).hexdigest().encode() != data[-_HASH_BYTES:]:
+        raise files.FileError(
+            "the contents must have the hash at their end. Received: others.", path
+        )
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return [archive[f"arr_{n}"] for n in range(len(archive.files))]
 
 
 class Progress(keras.callbacks.Callback):

@@ -5,8 +5,8 @@ full disk, an exception or Ctrl-C removes the sibling and leaves the older file.
 between leaves a sibling whose name starts with `.tmp-`; it is never read and may be deleted.
 
 A folder is replaced in one step, too, where the system can exchange two of them: on Linux, on most
-disks. Elsewhere the older one is renamed first, to a name that starts with `.old-`. A process killed
-before the next rename leaves no folder under the own name: rename the older one back.
+disks. Elsewhere the older one is renamed first, to a name that starts with `.old-`. If a process is
+killed before the next rename, there is none under the folder's own name: rename the older one back.
 """
 
 import contextlib

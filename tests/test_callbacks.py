@@ -313,16 +313,48 @@ def test_a_damaged_backup_is_replaced_by_the_one_before_it_and_both_damaged_are_
         interrupted_fit(tmp_path)
 
 
+def test_a_backup_with_any_byte_changed_or_missing_is_damaged(tmp_path, rng):
+    model, _ = interrupted_fit(tmp_path, epochs=2, delete=False)
+    newest = tmp_path / "epoch-000002.npz"
+    whole = newest.read_bytes()
+    with np.load(newest) as archive:  # any program reads it
+        assert len(archive.files) == len(model.variables) + len(model.optimizer.variables)
+    backup = callbacks.BackupAndRestore(tmp_path)
+    backup.set_model(model)
+    for n in range(50):
+        data = bytearray(whole)
+        if n % 5:
+            for place in rng.integers(len(data), size=n % 3 + 1):
+                data[place] ^= 1 << rng.integers(8)
+        else:
+            del data[rng.integers(len(data)) :]
+        newest.write_bytes(data)
+        if data == whole:
+            continue
+        with pytest.warns(UserWarning, match="epoch-000002.npz cannot be read"):
+            backup.on_train_begin()
+        assert model._initial_epoch == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_the_training(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "backup"):
+        with pytest.raises(ValueError, match=f"`backup_dir` must be a folder.*{folder}: .*[xN]"):
+            interrupted_fit(folder)
+    assert names(tmp_path) == ["file"]
+
+
 def test_backups_of_another_model_and_a_model_that_is_not_built_are_refused(tmp_path):
-    np.savez(tmp_path / "epoch-000001.npz", np.zeros(3))
+    interrupted_fit(tmp_path, epochs=1, delete=False)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = np.zeros((2, 3)), np.zeros((2, 1))
     with pytest.raises(ValueError, match="`backup_dir` must hold backups of this model"):
-        interrupted_fit(tmp_path)
+        model.fit(*data, callbacks=callbacks.BackupAndRestore(tmp_path))
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="needs a built model"):
-        model.fit(
-            np.zeros((2, 3)), np.zeros((2, 1)), callbacks=callbacks.BackupAndRestore(tmp_path)
-        )
+        model.fit(*data, callbacks=callbacks.BackupAndRestore(tmp_path))
 
 
 def test_backups_leave_other_files_alone(tmp_path):
