@@ -25,6 +25,7 @@ class BoltzmannRecurrence:
 
     units: int
 
+    frame_row_axis: ClassVar = 1
     state_row_axes: ClassVar[tuple[int, ...]] = (0,)
     num_kept: ClassVar = 1  # the mean of h
     num_extra: ClassVar = 0
@@ -68,6 +69,7 @@ class LSTBMRecurrence(BoltzmannRecurrence):
 
     variant: str
 
+    frame_row_axis: ClassVar = 1
     state_row_axes: ClassVar[tuple[int, ...]] = (0, 0)
 
     @property

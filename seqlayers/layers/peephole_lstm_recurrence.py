@@ -20,6 +20,7 @@ class PeepholeLSTMRecurrence:
     activation: Callable = keras.activations.tanh
     recurrent_activation: Callable = keras.activations.sigmoid
 
+    frame_row_axis: ClassVar = 1
     state_row_axes: ClassVar = (0, 0)
     num_kept: ClassVar = 5  # i, f, a, o, tanh(c): joined in one array they cost a third more time
 

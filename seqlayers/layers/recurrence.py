@@ -11,10 +11,11 @@ class Recurrence(Protocol):
     A cell's `call` runs `step` alone, with automatic differentiation, and so does `scan` on JAX
     where there is no gradient by hand; all else is for `scan`. Instances are hashable and hold all
     sizes of the weights: what is compiled for one serves all that are equal to it. Rows of the
-    batch are axis 0 of `rows` and axis 1 of each frame stacked over time; `state_row_axes` has
-    their axis in each state. The first state is the output.
+    batch are axis 0 of `rows`; `frame_row_axis` is their axis in frames stacked over time, and
+    `state_row_axes` has that in each state. The first state is the output.
     """
 
+    frame_row_axis: int
     state_row_axes: tuple[int, ...]
     num_kept: int
     num_extra: int

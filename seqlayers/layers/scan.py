@@ -13,9 +13,9 @@ import keras
 
 BACKEND = keras.backend.backend()
 if BACKEND == "tensorflow":
-    from seqlayers.layers.scan_tensorflow import run
+    from seqlayers.layers.scan_tensorflow import has_gpu, run  # noqa: F401
 elif BACKEND == "jax":
-    from seqlayers.layers.scan_jax import run
+    from seqlayers.layers.scan_jax import has_gpu, run  # noqa: F401
 
 
 def can_scan(by_hand):

@@ -18,6 +18,11 @@ def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_
     return scan(recurrence, weights, frames, states, rows, mask)
 
 
+def has_gpu():
+    """Returns whether JAX runs on an accelerator."""
+    return jax.default_backend() != "cpu"
+
+
 def _scan(*arguments):
     results, _ = _forward(*arguments)
     return results

@@ -101,17 +101,23 @@ def compiled_whole(really=True):
         _compiled_whole.reset(token)
 
 
+def has_gpu():
+    """Returns whether TensorFlow has a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def _num_shards():
     """Returns 2 on CPUs of two cores or more, else 1; larger numbers were not measured."""
-    return 2 if (os.cpu_count() or 1) > 1 and not tf.config.list_physical_devices("GPU") else 1
+    return 2 if (os.cpu_count() or 1) > 1 and not has_gpu() else 1
 
 
 def _shard(recurrence, number, rows, frames, states, mask):
     """Returns the batch in parts of nearly equal size, each as `(rows, frames, states, mask)`."""
-    static = frames[0].shape[1]
+    axis = recurrence.frame_row_axis
+    static = frames[0].shape[axis]
     if number == 1 or (static is not None and static < number):
         return [(rows, frames, states, mask)]
-    size = tf.shape(frames[0])[1] if static is None else static
+    size = tf.shape(frames[0])[axis] if static is None else static
     half = (size + 1) // 2
     parts = []
     for part in (slice(None, half), slice(half, None)):
@@ -119,17 +125,22 @@ def _shard(recurrence, number, rows, frames, states, mask):
         parts.append(
             (
                 tuple(x[part] for x in rows),
-                tuple(x[:, part] for x in frames),
-                tuple(x[(slice(None),) * axis + (part,)] for x, axis in of_states),
+                tuple(_rows(x, axis, part) for x in frames),
+                tuple(_rows(x, of_state, part) for x, of_state in of_states),
                 None if mask is None else mask[:, part],
             )
         )
     return parts
 
 
+def _rows(x, axis, part):
+    return x[(slice(None),) * axis + (part,)]
+
+
 def _join(recurrence, frames, states):
     """Joins frames and states of all parts to those of the whole batch."""
-    frames = tuple(tf.concat(parts, 1) for parts in zip(*frames, strict=True))
+    axis = recurrence.frame_row_axis
+    frames = tuple(tf.concat(parts, axis) for parts in zip(*frames, strict=True))
     states = zip(zip(*states, strict=True), recurrence.state_row_axes, strict=True)
     return frames, tuple(tf.concat(parts, axis) for parts, axis in states)
 

@@ -23,6 +23,7 @@ class TanhGatedRecurrence:
         keras.activations.tanh: lambda y: 1 - y * y,
         keras.activations.sigmoid: lambda y: y * (1 - y),
     }
+    frame_row_axis: ClassVar = 1
     state_row_axes: ClassVar = (0,)
     num_kept: ClassVar = 2  # z and r side by side, n
     num_extra: ClassVar = 0
