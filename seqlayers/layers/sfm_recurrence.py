@@ -36,6 +36,7 @@ class StateFrequencyRecurrence:
     activation: Callable = keras.activations.tanh
     recurrent_activation: Callable = keras.activations.sigmoid
 
+    frame_row_axis: ClassVar = 1
     # Activated gates (batch, 3 D + K), o and tanh (K, batch, 2 M), turns and adaptive f (batch, K).
     num_kept: ClassVar = 3
     num_extra: ClassVar = 1  # the gradient before tanh, (K, batch, M)
