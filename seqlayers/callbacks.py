@@ -298,7 +298,8 @@ class BackupAndRestore(keras.callbacks.Callback):
             )
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
-        self._make_folder()
+        if is_chief(self.model.distribute_strategy):
+            self._make_folder()
         epoch = self._restore()
         check_same(
             self.model.distribute_strategy,

@@ -200,12 +200,10 @@ def refusals():
     model.head.seed = worker()
     refused("seed")
     model.head.seed = 0
-    own = shared() / f"backup of {worker()}"
-    if worker() == 0:
-        own.mkdir()
-        variables = [*model.variables, *model.optimizer.variables]
-        np.savez(own / "epoch-000003.npz", *(v.numpy() for v in variables))
-    refused("backup", callbacks=[BackupAndRestore(own)])
+    backup = BackupAndRestore(shared() / f"backup of {worker()}")
+    backup.set_model(model)
+    backup.on_epoch_end(2)  # the chief alone writes
+    refused("backup", callbacks=[backup])
     return messages
 
 
