@@ -21,7 +21,7 @@ from seqlayers.commands.run_data import list_resampled
 from seqlayers.datasets import midi, piano_roll, shards
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.datasets.shard_files import MAX_SHARDS
-from seqlayers.runs import sound as recordings
+from seqlayers.runs import sound
 from seqlayers.runs.options import DEFAULTS, OPTIONS, segment_rules
 from seqlayers.runs.options.listing import SEGMENTS
 from seqlayers.runs.options.schema import Choice, Integer, flag
@@ -145,10 +145,10 @@ def shard(folder, out, shards, kind, gzip, overwrite, **options):
     list_skipped(reader.skipped, reader.read, KINDS[kind])
     if kind == "sound":
         list_resampled(reader.resampled, reader)
-    size = sum(each.bytes for each in index.shards) / 1e6
+    size = sum(each.bytes for each in index.shards)
     click.echo(
         f"{index.num_sequences:,} sequences of {reader.read:,} {KINDS[kind]}, "
-        f"{index.num_frames:,} frames, in {shards} shards, {size:,.3g} MB"
+        f"{index.num_frames:,} frames, in {shards} shards, {size:,} bytes"
     )
     click.echo(files.printable(out))
 
@@ -197,7 +197,7 @@ class _Music:
         """Yields pairs of the name of a file and its roll."""
         for path, roll in midi.read_each(self.folder, skipped=self.skipped, **self.given):
             self.read += 1
-            yield recordings.name(path, self.folder), roll
+            yield sound.name(path, self.folder), roll
 
 
 class _Sound:
@@ -210,7 +210,7 @@ class _Sound:
         self.skipped, self.resampled, self.read = [], [], 0
         with naming("FOLDER"):
             self.paths = audio.find(folder)
-        self.scale, self.normalizer = recordings.FRAMES[options["visibles"]]
+        self.scale, self.normalizer = sound.FRAMES[options["visibles"]]
         rate = options["sample_rate"] or self._lowest_rate()
         self.settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=rate)
         rules = segment_rules(options)  # refuses contradictions before anything is read
@@ -233,7 +233,7 @@ class _Sound:
         """Yields pairs of the name of a file and the frames of a segment."""
         for path in self.paths:
             try:
-                corpus = recordings.segments(path, self.options, self.settings, self.scale)
+                corpus = sound.segments(path, self.options, self.settings, self.scale)
             except audio.NoSegments as error:
                 self.skipped += error.skipped
                 continue
@@ -243,7 +243,7 @@ class _Sound:
             self.read += 1
             self.resampled += corpus.resampled
             for frames in corpus.sequences:
-                yield recordings.name(path, self.folder), frames
+                yield sound.name(path, self.folder), frames
         if not self.read:
             raise audio.NoSegments.in_none(self.skipped)
 

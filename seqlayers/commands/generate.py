@@ -20,7 +20,7 @@ from seqlayers.commands.run_data import step_in_beats_of
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import checkpoints
-from seqlayers.runs import sound as recordings
+from seqlayers.runs import sound as run_sound
 from seqlayers.runs.options.schema import Integer, Number
 
 MAX_STEPS = 100_000  # of a generated sequence: as many as `midi.read` accepts
@@ -150,12 +150,12 @@ def _sounds(source, config, prime, seconds, steps, drawing):
     frames = None
     if prime is not None:
         with naming("--prime"):
-            frames = recordings.prime(prime, sound, config["options"]["channel"])
+            frames = run_sound.prime(prime, sound, config["options"]["channel"])
     model, _ = import_runs().loading.load_model(source)
     drawn = model.generate(steps, frames, **drawing)
 
     def write(path, frames):
-        samples = recordings.to_sound(frames, sound, num_samples, drawing["seed"])
+        samples = run_sound.to_sound(frames, sound, num_samples, drawing["seed"])
         audio.write(path, samples, settings.sample_rate)
 
     return [functools.partial(write, frames=frames) for frames in drawn]

@@ -25,7 +25,7 @@ from seqlayers.commands.run_data import (
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import checkpoints
-from seqlayers.runs import sound as recordings
+from seqlayers.runs import sound as run_sound
 from seqlayers.runs.options.schema import Choice, Integer, Path
 
 NOT_CONVERGED = 3  # the exit status
@@ -93,7 +93,7 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     elif wav:
         name = str(wav)
         with naming("--wav"):
-            corpus = recordings.segments(wav, config["options"], *sound)
+            corpus = run_sound.segments(wav, config["options"], *sound)
         list_skipped(corpus.skipped, len(corpus.durations), "recordings")
         list_resampled(corpus.resampled, sound)
         sequences = corpus.sequences

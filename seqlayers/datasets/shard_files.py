@@ -281,8 +281,8 @@ def read_index(folder):
         _check_regular(path, mode)
         if (size := path.stat().st_size) != shard.bytes:
             raise ShardError(
-                f"the shard must have {shard.bytes:,} bytes, as {INDEX} says; write the shards "
-                f"again. Received: {size:,} bytes.",
+                f"the shard must have {shard.bytes:,} bytes, its length in {INDEX}; write the "
+                f"shards again. Received: {size:,} bytes.",
                 path,
             )
     return index
@@ -306,7 +306,7 @@ def verify(folder):
         path = Path(folder) / shard.file
         if _sha256(path) != shard.sha256:
             raise ShardError(
-                f"the contents must have the SHA-256 that {INDEX} says; write the shards again. "
+                f"the contents must have their SHA-256 in {INDEX}; write the shards again. "
                 "Received: other contents.",
                 path,
             )

@@ -81,7 +81,8 @@ def load(
             service and `steps_per_epoch`: a served dataset that is repeated repeats its order.
             A block may then hold the end of an epoch and the start of the next.
         check: Whether to read all shards once and compare their contents with the index, as
-            `verify` does. If False, a changed shard raises a `DataLossError` where it is read.
+            `verify` does. A shard that changes later, or is not compared, raises a `DataLossError`
+            of TensorFlow where it is read, which does not name the file; `verify` does.
 
     Returns:
         Dataset of pairs `(frames, mask)`: float32 `(B, T, F)`, zero where padded, and bool

@@ -8,7 +8,7 @@ import numpy as np
 from seqlayers import audio, datasets
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH, parts_by_time
-from seqlayers.runs import sound as recordings
+from seqlayers.runs import sound as run_sound
 
 _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
 
@@ -89,22 +89,22 @@ def read_data(options, sound=None):
 
 def _recordings(options, sound):
     """Returns the `Data` of a run on recordings."""
-    scale, kind = recordings.FRAMES[options["visibles"] or "bernoulli"]
+    scale, kind = run_sound.FRAMES[options["visibles"] or "bernoulli"]
     settings = None if sound is None else sound.settings
     if settings is None and options["sample_rate"]:
         settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=options["sample_rate"])
-    corpus = recordings.segments(options["wav"], options, settings, scale)
+    corpus = run_sound.segments(options["wav"], options, settings, scale)
     splits: tuple = [], [], []
     tenths = parts_by_time(corpus, 10, silence=False)
     for sequence, tenth in zip(corpus.sequences, tenths, strict=True):
         splits[max(0, tenth - 7)].append(sequence)
     if sound is None:
         normalizer = audio.Normalizer.fit(splits[0], kind)
-        sound = recordings.SoundFrames(corpus.settings, scale, normalizer)
+        sound = run_sound.SoundFrames(corpus.settings, scale, normalizer)
     files = list(dict.fromkeys(corpus.files))
     return Data(
         *([sound.normalizer.normalize(sequence) for sequence in split] for split in splits),
-        [recordings.name(file, options["wav"]) for file in files],
+        [run_sound.name(file, options["wav"]) for file in files],
         corpus.skipped,
         sound,
         _sha256(files),

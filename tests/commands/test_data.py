@@ -40,7 +40,8 @@ def test_music_becomes_shards(music, tmp_path):
     command = ["data", "shard", music, out, "--shards", 2]
     said = succeeds(*command, "--gzip", "--step-in-beats", 0.25, "--transpose", 2)
     assert "Skipped 2 of 8 MIDI files:" in said and "torn.mid: " in said
-    assert "6 sequences of 6 MIDI files" in said and said.endswith(f"{out}\n")
+    size = sum(path.stat().st_size for path in out.glob("*.tfrecord"))
+    assert "6 sequences of 6 MIDI files" in said and f", {size:,} bytes\n{out}\n" in said
     rolls = midi.read_folder(music, 0.25, 2).rolls
     assert stored(out) == sorted(roll.astype("float32").tobytes() for roll in rolls)
     index = shards.read_index(out)
