@@ -24,7 +24,7 @@ class _Distribution:
         **parameters: Tensors or numbers that broadcast with each other.
 
     Attributes:
-        dtype: Type of the parameters and of the draws.
+        dtype: Type of the draws, that of the parameters.
     """
 
     def __init__(self, **parameters):
@@ -68,15 +68,16 @@ class _Distribution:
 
 
 class Bernoulli(_Distribution):
-    """Units that are 0 or 1, as floats.
+    """Units that are 0 or 1.
 
     Args:
         logits: Log-odds of 1.
-        dtype: That of `logits`.
+        dtype: Type of the draws; that of `logits` if None.
     """
 
     def __init__(self, logits, dtype=None):
         super().__init__(logits=logits)
+        self.dtype = keras.backend.standardize_dtype(dtype or self.dtype)
 
     def mean(self):
         return ops.sigmoid(self.logits)
@@ -85,6 +86,7 @@ class Bernoulli(_Distribution):
         return ops.sigmoid(self.logits) * ops.sigmoid(-self.logits)
 
     def _log_prob(self, x):
+        x = ops.cast(x, self.logits.dtype)
         off, on = ops.softplus(self.logits), ops.softplus(-self.logits)  # -log p
         return -_times(x, on) - _times(1 - x, off)
 
@@ -131,14 +133,19 @@ class Gamma(_Distribution):
     def variance(self):
         return self.concentration / ops.square(self.rate)
 
+    def stddev(self):
+        return ops.sqrt(self.concentration) / self.rate
+
     def _log_prob(self, x):
         import jax  # `keras.ops` has no log of the gamma function
 
         k, rate = self.concentration, self.rate
         log_z = jax.lax.lgamma(k) - k * ops.log(rate)
-        return _times(k - 1, ops.log(x)) - rate * x - log_z
+        # With k = 1 there is no log x, not at 0 either, where its own gradient is infinite.
+        has_log = ops.logical_or(k != 1, ops.logical_and(x > 0, x < math.inf))
+        return (k - 1) * ops.log(ops.where(has_log, x, 1)) - rate * x - log_z
 
 
 def _times(weight, nats):
-    """Returns the product, and 0 where the weight is 0, of infinite `nats`, too."""
-    return ops.where(weight == 0, 0, weight * nats)
+    """Returns the product, and 0 with the gradient 0 where 0 meets infinite `nats`."""
+    return weight * ops.where(ops.logical_and(weight == 0, ops.isinf(nats)), 0, nats)

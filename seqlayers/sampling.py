@@ -135,8 +135,9 @@ def _distributions():
         class Bernoulli(distributions.Bernoulli):
             def _sample_n(self, n, seed=None):
                 probs = ops.cast(ops.sigmoid(self.logits), "float32")
-                drawn = ops.cast(_uniform_n(n, ops.shape(probs), seed) < probs, self.dtype)
-                return ops.where(ops.isnan(self.logits), self.logits, drawn)
+                on = _uniform_n(n, ops.shape(probs), seed) < probs
+                drawn = ops.where(ops.isnan(self.logits), self.logits, on)
+                return ops.cast(drawn, self.dtype)
 
         class Normal(distributions.Normal):
             def _sample_n(self, n, seed=None):

@@ -153,6 +153,15 @@ def test_draws_have_the_type_of_their_parameters(dtype):
     assert draw.dtype == dtype
 
 
+def test_bernoulli_draws_have_another_type_if_it_is_given():
+    logits, seed = ops.zeros(40), sampling.seed_pair(0)
+    unit = type(sampling.bernoulli(logits))(logits=logits, dtype="int32")
+    draws = unit.sample(seed=seed)
+    assert unit.dtype == draws.dtype == "int32"
+    np.testing.assert_array_equal(draws, sampling.bernoulli(logits).sample(seed=seed))
+    np.testing.assert_allclose(unit.log_prob(draws), np.full(40, -math.log(2)), rtol=1e-6)
+
+
 # Different seeds, steps and rows.
 
 
@@ -656,6 +665,35 @@ def test_normal_log_prob_and_mean_are_those_of_its_parameters(rng):
     np.testing.assert_allclose(unit.stddev(), scale)
     expected = -0.5 * ((x - mean) / scale) ** 2 - np.log(scale) - 0.5 * math.log(2 * math.pi)
     np.testing.assert_allclose(unit.log_prob(x), expected, rtol=1e-12)
+
+
+def test_gradients_of_log_probs_are_right_where_a_factor_is_zero():
+    logits, x = np.float32([-1e4, -20, -1, 0, 2, 1e4]), np.float32([0, 1, 1, 0, 1, 0])
+    _, (by_logits, by_x) = backend.value_and_gradients(
+        lambda logits, x: sampling.bernoulli(logits).log_prob(x), logits, x
+    )
+    np.testing.assert_allclose(by_x, logits, rtol=1e-6)
+    p = np.exp(-np.logaddexp(0, -logits.astype("float64")))
+    np.testing.assert_allclose(by_logits, x - p, atol=1e-6)
+
+    one, x = np.ones(2, "float32"), np.float32([0, 0.01 if backend.JAX else 0])
+    _, (by_k, by_rate, by_x) = backend.value_and_gradients(
+        lambda k, rate, x: sampling.gamma(k, rate).log_prob(x), one, one, x
+    )
+    log_x = np.log(np.where(x, x, 1))  # TensorFlow Probability leaves it out where k is 1
+    np.testing.assert_allclose(by_k, np.euler_gamma + log_x, rtol=1e-6)
+    np.testing.assert_allclose(by_rate, 1 - x, rtol=1e-6)
+    np.testing.assert_allclose(by_x, [-1, -1], rtol=1e-6)
+
+
+def test_standard_deviations_are_those_of_the_parameters_and_so_are_their_gradients():
+    k, rate = np.float32([4, 1e30]), np.float32([2, 1e30])
+    std, (by_k, by_rate) = backend.value_and_gradients(
+        lambda k, rate: sampling.gamma(k, rate).stddev(), k, rate
+    )
+    np.testing.assert_allclose(std, [1, 1e-15], rtol=1e-6)
+    np.testing.assert_allclose(by_k, [0.125, 0], atol=1e-6)
+    np.testing.assert_allclose(by_rate, [-0.5, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1e4, -1e4])

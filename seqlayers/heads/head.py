@@ -358,9 +358,10 @@ class Head(keras.layers.Layer):
         if frames is not None:
             frames = self.cast("frames", frames, self.visible_units)
             values = _values(frames)
+            if values is not None and mask is not None:
+                mask = _values(mask)
+                values = None if mask is None else np.where(mask[..., None], values, 0)
             if values is not None:
-                if mask is not None:
-                    values = np.where(np.asarray(mask)[..., None], values, 0)
                 self.check_frames(values)
         if context is not None:
             if self.context_units is None:
@@ -423,7 +424,7 @@ class Head(keras.layers.Layer):
         """Returns a temperature that broadcasts with the frames `(rows, ..., V)`."""
         values = _values(temperature)
         if values is not None and values.ndim == 0:
-            temperature = check_number("temperature", temperature, above=0)
+            temperature = check_number("temperature", values.item(), above=0)
         elif values is not None and not (
             values.shape in ((1,), tuple(frames.shape[:1]))
             and np.all(values > 0)
@@ -471,9 +472,13 @@ def _values(argument):
     """Returns an argument as an array; None if it is a tensor of a graph, without values yet."""
     if isinstance(argument, np.ndarray | np.generic) or not hasattr(argument, "dtype"):
         return np.asarray(argument)
+    if isinstance(argument, keras.KerasTensor):
+        return None
+    if getattr(argument.dtype, "name", argument.dtype) == "bfloat16":
+        argument = ops.cast(argument, "float32")  # NumPy cannot read a scalar of TensorFlow's
     try:
         return ops.convert_to_numpy(argument)
-    except Exception:  # each backend has its own
+    except (NotImplementedError, TypeError):  # a tensor of TensorFlow's graphs, a tracer of JAX
         return None
 
 

@@ -371,6 +371,15 @@ def test_a_temperature_is_a_number_above_zero(temperature):
         made("bernoulli", with_context=False).sample(temperature=temperature, num_frames=2)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "int32"])
+def test_a_temperature_is_checked_in_a_tensor_of_any_type(dtype):
+    head = made("bernoulli", with_context=False)
+    for zero in (ops.zeros((), dtype), ops.zeros(2, dtype)):
+        with pytest.raises(ValueError, match="`temperature` must be a finite number above 0"):
+            head.sample(temperature=zero, num_frames=2)
+        assert head.sample(temperature=zero + 1, num_frames=2).shape == (2, V)
+
+
 # Numbers.
 
 
@@ -547,6 +556,23 @@ def test_values_that_no_frame_can_hold_are_refused_outside_of_a_graph(name):
     mask = np.arange(T) > np.arange(B)[:, None] - 1
     mask[0, 0] = False
     assert np.isfinite(head.loss(frames, mask=mask))
+
+
+def test_frames_with_values_may_have_a_mask_of_a_graph():
+    head, frames = made("rbm", with_context=False), tensor(np.full((B, V), np.nan, "float32"))
+    cast = backend.graph(lambda mask: head.cast_inputs(frames, None, mask)[0])
+    np.testing.assert_array_equal(cast(tensor(np.zeros(B, bool))), frames)
+
+
+def test_errors_of_reading_values_are_not_hidden(monkeypatch):
+    head = made("bernoulli", with_context=False)
+
+    def lost(values):
+        raise RuntimeError("the device is lost")
+
+    monkeypatch.setattr(ops, "convert_to_numpy", lost)
+    with pytest.raises(RuntimeError, match="the device is lost"):
+        head.log_prob(tensor(np.zeros((2, V), "float32")))
 
 
 @all_heads
