@@ -14,7 +14,9 @@ replica, and these functions return what they are given. All replicas call them 
 and not within a loop or a branch of a graph, where TensorFlow refuses to add up.
 """
 
+import concurrent.futures
 import contextlib
+import functools
 
 import keras
 from keras import ops
@@ -25,6 +27,27 @@ def number():
     """Returns the number of replicas that share the batch of this step, an int; 1 if none do."""
     context = _context()
     return 1 if context is None else context.num_replicas_in_sync
+
+
+def in_step():
+    """Returns whether the code runs within `tf.distribute.Strategy.run`, with or without replicas.
+
+    `fit`, `evaluate` and `predict` of Keras run their steps so, and nothing that is exported is.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.distribute.get_replica_context() not in (None, _outside_of_steps())
+
+
+@functools.cache
+def _outside_of_steps():
+    """Returns the context that each thread of TensorFlow begins in."""
+    import tensorflow as tf
+
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        return executor.submit(tf.distribute.get_replica_context).result()
 
 
 def total(values):

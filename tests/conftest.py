@@ -29,6 +29,11 @@ if BACKEND == "jax":
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
+COMPILED = (  # what keeps compiled functions
+    ("scan_tensorflow", "_graph"),
+    ("chunks_tensorflow", "_forward"),
+    ("chunks_tensorflow", "_backward"),
+)
 ROOT = Path(__file__).resolve().parents[1]
 ON_EVERY_BACKEND = {"audio", "energy", "heads", "layers", "metrics"}
 ON_EVERY_BACKEND |= {f"test_{name}.py" for name in ("backends", "goldens", "loading", "sampling")}
@@ -93,9 +98,9 @@ def graphs_are_dropped():
         gradients = ops.gradient_registry._registry  # it has no method to take one out
         for name in [name for name in gradients if name.startswith("CustomGradient-")]:
             del gradients[name]
-    if scan := sys.modules.get("seqlayers.layers.scan_tensorflow"):
-        scan._forward.cache_clear()
-        scan._backward.cache_clear()
+    for module, function in COMPILED:
+        if module := sys.modules.get(f"seqlayers.layers.{module}"):
+            getattr(module, function).cache_clear()
     gc.collect()
 
 

@@ -39,7 +39,9 @@ TENSORFLOW = (
     "datasets/",
     "backends.py",
     "export.py",
+    "layers/chunks_tensorflow.py",
     "layers/scan_tensorflow.py",
+    "layers/steps_tensorflow.py",
     "replicas.py",
 )
 JAX = ("distributions.py", "layers/scan_jax.py")

@@ -15,7 +15,6 @@ from keras import ops
 from seqlayers import replicas
 from seqlayers.checks import check_integer, check_number
 from seqlayers.export import MAX_STEPS, export
-from seqlayers.layers.scan_tensorflow import compiled_whole
 from seqlayers.masks import without_masked
 from seqlayers.models import generation, pretraining
 from seqlayers.models.contexts import ContextModel
@@ -268,7 +267,7 @@ class SequenceModel(ContextModel):
             seed_dropout(self.memory, self._step_seed(Use.DROPOUT))
         rows = row_seeds(self._step_seed(Use.TRAINING), ops.shape(frames)[0])
         before = [(w, tf.identity(ops.convert_to_tensor(w))) for w in self.head.weights]
-        with tf.GradientTape() as tape, compiled_whole(bool(self.jit_compile)):
+        with tf.GradientTape() as tape:
             context = self.contexts(frames, mask, training=True)
             losses = self.losses  # now: replicas share the layers, and go on by turns from here
             context = dropped(context, self.context_dropout, self._step_seed(Use.CONTEXT))
