@@ -7,6 +7,7 @@ by automatic differentiation.
 
 import jax
 import jax.numpy as jnp
+import keras
 
 from seqlayers.layers.recurrence import step, step_gradient
 
@@ -14,8 +15,17 @@ from seqlayers.layers.recurrence import step, step_gradient
 def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_compile):
     """Runs a recurrence over time: `seqlayers.layers.scan.scan`."""
     rows = jax.lax.stop_gradient(rows)
-    scan = _compiled_by_hand if by_hand else _compiled
+    scan = _compiled_by_hand if by_hand else _compiled if _of_keras(recurrence) else _scan
     return scan(recurrence, weights, frames, states, rows, mask)
+
+
+def _of_keras(recurrence):
+    """Returns whether all activations are functions of Keras.
+
+    Any other may read a variable, of which `jax.jit` would keep the value it had.
+    """
+    functions = (f for f in vars(recurrence).values() if callable(f))
+    return all(f is getattr(keras.activations, getattr(f, "__name__", ""), None) for f in functions)
 
 
 def has_gpu():
@@ -64,6 +74,7 @@ def _backward(recurrence, saved, d_results):
 _by_hand = jax.custom_vjp(_scan, nondiff_argnums=(0,))
 _by_hand.defvjp(_forward, _backward)
 
-# Compiled once for all layers of an equal recurrence, also where a layer is called by itself.
+# Compiled once for all layers of an equal recurrence, also where a layer is called by itself; there
+# `_scan` alone is compiled anew at each call.
 _compiled = jax.jit(_scan, static_argnums=0)
 _compiled_by_hand = jax.jit(_by_hand, static_argnums=0)

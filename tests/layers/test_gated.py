@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from backend import value_and_gradients
 from keras import ops
 from layers import helpers
 from layers.helpers import (
@@ -16,7 +17,7 @@ from layers.helpers import (
     results_and_gradients,
 )
 
-from seqlayers.layers import TanhGatedCell
+from seqlayers.layers import SFM, TanhGated, TanhGatedCell
 from seqlayers.layers.gated import GatedCell, GatedRNN, ScannedRNN, scanned
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -109,3 +110,19 @@ def test_a_stack_is_made_of_gated_cells_alone_and_can_be_made_again():
         assert scanned(other) is other
     with pytest.raises(ValueError, match="`jit_compile` must be"):
         ScannedRNN(cells, jit_compile="never")
+
+
+@pytest.mark.parametrize("cls", [TanhGated, lambda *args, **kwargs: SFM(*args, 2, **kwargs)])
+def test_an_activation_reads_a_variable_at_every_call(cls):
+    slope, x = keras.Variable(0.0, dtype="float32"), np.ones((2, 3, N), "float32")
+    layer = cls(M, activation=lambda a: slope * ops.tanh(a), dtype="float32")
+    layer(x)
+    for number in (1.0, 0.5):
+        slope.assign(number)
+        same = cls(M, activation=lambda a, number=number: number * ops.tanh(a), dtype="float32")
+        same.build(x.shape)
+        same.set_weights(layer.get_weights())
+        value, gradients = value_and_gradients(lambda: ops.sum(layer(x)), variables=[slope])
+        assert_allclose(layer(x), same(x), atol=1e-6)
+        assert_allclose(value, ops.sum(same(x)), atol=1e-5)
+        assert abs(gradients[0]) > 1e-4
