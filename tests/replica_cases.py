@@ -184,7 +184,7 @@ for name in OF_LAYERS:
 
 @case("compiled layer")
 def _():
-    with_a_layer("sfm", run_eagerly=False)
+    with_a_layer("sfm", run_eagerly=False, jit_compile=False)
 
 
 @case("layers of even batches in a model of Keras's own")
@@ -219,6 +219,66 @@ def _():
         fit(x, y, batch_size=4),
         loss="mse",
     )
+
+
+def two_outputs():
+    """A model whose first output is masked, and whose second has a value for each sequence."""
+    inputs = keras.Input((None, N))
+    frames = keras.layers.Masking(ABSENT)(inputs)
+    steps = keras.layers.SimpleRNN(D, return_sequences=True)(frames)
+    last = keras.layers.SimpleRNN(D)(steps)
+    outputs = {"steps": keras.layers.Dense(2)(steps), "last": keras.layers.Dense(2)(last)}
+    return DistributedModel(inputs, outputs)
+
+
+@case("several losses, each with its own mask, weights and mean")
+def _():
+    x, y = arrays()
+    rng = np.random.default_rng(3)
+    targets = {"steps": y, "last": y[:, 0]}
+    weights = {"steps": rng.random((len(x), T)), "last": rng.random(len(x))}
+    weights = {name: w.astype("float32") for name, w in weights.items()}
+    weighted = keras.losses.MeanSquaredError("mean_with_sample_weight")
+    summed = keras.losses.MeanSquaredError("sum")
+    for losses, *given in (
+        ({"steps": "mse", "last": "mae"}, targets),
+        ({"steps": "mae", "last": summed}, targets, weights),
+        ({"steps": weighted, "last": weighted}, targets, weights),
+    ):
+        data = tf.data.Dataset.from_tensor_slices((x, *given)).batch(4)
+        train = fit(data, batch_size=None, validation_data=data)
+        loss_weights = {"steps": 0.7, "last": 0.2}
+        on_one_and_two(two_outputs, train, loss=losses, loss_weights=loss_weights)
+
+
+@case("labels that are ignored, and weights of classes")
+def _():
+    x, _ = arrays()
+    labels = np.random.default_rng(4).integers(0, 3, (len(x), T))
+    ignoring = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=1)
+
+    def make(**kwargs):
+        inputs = keras.Input((None, N))
+        memory = keras.layers.SimpleRNN(D, **kwargs)(keras.layers.Masking(ABSENT)(inputs))
+        return DistributedModel(inputs, keras.layers.Dense(3)(memory))
+
+    sequences = functools.partial(make, return_sequences=True)
+    on_one_and_two(sequences, fit(x, labels, batch_size=4), loss=ignoring)
+    of_classes = {0: 0.5, 1: 1.0, 2: 3.0}
+    of_rows = fit(x, labels[:, 0], batch_size=4, class_weight=of_classes)
+    on_one_and_two(make, of_rows, loss=keras.losses.SparseCategoricalCrossentropy(True))
+
+
+@case("losses without a mean over the rows of all replicas are refused")
+def _():
+    x, y = arrays()
+    with two_devices().scope():
+        model = graph(DistributedModel, keras.layers.SimpleRNN(D, return_sequences=True))
+        with raises(ValueError, "The `reduction` of a loss must be"):
+            model.compile(SGD(), loss=[keras.losses.MeanSquaredError(None)])
+        model.compile(SGD(), loss=lambda y, z: keras.ops.mean(y - z), run_eagerly=True)
+        with raises(ValueError, "A loss must return a value for each row or step"):
+            model.fit(x, y, verbose=0)
 
 
 @case("a plain model that XLA compiled is loaded where it cannot")
@@ -274,7 +334,7 @@ for name in HEADS:
 
 @case("compiled head")
 def _():
-    with_a_head("centered rbm", run_eagerly=False)
+    with_a_head("centered rbm", run_eagerly=False, jit_compile=False)
 
 
 @case("a head in a distributed model")
@@ -364,6 +424,7 @@ def _():
         fit(frames_of("bernoulli"), batch_size=2),
         optimizer,
         run_eagerly=False,
+        jit_compile=False,
     )
     assert sum(history["skipped_steps"]) > 0
     (scale,) = (v for v in model.optimizer.variables if "dynamic_scale" in v.path)
@@ -423,7 +484,7 @@ def _():
         given = {"epochs": 2, "batch_size": 7, "optimizer": "sgd", "verbose": 0}
         return model.pretrain_head(frames_of("bernoulli"), **given)
 
-    on_one_and_two(OF_MODELS["rnn-nade"], train, run_eagerly=False)
+    on_one_and_two(OF_MODELS["rnn-nade"], train, run_eagerly=False, jit_compile=False)
 
 
 @case("pre-training of the memory and of layers")

@@ -11,13 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from keras.src.backend import get_keras_mask
+from keras.src.backend import get_keras_mask, set_keras_mask
+from keras.src.trainers.compile_utils import CompileLoss
 
 from seqlayers import replicas
 from seqlayers.datasets.batching import with_length
 from seqlayers.models.nonfinite import check_branches
-
-_MEANS = ("sum_over_batch_size", "mean")  # reductions that Keras divides by the number of replicas
 
 
 class Distributed:
@@ -87,7 +86,9 @@ class DistributedModel(Distributed, keras.Model):
 
     Keras gives each replica the same weight in the loss. If their shares of a batch differ in
     rows, as those of a short last batch do, or in unmasked steps, that is not the loss of the
-    batch. Here each replica counts by its rows, or by the unmasked steps of its outputs.
+    batch. Here each replica counts by what the loss takes the mean over: rows, unmasked steps, or
+    sample weights; each of several losses by its own. Losses of layers, such as those of heads and
+    activity regularizers, are means over the replicas, as in Keras.
 
     Args:
         *args, **kwargs: Those of `keras.Model`: `inputs` and `outputs` of a functional graph, or
@@ -105,14 +106,21 @@ class DistributedModel(Distributed, keras.Model):
         """Configures training, as `keras.Model.compile`.
 
         Raises:
-            ValueError: With several replicas, if `jit_compile` is True, or if the optimizer
-                accumulates gradients or puts averages in place of the weights.
+            ValueError: With several replicas, if `jit_compile` is True, if a loss has the reduction
+                None, or if the optimizer accumulates gradients or puts averages in place of the
+                weights.
         """
         super().compile(*args, **kwargs)
-        if self.has_replicas:
-            refuse_jit_compile(self.jit_compile)
-            if not self.run_eagerly:
-                check_branches(self.optimizer, self.steps_per_execution)
+        if not self.has_replicas:
+            return
+        refuse_jit_compile(self.jit_compile)
+        if not self.run_eagerly:
+            check_branches(self.optimizer, self.steps_per_execution)
+        if self._compile_loss is not None:
+            for loss in keras.tree.flatten(self.loss):
+                refuse_unreduced(loss)
+            given = (self._compile_loss._user_loss, self._compile_loss._user_loss_weights)
+            self._compile_loss = _LossesOfReplicas(*given, output_names=self.output_names)
         # Not an attribute that Keras tracks: like the metric it replaces, `metrics` lists it once.
         vars(self)["_loss_tracker"] = _MeanOfShares(name=self._loss_tracker.name)
 
@@ -148,18 +156,61 @@ class DistributedModel(Distributed, keras.Model):
         """Returns the share of this replica in the loss of the whole batch."""
         if replicas.number() == 1 or self._compile_loss is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        # Replicas share the layers, which hold `losses`, and go on by turns from the next line on.
         losses = [*map(self._aggregate_additional_loss, self.losses)]
-        loss = self._compile_loss(y, y_pred, sample_weight)
-        reductions = {
-            getattr(part, "reduction", _MEANS[0]) for part in keras.tree.flatten(self.loss)
-        }
-        if reductions <= {*_MEANS}:
-            size = ops.cast(_size(y_pred), loss.dtype)
-            # Replicas share the layers, which hold `losses`, and go on by turns from here.
-            mean_size = replicas.average(size)
-            # A replica without a row has no loss, which may be NaN; all may be masked.
-            loss = ops.where(size > 0, loss, 0) * ops.divide_no_nan(size, mean_size)
-        return ops.sum([loss, *losses])
+        return ops.sum([self._compile_loss(y, y_pred, sample_weight), *losses])
+
+
+class _LossesOfReplicas(CompileLoss):
+    """The losses of a compiled model, of which each replica computes its shares."""
+
+    def build(self, y_true, y_pred):
+        super().build(y_true, y_pred)
+        shares = [part._replace(loss=_Share(part.loss)) for part in self._flat_losses]
+        self._flat_losses = shares
+        self._metrics[:] = [_MeanOfShares(name=metric.name) for metric in self._metrics]
+
+
+class _Share:
+    """A loss, whose value on a replica is the replica's share in that of the whole batch."""
+
+    def __init__(self, loss):
+        self.loss, self.name = loss, loss.name
+        self.counted = _Counted(loss)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        value = self.loss(y_true, y_pred, sample_weight)
+        if replicas.number() == 1:
+            return value
+        weighted = self.loss.reduction == "mean_with_sample_weight"
+        count = ops.sum(self.counted(y_true, y_pred, sample_weight if weighted else None))
+        # A replica without a row has no loss, which may be NaN; all of its steps may be masked.
+        value = ops.sum(ops.where(count != 0, value, 0))
+        if self.loss.reduction == "sum":
+            return value
+        return value * ops.divide_no_nan(count, replicas.average(count))
+
+
+class _Counted(keras.losses.Loss):
+    """What the mean of a loss is divided by: the sum of its weights, with ones as its values."""
+
+    def __init__(self, loss):
+        super().__init__(reduction="sum", dtype=loss.dtype)
+        self.loss = loss
+
+    def call(self, y_true, y_pred):
+        values = self.loss.call(y_true, y_pred)
+        if len(values.shape) == 0:
+            raise ValueError(
+                "A loss must return a value for each row or step under a strategy of "
+                "`tf.distribute` with several replicas, which differ in rows: leave out its mean. "
+                f"Received: {self.loss.name}, which returns one number."
+            )
+        ones = ops.ones_like(values)
+        mask = get_keras_mask(values)  # of labels that the loss ignores
+        if mask is not None:
+            set_keras_mask(ones, mask)
+        return ones
 
 
 class _MeanOfShares(keras.metrics.Mean):
@@ -168,15 +219,23 @@ class _MeanOfShares(keras.metrics.Mean):
     def update_state(self, values, sample_weight=None):
         if replicas.number() > 1:
             values = replicas.average(values)
-            sample_weight = replicas.average(ops.cast(sample_weight, values.dtype))
+            if sample_weight is not None:
+                sample_weight = replicas.average(ops.cast(sample_weight, values.dtype))
         return super().update_state(values, sample_weight)
 
 
-def _size(outputs):
-    """Returns how many unmasked steps outputs have; without a mask, how many rows."""
-    output = keras.tree.flatten(outputs)[0]
-    mask = get_keras_mask(output)  # Keras's losses look there, too
-    return ops.shape(output)[0] if mask is None else ops.sum(ops.cast(mask, "int32"))
+def refuse_unreduced(loss):
+    """Refuses a loss that several replicas cannot add up.
+
+    Raises:
+        ValueError: If its `reduction` is None.
+    """
+    if getattr(loss, "reduction", "sum") in (None, "none"):
+        raise ValueError(
+            'The `reduction` of a loss must be "sum_over_batch_size", "sum", "mean" or '
+            '"mean_with_sample_weight" under a strategy of `tf.distribute` with several replicas. '
+            f"Received: reduction={loss.reduction!r} of the loss {loss.name!r}."
+        )
 
 
 def refuse_jit_compile(jit_compile):
@@ -202,7 +261,14 @@ def has_many_workers(strategy):
 
 
 def is_chief(strategy):
-    """Returns whether this process is the one of a strategy that writes files."""
+    """Returns whether this process is the one of a strategy that writes files.
+
+    With many workers that is the one of the job `"chief"` in `TF_CONFIG`; without such a job it is
+    worker 0.
+
+    Args:
+        strategy: A strategy of `tf.distribute`.
+    """
     return not has_many_workers(strategy) or strategy.extended.should_checkpoint
 
 

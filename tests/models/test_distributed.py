@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+from keras.src.trainers.compile_utils import CompileLoss
 
 from seqlayers.models import DistributedModel
 
@@ -25,6 +26,12 @@ def test_keras_still_calls_the_private_methods_that_are_replaced():
         assert "self._loss_tracker.update_state(" in calls(function)
     assert "self._compile_loss(y, y_pred, sample_weight)" in calls("compute_loss")
     assert "self._aggregate_additional_loss(loss)" in calls("compute_loss")
+    for path, kept in {
+        "_build_nested": "self._flat_losses.append(",
+        "call": "self._flat_losses",
+    }.items():
+        assert kept in inspect.getsource(getattr(CompileLoss, path))
+    assert "self._metrics = []" in inspect.getsource(CompileLoss.__init__)
 
 
 def test_keras_still_needs_what_is_replaced():
