@@ -10,7 +10,8 @@ Two shells on one machine. In the second one, "index" is 1:
 On a cluster, "worker" lists an address of each machine and a free port there, the same list
 everywhere, and `--out` is a folder that all machines share. When a worker dies, the others end with
 an error within seconds; the loops start all of them again, and the run goes on after its last whole
-epoch. Worker 0 is the chief, which writes the files. Without TF_CONFIG there is one worker.
+epoch. The chief writes the files: the process of the job "chief" if TF_CONFIG has one, else worker
+0. Without TF_CONFIG there is one worker.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import tensorflow as tf
 
 from seqlayers import callbacks, files
 from seqlayers.datasets import piano_roll
-from seqlayers.models import RNNNADE
+from seqlayers.models import RNNNADE, is_chief
 
 ROWS = 16  # of a batch, for each replica
 
@@ -33,7 +34,7 @@ def main(out="runs/workers", quick=False):
         print(f"{out / 'model.keras'} is there already")
         return
     strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before TensorFlow computes anything
-    chief = strategy.cluster_resolver.task_id in (0, None)
+    chief = is_chief(strategy)
     replicas = strategy.num_replicas_in_sync
     if chief:
         print(f"{replicas} replicas, batches of {ROWS * replicas} pieces", flush=True)

@@ -18,30 +18,28 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Runs an example in this process, which has TensorFlow; returns the printed text."""
+    """Runs an example in this process, which has TensorFlow; returns the printed text.
 
-    def run(script, *arguments):
+    One that ends by `sys.exit` must do so with `status`.
+    """
+
+    def run(script, *arguments, status=None):
         monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
-        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        ended = contextlib.nullcontext() if status is None else pytest.raises(SystemExit)
+        with ended as caught:
+            runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        assert status is None or caught.value.code == status
         return capsys.readouterr().out
 
     return run
 
 
-def run_in_a_new_process(script, *arguments):
-    return subprocess.run(
-        [sys.executable, EXAMPLES / script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
-    )
-
-
 @pytest.mark.slow
-def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_alike(tmp_path):
-    result = run_in_a_new_process("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
-    assert result.returncode == 0, result.stderr
-    assert "the scores agree" in result.stdout
+def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_alike(
+    run, tmp_path, capsys
+):
+    printed = run("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo", status=0)
+    assert "the scores agree" in printed
     made = {path.name for path in (tmp_path / "demo").iterdir()}
     assert {f"generated_{number}.mid" for number in (1, 2, 3, 4)} <= made
     pictures = ("piano_rolls", "hidden_activity", "receptive_fields", "learning_curve")
@@ -49,9 +47,9 @@ def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_
     scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
     assert abs(scores["served"] - scores["RNN-RBM"]) < 0.05
 
-    again = run_in_a_new_process("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
-    assert again.returncode == 2
-    assert "is not empty; --overwrite" in again.stderr
+    with pytest.raises(SystemExit, match="2"):
+        run("music_rnn_rbm.py", "--quick", "--out", tmp_path / "demo")
+    assert "is not empty; --overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -124,7 +122,7 @@ def test_sound_is_made_up_and_heard_frame_by_frame(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_workers_train_and_the_chief_saves(tmp_path):
+def test_two_workers_train_and_the_chief_saves(run, tmp_path):
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
         for each in sockets:
@@ -146,5 +144,4 @@ def test_two_workers_train_and_the_chief_saves(tmp_path):
     assert "2 replicas, batches of 32 pieces" in chief and "test split: -" in chief
     assert "replicas" not in other
     assert {path.name for path in tmp_path.iterdir()} == {"backup", "model.keras"}
-    again = run_in_a_new_process("multi_worker.py", "--quick", "--out", tmp_path)
-    assert "model.keras is there already" in again.stdout
+    assert "model.keras is there already" in run("multi_worker.py", "--quick", "--out", tmp_path)

@@ -4,17 +4,11 @@ import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from benchmarks import gpu
 from benchmarks.contenders.counts import Product, Sizes, backward, layer_products, work
-
-GPU = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
-
-
-def run(*arguments):
-    return subprocess.run([sys.executable, GPU, *arguments], capture_output=True, text=True)
 
 
 def test_a_product_counts_two_operations_for_each_pair_and_every_number_once():
@@ -47,7 +41,9 @@ def test_the_small_form_times_and_checks_a_layer(library, tmp_path):
         only, contenders = "LSTBM, train, 8 x 5", {"LSTBM", "keras.layers.RNN(LSTBMCell)"}
     else:
         only, contenders = "CD-15, 20 x 30, 256 frames", {"PyTorch"}
-    result = run("--small", "--only", only, "--out", tmp_path / "gpu.json")
+    command = [sys.executable, gpu.__file__, "--small", "--only", only]
+    command += ["--out", tmp_path / "gpu.json"]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads((tmp_path / "gpu.json").read_text())
     assert contenders <= {row["contender"] for row in report["figures"]}
@@ -58,6 +54,5 @@ def test_the_small_form_times_and_checks_a_layer(library, tmp_path):
 
 
 def test_figures_that_do_not_exist_are_refused():
-    result = run("--small", "--only", "GRU")
-    assert result.returncode == 1
-    assert "CD-15" in result.stderr and "Received: GRU" in result.stderr
+    with pytest.raises(SystemExit, match="CD-15.*Received: GRU"):
+        gpu.main(small=True, only="GRU")

@@ -49,11 +49,22 @@ def on_jax(*arguments):
     return done.stdout
 
 
-def test_numbers_are_those_of_tensorflow(tmp_path):
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    """A folder with `first.keras`, a model of all layers, and what JAX computes of it."""
+    from layers import helpers, one_file
+
+    folder = tmp_path_factory.mktemp("jax")
+    helpers.randomised(one_file.model(), 0.3).save(folder / "first.keras")
+    names = ("numbers.npz", "first.keras", "after.keras", "results.npz")
+    on_jax(TESTS / "two_backends.py", *(folder / name for name in names))
+    return folder
+
+
+def test_numbers_are_those_of_tensorflow(there):
     from two_backends import numbers
 
-    on_jax(TESTS / "two_backends.py", tmp_path / "numbers.npz")
-    expected, actual = numbers(), np.load(tmp_path / "numbers.npz")
+    expected, actual = numbers(), np.load(there / "numbers.npz")
     assert set(actual) == set(expected)
     for name, value in expected.items():
         tolerance = 0.0 if name in EXACT else 1e-5
@@ -62,20 +73,18 @@ def test_numbers_are_those_of_tensorflow(tmp_path):
         )
 
 
-def test_a_file_of_all_layers_is_the_same_model_and_learns_the_same(tmp_path):
+def test_a_file_of_all_layers_is_the_same_model_and_learns_the_same(there, tmp_path):
     import keras
     from layers import helpers, one_file
 
-    first, here, there = (tmp_path / f"{name}.keras" for name in ("first", "here", "there"))
-    helpers.randomised(one_file.model(), 0.3).save(first)
     with helpers.step_by_step():
-        expected = one_file.results(first, here)
-        on_jax(one_file.__file__, first, there, tmp_path / "results.npz")
-        actual = np.load(tmp_path / "results.npz")
+        expected = one_file.results(there / "first.keras", tmp_path / "here.keras")
+        actual = np.load(there / "results.npz")
         assert set(actual) == set(expected)
         for name, value in expected.items():
             np.testing.assert_allclose(actual[name], value, rtol=1e-5, atol=2e-6, err_msg=name)
-        models = [keras.models.load_model(path) for path in (here, there)]
+        paths = (tmp_path / "here.keras", there / "after.keras")
+        models = [keras.models.load_model(path) for path in paths]
         for one, other in zip(*(model(one_file.data()) for model in models), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=5e-6)
 

@@ -1,6 +1,8 @@
 """Numbers that must be alike on every backend of Keras; as a script, writes them to a file.
 
-KERAS_BACKEND=jax python tests/two_backends.py numbers.npz
+KERAS_BACKEND=jax python tests/two_backends.py numbers.npz model.keras after.keras results.npz
+
+The last three are those of layers/one_file.py.
 """
 
 import sys
@@ -16,6 +18,7 @@ from backend import compiled, graph
 from heads.helpers import built, loss_and_gradients
 from heads.test_contract import HEADS, B, C, T, V, data, made
 from keras import ops
+from layers import one_file
 
 from seqlayers import sampling
 from seqlayers.heads import ConditionalDBN, ConditionalRBM
@@ -133,3 +136,4 @@ def of_fit(name):
 
 if __name__ == "__main__":
     np.savez(sys.argv[1], **numbers())
+    np.savez(sys.argv[4], **one_file.results(*sys.argv[2:4]))

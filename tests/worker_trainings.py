@@ -37,14 +37,15 @@ from replica_cases import (
 
 from seqlayers.callbacks import BackupAndRestore
 from seqlayers.layers import Delay
-from seqlayers.models import DistributedModel
+from seqlayers.models import DistributedModel, is_chief
 
 # Of five sequences of ragged lengths. Workers have 2 rows and 2, then 1 and none, in plain models;
 # 2 rows and 1, then 1 and 1, in models of sequences.
 ROWS_OF_PLAIN, ROWS = 4, 3
 # Momentum, not Adam: its first steps have the size of a rounding error's sign.
 SGD = functools.partial(keras.optimizers.SGD, 0.1, momentum=0.9, global_clipnorm=0.5)
-MODELS = {name: make for name, make in OF_MODELS.items() if not name.startswith("memory")}
+TRAINED_ELSEWHERE = ("memory", "rnn-nade", "rnn-rbm")  # in "everything" and "backed up"
+MODELS = {name: make for name, make in OF_MODELS.items() if not name.startswith(TRAINED_ELSEWHERE)}
 # Each worker draws the dropout of Keras's cells for itself.
 DRAWN_APART = {"dropout of Keras": memory_and_head("dropout", bernoulli)}
 
@@ -65,8 +66,10 @@ def shared():
 
 
 def worker():
-    """The number of this worker; 0 without any."""
-    return json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
+    """The number of this worker, after a chief; 0 without any."""
+    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
+    task = config.get("task", {"type": None, "index": 0})
+    return task["index"] + (task["type"] == "worker" and "chief" in config["cluster"])
 
 
 def layers():
@@ -138,23 +141,22 @@ def everything():
 
 
 class Kill(keras.callbacks.Callback):
-    """Kills the worker that the environment names in the middle of its third epoch, once."""
+    """Kills worker 1 in the middle of its third epoch, once."""
 
     def on_train_batch_end(self, batch, logs=None):
         mark = shared() / "killed"
-        if os.environ.get("KILL") == str(worker()) and not mark.exists():
-            if self.model.optimizer.iterations.numpy() == 5:
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
+        if worker() == 1 and self.model.optimizer.iterations.numpy() == 5 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
-def backed_up():
+def backed_up(folder, *callbacks):
     """A training in 5 epochs of 2 steps that can be killed and started again."""
     model = made(OF_MODELS["rnn-rbm"])
     model.compile(SGD(), jit_compile=False)
-    backup = BackupAndRestore(shared() / "backup", delete_checkpoint=False)
+    backup = BackupAndRestore(shared() / folder, delete_checkpoint=False)
     arguments = {"batch_size": ROWS, "epochs": 5, "verbose": 0}
-    history = model.fit(frames_of("bernoulli"), callbacks=[backup, Kill()], **arguments)
+    history = model.fit(frames_of("bernoulli"), callbacks=[backup, *callbacks], **arguments)
     variables = {f"{n}": v.numpy() for n, v in enumerate(model.optimizer.variables)}
     return outcome(model, epochs=history.epoch, **variables)
 
@@ -211,12 +213,18 @@ TRAININGS = {"layers": layers, "heads": heads, "everything": everything}
 TRAININGS |= {
     name: functools.partial(of_sequences, make) for name, make in (MODELS | DRAWN_APART).items()
 }
-TRAININGS |= {"own data": own_data, "backed up": backed_up, "refusals": refusals}
+TRAININGS |= {
+    "own data": own_data,
+    "refusals": refusals,
+    "backed up": lambda: backed_up("backup"),
+    "killed": lambda: backed_up("backup of the killed", Kill()),
+}
 
 
 def main(kind, folder, *names):
     workers = kind == "workers"
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if workers else None
+    np.savez(Path(folder) / "chief.npz", chief=strategy is None or is_chief(strategy))
     for name in names:
         with strategy.scope() if workers else contextlib.nullcontext():
             outcomes = TRAININGS[name]()

@@ -7,7 +7,7 @@ check_keras_on_tensorflow("seqlayers.models")
 # ruff: noqa: E402 - what follows needs TensorFlow
 
 from seqlayers.models.contexts import State
-from seqlayers.models.distributed import DistributedModel
+from seqlayers.models.distributed import DistributedModel, is_chief
 from seqlayers.models.embedding import encode_segments
 from seqlayers.models.generation import stream_frames
 from seqlayers.models.rnn_dbn import RNNDBN
@@ -27,5 +27,6 @@ __all__ = [
     "SequenceModel",
     "State",
     "encode_segments",
+    "is_chief",
     "stream_frames",
 ]

@@ -1,14 +1,4 @@
-"""A model of all layers in a file: its outputs, a step of training and what it is after that.
-
-KERAS_BACKEND=jax python one_file.py model.keras after.keras results.npz
-"""
-
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    sys.modules["tensorflow"] = None  # not needed, installed or not
+"""A model of all layers in a file: its outputs, a step of training and what it is after that."""
 
 import keras
 import numpy as np
@@ -63,7 +53,3 @@ def results(path, after):
         for kind, arrays in (("output", outputs), ("weight", weights))
         for n, array in enumerate(arrays)
     }
-
-
-if __name__ == "__main__":
-    np.savez(sys.argv[3], **results(*sys.argv[1:3]))
