@@ -34,7 +34,7 @@ from keras import ops
 from seqlayers.checks import check_choice, check_flag, check_integer
 from seqlayers.layers.clock import NUM_DIGITS, as_frequencies, count, cycles, digits
 from seqlayers.layers.gated import GatedCell, GatedRNN
-from seqlayers.layers.sfm_recurrence import StateFrequencyRecurrence, amplitude
+from seqlayers.layers.sfm_recurrence import StateFrequencyRecurrence, amplitude, cos_and_sin
 
 
 class StateFrequencyCell(GatedCell):
@@ -156,7 +156,7 @@ class StateFrequencyCell(GatedCell):
         raise NotImplementedError
 
     def _run(self, loop, sequences, states, mask, training):
-        # The recurrence has S frequency by frequency, and no clock: it reads t or turns as frames.
+        # The recurrence has S frequency by frequency and no clock: frames have t, or cos and sin.
         K, D = self.num_frequencies, self.memory_units
 
         def over_frequencies(weights, rows, frames, states, mask):
@@ -169,7 +169,7 @@ class StateFrequencyCell(GatedCell):
                 steps = ops.ones_like(frames[0][..., 0]) if mask is None else mask
                 steps = ops.cumsum(ops.cast(steps, self.memory_dtype), axis=0)
                 t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]
-                frames += (t if self.rotation == "product" else self.turn_at(t),)
+                frames += (t if self.rotation == "product" else cos_and_sin(self.turn_at(t)),)
             outputs, after = loop(weights, rows, frames, (*memory, *terms), mask)
             z, S_re, S_im, *rest = after
             S = [ops.reshape(ops.transpose(s, (1, 0, 2)), (-1, K * D)) for s in (S_re, S_im)]

@@ -21,10 +21,10 @@ TINY = 1.1754944e-38  # the smallest normal float32
 class StateFrequencyRecurrence:
     """One step of both memories and its gradient, frequency by frequency: S is `(K, batch, D)`.
 
-    Frames are `x V + b` and the turn of each frequency `(batch, K)`; or, where the frequencies
-    adapt, t `(batch, 1)` or nothing. Rows are the dropout of z', if any. States are z and S, then
-    the phases `(batch, K)` where they are accumulated, and the terms of z, `(batch, K * M)`, where
-    each is fed back by itself.
+    Frames are `x V + b` and cos and sin of the turn of each frequency, `(batch, 2 K)`; or, where
+    the frequencies adapt, t `(batch, 1)` or nothing. Rows are the dropout of z', if any. States are
+    z and S, then the phases `(batch, K)` where they are accumulated, and the terms of z, `(batch,
+    K * M)`, where each is fed back by itself.
     """
 
     units: int
@@ -37,9 +37,13 @@ class StateFrequencyRecurrence:
     recurrent_activation: Callable = keras.activations.sigmoid
 
     frame_row_axis: ClassVar = 1
-    # Activated gates (batch, 3 D + K), o and tanh (K, batch, 2 M), turns and adaptive f (batch, K).
-    num_kept: ClassVar = 3
     num_extra: ClassVar = 1  # the gradient before tanh, (K, batch, M)
+
+    @property
+    def num_kept(self):
+        # Gates (batch, 2 D + K), i (batch, D), o and tanh (K, batch, M); cos, sin and f that adapt
+        # (batch, 3 K). Parts of joined arrays are slower to read.
+        return 4 + self.adaptive
 
     @property
     def sizes(self):
@@ -59,21 +63,22 @@ class StateFrequencyRecurrence:
         gate, activation = self.recurrent_activation, self.activation
         W, P, d = weights
         z, S_re, S_im, *others = before
-        x, *time = frame
-        a = x + self._from_output(W, rows, z, others)
+        a = frame[0] + self._from_output(W, rows, z, others)
         ends = [2 * D + K, 3 * D + K, 3 * D + 2 * K][: 3 if self.adaptive else 2]
         gates, i, *w, o = ops.split(a, ends, axis=-1)  # slices have a slower gradient
         gates = gate(gates)  # (6)(7)(9): ste, fre, g
         i = activation(i)  # (10)
         F, u = self._forget_and_input(gates, i)
-        if not self.adaptive:
-            kept = (turn,) = time
-        else:
+        kept = ()
+        if self.adaptive:
             f = ops.sigmoid(w[0])  # (16), in cycles per step
             accumulated = self.rotation == "accumulated"
-            turn = fraction(others[0] + f) if accumulated else cycles(f, time[0])
-            kept = (ops.concatenate([turn, f], axis=-1),)
-        cos, sin = self._basis(turn)
+            turn = fraction(others[0] + f) if accumulated else cycles(f, frame[1])
+            basis = cos_and_sin(turn)
+            kept = (ops.concatenate([basis, f], axis=-1),)
+        else:
+            basis = frame[1]
+        cos, sin = self._by_frequency(basis)
         S_re = F * S_re + u * cos  # (2)
         S_im = F * S_im + u * sin  # (3)
         o, c = self._output_gates_and_terms(P, d, S_re, S_im, o)
@@ -84,7 +89,7 @@ class StateFrequencyRecurrence:
             after += (turn,)
         if self.recurrent_output == "per_frequency":
             after += (ops.reshape(ops.transpose(z_k, (1, 0, 2)), ops.shape(others[-1])),)
-        return after, (ops.concatenate([gates, i], -1), ops.concatenate([o, c], -1), *kept)
+        return after, (gates, i, o, c, *kept)
 
     def _from_output(self, W, rows, z, others):
         """Returns z' W; or, as (12) is printed, with its own term of z' for each output gate."""
@@ -113,18 +118,16 @@ class StateFrequencyRecurrence:
     def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
         M, K, D = self.sizes
         W, P, _ = weights
-        gates, o_c, turn = kept
-        o, c = o_c[..., :M], o_c[..., M:]
-        turn, f = turn[:, :K], turn[:, K:]
+        gates, i, o, c, *basis_and_f = kept
+        basis = basis_and_f[0][:, : 2 * K] if self.adaptive else frame[1]
         dz, dS_re, dS_im, *d_phase = d_after
         (_, S_re_before, S_im_before), (_, S_re, S_im) = before[:3], after[:3]
-        ste, fre = gates[:, :D], gates[:, D : D + K]
-        g, i = gates[:, D + K : 2 * D + K], gates[:, 2 * D + K :]
-        F, u = self._forget_and_input(gates[:, : 2 * D + K], i)
-        cos, sin = self._basis(turn)
+        ste, fre, g = ops.split(gates, [D, D + K], axis=-1)
+        F, u = self._forget_and_input(gates, i)
+        cos, sin = self._by_frequency(basis)
 
-        d_o = dz * c * o * (1 - o)  # before the sigmoid [K, B, M]
-        d_c = dz * o * (1 - c * c)  # before the tanh
+        d_o = dz * (c * o * (1 - o))  # before the sigmoid [K, B, M]
+        d_c = dz * (o * (1 - c * c))  # before the tanh
         dA = ops.matmul(ops.concatenate([d_o, d_c], -1), ops.transpose(P, (0, 2, 1)))
         dA = dA * one_over_amplitude(S_re, S_im)
         dS_re = dS_re + dA * S_re
@@ -136,14 +139,17 @@ class StateFrequencyRecurrence:
         d_fre = ops.transpose(ops.sum(dF * ste, axis=-1))
         d_a = [d_ste * ste * (1 - ste), d_fre * fre * (1 - fre)]
         d_a += [d_u * i * g * (1 - g), d_u * g * (1 - i * i)]
-        d_turn = ops.zeros_like(turn)
+        d_basis = ops.zeros_like(basis)
         if self.rotation != "given":
-            d_turn = ops.transpose(ops.sum(u * (dS_im * cos - dS_re * sin), axis=-1))
-            d_turn = 2 * math.pi * d_turn + (d_phase[0] if d_phase else 0)
+            d_basis = [ops.sum(u * dS, axis=-1) for dS in (dS_re, dS_im)]
+            d_basis = ops.transpose(ops.concatenate(d_basis))
         if self.adaptive:
+            f = basis_and_f[0][:, 2 * K :]
+            d_angle = d_basis[:, K:] * basis[:, :K] - d_basis[:, :K] * basis[:, K:]
+            d_turn = 2 * math.pi * d_angle + (d_phase[0] if d_phase else 0)
             d_f = d_turn if d_phase else d_turn * frame[1]
             d_a.append(d_f * f * (1 - f))
-        d_a.append(ops.reshape(ops.transpose(d_o, (1, 0, 2)), (-1, K * M)))
+        d_a += [d_o[k] for k in range(K)]  # faster than a transposition
         d_a = ops.concatenate(d_a, axis=-1)
         dz = ops.matmul(d_a, ops.transpose(W))
         if rows:
@@ -151,7 +157,7 @@ class StateFrequencyRecurrence:
         d_before = [dz, dS_re * F, dS_im * F]
         if self.rotation == "accumulated":
             return (d_a,), (*d_before, d_turn), (d_c,)
-        d_time = ops.zeros_like(frame[1]) if self.rotation == "product" else d_turn
+        d_time = ops.zeros_like(frame[1]) if self.rotation == "product" else d_basis
         return (d_a, d_time), tuple(d_before), (d_c,)
 
     def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
@@ -161,13 +167,14 @@ class StateFrequencyRecurrence:
         dW = ops.matmul(
             ops.transpose(ops.reshape(z, (-1, M))), ops.reshape(d_a, (-1, d_a.shape[-1]))
         )
-        A = amplitude(*after[1:3])  # [T, K, B, D]
+        S_re, S_im = after[1:3]  # [T, K, B, D]
         dP = []
         for k in range(K):  # one product over all frames is a third faster than one batched over k
-            A_k = ops.transpose(ops.reshape(A[:, k], (-1, D)))
+            A_k = amplitude(S_re[:, k], S_im[:, k])
+            A_k = ops.transpose(ops.reshape(A_k, (-1, D)))
             d_o = d_a[..., (k - K) * M : (k + 1 - K) * M or None]
-            d_o_c = ops.concatenate([d_o, d_c[:, k]], axis=-1)
-            dP.append(ops.matmul(A_k, ops.reshape(d_o_c, (-1, 2 * M))))
+            parts = [ops.matmul(A_k, ops.reshape(d, (-1, M))) for d in (d_o, d_c[:, k])]
+            dP.append(ops.concatenate(parts, axis=-1))
         return dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))
 
     def _forget_and_input(self, gates, i):
@@ -176,11 +183,15 @@ class StateFrequencyRecurrence:
         ste, fre, g = ops.split(gates, [D, D + K], axis=-1)
         return ste * ops.transpose(fre)[:, :, None], g * i
 
-    @staticmethod
-    def _basis(turn):
-        """Returns cos and sin of turns `(batch, K)`, each `(K, batch, 1)`."""
-        angle = 2 * math.pi * ops.transpose(turn)[:, :, None]
-        return ops.cos(angle), ops.sin(angle)
+    def _by_frequency(self, basis):
+        """Returns cos and sin of `(batch, 2 K)`, each `(K, batch, 1)`."""
+        return [ops.transpose(part)[:, :, None] for part in ops.split(basis, 2, axis=-1)]
+
+
+def cos_and_sin(turn):
+    """Returns cos and sin of turns `(..., K)`, in cycles, side by side, `(..., 2 K)`."""
+    angle = 2 * math.pi * turn
+    return ops.concatenate([ops.cos(angle), ops.sin(angle)], axis=-1)
 
 
 def amplitude(re, im):
