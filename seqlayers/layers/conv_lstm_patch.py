@@ -155,14 +155,14 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
         return self.num_patches
 
     def project(self, inputs):
-        """Returns x_j V for all patches of frames `(batch, ..)`, `(batch * J, 4 M)`."""
+        """Returns x_j for all patches of frames `(batch, ..)`, `(batch * J, P C)`."""
         P, S, J, C = self.patch_size, self.patch_stride, self.num_patches, self.num_channels
         x = ops.reshape(inputs, (-1, self.num_bands, C))
         if self.padding == "same":
             x = ops.pad(x, [(0, 0), margins(self.num_bands, J, P, S), (0, 0)])
         bands = S * np.arange(J)[:, None] + np.arange(P)
         x = ops.take(x, bands, axis=1)  # [B, J, P, C]
-        return super().project(ops.reshape(x, (-1, P * C)))
+        return ops.reshape(x, (-1, P * C))
 
     def _run(self, loop, sequences, states, mask, training):
         def over_patches(weights, rows, frames, states, mask):

@@ -81,8 +81,8 @@ class LinearRecurrence:
         shared = tuple(range(len(s.shape) - len(a.shape)))
         return (ops.sum(ds * s, axis=shared), ds), (a * ds,), ()
 
-    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
-        return ()
+    def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
+        return (), d_frames
 
 
 def _aligned(a, b):

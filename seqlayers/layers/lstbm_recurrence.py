@@ -56,11 +56,11 @@ class BoltzmannRecurrence:
         d_h = ops.matmul(d_y, ops.transpose(weights[0]))
         return d_h * rows[0] if rows else d_h
 
-    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+    def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
         h = before[0] * rows[0] if rows else before[0]
         h = ops.reshape(h, (-1, self.units))
         d_y = ops.reshape(d_frames[0], (-1, d_frames[0].shape[-1]))
-        return (ops.matmul(ops.transpose(h), d_y),)
+        return (ops.matmul(ops.transpose(h), d_y),), d_frames
 
 
 @dataclass(frozen=True)

@@ -117,12 +117,12 @@ class PeepholeLSTMCell(GatedCell, equations=__doc__):
         )
 
     def project(self, inputs):
-        """Returns x V, `(batch, 4 M)`."""
-        return ops.matmul(inputs, self.kernel)
+        """Returns x: its product with V is the recurrence's."""
+        return inputs
 
     def _weights(self):
         b = ops.zeros((4 * self.units,)) if self.bias is None else self.bias
-        weights = [self.recurrent_kernel, b, self.peephole_kernel]
+        weights = [self.kernel, self.recurrent_kernel, b, self.peephole_kernel]
         if self.projection_kernel is not None:
             weights.append(self.projection_kernel)
         return tuple(ops.cast(weight, self.memory_dtype) for weight in weights)

@@ -24,10 +24,13 @@ class Recurrence(Protocol):
         """Returns the states after a frame, and what `step_gradient` needs besides them."""
 
     def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
-        """Returns gradients of the frame, of the states before, and for `weight_gradients`."""
+        """Returns gradients of the frame, of the states before, and more for `gradients`."""
 
-    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
-        """Returns gradients of the weights, from everything stacked over time."""
+    def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
+        """Returns gradients of the weights and of the frames, from all that is stacked over time.
+
+        `d_frames` is what `step_gradient` returned as gradients of frames, with all columns.
+        """
 
 
 def step(recurrence, weights, rows, frame, before, seen):
@@ -40,7 +43,7 @@ def step(recurrence, weights, rows, frame, before, seen):
 
 
 def step_gradient(recurrence, weights, rows, frame, before, after, kept, seen, d_after):
-    """Returns gradients of the frame, of the states before, and for `weight_gradients`."""
+    """Returns gradients of the frame, of the states before, and more for `gradients`."""
     if seen is None:
         return recurrence.step_gradient(weights, rows, frame, before, after, kept, d_after)
     zeros = tuple(ops.zeros_like(d) for d in d_after)

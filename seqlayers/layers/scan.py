@@ -2,7 +2,7 @@
 
     s_t, k_t = step(frame_t, s_{t-1})                     forward; k_t is kept for the way back
     df_t, ds_{t-1}, e_t = step_gradient(k_t, ds_t)        backward, t = T .. 1
-    dW = weight_gradients(s, k, df, e)                    once, over all T x B rows
+    dW, df = gradients(frames, s, k, df, e)               once, over all T x B rows
 
 Autodiff of a loop multiplies small matrices at each step to sum up the gradients of the weights;
 here those products leave the loop and are one each. TensorFlow and JAX each have their own loops,

@@ -67,7 +67,9 @@ def _backward(recurrence, saved, d_results):
         body, (last, d_last), (frames, mask, before, kept, d_outputs), reverse=True
     )
     after = tuple(jnp.concatenate([b[1:], s[None]]) for b, s in zip(before, last, strict=True))
-    d_weights = recurrence.weight_gradients(weights, rows, before, after, kept, d_frames, extra)
+    d_weights, d_frames = recurrence.gradients(
+        weights, rows, frames, before, after, kept, d_frames, extra
+    )
     return d_weights, d_frames, d_states, None, None
 
 

@@ -160,7 +160,7 @@ class StateFrequencyRecurrence:
         d_time = ops.zeros_like(frame[1]) if self.rotation == "product" else d_basis
         return (d_a, d_time), tuple(d_before), (d_c,)
 
-    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+    def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
         M, K, D = self.sizes
         z = before[0] * rows[0] if rows else before[0]
         d_a, d_c = d_frames[0], extra[0]
@@ -175,7 +175,7 @@ class StateFrequencyRecurrence:
             d_o = d_a[..., (k - K) * M : (k + 1 - K) * M or None]
             parts = [ops.matmul(A_k, ops.reshape(d, (-1, M))) for d in (d_o, d_c[:, k])]
             dP.append(ops.concatenate(parts, axis=-1))
-        return dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))
+        return (dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))), d_frames
 
     def _forget_and_input(self, gates, i):
         """Returns F `(K, batch, D)` and u `(batch, D)`."""

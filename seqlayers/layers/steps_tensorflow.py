@@ -81,7 +81,9 @@ def backward(recurrence, weights, rows, frames, mask, kept, d_outputs, d_states,
     arrays = tuple(a.stack() for a in arrays)
     d_frames, extra = arrays[: len(frames)], arrays[len(frames) :]
     before, after = tuple(s[:-1] for s in stacks), tuple(s[1:] for s in stacks)
-    d_weights = recurrence.weight_gradients(weights, rows, before, after, kept, d_frames, extra)
+    d_weights, d_frames = recurrence.gradients(
+        weights, rows, frames, before, after, kept, d_frames, extra
+    )
     return d_weights, d_frames, d_states
 
 

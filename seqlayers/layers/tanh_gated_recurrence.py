@@ -51,10 +51,10 @@ class TanhGatedRecurrence:
         d_before = du * z + (d_v * rows[0] if rows else d_v)
         return (ops.concatenate([d_zr, d_n], axis=-1),), (d_before,), ()
 
-    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+    def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
         M = self.units
         v = before[0] * rows[0] if rows else before[0]
         vr = v * kept[0][..., M:]
         d_zr, d_n = ops.split(ops.reshape(d_frames[0], (-1, 3 * M)), [2 * M], axis=-1)
         v, vr = (ops.transpose(ops.reshape(x, (-1, M))) for x in (v, vr))
-        return ops.matmul(v, d_zr), ops.matmul(vr, d_n)
+        return (ops.matmul(v, d_zr), ops.matmul(vr, d_n)), d_frames
