@@ -22,10 +22,14 @@ STEPS = 16  # of a chunk: more wait longer for the memory of what is kept, fewer
 
 
 def forward(recurrence, keep, weights, rows, frames, states, mask):
-    """Returns outputs, last states, and what `backward` needs, if it is to `keep` that."""
+    """Returns outputs, last states, and what `backward` needs, if it is to `keep` that.
+
+    Where the recurrence runs again for its gradient, that are the states before each chunk.
+    """
     grid = _Grid(recurrence, frames[0])
     axes = recurrence.state_row_axes
-    program = _forward(recurrence, keep)
+    again = keep and recurrence.runs_again
+    program = _forward(recurrence, keep and not again)
     rows = grid.shards(rows, (0,) * len(rows))
     shapes = []  # of what a shard keeps of a chunk, known once the loop is traced
 
@@ -33,16 +37,16 @@ def forward(recurrence, keep, weights, rows, frames, states, mask):
         sequences = (grid.chunk(frames, i), grid.chunk(mask, i, axis=1))
         parts = zip(rows, sequences[0], states, sequences[1], strict=True)
         results = [program(weights, *part, grid.num_steps(i)) for part in parts]
-        of_shards, states, keeps = zip(*results, strict=True)
-        keeps = [stacks + others for stacks, others in keeps]
+        of_shards, after, keeps = zip(*results, strict=True)
+        keeps = states if again else [stacks + others for stacks, others in keeps]
         shapes[:] = [x.shape for x in keeps[0]]
         kept = tuple(_write(a, i, x) for a, x in zip(kept, keeps, strict=True))
-        return i + 1, states, outputs.write(i, grid.joined(of_shards, grid.axis)), kept
+        return i + 1, after, outputs.write(i, grid.joined(of_shards, grid.axis)), kept
 
     shapes_of_states = [x.shape for x in states]
     states = grid.shards(states, axes)
     first = states[0][0]
-    number = len(axes) + recurrence.num_kept if keep else 0
+    number = len(axes) + (0 if again else recurrence.num_kept) if keep else 0
     kept = tuple(grid.arrays(first.dtype, [None] * number) for _ in states)
     (outputs,) = grid.arrays(first.dtype, [first.shape])
     _, states, outputs, kept = grid.loop(body, (0, states, outputs, kept))
@@ -98,7 +102,13 @@ def _forward(recurrence, keep):
 
 @functools.lru_cache(maxsize=64)
 def _backward(recurrence):
-    return _compiled(functools.partial(steps.backward, recurrence))
+    def again(weights, rows, frames, mask, kept, d_outputs, d_states, num_steps):
+        inputs, (states, _) = (weights, rows, frames), kept
+        _, _, kept = steps.forward(recurrence, True, *inputs, states, mask, num_steps)
+        return steps.backward(recurrence, *inputs, mask, kept, d_outputs, d_states, num_steps)
+
+    backward = functools.partial(steps.backward, recurrence)
+    return _compiled(again if recurrence.runs_again else backward)
 
 
 def _compiled(function):

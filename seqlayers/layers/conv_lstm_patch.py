@@ -24,6 +24,7 @@ Reference: X. Li and X. Wu, Long Short-Term Memory based Convolutional Recurrent
 Large Vocabulary Speech Recognition, Interspeech 2015.
 """
 
+import dataclasses
 import math
 
 import keras
@@ -154,6 +155,11 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
     def rows_of_frame(self):
         return self.num_patches
 
+    @property
+    def recurrence(self):
+        # With as many rows all that a step keeps is four times its input and more.
+        return dataclasses.replace(super().recurrence, runs_again=True)
+
     def project(self, inputs):
         """Returns x_j for all patches of frames `(batch, ..)`, `(batch * J, P C)`."""
         P, S, J, C = self.patch_size, self.patch_stride, self.num_patches, self.num_channels
@@ -188,8 +194,8 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
             size = (self.pool_size, self.pool_size, self.padding, "channels_last")
             if self.pooling == "average":
                 y = ops.average_pool(y, *size)
-            else:  # on a CPU the largest of a pool that holds NaN is a number
-                lost = ops.max_pool(ops.cast(ops.isnan(y), y.dtype), *size) > 0
+            else:  # on a CPU the largest of a pool that holds NaN is a number, its mean is not
+                lost = ops.isnan(ops.average_pool(y, *size))
                 # Added, so that the gradient passes.
                 y = ops.max_pool(y, *size) + ops.where(lost, ops.cast(math.nan, y.dtype), 0)
         return ops.reshape(y, (*time, -1, self.num_pools * R))

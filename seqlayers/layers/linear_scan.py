@@ -71,6 +71,7 @@ class LinearRecurrence:
     frame_row_axis: ClassVar = 1
     num_kept: ClassVar = 0
     num_extra: ClassVar = 0
+    runs_again: ClassVar = False
 
     def step(self, weights, rows, frame, before):
         (a, b), (s,) = frame, before

@@ -29,6 +29,7 @@ class BoltzmannRecurrence:
     state_row_axes: ClassVar[tuple[int, ...]] = (0,)
     num_kept: ClassVar = 1  # the mean of h
     num_extra: ClassVar = 0
+    runs_again: ClassVar = False
 
     def step(self, weights, rows, frame, before):
         mean = ops.sigmoid(self.logits(weights, rows, frame, before))  # of (7)(8)

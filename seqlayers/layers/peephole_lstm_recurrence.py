@@ -23,6 +23,7 @@ class PeepholeLSTMRecurrence:
     projection_units: int | None
     activation: Callable = keras.activations.tanh
     recurrent_activation: Callable = keras.activations.sigmoid
+    runs_again: bool = False
 
     frame_row_axis: ClassVar = 1
     state_row_axes: ClassVar = (0, 0)

@@ -38,6 +38,7 @@ class StateFrequencyRecurrence:
 
     frame_row_axis: ClassVar = 1
     num_extra: ClassVar = 1  # the gradient before tanh, (K, batch, M)
+    runs_again: ClassVar = False
 
     @property
     def num_kept(self):

@@ -27,6 +27,7 @@ class TanhGatedRecurrence:
     state_row_axes: ClassVar = (0,)
     num_kept: ClassVar = 2  # z and r side by side, n
     num_extra: ClassVar = 0
+    runs_again: ClassVar = False
 
     def step(self, weights, rows, frame, before):
         W_zr, W_n = weights
