@@ -19,7 +19,13 @@ from seqlayers.heads import Head
 from seqlayers.layers.delay import delay
 from seqlayers.masks import without_masked
 from seqlayers.models.distributed import Distributed
-from seqlayers.models.memory import all_outputs, as_memory, first_states, next_states
+from seqlayers.models.memory import (
+    all_outputs,
+    as_memory,
+    first_states,
+    next_states,
+    outputs_in_training,
+)
 
 
 class State(NamedTuple):
@@ -87,7 +93,10 @@ class ContextModel(Distributed, keras.Model):
         self.frames_shape(frames, "time, ")
         start = self._state_before(ops.shape(frames)[0])
         inputs = self.memory_input(without_masked(frames, mask))
-        outputs = self.memory(inputs, initial_state=start.memory, mask=mask, training=training)
+        if training:
+            outputs = outputs_in_training(self.memory, inputs, start.memory, mask)
+        else:
+            outputs = self.memory(inputs, initial_state=start.memory, mask=mask)
         return delay(outputs, start.context, mask)
 
     def contexts_after(self, state, frames, mask=None):
