@@ -402,6 +402,25 @@ def test_estimates_are_alike_in_eager_graph_and_xla(rng, name, visibles, num_bet
         np.testing.assert_allclose(other.standard_error, eager.standard_error, atol=2e-4)
 
 
+@pytest.mark.parametrize("way", [backend.graph, backend.compiled], ids=["graph", "xla"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_rows_in_blocks_are_estimated_as_all_at_once(rng, monkeypatch, way, shared):
+    rbm = reference.random_rbm(rng, 6, 5, frames=() if shared else (7, 2), scale=0.5)
+    v, seeds = ops.ones((7, 2, 6)), sampling.row_seeds(sampling.seed_pair(5), 7)
+
+    def both(params, v, seeds):
+        above = energy.reverse_log_partition(params, v, seeds, num_betas=5, num_chains=4)
+        return above if shared else (above, energy.ais_log_partition(params, seeds, 5, 4))
+
+    results = []
+    for number in (56, 24):  # chains at once: all rows, and blocks of 3
+        monkeypatch.setattr(partition, "_CHAINS_AT_ONCE", number)
+        results.append(keras.tree.flatten(way(both)(tensors(rbm), v, seeds)))
+    for whole, blocks in zip(*results, strict=True):
+        assert blocks.shape == (7, 2)
+        np.testing.assert_allclose(blocks, whole, atol=1e-5)
+
+
 def test_different_seeds_give_different_estimates(rng):
     params = tensors(reference.random_rbm(rng, 6, 5))
     nats = {float(ais(params, sampling.seed_pair(s), num_betas=10).nats) for s in range(10)}
