@@ -76,7 +76,8 @@ def check_number(name, value, least=None, above=None, most=None, below=None):
 def _scalar(value):
     """Returns the number in an array or a tensor without axes; anything else as it is."""
     if not isinstance(value, np.generic) and getattr(value, "shape", None) == ():
-        with contextlib.suppress(Exception):  # a tensor of a graph has no value yet
+        # A tensor of a graph has no value yet: TensorFlow's, JAX's, and one of a functional model.
+        with contextlib.suppress(NotImplementedError, TypeError, ValueError):
             return np.asarray(value)[()]
     return value
 

@@ -25,6 +25,29 @@ def test_what_is_no_integer_from_1_is_refused(value):
         check_integer("n", value)
 
 
+@pytest.mark.parametrize("check", [check_integer, check_number])
+def test_an_error_of_reading_a_tensor_is_not_hidden(check):
+    class Lost:
+        shape = ()
+
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("the device is lost")
+
+    with pytest.raises(RuntimeError, match="the device is lost"):
+        check("n", Lost())
+
+
+@pytest.mark.parametrize("check", [check_integer, check_number])
+def test_a_tensor_without_a_value_is_refused(check):
+    def refused(symbolic):
+        with pytest.raises(ValueError, match="`n` must be an? .*Received: n="):
+            check("n", symbolic)
+        return symbolic
+
+    refused(keras.KerasTensor(()))
+    tf.function(refused)(tf.constant(1))
+
+
 def test_an_integer_above_the_largest_is_refused():
     assert check_integer("n", 5, least=0, most=5) == 5
     with pytest.raises(ValueError, match=r"an integer from 0 to 5\. Received: n=6\."):
