@@ -47,6 +47,13 @@ MUTATIONS = [
         "tests/test_replicas.py -k 'two_devices and rnn-nade'",
     ),
     Mutation(
+        "share of a replica in a loss",
+        "seqlayers/models/distributed.py",
+        "return value * ops.divide_no_nan(count, replicas.average(count))",
+        "return value",
+        "tests/test_replicas.py -k 'two_devices and several'",
+    ),
+    Mutation(
         "sign in the free energy",
         "seqlayers/energy/rbm.py",
         "return params.visibles.energy(params, v) - ops.sum(ops.softplus(x), axis=-1)",
