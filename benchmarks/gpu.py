@@ -48,7 +48,7 @@ from benchmarks.contenders.counts import (  # noqa: E402
     lstm_units,
     work,
 )
-from benchmarks.speed import machine  # noqa: E402
+from benchmarks.race import machine  # noqa: E402
 from seqlayers import files  # noqa: E402
 
 ENVIRONMENT = {
