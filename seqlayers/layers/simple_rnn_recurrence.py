@@ -22,6 +22,7 @@ class SimpleRNNRecurrence:
     state_row_axes: ClassVar = (0,)
     num_kept: ClassVar = 0
     num_extra: ClassVar = 0
+    runs_again: ClassVar = False
 
     def step(self, weights, rows, frame, before):
         return (ops.tanh(frame[0] + ops.matmul(before[0], weights[0])),), ()
@@ -31,6 +32,6 @@ class SimpleRNNRecurrence:
         d_sum = du * (1 - u * u)  # before the tanh
         return (d_sum,), (ops.matmul(d_sum, ops.transpose(weights[0])),), ()
 
-    def weight_gradients(self, weights, rows, before, after, kept, d_frames, extra):
+    def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
         u, d_sum = (ops.reshape(x[0], (-1, self.units)) for x in (before, d_frames))
-        return (ops.matmul(ops.transpose(u), d_sum),)
+        return (ops.matmul(ops.transpose(u), d_sum),), d_frames
