@@ -87,8 +87,8 @@ class DistributedModel(Distributed, keras.Model):
     Keras gives each replica the same weight in the loss. If their shares of a batch differ in
     rows, as those of a short last batch do, or in unmasked steps, that is not the loss of the
     batch. Here each replica counts by what the loss takes the mean over: rows, unmasked steps, or
-    sample weights; each of several losses by its own. Losses of layers, such as those of heads and
-    activity regularizers, are means over the replicas, as in Keras.
+    sample weights; each of several losses by its own. Losses that layers add by `add_loss`, such as
+    those of activity regularizers, are averaged over the replicas, as in Keras.
 
     Args:
         *args, **kwargs: Those of `keras.Model`: `inputs` and `outputs` of a functional graph, or
@@ -192,7 +192,7 @@ class _Share:
 
 
 class _Counted(keras.losses.Loss):
-    """What the mean of a loss is divided by: the sum of its weights, with ones as its values."""
+    """The divisor of the mean of a loss: the sum of its weights, as a loss whose values are 1."""
 
     def __init__(self, loss):
         super().__init__(reduction="sum", dtype=loss.dtype)
