@@ -8,6 +8,8 @@ import pytest
 from faults import moments, processes, trainings
 from faults.helpers import SHORT, times
 
+from seqlayers.datasets import shards
+
 KILLS = times(2, 50)  # of each kind of training
 KILLS_OF_FIT = times(1, 50)
 KILLS_OF_A_RUN = 5  # at most, before it may end
@@ -83,3 +85,25 @@ def test_killed_fits_end_as_if_they_had_not_been(tmp_path, tried, chance):
                 expected = expected[-len(end["loss"]) :]
             np.testing.assert_array_equal(end[name], expected, err_msg=name)
     tried(killed)
+
+
+CHANGES_OF_SHARDS = 20  # of the files of two shards that replace three, about
+
+
+def overwrite_shards(folder):
+    """Replaces a folder of shards by one with two sequences of ones in two shards."""
+    shards.write(np.ones((2, 5, 2)), folder, 2, overwrite=True)
+
+
+def test_killed_writers_of_shards_leave_the_older_or_the_newer_ones(tmp_path, tried, chance):
+    folder, log, found = tmp_path / "shards", tmp_path / "log", set()
+    shards.write(np.zeros((3, 5, 2)), folder, 3)
+    for n in range(times(4, 200)):
+        change = int(chance.integers(1, CHANGES_OF_SHARDS)) if n else CHANGES_OF_SHARDS // 2
+        print(change)  # shown if the test fails
+        process = processes.start(log, moments.dies, ("change", change), overwrite_shards, folder)
+        process.join(PATIENCE)
+        assert process.exitcode in (0, -signal.SIGKILL), processes.tail(log)
+        found.add(shards.verify(folder).num_sequences)
+        tried(process.exitcode != 0)
+    assert found <= {2, 3}
