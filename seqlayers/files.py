@@ -273,7 +273,7 @@ def replacing(path, follow=True):
 
 def mode_of(path):
     """Returns the mode of what is at a path, a link counted as itself; None if there is nothing."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return os.lstat(path).st_mode
     return None
 

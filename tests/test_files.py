@@ -243,6 +243,14 @@ def test_a_new_directory_appears_whole(tmp_path):
     assert names(tmp_path) == ["exported"]
 
 
+def test_a_path_below_a_file_is_one_without_a_folder(old):
+    assert files.mode_of(old / "exported") is None
+    for write in (files.new_directory, files.replacing):
+        with pytest.raises(FileNotFoundError, match="The folder of `path` must exist"):
+            with write(old / "exported"):
+                pytest.fail("the block ran")
+
+
 def test_a_failing_writer_leaves_no_directory(tmp_path):
     with pytest.raises(ValueError):
         with files.new_directory(tmp_path / "exported") as temporary:

@@ -55,7 +55,8 @@ def batches(
 
     Returns:
         Dataset of pairs `(frames, mask)`: float32 `(B, T, F)`, zero where padded, and bool
-        `(B, T)`, False where padded. Padding comes after the frames.
+        `(B, T)`, False where padded; rows without a sequence, which fill up the last batch, are
+        False throughout. Padding comes after the frames.
 
     Raises:
         ValueError: If sequences are not those that `checks.check_sequences` accepts, a number is

@@ -87,7 +87,8 @@ def load(
 
     Returns:
         Dataset of pairs `(frames, mask)`: float32 `(B, T, F)`, zero where padded, and bool
-        `(B, T)`, False where padded. `len` of the dataset is the number of batches of an epoch;
+        `(B, T)`, False where padded; rows without a sequence, which fill up the last batch, are
+        False throughout. `len` of the dataset is the number of batches of an epoch;
         `read_index(folder).num_batches` computes it without a dataset.
 
     Raises:

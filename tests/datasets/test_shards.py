@@ -333,8 +333,8 @@ def test_without_the_check_a_changed_shard_fails_where_it_is_read(folder):
         list(dataset)
 
 
-def test_a_folder_without_an_index_is_refused(tmp_path):
-    for folder in (tmp_path, tmp_path / "none"):
+def test_a_folder_without_an_index_is_refused(written, tmp_path):
+    for folder in (tmp_path, tmp_path / "none", written / "index.json"):
         with pytest.raises(
             FileNotFoundError, match=f"{re.escape(str(folder))}, which has no index"
         ):
