@@ -344,6 +344,21 @@ def _():
     on_one_and_two(make, fit(masked(frames_of("bernoulli")), shuffle=False))
 
 
+@case("a head beside an output with a loss")
+def _():
+    def make():
+        inputs = keras.Input((None, V))
+        frames = keras.layers.Masking(ABSENT)(inputs)
+        past = Delay()(keras.layers.SimpleRNN(D, return_sequences=True)(frames))
+        outputs = [HEADS["rbm"](seed=0)([frames, past]), keras.layers.SimpleRNN(2)(past)]
+        return DistributedModel(inputs, outputs)
+
+    x = masked(frames_of("bernoulli"))
+    targets = (np.zeros(len(x), "float32"), arrays()[1][:, 0])
+    data = tf.data.Dataset.from_tensor_slices((x, targets)).batch(4)
+    on_one_and_two(make, fit(data, batch_size=None), loss=[None, "mse"])
+
+
 @case("a head and losses of other layers")
 def _():
     """Replicas take turns in the middle of a call, and keep their own losses of it."""
