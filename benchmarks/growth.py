@@ -31,8 +31,10 @@ def main(out):
     for column, (table, (place, size)) in zip(axes.T, TABLES.items(), strict=True):
         for ax, (figure, label) in zip(column, FIGURES.items(), strict=True):
             for layer, name in LAYERS.items():
-                points = curve(results[table]["contenders"], layer, place, figure)
-                ax.loglog(*zip(*points, strict=True), "o-", base=2, label=name)
+                sizes, values = curve(results[table]["contenders"], layer, place, figure)
+                ax.loglog(sizes, values, "o-", base=2, label=name)
+            ax.set_xticks(sizes, sizes)
+            ax.yaxis.set_major_formatter("{x:g}")
             ax.set(xlabel=size, ylabel=label)
             ax.grid(alpha=0.3)
             ax.label_outer()
@@ -41,13 +43,13 @@ def main(out):
 
 
 def curve(contenders, layer, place, figure):
-    """Returns the points of one layer, (size, figure), by size."""
-    points = []
+    """Returns the sizes of the contenders of one layer, in order, and their figures."""
+    points = {}
     for contender, figures in contenders.items():
         name, size = contender.split(", ")
         if name == layer:
-            points.append((int(size.split(" x ")[place]), figures[figure]))
-    return sorted(points)
+            points[int(size.split(" x ")[place])] = figures[figure]
+    return zip(*sorted(points.items()), strict=True)
 
 
 if __name__ == "__main__":
