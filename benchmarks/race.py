@@ -47,9 +47,7 @@ def race(contenders, rounds):
 
 def serve(connection, make):
     """Runs a contender in its process, each time that the connection asks for it."""
-    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_CPU_ALLOCATOR_USE_BFC": "1"}
-    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(THREADS)
+    set_environment()
     try:
         run = make()
     except ModuleNotFoundError:
@@ -64,6 +62,12 @@ def serve(connection, make):
         run()
         connection.send(time.perf_counter() - start)
     connection.send(peak_megabytes() - before)
+
+
+def set_environment():
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_CPU_ALLOCATOR_USE_BFC": "1"}
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(THREADS)
 
 
 def peak_megabytes():

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import lengths  # noqa: E402
 from benchmarks.contenders.energies import (  # noqa: E402
     FRAMES,
     H,
@@ -62,6 +63,8 @@ def main(rounds=15, only=None):
             )
             figures[contender] = {"ms": 1e3 * s, "times_first": s / ours, "peak_mb": mb}
         write(name, {"peak_gflops": peak, "contenders": figures})
+    if only in (None, "lengths"):
+        write("lengths", lengths.measure())
 
 
 def write(name, table):
@@ -130,10 +133,10 @@ TABLES = {
         None,
     ),
     "sfm_forward": (
-        "The same, forward only",
+        "The same, `predict_on_batch`",
         {
             "SFM": partial(recurrent, "sfm", train=False),
-            "SFM, jit_compile=True": partial(recurrent, "sfm", train=False, jit_compile=True),
+            "SFM, jit_compile=False": partial(recurrent, "sfm", train=False, jit_compile=False),
             "keras.layers.RNN(SFMCell)": partial(recurrent, "cell", train=False),
             "keras.layers.LSTM(139)": partial(recurrent, "lstm", train=False),
             "keras.layers.GRU(164)": partial(recurrent, "gru", train=False),
@@ -179,6 +182,6 @@ TABLES = {
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", choices=TABLES)
+    parser.add_argument("--only", choices=[*TABLES, "lengths"])
     arguments = parser.parse_args()
     main(arguments.rounds, arguments.only)

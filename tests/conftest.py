@@ -31,8 +31,7 @@ if BACKEND == "jax":
 
 COMPILED = (  # what keeps compiled functions
     ("scan_tensorflow", "_graph"),
-    ("chunks_tensorflow", "_forward"),
-    ("chunks_tensorflow", "_backward"),
+    ("chunks_tensorflow", "_loops"),
 )
 ROOT = Path(__file__).resolve().parents[1]
 ON_EVERY_BACKEND = {"audio", "energy", "heads", "layers", "metrics"}

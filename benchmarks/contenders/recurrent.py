@@ -25,16 +25,22 @@ def recurrent_layer(name, **kwargs):
     return makers[name](return_sequences=True, **kwargs)
 
 
-def recurrent(name, train=True, batch=32, steps=100, xla="auto", **kwargs):
-    """Returns `train_on_batch` or `predict_on_batch` of a recurrent layer and a dense one."""
+def dense_after(name, xla="auto", **kwargs):
+    """Returns a compiled model of a recurrent layer and a dense one."""
     import keras
-    import numpy as np
 
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2, batch, steps, V)).astype("float32")
     layer = recurrent_layer(name, **kwargs)
     model = keras.Sequential([keras.Input((None, V)), layer, keras.layers.Dense(V)])
     model.compile("adam", "mse", jit_compile=xla)
+    return model
+
+
+def recurrent(name, train=True, batch=32, steps=100, xla="auto", **kwargs):
+    """Returns `train_on_batch` or `predict_on_batch` of a recurrent layer and a dense one."""
+    import numpy as np
+
+    x, y = np.random.default_rng(0).normal(size=(2, batch, steps, V)).astype("float32")
+    model = dense_after(name, xla, **kwargs)
     return lambda: model.train_on_batch(x, y) if train else model.predict_on_batch(x)
 
 

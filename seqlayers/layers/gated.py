@@ -231,9 +231,9 @@ class ScannedRNN(keras.layers.RNN):
     Args:
         cell: A cell, or a list of cells to stack.
         jit_compile: Whether XLA compiles the loop over time, even in a model that it does not
-            compile. `"auto"` is True in training and False otherwise, so that exported models hold
-            plain TensorFlow; with True they need a server that has XLA. It has no effect on JAX,
-            which compiles all loops.
+            compile. `"auto"` is True in training, `evaluate` and `predict`, and False otherwise, so
+            that exported models hold plain TensorFlow; with True they need a server that has XLA.
+            It has no effect on JAX, which compiles all loops.
         **kwargs: Those of `keras.layers.RNN`.
     """
 

@@ -52,8 +52,9 @@ def scan(
         mask: Which steps are frames, bool `(time, batch)`. States stay as they are at other steps.
         training: Whether to keep what the gradient needs. Without it a gradient runs forward anew.
             JAX keeps it where a gradient is taken.
-        jit_compile: Whether XLA compiles the loops. `"auto"` is `training`: an exported model is to
-            hold plain operations, for servers that have no XLA. JAX always compiles them.
+        jit_compile: Whether XLA compiles the loops. `"auto"` is True in training and in the steps
+            of `evaluate` and `predict`: an exported model is to hold plain operations, for servers
+            that have no XLA. JAX always compiles them.
 
     Returns:
         The outputs `(time, batch, units)` and the tuple of the states after the last frame.
