@@ -62,7 +62,7 @@ PROMISES = {
 }
 # What is raised where there is no promise.
 REFUSALS = {
-    "ONNX Runtime": "PlaceholderWithDefault node .* is not supported",
+    "ONNX Runtime": "Squeeze node. .* Dimension of input 0 must be 1 instead of 0",
     "OpenVINO": "shape of input data .* conflicts with the reshape pattern",
     "LiteRT": "Select TensorFlow op.* not supported by this interpreter",
 }
