@@ -331,6 +331,15 @@ def test_a_config_that_holds_the_exponent_of_pools_still_loads(cls):
         cls.from_config(config | {"pooling": "lp", "pool_exponent": 2.0})
 
 
+def test_steps_that_run_again_for_their_gradient_have_that_of_steps_that_are_kept():
+    x = helpers.frames(B, 35, F, C, dtype=DOUBLE)  # more than two of the chunks that are compiled
+    mask = np.random.default_rng(5).random((B, 35)) < 0.7
+    kept, again = made(), made(jit_compile=True)
+    states = random_states(kept)
+    expected = results_and_gradients(kept, x, mask, states)
+    assert_all_close(results_and_gradients(again, x, mask, states), expected)
+
+
 # What is refused.
 
 
