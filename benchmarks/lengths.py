@@ -1,4 +1,4 @@
-"""What a model costs before it is warm, for `benchmarks/speed.py --only lengths`.
+"""The cost of a model before it is warm, for `benchmarks/speed.py --only lengths`.
 
 Processor seconds of the first step and of steps at new lengths, each model in a process of its own,
 and how many programs XLA compiles in a `fit` that sees 100 lengths.
