@@ -167,6 +167,13 @@ TABLES = {
         },
         None,
     ),
+    "sfm_parallel": (
+        'SFM(gates="input") train step, beside LSTM(139)',
+        growth(("sfm parallel", "lstm"), [(32, 100), (8, 4096), (256, 100)])
+        | {"sfm parallel, 32 x 100, by XLA": partial(recurrent, "sfm parallel", xla=True)}
+        | {"lstm, 32 x 100, by XLA": partial(recurrent, "lstm", xla=True)},
+        None,
+    ),
     "sfm_steps": (
         "SFM train step over the number of frames, beside LSTM(139)",
         growth(("sfm", "lstm"), [(32, steps) for steps in (50, 25, 100, 200, 400, 800)]),

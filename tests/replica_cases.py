@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from heads.test_contract import HEADS, WITHOUT_CONTEXT_ONLY
-from layers.contract.members import LAYERS, ONE_A_CLASS
+from layers.contract.members import LAYERS, ONE_A_CLASS, with_dropout
 from models.test_contract import MEMORIES
 
 from seqlayers import replicas
@@ -146,7 +146,7 @@ def new_layer(name, **kwargs):
 
 
 OF_LAYERS = {
-    name: (lambda name=name: [new_layer(name, dropout=0.3, recurrent_dropout=0.3, seed=3)])
+    name: (lambda name=name: [new_layer(name, **with_dropout(name, 0.3), seed=3)])
     for name in ONE_A_CLASS
 }
 OF_LAYERS |= {

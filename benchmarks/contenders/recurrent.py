@@ -16,6 +16,7 @@ def recurrent_layer(name, **kwargs):
 
     makers = {
         "sfm": lambda **kw: layers.SFM(M, K, D, **kw),
+        "sfm parallel": lambda **kw: layers.SFM(M, K, D, gates="input", **kw),
         "sfm 50": lambda **kw: layers.SFM(50, K, D, **kw),
         "adaptive": lambda **kw: layers.AdaptiveSFM(M, K, D, **kw),
         "cell": lambda **kw: keras.layers.RNN(layers.SFMCell(M, K, D), **kw),

@@ -48,6 +48,25 @@ def cycles(f, t):
     return fraction(fraction(a * low) + b * low + fraction(b * 2**12 * high) + c * t)
 
 
+def accumulated(phase, f):
+    """Returns the fraction of phase + f_1 + ... + f_t at all steps t, `(time, batch, K)`.
+
+    Sums of numbers of 24 bits are exact, as integers that overflow without harm; what is left of f
+    below them is summed up as it is.
+
+    Args:
+        phase: In cycles, `(batch, K)`.
+        f: In cycles per step, from 0 to 1, `(time, batch, K)`.
+    """
+    exact = ops.stop_gradient(f)
+    whole = ops.floor(exact * 2**24)
+    rest = ops.cumsum(exact * 2**24 - whole, axis=0) / 2**24
+    turns = ops.cumsum(ops.cast(whole, "int32"), axis=0) % 2**24
+    turns = fraction(phase + ops.cast(turns, f.dtype) / 2**24 + rest)
+    slope = ops.cumsum(f, axis=0)
+    return turns + (slope - ops.stop_gradient(slope))  # 0, with the gradient of the sum
+
+
 FREQUENCIES = {
     "harmonic": lambda K: 2 * np.pi * np.arange(K) / K,
     "log": lambda K: np.pi * 2.0 ** (np.arange(K) - K + 1),

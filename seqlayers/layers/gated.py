@@ -90,7 +90,10 @@ class GatedCell(keras.layers.SimpleRNNCell):
                 )
 
     def _add_weights(self, input_shape, columns, recurrent_rows=None):
-        """Makes `kernel`, `recurrent_kernel` with a row for each unit of the output, and `bias`."""
+        """Makes `kernel`, `recurrent_kernel` with a row for each unit of the output, and `bias`.
+
+        With `recurrent_rows=0` there is no `recurrent_kernel`.
+        """
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], columns),
@@ -98,13 +101,15 @@ class GatedCell(keras.layers.SimpleRNNCell):
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(recurrent_rows or self.units, columns),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
+        rows = self.units if recurrent_rows is None else recurrent_rows
+        if rows:
+            self.recurrent_kernel = self.add_weight(
+                name="recurrent_kernel",
+                shape=(rows, columns),
+                initializer=self.recurrent_initializer,
+                regularizer=self.recurrent_regularizer,
+                constraint=self.recurrent_constraint,
+            )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -141,11 +146,11 @@ class GatedCell(keras.layers.SimpleRNNCell):
         def step(weights, rows, frames, states, mask):
             frame = tuple(x[0] for x in frames)
             after, _ = self.recurrence.step(weights, rows, frame, states)
-            return after[0], after
+            return after[0][None], after
 
-        output, after = self._run(step, inputs[None], states, None, training)
+        outputs, after = self._run(step, inputs[None], states, None, training)
         after = [ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)]
-        return ops.cast(output, self.compute_dtype), after
+        return ops.cast(outputs[0], self.compute_dtype), after
 
     def has_gradient(self):
         """Returns whether `recurrence` has its gradient by hand, for these activations."""

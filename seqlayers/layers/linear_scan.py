@@ -1,7 +1,7 @@
 """Linear recurrences over time, s_t = a_t s_{t-1} + b_t, and their gradient.
 
     s_t   = a_t s_{t-1} + b_t           t = 1 .. T
-    g_t   = a_{t+1} g_{t+1} + ds_t      t = T .. 1, the gradient of b_t: the same, run backwards
+    g_t   = ds_t + a_{t+1} g_{t+1}      t = T .. 1, the gradient of b_t: the same, run backwards
     da_t  = g_t s_{t-1}
     ds_0  = a_1 g_1
 
@@ -53,10 +53,17 @@ def linear_scan(a, b, initial, mask=None, reverse=False):
     return s
 
 
-def linear_scan_gradient(a, s, initial, ds):
-    """Returns the gradients of `a`, `b` and `initial`, given that of `s = linear_scan(...)`."""
-    after = ops.concatenate([a[1:], ops.zeros_like(a[:1])])
-    g = linear_scan(after, ds, ops.zeros_like(initial), reverse=True)
+def linear_scan_gradient(a, s, initial, ds, d_last):
+    """Returns the gradients of `a`, `b` and `initial`.
+
+    Args:
+        a, initial: Arguments of `linear_scan`.
+        s: Its result.
+        ds: Gradient of the result.
+        d_last: Further gradient of its last step, as `initial`.
+    """
+    after = ops.concatenate([a[1:], ops.ones_like(a[:1])])
+    g = linear_scan(after, ds, d_last, reverse=True)
     before = ops.concatenate([initial[None], s[:-1]])
     shared = tuple(range(1, 1 + len(s.shape) - len(a.shape)))
     return ops.sum(g * before, axis=shared), g, a[0] * g[0]

@@ -22,9 +22,17 @@ Aggarwal and Qi (KDD 2017), with one output gate o and the frequencies summed up
 
     z = sigmoid(x V_o + z' W_o + b_o) * tanh(sum_k A_k^2 u_k + d)
 
+`gates="input"` is ours: z' is left out of (6) to (10), (12) and (16), and there is no W,
+
+    f_ste = sigmoid(x V_ste + b_ste), ..., o_k = sigmoid(x V_ok + b_ok + A_k U_k)
+
+Then S is a linear recurrence, whose decays and inputs are known for all frames at once, and
+everything else sees one frame: a layer computes many frames in each step of its loop.
+
 Reference: H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural Networks, ICML 2017.
 """
 
+import functools
 import math
 
 import keras
@@ -34,6 +42,7 @@ from keras import ops
 from seqlayers.checks import check_choice, check_flag, check_integer
 from seqlayers.layers.clock import NUM_DIGITS, as_frequencies, count, cycles, digits
 from seqlayers.layers.gated import GatedCell, GatedRNN
+from seqlayers.layers.sfm_parallel_recurrence import ParallelStateFrequencyRecurrence
 from seqlayers.layers.sfm_recurrence import StateFrequencyRecurrence, amplitude, cos_and_sin
 
 
@@ -49,6 +58,13 @@ class StateFrequencyCell(GatedCell):
         recurrent_output: Part of the previous output that each output gate reads: `"aggregated"`,
             all of z', or `"per_frequency"`, its own term of z'.
         variant: `"paper"` or `"stock"`.
+        gates: What gates, input and adaptive frequencies see: `"recurrent"`, x and z', or
+            `"input"`, x alone. Without z' there is no `recurrent_kernel`, and a layer computes many
+            frames at once.
+        recurrent_initializer: Initializer of `recurrent_kernel`. This and the other two arguments
+            of that weight have no effect with `gates="input"`.
+        recurrent_dropout: Fraction of the output to drop in training on its way into the gates of
+            the next frame, the same at all frames of a sequence; 0 with `gates="input"`.
         activation: Activation of i and of each term of the output.
         unit_forget_bias: Whether the biases of both forget gates start at 1.
         kernel_initializer: Initializer of `kernel` and `amplitude_kernel`.
@@ -66,6 +82,7 @@ class StateFrequencyCell(GatedCell):
         frequencies="log",
         recurrent_output="aggregated",
         variant="paper",
+        gates="recurrent",
         **kwargs,
     ):
         super().__init__(units, **kwargs)
@@ -89,6 +106,14 @@ class StateFrequencyCell(GatedCell):
                 f'"aggregated". Received: units={self.units}, memory_units={self.memory_units}, '
                 f"recurrent_output={recurrent_output!r}."
             )
+        self.gates = check_choice("gates", gates, ("recurrent", "input"))
+        if gates == "input" and (recurrent_output != "aggregated" or self.recurrent_dropout):
+            raise ValueError(
+                '`gates="input"` leaves no previous output to feed back: `recurrent_output` must '
+                'be "aggregated" and `recurrent_dropout` 0; use `dropout` on the inputs. Received: '
+                f"recurrent_output={recurrent_output!r}, "
+                f"recurrent_dropout={self.recurrent_dropout}."
+            )
         self.rotation = rotation
         M, K, D = self.units, self.num_frequencies, self.memory_units
         states = {"z": M, "Re S": K * D, "Im S": K * D}
@@ -108,7 +133,8 @@ class StateFrequencyCell(GatedCell):
         }
         bias = {"regularizer": self.bias_regularizer, "constraint": self.bias_constraint}
         paper = self.variant == "paper"
-        self._add_weights(input_shape, sum(self.columns))
+        recurrent_rows = 0 if self.gates == "input" else None
+        self._add_weights(input_shape, sum(self.columns), recurrent_rows)
         self.output_bias = None
         self.amplitude_kernel = self.add_weight(
             name="amplitude_kernel", shape=(K, D, 2 * M) if paper else (K,), **kernel
@@ -133,7 +159,9 @@ class StateFrequencyCell(GatedCell):
 
     @property
     def recurrence(self):
-        return StateFrequencyRecurrence(
+        parallel = self.gates == "input"
+        recurrence = ParallelStateFrequencyRecurrence if parallel else StateFrequencyRecurrence
+        return recurrence(
             self.units,
             self.num_frequencies,
             self.memory_units,
@@ -159,6 +187,9 @@ class StateFrequencyCell(GatedCell):
         # The recurrence has S frequency by frequency and no clock: frames have t, or cos and sin.
         K, D = self.num_frequencies, self.memory_units
 
+        if self.gates == "input":
+            loop = functools.partial(_in_chunks, loop)
+
         def over_frequencies(weights, rows, frames, states, mask):
             z, S_re, S_im, clock_or_phase, *terms = states
             S = [ops.transpose(ops.reshape(s, (-1, K, D)), (1, 0, 2)) for s in (S_re, S_im)]
@@ -167,23 +198,33 @@ class StateFrequencyCell(GatedCell):
                 memory += (clock_or_phase,)
             else:
                 steps = ops.ones_like(frames[0][..., 0]) if mask is None else mask
-                steps = ops.cumsum(ops.cast(steps, self.memory_dtype), axis=0)
-                t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]
+                steps = ops.cast(steps, self.memory_dtype)[..., None]
+                first = count(clock_or_phase)
+                t = first + ops.cumsum(steps, axis=0)  # [T, B, 1]
                 frames += (t if self.rotation == "product" else cos_and_sin(self.turn_at(t)),)
             outputs, after = loop(weights, rows, frames, (*memory, *terms), mask)
             z, S_re, S_im, *rest = after
             S = [ops.reshape(ops.transpose(s, (1, 0, 2)), (-1, K * D)) for s in (S_re, S_im)]
             if self.rotation != "accumulated":
-                rest = [digits(t[-1]), *rest]
+                rest = [digits(first + ops.sum(steps, axis=0)), *rest]  # there may be no step
             return outputs, [z, *S, *rest]
 
         return super()._run(over_frequencies, sequences, states, mask, training)
+
+    def _frames(self, sequences, training):
+        if self.gates == "recurrent":
+            return super()._frames(sequences, training)
+        return (ops.cast(sequences, self.memory_dtype),)  # the product is one of each chunk
 
     def _weights(self):
         M, K, d = self.units, self.num_frequencies, self.output_bias
         if d is None:
             d = ops.zeros((K, M) if self.variant == "paper" else (M,))
-        weights = (self.recurrent_kernel, self.amplitude_kernel, d)
+        if self.gates == "recurrent":
+            weights = (self.recurrent_kernel, self.amplitude_kernel, d)
+        else:
+            b = ops.zeros(sum(self.columns)) if self.bias is None else self.bias
+            weights = (self.kernel, b, self.amplitude_kernel, d)
         return tuple(ops.cast(weight, self.memory_dtype) for weight in weights)
 
     def get_config(self):
@@ -194,6 +235,7 @@ class StateFrequencyCell(GatedCell):
             "frequencies": given if isinstance(given, str) else self.initial_frequencies.tolist(),
             "recurrent_output": self.recurrent_output,
             "variant": self.variant,
+            "gates": self.gates,
         }
 
 
@@ -315,8 +357,76 @@ class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
         return super().get_config() | {"phase": self.phase}
 
 
+# Frames of all rows that a chunk has: its outputs before their sigmoids and tanh are 3 MB.
+FRAMES_IN_A_CHUNK = 1024
+
+
+def _in_chunks(loop, weights, rows, frames, states, mask):
+    """Runs a loop over chunks of frames, as if it were one over frames.
+
+    There are few lengths of a chunk, since XLA compiles the loop for each.
+    """
+    steps, batch = ops.shape(frames[0])[:2]
+    least, most = (min, max) if _known(steps, batch) else (ops.minimum, ops.maximum)
+    longest = most(FRAMES_IN_A_CHUNK // most(batch, 1), 1)
+    chunks = most(-(-steps // longest), 1)
+    unit = most(longest // 16, 1)
+    chunk = least(-(-most(-(-steps // chunks), 1) // unit) * unit, longest)
+    chunks = -(-steps // chunk)
+    padding = chunks * chunk - steps
+    if mask is not None or not _known(padding) or padding:
+        seen = ops.ones((steps, batch)) if mask is None else mask
+        frames = (*frames, ops.cast(seen, frames[0].dtype)[..., None])
+    if not _known(padding) or padding:
+        frames = tuple(
+            ops.concatenate([x, ops.zeros((padding, batch, x.shape[-1]), x.dtype)]) for x in frames
+        )
+    frames = tuple(ops.reshape(x, (chunks, chunk, batch, x.shape[-1])) for x in frames)
+    z, *others = states
+    z = ops.broadcast_to(z, (chunk, batch, z.shape[-1]))
+    outputs, (z, *others) = loop(weights, rows, frames, (z, *others), None)
+    outputs = ops.reshape(outputs, (-1, batch, z.shape[-1]))[:steps]
+    return outputs, (z[-1], *others)
+
+
+def _known(*numbers):
+    return all(isinstance(number, int) for number in numbers)
+
+
 class StateFrequencyRNN(GatedRNN):
     """A recurrent layer whose memory has a spectrum."""
+
+    @classmethod
+    def from_parallel(cls, layer):
+        """Returns a recurrent layer with the outputs of a parallel one, to train further.
+
+        Its `recurrent_kernel` is 0, all other weights, arguments and the name are those of `layer`.
+
+        Args:
+            layer: A built layer of this class with `gates="input"`.
+
+        Raises:
+            ValueError: If it is anything else.
+
+        Example:
+            >>> parallel = SFM(8, gates="input")
+            >>> outputs = parallel(np.ones((2, 10, 3)))
+            >>> recurrent = SFM.from_parallel(parallel)
+            >>> np.allclose(recurrent(np.ones((2, 10, 3))), outputs, atol=1e-6)
+            True
+        """
+        if type(layer) is not cls or not layer.built or layer.gates != "input":
+            raise ValueError(
+                f'`layer` must be a built `{cls.__name__}` with `gates="input"`; call it on data '
+                f"first. Received: {layer!r}."
+            )
+        recurrent = cls.from_config(layer.get_config() | {"gates": "recurrent"})
+        recurrent.build((None, None, layer.cell.kernel.shape[0]))
+        kept = {weight.name: weight for weight in layer.cell.weights}
+        for weight in recurrent.cell.weights:
+            known = kept.get(weight.name)
+            weight.assign(ops.zeros_like(weight) if known is None else known)
+        return recurrent
 
     def spectrum(self, inputs, initial_state=None, mask=None):
         """Returns the amplitudes A of the memory at each frame, eq. 4.

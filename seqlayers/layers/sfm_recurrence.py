@@ -60,29 +60,22 @@ class StateFrequencyRecurrence:
         return (0, 1, 1) + (0,) * others
 
     def step(self, weights, rows, frame, before):
-        _, K, D = self.sizes
-        gate, activation = self.recurrent_activation, self.activation
         W, P, d = weights
         z, S_re, S_im, *others = before
-        a = frame[0] + self._from_output(W, rows, z, others)
-        ends = [2 * D + K, 3 * D + K, 3 * D + 2 * K][: 3 if self.adaptive else 2]
-        gates, i, *w, o = ops.split(a, ends, axis=-1)  # slices have a slower gradient
-        gates = gate(gates)  # (6)(7)(9): ste, fre, g
-        i = activation(i)  # (10)
-        F, u = self._forget_and_input(gates, i)
+        gates, i, f, o = self.activated(frame[0] + self._from_output(W, rows, z, others))
+        F, u = self.forget_and_input(gates, i)
         kept = ()
         if self.adaptive:
-            f = ops.sigmoid(w[0])  # (16), in cycles per step
             accumulated = self.rotation == "accumulated"
             turn = fraction(others[0] + f) if accumulated else cycles(f, frame[1])
             basis = cos_and_sin(turn)
             kept = (ops.concatenate([basis, f], axis=-1),)
         else:
             basis = frame[1]
-        cos, sin = self._by_frequency(basis)
+        cos, sin = self.by_frequency(basis)
         S_re = F * S_re + u * cos  # (2)
         S_im = F * S_im + u * sin  # (3)
-        o, c = self._output_gates_and_terms(P, d, S_re, S_im, o)
+        o, c = self.output_gates_and_terms(P, d, S_re, S_im, o)
         z_k = o * c  # (11)
         z = ops.sum(z_k, axis=0)  # (13)
         after = (z, S_re, S_im)
@@ -91,6 +84,15 @@ class StateFrequencyRecurrence:
         if self.recurrent_output == "per_frequency":
             after += (ops.reshape(ops.transpose(z_k, (1, 0, 2)), ops.shape(others[-1])),)
         return after, (gates, i, o, c, *kept)
+
+    def activated(self, a):
+        """Returns the gates ste, fre and g side by side, i, f or None, and o before its sigmoid."""
+        _, K, D = self.sizes
+        ends = [2 * D + K, 3 * D + K, 3 * D + 2 * K][: 3 if self.adaptive else 2]
+        gates, i, *w, o = ops.split(a, ends, axis=-1)  # slices have a slower gradient
+        gates = self.recurrent_activation(gates)  # (6)(7)(9)
+        f = ops.sigmoid(w[0]) if w else None  # (16), in cycles per step
+        return gates, self.activation(i), f, o  # (10)
 
     def _from_output(self, W, rows, z, others):
         """Returns z' W; or, as (12) is printed, with its own term of z' for each output gate."""
@@ -104,7 +106,7 @@ class StateFrequencyRecurrence:
         of_terms = ops.einsum("bkm,mkn->bkn", terms, W_o)
         return ops.concatenate([ops.matmul(z, W), ops.reshape(of_terms, (-1, K * M))], axis=-1)
 
-    def _output_gates_and_terms(self, P, d, S_re, S_im, o):
+    def output_gates_and_terms(self, P, d, S_re, S_im, o):
         """Returns o_k and tanh(A_k P_k + d_k), `(K, batch, M)`; the stock form has one of each."""
         M, K, _ = self.sizes
         gate, activation = self.recurrent_activation, self.activation
@@ -123,31 +125,16 @@ class StateFrequencyRecurrence:
         basis = basis_and_f[0][:, : 2 * K] if self.adaptive else frame[1]
         dz, dS_re, dS_im, *d_phase = d_after
         (_, S_re_before, S_im_before), (_, S_re, S_im) = before[:3], after[:3]
-        ste, fre, g = ops.split(gates, [D, D + K], axis=-1)
-        F, u = self._forget_and_input(gates, i)
-        cos, sin = self._by_frequency(basis)
+        F, u = self.forget_and_input(gates, i)
 
-        d_o = dz * (c * o * (1 - o))  # before the sigmoid [K, B, M]
-        d_c = dz * (o * (1 - c * c))  # before the tanh
-        dA = ops.matmul(ops.concatenate([d_o, d_c], -1), ops.transpose(P, (0, 2, 1)))
-        dA = dA * one_over_amplitude(S_re, S_im)
-        dS_re = dS_re + dA * S_re
-        dS_im = dS_im + dA * S_im
-
+        d_o, d_c, dA_re, dA_im = self.output_gradient(P, S_re, S_im, o, c, dz)
+        dS_re = dS_re + dA_re
+        dS_im = dS_im + dA_im
         dF = dS_re * S_re_before + dS_im * S_im_before  # [K, B, D]
-        d_u = ops.sum(dS_re * cos + dS_im * sin, axis=0)  # [B, D]
-        d_ste = ops.sum(dF * ops.transpose(fre)[:, :, None], axis=0)
-        d_fre = ops.transpose(ops.sum(dF * ste, axis=-1))
-        d_a = [d_ste * ste * (1 - ste), d_fre * fre * (1 - fre)]
-        d_a += [d_u * i * g * (1 - g), d_u * g * (1 - i * i)]
-        d_basis = ops.zeros_like(basis)
-        if self.rotation != "given":
-            d_basis = [ops.sum(u * dS, axis=-1) for dS in (dS_re, dS_im)]
-            d_basis = ops.transpose(ops.concatenate(d_basis))
+        d_a, d_basis = self.gate_gradients(gates, i, u, basis, dF, dS_re, dS_im)
         if self.adaptive:
             f = basis_and_f[0][:, 2 * K :]
-            d_angle = d_basis[:, K:] * basis[:, :K] - d_basis[:, :K] * basis[:, K:]
-            d_turn = 2 * math.pi * d_angle + (d_phase[0] if d_phase else 0)
+            d_turn = self.turn_gradient(basis, d_basis) + (d_phase[0] if d_phase else 0)
             d_f = d_turn if d_phase else d_turn * frame[1]
             d_a.append(d_f * f * (1 - f))
         d_a += [d_o[k] for k in range(K)]  # faster than a transposition
@@ -160,6 +147,36 @@ class StateFrequencyRecurrence:
             return (d_a,), (*d_before, d_turn), (d_c,)
         d_time = ops.zeros_like(frame[1]) if self.rotation == "product" else d_basis
         return (d_a, d_time), tuple(d_before), (d_c,)
+
+    @staticmethod
+    def output_gradient(P, S_re, S_im, o, c, dz):
+        """Returns the gradients before the sigmoid and tanh of the outputs, of Re S and of Im S."""
+        d_o = dz * (c * o * (1 - o))  # [K, B, M]
+        d_c = dz * (o * (1 - c * c))
+        dA = ops.matmul(ops.concatenate([d_o, d_c], -1), ops.transpose(P, (0, 2, 1)))
+        dA = dA * one_over_amplitude(S_re, S_im)
+        return d_o, d_c, dA * S_re, dA * S_im
+
+    def gate_gradients(self, gates, i, u, basis, dF, dS_re, dS_im):
+        """Returns a list of the gradients before ste, fre, g and i, and that of cos and sin."""
+        _, K, D = self.sizes
+        ste, fre, g = ops.split(gates, [D, D + K], axis=-1)
+        cos, sin = self.by_frequency(basis)
+        d_u = ops.sum(dS_re * cos + dS_im * sin, axis=-3)  # [B, D]
+        d_ste = ops.sum(dF * ops.swapaxes(fre, -2, -1)[..., None], axis=-3)
+        d_fre = ops.swapaxes(ops.sum(dF * ops.expand_dims(ste, -3), axis=-1), -2, -1)
+        d_a = [d_ste * ste * (1 - ste), d_fre * fre * (1 - fre)]
+        d_a += [d_u * i * g * (1 - g), d_u * g * (1 - i * i)]
+        if self.rotation == "given":
+            return d_a, ops.zeros_like(basis)
+        d_basis = [ops.sum(ops.expand_dims(u, -3) * dS, axis=-1) for dS in (dS_re, dS_im)]
+        return d_a, ops.swapaxes(ops.concatenate(d_basis, axis=-2), -2, -1)
+
+    @staticmethod
+    def turn_gradient(basis, d_basis):
+        """Returns the gradient of turns in cycles, from that of their cos and sin."""
+        (cos, sin), (d_cos, d_sin) = (ops.split(part, 2, axis=-1) for part in (basis, d_basis))
+        return 2 * math.pi * (d_sin * cos - d_cos * sin)
 
     def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
         M, K, D = self.sizes
@@ -178,15 +195,18 @@ class StateFrequencyRecurrence:
             dP.append(ops.concatenate(parts, axis=-1))
         return (dW, ops.stack(dP), ops.sum(d_c, axis=(0, 2))), d_frames
 
-    def _forget_and_input(self, gates, i):
+    # Here, as in `gate_gradients`, there may be axes before those of the shapes.
+
+    def forget_and_input(self, gates, i):
         """Returns F `(K, batch, D)` and u `(batch, D)`."""
         _, K, D = self.sizes
         ste, fre, g = ops.split(gates, [D, D + K], axis=-1)
-        return ste * ops.transpose(fre)[:, :, None], g * i
+        return ops.expand_dims(ste, -3) * ops.swapaxes(fre, -2, -1)[..., None], g * i
 
-    def _by_frequency(self, basis):
+    def by_frequency(self, basis):
         """Returns cos and sin of `(batch, 2 K)`, each `(K, batch, 1)`."""
-        return [ops.transpose(part)[:, :, None] for part in ops.split(basis, 2, axis=-1)]
+        parts = ops.split(basis, 2, axis=-1)
+        return [ops.swapaxes(part, -2, -1)[..., None] for part in parts]
 
 
 def cos_and_sin(turn):

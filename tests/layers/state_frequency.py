@@ -31,6 +31,15 @@ VARIANTS = {
         AdaptiveSFM,
         {"phase": "accumulated", "variant": "stock", "memory_units": None},
     ),
+    "parallel": (SFM, {"gates": "input"}),
+    "parallel learned": (
+        SFM,
+        {"gates": "input", "frequencies": ARRAY, "learn_frequencies": True},
+    ),
+    "parallel stock": (SFM, {"gates": "input", "variant": "stock", "memory_units": None}),
+    "parallel without bias": (SFM, {"gates": "input", "use_bias": False}),
+    "adaptive parallel": (AdaptiveSFM, {"gates": "input"}),
+    "accumulated parallel": (AdaptiveSFM, {"gates": "input", "phase": "accumulated"}),
     "adaptive without bias": (AdaptiveSFM, {"use_bias": False}),
 }
 GIVEN = [name for name, (cls, _) in VARIANTS.items() if cls is SFM]
@@ -79,10 +88,9 @@ def in_the_paper(layer):
         given = config["frequencies"]
         known = FREQUENCIES[given](config["num_frequencies"]) if isinstance(given, str) else given
         options["frequencies"] = known
-    if config["use_bias"]:
-        V, W, b, UP, d = arrays
-    else:
-        (V, W, UP), b, d = arrays, None, None
+    V, *arrays = arrays
+    W = arrays.pop(0) if config["gates"] == "recurrent" else None
+    b, UP, d = arrays if config["use_bias"] else (None, arrays[0], None)
     return reference.SFM(V, W, b, UP, d), options
 
 

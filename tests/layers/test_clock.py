@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
-from layers.helpers import assert_allclose
+from backend import tensor, value_and_gradients
+from keras import ops
+from layers.helpers import DOUBLE, assert_allclose
 from layers.state_frequency import (
     GIVEN,
     B,
     K,
     all_variants,
     assert_same_states,
+    assert_same_turn,
     clock,
     frames,
     in_the_paper,
@@ -20,6 +23,8 @@ from layers.state_frequency import (
     states_of,
 )
 from reference import sfm as reference
+
+from seqlayers.layers.clock import accumulated
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -91,3 +96,23 @@ def test_when_the_clock_starts_changes_no_output(name):
     first, second = (layer(x, initial_state=rows(states)) for states in (early, late))
     assert_allclose(second[0], first[0], atol=1e-9)
     assert np.any(np.abs(second[2] - first[2]) > 0.01)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-9])
+def test_accumulated_frequencies_keep_their_digits_over_10000_steps(size):
+    rng = np.random.default_rng(0)
+    f = (size * rng.random((10_000, 2, 3))).astype("float32")
+    phase = rng.random((2, 3)).astype("float32")
+    turns = accumulated(tensor(phase), tensor(f))
+    known = (phase + np.cumsum(np.float64(f), axis=0)) % 1
+    assert_same_turn(np.float64(turns), known, 2e-7)
+
+
+def test_the_gradient_of_accumulated_frequencies_is_that_of_their_sum():
+    f, phase = np.random.default_rng(0).random((2, 5, 2, 3)).astype(DOUBLE)
+    weights = np.random.default_rng(1).normal(size=f.shape)
+    _, (d_phase, d_f) = value_and_gradients(
+        lambda phase, f: ops.sum(accumulated(phase, f) * weights), phase[0], f
+    )
+    assert_allclose(d_phase, weights.sum(0), atol=1e-12)
+    assert_allclose(d_f, np.cumsum(weights[::-1], axis=0)[::-1], atol=1e-12)

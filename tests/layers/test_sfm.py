@@ -75,7 +75,9 @@ def test_frequencies_are_those_of_their_names():
     np.testing.assert_array_equal(of(np.float32([3, 1, 4, 1])), [3, 1, 4, 1])
 
 
-@pytest.mark.parametrize("name", ["paper", "learned", "stock", "adaptive", "accumulated"])
+@pytest.mark.parametrize(
+    "name", ["paper", "learned", "stock", "adaptive", "accumulated", "parallel"]
+)
 def test_weights_have_the_shapes_and_the_order_that_is_documented(name):
     layer = made(name)
     gates = D + K + D + D + K * M
@@ -90,6 +92,8 @@ def test_weights_have_the_shapes_and_the_order_that_is_documented(name):
     if name in ("adaptive", "accumulated"):
         gates += K
         shapes |= {"kernel": (N, gates), "recurrent_kernel": (M, gates), "bias": (gates,)}
+    if name == "parallel":
+        del shapes["recurrent_kernel"]
     assert {w.name: tuple(w.shape) for w in layer.weights} == shapes
     assert [w.name for w in layer.weights] == list(shapes)
 
@@ -139,6 +143,7 @@ def test_without_bias_all_adaptive_frequencies_start_at_half_the_sampling_rate(o
         *(("memory_units", value) for value in (0, -1, 2.5, True, "2")),
         *(("variant", value) for value in ("x", None, 1)),
         *(("recurrent_output", value) for value in ("x", None, True)),
+        *(("gates", value) for value in ("x", None, True)),
     ],
 )
 def test_a_bad_argument_is_named_with_what_was_received(cls, name, value):

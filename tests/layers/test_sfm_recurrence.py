@@ -56,7 +56,7 @@ def test_gradients_of_everything_are_slopes_of_the_equations(name):
         return np.sum(of_z * known.z) + sum(map(np.sum, map(np.multiply, of_states, after)))
 
     arrays = [array for array in weights if array is not None]
-    arrays += [options["frequencies"]] if name == "learned" else []
+    arrays += [options["frequencies"]] if name.endswith("learned") else []
     arrays += [x, *states]
 
     def total(x, *first):
@@ -69,6 +69,7 @@ def test_gradients_of_everything_are_slopes_of_the_equations(name):
         place = layer.cell.state_names.index("clock") - len(states)
         del gradients[place], arrays[place]
     for gradient, slope in zip(gradients, slopes(expected, arrays), strict=True):
+        gradient = 0 if gradient is None else gradient  # of z', where no gate reads it
         assert_allclose(gradient, slope, atol=2e-8, rtol=1e-6)
 
 

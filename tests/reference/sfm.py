@@ -15,7 +15,8 @@ A prime marks the frame before; t = 1, 2, ... Numbers are the paper's.
 
 Per frequency, z'_k stands for z' in (12). Adaptive, w_k = 2 pi sigmoid(x V_w + z' W_w + b_w)_k (16)
 is new at each frame, and the angle is w_k t or, accumulated, the sum of w_k over all frames so far.
-The form for stock prices has one output gate and squares:
+Where gates see the input alone, z' is 0 in all of them. The form for stock prices has one output
+gate and squares:
 
     z_m = sigmoid(x V_o + z' W_o + b_o)_m tanh(sum_k A_mk^2 u_k + d_m)
 """
@@ -34,7 +35,7 @@ class SFM(NamedTuple):
     """
 
     V: np.ndarray  # [N, G]
-    W: np.ndarray  # [M, G]
+    W: np.ndarray | None  # [M, G]; None where gates see the input alone
     b: np.ndarray | None  # [G]
     UP: np.ndarray  # [K, D, 2 M], U_k beside P_k; for stock prices u [K]
     d: np.ndarray | None  # [K, M]; for stock prices [M]
@@ -88,7 +89,7 @@ def step(
         total = 0.0 if b is None else b[column]
         for n in range(len(x)):
             total += x[n] * V[n, column]
-        for m in range(M):
+        for m in range(M if W is not None else 0):
             total += z[m] * W[m, column]
         return total
 

@@ -31,13 +31,16 @@ from seqlayers.layers import (
 N, B, T = 3, helpers.B, helpers.T
 
 SMALL = {"units": 4, "num_frequencies": 3, "memory_units": 5}
+ADDED_UP = {"phase": "accumulated"}
 PATCHES = {"units": 4, "patch_size": 2, "patch_stride": 1, "pool_size": 1, "flatten": True}
 LAYERS = {
     "sfm": (SFM, SFMCell, SMALL),
     "sfm per frequency": (SFM, SFMCell, SMALL | {"recurrent_output": "per_frequency"}),
     "sfm learned": (SFM, SFMCell, SMALL | {"frequencies": "log", "learn_frequencies": True}),
+    "sfm parallel": (SFM, SFMCell, SMALL | {"gates": "input"}),
     "adaptive": (AdaptiveSFM, AdaptiveSFMCell, SMALL),
-    "adaptive accumulated": (AdaptiveSFM, AdaptiveSFMCell, SMALL | {"phase": "accumulated"}),
+    "adaptive accumulated": (AdaptiveSFM, AdaptiveSFMCell, SMALL | ADDED_UP),
+    "adaptive parallel": (AdaptiveSFM, AdaptiveSFMCell, SMALL | {"gates": "input", **ADDED_UP}),
     "peephole lstm": (PeepholeLSTM, PeepholeLSTMCell, {"units": 4, "projection_units": 3}),
     "patches": (ConvLSTMPatch, ConvLSTMPatchCell, PATCHES),
     "lstbm": (LSTBM, LSTBMCell, {"units": 4}),
@@ -53,6 +56,7 @@ FIXED = {  # arguments of an LSTM that the model leaves no choice in
     "tanh gated": {"recurrent_activation", "unit_forget_bias"},
     "sigmoid gated": {"recurrent_activation", "unit_forget_bias"},
 }
+WITHOUT_FEEDBACK = {"sfm parallel", "adaptive parallel"}  # of the output, so no weights for it
 OVERFLOW = {"adaptive"}  # the angle w t: its slope grows with t at every frame
 
 
@@ -60,7 +64,7 @@ def one_a_class(names):
     return list({LAYERS[name][0]: name for name in reversed(names)}.values())
 
 
-ONE_A_CLASS = one_a_class(list(LAYERS))
+ONE_A_CLASS = [*one_a_class(list(LAYERS)), "adaptive parallel"]
 all_layers = pytest.mark.parametrize("name", LAYERS)
 each_class = pytest.mark.parametrize("name", ONE_A_CLASS)
 each_part = pytest.mark.parametrize("part", [0, 1], ids=["layer", "cell"])
@@ -72,6 +76,11 @@ def arguments_of(cls):
 
 def without_fixed(name, arguments):
     return {k: v for k, v in arguments.items() if k not in FIXED.get(name, ())}
+
+
+def with_dropout(name, rate):
+    """Arguments of all the dropout that there is."""
+    return {"dropout": rate} | ({} if name in WITHOUT_FEEDBACK else {"recurrent_dropout": rate})
 
 
 def new(name, **kwargs):

@@ -10,6 +10,7 @@ import pytest
 from layers.contract.members import (
     FIXED,
     LAYERS,
+    WITHOUT_FEEDBACK,
     B,
     N,
     all_layers,
@@ -20,6 +21,7 @@ from layers.contract.members import (
     made,
     new,
     some_states,
+    with_dropout,
     without_fixed,
 )
 from layers.helpers import finite
@@ -120,6 +122,8 @@ def test_config_makes_the_same_again_and_keeps_every_argument(name, part):
     number = ["layer", "cell"].index(part)
     cls = LAYERS[name][number]
     others = without_fixed(name, [OTHER_VALUES_OF_LAYERS, OTHER_VALUES][number])
+    if name in WITHOUT_FEEDBACK:
+        del others["recurrent_dropout"]
     plain = cls(**LAYERS[name][2]).get_config()
     one = cls(**LAYERS[name][2] | others)
     config = one.get_config()
@@ -136,6 +140,8 @@ def test_config_makes_the_same_again_and_keeps_every_argument(name, part):
 @each_class
 def test_every_argument_can_be_read_from_the_layer_as_from_keras_lstm(name):
     others = without_fixed(name, OTHER_VALUES_OF_LAYERS)
+    if name in WITHOUT_FEEDBACK:
+        del others["recurrent_dropout"]
     layer = LAYERS[name][0](**LAYERS[name][2], **others)
     lstm = keras.layers.LSTM(layer.units, **others)
     for argument in set(without_fixed(name, arguments_of(type(lstm)))) - LSTM_ALONE - {"seed"}:
@@ -165,7 +171,9 @@ def test_units_must_be_a_whole_number_above_zero(name, part, units):
         cls(**arguments)
 
 
-NUMBERS = {"dropout": np.float32(0.25), "recurrent_dropout": np.float16(0.5), "seed": np.int64(7)}
+def numbers(name):
+    rates = {"dropout": np.float32(0.25), "recurrent_dropout": np.float16(0.5)}
+    return {k: rates[k] for k in with_dropout(name, 0)} | {"seed": np.int64(7)}
 
 
 @all_layers
@@ -177,7 +185,7 @@ def test_numbers_may_be_of_numpy_and_the_config_holds_those_of_python(name, part
     cls = LAYERS[name][part]
     plain = cls(**LAYERS[name][2]).get_config()
     flags = {k: v for k, v in plain.items() if isinstance(v, bool) and k != "trainable"}
-    given = {k: of_numpy(v) for k, v in (flags | LAYERS[name][2]).items()} | NUMBERS
+    given = {k: of_numpy(v) for k, v in (flags | LAYERS[name][2]).items()} | numbers(name)
     config = cls(**given).get_config()
     json.dumps({k: config[k] for k in given})
     for argument in given:
@@ -236,7 +244,7 @@ def test_every_argument_of_keras_lstm_is_accepted_or_refused_with_a_reason(name,
             with pytest.raises(ValueError, match=f"`{argument}` must be.*Received"):
                 cls(**arguments, **{argument: value})
     with pytest.raises(ValueError, match="`implementation` must be 2"):
-        cls(**arguments, implementation=1, recurrent_dropout=0.5)
+        cls(**arguments, implementation=1, **with_dropout(name, 0.5))
     for argument in FIXED.get(name, ()):
         reason = LAYERS[name][1].why_fixed
         with pytest.raises(ValueError, match=f"`{argument}` is no argument of `{cls.__name__}`: "):
