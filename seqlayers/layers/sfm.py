@@ -425,7 +425,7 @@ class StateFrequencyRNN(GatedRNN):
         kept = {weight.name: weight for weight in layer.cell.weights}
         for weight in recurrent.cell.weights:
             known = kept.get(weight.name)
-            weight.assign(ops.zeros_like(weight) if known is None else known)
+            weight.assign(np.zeros(weight.shape) if known is None else known.value)
         return recurrent
 
     def spectrum(self, inputs, initial_state=None, mask=None):
