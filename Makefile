@@ -40,10 +40,10 @@ help:
 demo: $(VENV)/.plot
 	$(BIN)/python examples/music_rnn_rbm.py --out runs/demo --overwrite
 
-# Each test file runs in one process: its tests share what is slow to make. tests/conftest.py has the order. Four
-# processes on two cores, as each keeps what XLA compiled and so grows: with two or three some would pass 3 GB.
+# Each test file runs in one process: its tests share what is slow to make. tests/conftest.py has the order. Three
+# processes on two cores: with more, all of it takes longer; with fewer, each keeps more of what XLA compiled, and grows.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TESTS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS) $(PYTEST_ARGS)
 
 # Other environments: the same rules with another folder, in which Python and what is installed differ. A PYTHON that
 # was asked for is taken here, too.

@@ -140,8 +140,8 @@ MUTATIONS = [
     Mutation(
         "time of the SFM",
         "seqlayers/layers/sfm.py",
-        "t = count(clock_or_phase) + steps[..., None]  # [T, B, 1]",
-        "t = count(clock_or_phase) + steps[..., None] - 1  # [T, B, 1]",
+        "t = first + ops.cumsum(steps, axis=0)  # [T, B, 1]",
+        "t = first + ops.cumsum(steps, axis=0) - 1  # [T, B, 1]",
         "tests/layers/test_sfm.py -k equations",
     ),
     Mutation(

@@ -84,11 +84,8 @@ def test_the_gradient_of_a_penalty_is_that_of_the_loop_of_keras(name):
         assert_all_close(actual, expected, 1e-9, 1e-9)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n for n in ONE_A_CLASS if n != "adaptive parallel"]
-    + [pytest.param("adaptive parallel", marks=pytest.mark.slow)],
-)
+# Without "adaptive parallel", which takes as long as all others.
+@pytest.mark.parametrize("name", [n for n in ONE_A_CLASS if n != "adaptive parallel"])
 def test_forward_mode_and_products_with_the_hessian_are_those_of_the_loop_of_keras(name):
     with step_by_step():
         actual, expected, inputs = pair(name, mask="gaps", training=True)
