@@ -40,6 +40,8 @@ LONG = (
     "test_examples",
     "test_workers",
     "test_replicas",
+    "test_jax",
+    "test_runtimes",
     "commands/",
     "test_export",
     "test_package",
