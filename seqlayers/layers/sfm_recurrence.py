@@ -212,7 +212,8 @@ class StateFrequencyRecurrence:
 def cos_and_sin(turn):
     """Returns cos and sin of turns `(..., K)`, in cycles, side by side, `(..., 2 K)`."""
     angle = 2 * math.pi * turn
-    return ops.concatenate([ops.cos(angle), ops.sin(angle)], axis=-1)
+    basis = ops.concatenate([ops.cos(angle), ops.sin(angle)], axis=-1)
+    return ops.cast(basis, turn.dtype)  # on JAX Keras computes both in float32
 
 
 def amplitude(re, im):
