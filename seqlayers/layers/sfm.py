@@ -374,10 +374,11 @@ def _in_chunks(loop, weights, rows, frames, states, mask):
     chunk = least(-(-most(-(-steps // chunks), 1) // unit) * unit, longest)
     chunks = -(-steps // chunk)
     padding = chunks * chunk - steps
-    if mask is not None or not _known(padding) or padding:
+    padded = not _known(padding) or padding > 0
+    if mask is not None or padded:
         seen = ops.ones((steps, batch)) if mask is None else mask
         frames = (*frames, ops.cast(seen, frames[0].dtype)[..., None])
-    if not _known(padding) or padding:
+    if padded:
         frames = tuple(
             ops.concatenate([x, ops.zeros((padding, batch, x.shape[-1]), x.dtype)]) for x in frames
         )
