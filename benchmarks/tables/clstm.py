@@ -1,4 +1,4 @@
-"""LSTMs over patches beside LSTMs and feed-forward networks, and SFM beside LSTM and GRU: phones.
+"""Phones: LSTMs over patches beside LSTMs and feed-forward networks, and SFM beside its like.
 
     python benchmarks/tables/clstm.py [--rows heads-lstmp+relu ...] [--timit FILE]
 
@@ -9,27 +9,31 @@ Rows `heads-..` are the networks of the CLSTM paper's tables, with sizes that su
 speech: 40 log-mel bands and the energy, with deltas and their deltas; labels 5 frames late; ReLU
 layers stand on top, and the energy goes past the patches to what is above them. Rows `cells-..` are
 those of Figure 4 of the SFM paper: 12 MFCC, log energy and deltas, labels on time, one recurrent
-layer of about 80,000 weights with the output layer.
+layer of about 80,000 weights with the output layer; `parallel` is an SFM with `gates="input"`.
 
 All networks see chunks of a second that overlap by 20 frames, normal noise on their inputs, Adam
 and the same number of epochs; the epoch is chosen on validation. Each row first tries the same
 three rates of dropout on fold 0 and takes the one that validates best; then the test speakers of
-the five folds are looked at, once. Results go to `benchmarks/results/clstm.json`, a row as soon as
-it is done, and rows that are there are kept. `--rows` takes beginnings of names; the order is the
-program's.
+the five folds are looked at, once. Rows `pace-cells-..` measure seconds per epoch, for which the
+machine should be quiet; by these, rows `timed-cells-..` train for the seconds of the LSTM. Results
+go to `benchmarks/results/clstm.json`, a row as soon as it is done, and rows that are there are
+kept. `--rows` takes beginnings of names; the order is the program's.
 """
 
 import argparse
 import os
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import pace  # noqa: E402
 import store  # noqa: E402
+from min_gru import MinGRU  # noqa: E402
 
 from seqlayers import audio, layers  # noqa: E402
 from seqlayers.datasets import chunking, speech  # noqa: E402
@@ -87,6 +91,8 @@ NETWORKS = {  # what reads bands and their deltas, and what stands above it and 
     "cells-lstm": ((), (recurrent(keras.layers.LSTM, 122),)),
     "cells-sfm": ((), (recurrent(layers.SFM, 58, 8, 30),)),
     "cells-a-sfm": ((), (recurrent(layers.AdaptiveSFM, 57, 8, 30, phase="accumulated"),)),
+    "cells-parallel": ((), (recurrent(layers.SFM, 101, 8, 30, gates="input"),)),
+    "cells-min-gru": ((), (recurrent(MinGRU, 695),)),
     "heads-lstmp": ((), (lstm(256, 96),)),
     "heads-lstm+relu": ((), (lstm(96), *RELU)),
     "heads-clstm32+relu": ((clstm(32),), RELU),
@@ -101,6 +107,14 @@ NETWORKS = {  # what reads bands and their deltas, and what stands above it and 
     "heads-cnn+relu": ((cnn(32, CONTEXT),), RELU),
     "heads-ffnn": ((), (WINDOW, *RELU)),
 }
+TIMED = ("parallel", "min-gru", "sfm", "gru")  # trained for the seconds of the LSTM, too
+
+
+def all_rows():
+    """Yields names of rows, those that teach most first."""
+    yield from NETWORKS
+    yield from (f"pace-cells-{cell}" for cell in ("lstm", *TIMED))
+    yield from (f"timed-cells-{cell}" for cell in TIMED)
 
 
 def network(row, dropout):
@@ -171,44 +185,70 @@ class Choose(keras.callbacks.Callback):
         self.curve.append(error)
 
 
-def train(row, fit, valid, data, dropout, seed):
-    """Returns a network with the weights of its best epoch, and the errors on validation data."""
-    keras.utils.set_random_seed(seed)
-    model, delay = network(row, dropout), DELAY[row.split("-")[0]]
-    x, y, mask = chunks(fit, data, LENGTH, OVERLAP, delay)
-    batch = FRAMES // LENGTH
-    schedule = keras.optimizers.schedules.CosineDecay(
-        RATE, EPOCHS * -(-len(x) // batch), alpha=0.02
-    )
-    model.compile(
-        keras.optimizers.Adam(schedule, global_clipnorm=1.0),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+class Task(NamedTuple):
+    """The data, the epochs and the compilation that all trainings of a row share."""
 
-    def error(model):
-        wrong, frames = errors(model, valid, data, delay)
-        return wrong / frames
+    row: str
+    epochs: int
+    jit_compile: Any
+    data: Any
+    folds: Any
 
-    choose = Choose(error)
-    weights = mask.astype("float32")
-    model.fit(x, y, batch, EPOCHS, sample_weight=weights, callbacks=[choose], verbose=0)
-    model.set_weights(choose.weights)
-    return model, choose.curve
+    @property
+    def delay(self):
+        return DELAY[self.row.split("-")[0]]
 
 
-def run(row, utterances):
-    """Tunes dropout on fold 0, then trains and tests on all folds."""
-    started, table = time.time(), row.split("-")[0]
+def task_of(row, utterances):
+    """Returns the task of a row, for `EPOCHS` epochs as Keras compiles them."""
     labels = [speech.frame_labels(u, speech.TIMIT_PHONES) for u in utterances]
-    pairs = zip(features(utterances, table), labels, strict=True)
+    pairs = zip(features(utterances, row.split("-")[0]), labels, strict=True)
     data = dict(zip(map(name_of, utterances), pairs, strict=True))
     folds = []
     for number, (rest, test) in enumerate(speech.folds(utterances)):
         fit, valid = speech.folds(rest, 6, seed=number)[0]
         folds.append((fit, valid, test))
+    return Task(row, EPOCHS, "auto", data, folds)
+
+
+def fit(task, fold, dropout, callbacks):
+    """Trains a network and returns it."""
+    keras.utils.set_random_seed(SEED + fold)
+    model = network(task.row, dropout)
+    x, y, mask = chunks(task.folds[fold][0], task.data, LENGTH, OVERLAP, task.delay)
+    batch = FRAMES // LENGTH
+    schedule = keras.optimizers.schedules.CosineDecay(
+        RATE, task.epochs * -(-len(x) // batch), alpha=0.02
+    )
+    model.compile(
+        keras.optimizers.Adam(schedule, global_clipnorm=1.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=task.jit_compile,
+    )
+    weights = mask.astype("float32")
+    model.fit(x, y, batch, task.epochs, sample_weight=weights, callbacks=callbacks, verbose=0)
+    return model
+
+
+def train(task, fold, dropout):
+    """Returns a network with the weights of its best epoch, and the errors on validation data."""
+
+    def error(model):
+        wrong, frames = errors(model, task.folds[fold][1], task.data, task.delay)
+        return wrong / frames
+
+    choose = Choose(error)
+    model = fit(task, fold, dropout, [choose])
+    model.set_weights(choose.weights)
+    return model, choose.curve
+
+
+def run(task):
+    """Tunes dropout on fold 0, then trains and tests on all folds."""
+    started = time.time()
 
     def tried(fold, dropout):
-        model, curve = train(row, *folds[fold][:2], data, dropout, SEED + fold)
+        model, curve = train(task, fold, dropout)
         best = int(np.argmin(curve))
         print(f"  fold {fold}, dropout {dropout}: {curve[best]:.4f} at {best + 1}", flush=True)
         return model, {"validation": curve[best], "epoch_chosen": best + 1}
@@ -216,14 +256,14 @@ def run(row, utterances):
     trials = {dropout: tried(0, dropout) for dropout in DROPOUTS}
     dropout = min(trials, key=lambda d: trials[d][1]["validation"])
     records = []
-    for fold, (_, _, test) in enumerate(folds):
+    for fold, (_, _, test) in enumerate(task.folds):
         model, record = trials[dropout] if fold == 0 else tried(fold, dropout)
-        wrong, frames = errors(model, test, data, DELAY[table])
+        wrong, frames = errors(model, test, task.data, task.delay)
         records.append(record | {"test": wrong / frames, "frames": frames})
         print(f"  fold {fold}: test {wrong / frames:.4f}", flush=True)
     return {
         "seed": SEED,
-        "epochs": EPOCHS,
+        "epochs": task.epochs,
         "weights": model.count_params(),
         "dropout": dropout,
         "tried": {str(d): record["validation"] for d, (_, record) in trials.items()},
@@ -232,13 +272,33 @@ def run(row, utterances):
     }
 
 
+def measure_pace(task):
+    """Returns the seconds of epochs on fold 0."""
+
+    def fit_first_fold(jit_compile, epochs, callbacks):
+        fit(task._replace(epochs=epochs, jit_compile=jit_compile), 0, DROPOUTS[0], callbacks)
+
+    return pace.measure(fit_first_fold)
+
+
+def run_timed(task):
+    """Trains as `run`, for as many epochs as take the seconds of the LSTM."""
+    results = store.read(RESULTS)
+    allowed, _ = pace.seconds(results["pace-cells-lstm"], EPOCHS)
+    epochs, mode = pace.epochs_in(results[f"pace-{task.row}"], allowed)
+    record = run(task._replace(epochs=epochs, jit_compile=mode == "compiled"))
+    return record | {"mode": mode, "seconds_allowed": round(allowed, 1)}
+
+
+RUNS = {"pace": measure_pace, "timed": run_timed}  # other rows: `run`
+
 # Results.
 
 
 def print_table(results, table, against):
     """Errors over folds; changes are relative and paired, fold by fold."""
     print(f"\n{table}: frame error on test speakers, mean and deviation over 5 folds")
-    rows = {name: r for name, r in results.items() if name.startswith(table)}
+    rows = {name: r for name, r in results.items() if name.startswith((table, *against))}
 
     def test(name):
         return np.array([fold["test"] for fold in rows[name]["folds"]])
@@ -260,14 +320,17 @@ def print_table(results, table, against):
 
 def main(beginnings, timit):
     utterances = None
-    for row in NETWORKS:
+    for row in all_rows():
         if row.startswith(beginnings) and row not in store.read(RESULTS):
             utterances = utterances or speech.load_timit(timit)
             print(row, flush=True)
-            store.keep(RESULTS, row, run(row, utterances))
+            kind, _, plain = row.partition("-")
+            task = task_of(plain if kind in RUNS else row, utterances)
+            store.keep(RESULTS, row, RUNS.get(kind, run)(task))
     lstms = ("heads-lstm", "heads-lstmp", "heads-lstm+relu", "heads-lstmp+relu")
     print_table(store.read(RESULTS), "heads", lstms)
     print_table(store.read(RESULTS), "cells", ("cells-lstm",))
+    print_table(store.read(RESULTS), "timed-cells", ("cells-lstm",))
 
 
 if __name__ == "__main__":

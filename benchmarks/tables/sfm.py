@@ -1,4 +1,4 @@
-"""SFM and Adaptive SFM beside LSTM and GRU: waves classified, and music predicted.
+"""SFM, recurrent and parallel, beside LSTM, GRU and minGRU: waves classified, and music predicted.
 
     python benchmarks/tables/sfm.py [--rows waves-1k music-jsb_chorales ...] [--minutes 60]
 
@@ -11,22 +11,27 @@ models; and the paper's softmax score, by networks trained for it, beside the pr
 the best possible one. Rows `seen` make the same score with the frame to be predicted shown.
 
 All networks of a table are trained alike, and steps whose gradient is not finite are left out; the
-epoch is chosen on validation data, and the test data are looked at once. Results go to
-`benchmarks/results/sfm.json`, a row as soon as it is done, and rows that are there are kept.
-`--rows` takes beginnings of names; the order is the program's.
+epoch is chosen on validation data, and the test data are looked at once. Rows `pace-..` measure
+seconds per epoch, for which the machine should be quiet; by these, rows `timed-..` train for the
+seconds of the LSTM. Results go to `benchmarks/results/sfm.json`, a row as soon as it is done, and
+rows that are there are kept. `--rows` takes beginnings of names; the order is the program's.
 """
 
 import argparse
 import os
+import re
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import pace  # noqa: E402
 import store  # noqa: E402
+from min_gru import MinGRU  # noqa: E402
 
 from seqlayers import layers  # noqa: E402
 from seqlayers.datasets import piano_roll, waves  # noqa: E402
@@ -36,15 +41,39 @@ from seqlayers.models import SequenceModel  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results" / "sfm.json"
 
-# Units; of the SFMs M outputs, K frequencies and D states at each.
+# Units; of the SFMs M outputs, K frequencies and D states at each. "parallel" is an SFM whose gates
+# see the input alone.
 SIZES = {
-    "waves-1k": {"a-sfm": (7, 4, 8), "sfm": (7, 4, 8), "lstm": 15, "gru": 18},
-    "waves-5k": {"a-sfm": (18, 4, 16), "sfm": (18, 4, 16), "lstm": 34, "gru": 39},
-    "music": {"a-sfm": (91, 4, 50), "sfm": (91, 4, 50), "lstm": 139, "gru": 164},
+    "waves-1k": {
+        "a-sfm": (7, 4, 8),
+        "sfm": (7, 4, 8),
+        "parallel": (11, 4, 8),
+        "lstm": 15,
+        "gru": 18,
+        "min-gru": 143,
+    },
+    "waves-5k": {
+        "a-sfm": (18, 4, 16),
+        "sfm": (18, 4, 16),
+        "parallel": (33, 4, 16),
+        "lstm": 34,
+        "gru": 39,
+        "min-gru": 710,
+    },
+    "music": {
+        "a-sfm": (91, 4, 50),
+        "sfm": (91, 4, 50),
+        "parallel": (148, 4, 50),
+        "lstm": 139,
+        "gru": 164,
+        "min-gru": 522,
+    },
 }
 # The angle w_t t that the paper prints jumps when the frequency moves, by more the later it is:
 # over 500 frames its gradient can overflow. "a-sfm" adds the frequencies up, this does as printed.
 SIZES["waves-1k"]["a-sfm-printed"] = (7, 4, 8)
+PLAIN = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "min-gru": MinGRU}
+TIMED = ("parallel", "min-gru", "sfm", "gru")  # trained for the seconds of the LSTM, too
 WAVES_EPOCHS, WAVES_RATE, WAVES_BATCH, SEEDS = 40, 5e-3, 50, range(5)
 WAVES_CLIP = {"clipnorm": 0.2}  # of each weight: over 500 frames their gradients differ widely
 
@@ -70,6 +99,15 @@ def all_rows():
     for seed in SEEDS[1:]:
         for size in (first, second):
             yield from (f"{size}-{m}-seed{seed}" for m in SIZES[size] if m != "a-sfm-printed")
+    for row in map("music-{}-{{}}-bernoulli".format, ("jsb_chorales", "nottingham")):
+        yield from timed_rows(row)
+    for row in ("waves-1k-{}-seed0", "waves-5k-{}-seed0"):
+        yield from timed_rows(row)
+
+
+def timed_rows(row):
+    yield from (f"pace-{row.format(model)}" for model in ("lstm", *TIMED))
+    yield from (f"timed-{row.format(model)}" for model in TIMED)
 
 
 def music_rows(name):
@@ -79,13 +117,12 @@ def music_rows(name):
 
 
 def memory(model, sizes):
-    if model in ("lstm", "gru"):
-        layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[model]
-        return layer(sizes, return_sequences=True)
+    if model in PLAIN:
+        return PLAIN[model](sizes, return_sequences=True)
     M, K, D = sizes
     sizes = {"units": M, "num_frequencies": K, "memory_units": D, "return_sequences": True}
-    if model == "sfm":
-        return layers.SFM(**sizes)
+    if model in ("sfm", "parallel"):
+        return layers.SFM(**sizes, gates="input" if model == "parallel" else "recurrent")
     phase = "product" if model == "a-sfm-printed" else "accumulated"
     return layers.AdaptiveSFM(**sizes, phase=phase)
 
@@ -111,61 +148,56 @@ class Choose(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def train(model, data, epochs, batches, rate, clip, choose, loss=None):
-    """Fits, sets the chosen weights, and returns the course of the training."""
-    schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * batches, alpha=0.02)
-    adam = keras.optimizers.Adam(schedule, **clip)
-    # Leaves out steps whose gradient is not finite; otherwise it does nothing in float32.
-    adam = keras.optimizers.LossScaleOptimizer(adam, 1.0, dynamic_growth_steps=10**9)
-    model.compile(adam, loss=loss, jit_compile=True)
-    started = time.time()
-    arrays = isinstance(data[0], np.ndarray)  # a dataset draws its own order
-    history = model.fit(*data, epochs=epochs, callbacks=[choose], shuffle=arrays, verbose=0)
-    model.set_weights(choose.weights)
-    return {
-        "weights": model.count_params(),
-        "epochs": len(history.epoch),
-        "epochs_planned": epochs,
-        "epoch_chosen": choose.best_epoch,
-        "seconds": round(time.time() - started),
-        "validation": choose.best,
-        "curve": choose.curve,
-    }
+class Task(NamedTuple):
+    """A network to train, on what, for how long, and how it is scored."""
+
+    network: Any
+    data: Any  # arguments of `fit`
+    batches: int
+    epochs: int
+    rate: float
+    clip: Any
+    loss: Any
+    every: int  # epochs between two looks at the validation split
+    valid: Any
+    test: Any
+    score: Any  # a function of a split: figures, `nats` among them
 
 
-def run_waves(size, model, seed, minutes):
-    """Trains a classifier of the waves of a seed, and scores it on the test waves."""
+def waves_task(size, model, seed):
+    """Returns a classifier of the waves of a seed."""
     splits = waves.load(seed=seed)
-    (x, y), (x_test, y_test) = ((x / np.float32([1, 125]), y) for x, y in splits)
+    (x, y), test = ((x / np.float32([1, 125]), y) for x, y in splits)
     frames = keras.Input(x.shape[1:])
     mean = keras.layers.GlobalAveragePooling1D()(memory(model, SIZES[size][model])(frames))
     network = keras.Model(frames, keras.layers.Dense(1)(mean))
 
-    def nats_and_accuracy(x, y):
+    def score(split):
+        x, y = split
         logits = network.predict(x, batch_size=200, verbose=0)[:, 0].astype("float64")
         nats = y * logits - np.logaddexp(0, logits)  # log-likelihood of the right answer
-        return float(nats.mean()), float(((logits > 0) == y).mean())
+        return {"nats": float(nats.mean()), "accuracy": float(((logits > 0) == y).mean())}
 
-    choose = Choose(lambda: nats_and_accuracy(x[-200:], y[-200:])[0], 1, minutes)
-    record = train(
+    return Task(
         network,
-        (x[:-200], y[:-200], WAVES_BATCH),
-        WAVES_EPOCHS,
-        -(-len(x[:-200]) // WAVES_BATCH),
-        WAVES_RATE,
-        WAVES_CLIP,
-        choose,
-        keras.losses.BinaryCrossentropy(from_logits=True),
+        data=(x[:-200], y[:-200], WAVES_BATCH),
+        batches=-(-len(x[:-200]) // WAVES_BATCH),
+        epochs=WAVES_EPOCHS,
+        rate=WAVES_RATE,
+        clip=WAVES_CLIP,
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        every=1,
+        valid=(x[-200:], y[-200:]),
+        test=test,
+        score=score,
     )
-    nats, accuracy = nats_and_accuracy(x_test, y_test)
-    return record | {"nats": nats, "accuracy": accuracy}
 
 
-def run_music(name, model, score, minutes):
-    """Learns to predict a set, and scores the pieces of the test split whole."""
+def music_task(name, model, score):
+    """Returns a predictor of a set, which scores the pieces of a split whole."""
     rolls = piano_roll.load(name)
     batches = piano_roll.batches(rolls.train, MUSIC_BATCH, max_steps=MUSIC_STEPS, transpose=(-5, 6))
-    recurrent, epochs = memory(model, SIZES["music"][model]), MUSIC_EPOCHS[name]
+    recurrent = memory(model, SIZES["music"][model])
     if score == "bernoulli":
         network, loss = SequenceModel(recurrent, BernoulliHead(88, seed=0)), None
     else:
@@ -174,21 +206,64 @@ def run_music(name, model, score, minutes):
 
     def nats(rolls):
         if score == "bernoulli":
-            return network.score(rolls).nats
-        return mean_softmax_score(network, rolls)
+            return {"nats": network.score(rolls).nats}
+        return {"nats": mean_softmax_score(network, rolls)}
 
-    choose = Choose(lambda: nats(rolls.valid), max(1, epochs // 20), minutes)
-    record = train(
+    return Task(
         network,
-        (batches,),
-        epochs,
-        int(batches.cardinality()),
-        MUSIC_RATE,
-        MUSIC_CLIP,
-        choose,
-        loss,
+        data=(batches,),
+        batches=int(batches.cardinality()),
+        epochs=MUSIC_EPOCHS[name],
+        rate=MUSIC_RATE,
+        clip=MUSIC_CLIP,
+        loss=loss,
+        every=max(1, MUSIC_EPOCHS[name] // 20),
+        valid=rolls.valid,
+        test=rolls.test,
+        score=nats,
     )
-    return record | {"nats": nats(rolls.test)}
+
+
+def fit(task, epochs, callbacks, jit_compile=True):
+    """Trains, and returns Keras's history."""
+    schedule = keras.optimizers.schedules.CosineDecay(task.rate, epochs * task.batches, alpha=0.02)
+    adam = keras.optimizers.Adam(schedule, **task.clip)
+    # Leaves out steps whose gradient is not finite; otherwise it does nothing in float32.
+    adam = keras.optimizers.LossScaleOptimizer(adam, 1.0, dynamic_growth_steps=10**9)
+    task.network.compile(adam, loss=task.loss, jit_compile=jit_compile)
+    arrays = isinstance(task.data[0], np.ndarray)  # a dataset draws its own order
+    return task.network.fit(
+        *task.data, epochs=epochs, callbacks=callbacks, shuffle=arrays, verbose=0
+    )
+
+
+def train(task, minutes, epochs=None, jit_compile=True):
+    """Trains with the weights chosen, and scores the test split.
+
+    Args:
+        task: A `Task`.
+        minutes: Most minutes that it may take.
+        epochs: Number of epochs, if not that of the task.
+        jit_compile: Whether XLA compiles the whole step.
+
+    Returns:
+        The course of the training and the scores.
+    """
+    epochs = epochs or task.epochs
+    choose = Choose(lambda: task.score(task.valid)["nats"], task.every, minutes)
+    started = time.time()
+    history = fit(task, epochs, [choose], jit_compile)
+    task.network.set_weights(choose.weights)
+    return {
+        "weights": task.network.count_params(),
+        "epochs": len(history.epoch),
+        "epochs_planned": epochs,
+        "epoch_chosen": choose.best_epoch,
+        "seconds": round(time.time() - started),
+        "validation": choose.best,
+        "curve": choose.curve,
+        **task.score(task.test),
+    }
 
 
 def softmax_network(recurrent, score):
@@ -218,14 +293,39 @@ def mean_softmax_score(network, rolls):
     return float(total / count)
 
 
-def run(row, minutes):
+def task_of(row):
+    """Returns the task of a row; the seed is set, so that its weights are the same each time."""
+    seed = seed_of(row)
+    keras.utils.set_random_seed(seed)
     if row.startswith("waves"):
-        size, (model, seed) = row[:8], row[9:].rsplit("-seed", 1)
-        keras.utils.set_random_seed(int(seed))
-        return {"seed": int(seed)} | run_waves(size, model, int(seed), minutes)
-    keras.utils.set_random_seed(0)
+        return waves_task(row[:8], row[9:].rsplit("-seed", 1)[0], seed)
     _, name, rest = row.split("-", 2)
-    return {"seed": 0} | run_music(name, *rest.rsplit("-", 1), minutes)
+    return music_task(name, *rest.rsplit("-", 1))
+
+
+def seed_of(row):
+    return int(row.rsplit("-seed", 1)[1]) if row.startswith("waves") else 0
+
+
+def run(row, minutes):
+    return {"seed": seed_of(row)} | train(task_of(row), minutes)
+
+
+def measure_pace(row, minutes):
+    return pace.measure(lambda jit, epochs, callbacks: fit(task_of(row), epochs, callbacks, jit))
+
+
+def run_timed(row, minutes):
+    """Trains for as many epochs as take the seconds of the LSTM on the same data."""
+    task, results = task_of(row), store.read(RESULTS)
+    lstm = re.sub(f"-({'|'.join(TIMED)})-", "-lstm-", row)
+    allowed, _ = pace.seconds(results[f"pace-{lstm}"], task.epochs)
+    epochs, mode = pace.epochs_in(results[f"pace-{row}"], allowed)
+    record = train(task, minutes, epochs, mode == "compiled")
+    return {"seed": seed_of(row), "mode": mode, "seconds_allowed": round(allowed, 1)} | record
+
+
+RUNS = {"pace": measure_pace, "timed": run_timed}  # other rows: `run`
 
 
 def print_tables(results):
@@ -253,11 +353,19 @@ def print_tables(results):
             if not any(rows.values()):
                 continue
             values = [r.get("nats", np.nan) for r in rows.values()]
-            values.insert(2, printed[model])
+            values.insert(2, printed.get(model, np.nan))
             text = "".join(" " * 11 if np.isnan(v) else f"{v:11.3f}" for v in values)
             weights = next(r["weights"] for r in rows.values() if r)
             best = results["ceilings"][name]
             print(f"  {name:13s} {model:10s} {weights:7,}{text} {best:7.2f}")
+
+    print("\nIn the seconds that the LSTM takes, test split, nats")
+    for row, r in results.items():
+        if row.startswith("timed-"):
+            print(
+                f"  {row[6:]:42s} {r['epochs']:5} epochs in {r['seconds_allowed']:4.0f} s, best at "
+                f"{r['epoch_chosen']:4}: {r['nats']:8.4f}"
+            )
 
 
 def main(beginnings, minutes):
@@ -269,7 +377,9 @@ def main(beginnings, minutes):
     for row in all_rows():
         if row.startswith(beginnings) and row not in store.read(RESULTS):
             print(row, flush=True)
-            store.keep(RESULTS, row, run(row, minutes))
+            kind, _, plain = row.partition("-")
+            record = RUNS[kind](plain, minutes) if kind in RUNS else run(row, minutes)
+            store.keep(RESULTS, row, record)
     print_tables(store.read(RESULTS))
 
 

@@ -1,0 +1,79 @@
+"""`benchmarks/tables`: sizes, the minimal GRU, and trainings of equal seconds."""
+
+import importlib
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module")
+def table():
+    """A function that imports a module of `benchmarks/tables`, which are run as scripts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "benchmarks" / "tables")
+        yield importlib.import_module
+
+
+def weights(memory, features, outputs):
+    memory.build((None, None, features))
+    return memory.count_params() + (memory.cell.output_size + 1) * outputs
+
+
+@pytest.mark.parametrize("size, features, outputs", [("waves-1k", 2, 1), ("music", 88, 88)])
+@pytest.mark.parametrize("model", ["parallel", "min-gru"])
+def test_a_network_without_recurrent_gates_has_the_weights_of_an_lstm(
+    table, size, features, outputs, model
+):
+    sfm = table("sfm")
+    ours, lstm = (
+        weights(sfm.memory(m, sfm.SIZES[size][m]), features, outputs) for m in (model, "lstm")
+    )
+    assert 0.88 * lstm < ours < 1.01 * lstm
+
+
+def test_networks_of_phones_have_about_80_000_weights(table):
+    clstm = table("clstm")
+    for row in ("cells-parallel", "cells-min-gru"):
+        assert clstm.network(row, 0.2).count_params() == pytest.approx(80_000, rel=0.001)
+
+
+def test_a_minimal_gru_is_a_loop_over_frames(table, rng):
+    layer = table("min_gru").MinGRU(3, return_sequences=True, return_state=True)
+    x, h = rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 3))
+    mask = np.array([[1, 1, 0, 1, 1], [1, 0, 0, 1, 0]], bool)
+    layer.build(x.shape)
+    kernel, bias = (rng.normal(size=w.shape) for w in layer.get_weights())
+    layer.set_weights([kernel, bias])
+    outputs, last = layer(x, initial_state=[h], mask=mask)
+    one_step, _ = layer.cell(x[:, 0], [h])
+    for t in range(5):
+        z, c = np.split(x[:, t] @ kernel + bias, 2, axis=-1)
+        z = 1 / (1 + np.exp(-z))
+        h = np.where(mask[:, t, None], (1 - z) * h + z * c, h)
+        np.testing.assert_allclose(outputs[:, t], h, atol=1e-5)
+    np.testing.assert_allclose(last, h, atol=1e-5)
+    np.testing.assert_allclose(one_step, outputs[:, 0], atol=1e-5)
+
+
+def test_a_training_of_equal_seconds_has_more_epochs_where_one_is_shorter(table):
+    pace = table("pace")
+    lstm = {"compiled": {"first": 9.0, "epoch": 2.0}, "plain": {"first": 3.0, "epoch": 3.0}}
+    faster = {"compiled": {"first": 8.0, "epoch": 0.5}, "plain": {"first": 2.0, "epoch": 2.0}}
+    assert pace.seconds(lstm, 10) == (27.0, "compiled")
+    assert pace.epochs_in(lstm, 27.0) == (10, "compiled")
+    assert pace.epochs_in(faster, 27.0) == (39, "compiled")
+
+
+def test_the_pace_of_a_training_is_that_of_its_later_epochs(table):
+    def fit(jit_compile, epochs, callbacks):
+        for epoch in range(epochs):
+            callbacks[0].on_epoch_begin(epoch)
+            time.sleep(0.01 if epoch else 0.1)
+            callbacks[0].on_epoch_end(epoch)
+
+    for mode in table("pace").measure(fit).values():
+        assert 0.01 <= mode["epoch"] < 0.1 <= mode["first"]
