@@ -120,15 +120,15 @@ class _Loops:
                 kept = tuple(_write(a, i, x) for a, x in zip(kept, keeps, strict=True))
             return i + 1, after, outputs.write(i, grid.joined(of_shards, grid.axis)), kept
 
+        first = states[0]  # of the shape of an output
         states = grid.shards(states, axes)
-        first = states[0][0]
         number = len(axes) + (0 if self._again else self._recurrence.num_kept) if keep else 0
         kept = tuple(grid.arrays(first.dtype, number) for _ in states)
         (outputs,) = grid.arrays(first.dtype, 1)
         _, states, outputs, kept = grid.loop(body, (0, states, outputs, kept))
         states = tuple(map(grid.joined, zip(*states, strict=True), axes))
         kept = tuple(tuple(array.flow for array in arrays) for arrays in kept)
-        return grid.over_time(outputs, first.shape), states, kept
+        return grid.over_time(outputs, first.shape, tf.shape(first)), states, kept
 
     @staticmethod
     def _again_and_back(
@@ -175,7 +175,8 @@ class _Loops:
         _, d_states, d_weights, arrays = grid.loop(body, variables)
         d_weights = tuple(sum(parts[1:], parts[0]) for parts in zip(*d_weights, strict=True))
         d_frames = tuple(
-            grid.over_time(array, x.shape[1:]) for array, x in zip(arrays, frames, strict=True)
+            grid.over_time(array, x.shape[1:], tf.shape(x)[1:])
+            for array, x in zip(arrays, frames, strict=True)
         )
         return d_weights, d_frames, tuple(map(grid.joined, zip(*d_states, strict=True), axes))
 
@@ -246,12 +247,17 @@ class _Grid:
         """Returns arrays over the chunks."""
         return tuple(tf.TensorArray(dtype, self.num_chunks) for _ in range(number))
 
-    def over_time(self, array, shape):
-        """Returns an array over the chunks as a tensor over time; `shape` is that of a frame."""
-        of_frame = [*shape[: self.axis - 1], self._batch, *shape[self.axis :]]
-        x = steps.stacked(array, tf.stack([self._steps, *of_frame]))
-        x = tf.reshape(x, tf.stack([self.num_chunks * self._steps, *of_frame]))
-        x.set_shape([None, *shape])
+    def over_time(self, array, known, shape):
+        """Returns an array over the chunks as a tensor over time.
+
+        Args:
+            array: A `tf.TensorArray`.
+            known: Shape of a frame, with None for what is known at run time alone.
+            shape: The same at run time.
+        """
+        x = steps.stacked(array, tf.concat([[self._steps], shape], 0))
+        x = tf.reshape(x, tf.concat([[self.num_chunks * self._steps], shape], 0))
+        x.set_shape([None, *known])
         return x[: self._time]
 
     def loop(self, body, variables):

@@ -47,6 +47,21 @@ def test_in_chunks_and_shards_it_compiles(monkeypatch):
     assert_all_close(results_and_gradients(compiled, x, mask), expected, 1e-9, 1e-9)
 
 
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_model_of_unknown_batch_and_length_trains_and_predicts():
+    """Its chunks are then of a length that is known at run time alone, also where XLA compiles."""
+    x, y = sequences(3, 5, dtype="float32"), np.zeros((3, 5, M), "float32")
+    outputs = []
+    for jit_compile in ("auto", False):
+        layer = made("parallel", dtype="float32", return_state=False, jit_compile=jit_compile)
+        model = keras.Sequential([keras.Input((None, N)), layer])
+        model.compile("sgd", "mse", run_eagerly=not jit_compile)
+        model.fit(x, y, verbose=0)
+        outputs.append(model.predict(x, verbose=0))
+    assert_allclose(*outputs, atol=1e-6)
+
+
 def test_over_10001_steps_single_precision_keeps_its_digits():
     layer, plain = made("parallel", dtype="float32"), made("parallel", dtype=DOUBLE)
     x = sequences(1, 10_001)
