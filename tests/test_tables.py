@@ -59,21 +59,17 @@ def test_a_minimal_gru_is_a_loop_over_frames(table, rng):
     np.testing.assert_allclose(one_step, outputs[:, 0], atol=1e-5)
 
 
-def test_a_training_of_equal_seconds_has_more_epochs_where_one_is_shorter(table):
+def test_a_training_of_equal_seconds_has_more_epochs_where_a_step_is_shorter(table):
     pace = table("pace")
-    lstm = {"compiled": {"first": 9.0, "epoch": 2.0}, "plain": {"first": 3.0, "epoch": 3.0}}
-    faster = {"compiled": {"first": 8.0, "epoch": 0.5}, "plain": {"first": 2.0, "epoch": 2.0}}
-    assert pace.seconds(lstm, 10) == (27.0, "compiled")
-    assert pace.epochs_in(lstm, 27.0) == (10, "compiled")
-    assert pace.epochs_in(faster, 27.0) == (39, "compiled")
+    lstm, faster = {"compiled": 0.2, "plain": 0.3}, {"compiled": 0.1, "plain": 0.05}
+    assert pace.epochs_in_time_of(lstm, 10, lstm) == (10, "compiled")
+    assert pace.epochs_in_time_of(lstm, 10, faster) == (40, "plain")
 
 
-def test_the_pace_of_a_training_is_that_of_its_later_epochs(table):
-    def fit(jit_compile, epochs, callbacks):
-        for epoch in range(epochs):
-            callbacks[0].on_epoch_begin(epoch)
-            time.sleep(0.01 if epoch else 0.1)
-            callbacks[0].on_epoch_end(epoch)
+def test_the_pace_is_that_of_steps_after_the_first_ones(table):
+    def network(jit_compile):
+        seconds = iter([0.1, 0.1])
+        return lambda: time.sleep(next(seconds, 0.0001 if jit_compile else 0.001))
 
-    for mode in table("pace").measure(fit).values():
-        assert 0.01 <= mode["epoch"] < 0.1 <= mode["first"]
+    seconds = table("pace").measure({"lstm": network})["lstm"]
+    assert 0.0001 <= seconds["compiled"] < seconds["plain"] < 0.1

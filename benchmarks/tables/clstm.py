@@ -14,13 +14,14 @@ layer of about 80,000 weights with the output layer; `parallel` is an SFM with `
 All networks see chunks of a second that overlap by 20 frames, normal noise on their inputs, Adam
 and the same number of epochs; the epoch is chosen on validation. Each row first tries the same
 three rates of dropout on fold 0 and takes the one that validates best; then the test speakers of
-the five folds are looked at, once. Rows `pace-cells-..` measure seconds per epoch, for which the
+the five folds are looked at, once. The row `pace-cells` has seconds of a step, for which the
 machine should be quiet; by these, rows `timed-cells-..` train for the seconds of the LSTM. Results
 go to `benchmarks/results/clstm.json`, a row as soon as it is done, and rows that are there are
 kept. `--rows` takes beginnings of names; the order is the program's.
 """
 
 import argparse
+import functools
 import os
 import time
 from pathlib import Path
@@ -42,7 +43,7 @@ RESULTS = Path(__file__).parents[1] / "results" / "clstm.json"
 TIMIT = Path(__file__).parents[2] / ".." / "shared" / "data" / "speech" / "timit_sample.npz"
 
 BANDS, CONTEXT = 40, 11  # bands beside the energy; frames that a network without memory sees
-LENGTH, OVERLAP, FRAMES = 100, 20, 1600  # of a chunk; frames of a batch
+LENGTH, OVERLAP, BATCH = 100, 20, 16  # of a chunk; chunks of a batch
 EPOCHS, RATE, NOISE, DROPOUTS, SEED = 30, 3e-3, 0.5, (0.2, 0.35, 0.5), 0
 DELAY = {"heads": 5, "cells": 0}
 
@@ -113,7 +114,7 @@ TIMED = ("parallel", "min-gru", "sfm", "gru")  # trained for the seconds of the 
 def all_rows():
     """Yields names of rows, those that teach most first."""
     yield from NETWORKS
-    yield from (f"pace-cells-{cell}" for cell in ("lstm", *TIMED))
+    yield "pace-cells"
     yield from (f"timed-cells-{cell}" for cell in TIMED)
 
 
@@ -211,23 +212,20 @@ def task_of(row, utterances):
     return Task(row, EPOCHS, "auto", data, folds)
 
 
-def fit(task, fold, dropout, callbacks):
-    """Trains a network and returns it."""
+def compiled(task, fold, dropout):
+    """Returns a network, and the arrays that it is to fit."""
     keras.utils.set_random_seed(SEED + fold)
     model = network(task.row, dropout)
     x, y, mask = chunks(task.folds[fold][0], task.data, LENGTH, OVERLAP, task.delay)
-    batch = FRAMES // LENGTH
     schedule = keras.optimizers.schedules.CosineDecay(
-        RATE, task.epochs * -(-len(x) // batch), alpha=0.02
+        RATE, task.epochs * -(-len(x) // BATCH), alpha=0.02
     )
     model.compile(
         keras.optimizers.Adam(schedule, global_clipnorm=1.0),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=task.jit_compile,
     )
-    weights = mask.astype("float32")
-    model.fit(x, y, batch, task.epochs, sample_weight=weights, callbacks=callbacks, verbose=0)
-    return model
+    return model, (x, y, mask.astype("float32"))
 
 
 def train(task, fold, dropout):
@@ -238,7 +236,8 @@ def train(task, fold, dropout):
         return wrong / frames
 
     choose = Choose(error)
-    model = fit(task, fold, dropout, [choose])
+    model, (x, y, weights) = compiled(task, fold, dropout)
+    model.fit(x, y, BATCH, task.epochs, sample_weight=weights, callbacks=[choose], verbose=0)
     model.set_weights(choose.weights)
     return model, choose.curve
 
@@ -272,25 +271,24 @@ def run(task):
     }
 
 
-def measure_pace(task):
-    """Returns the seconds of epochs on fold 0."""
+def measure_pace(utterances):
+    """Returns the seconds of a step on fold 0."""
 
-    def fit_first_fold(jit_compile, epochs, callbacks):
-        fit(task._replace(epochs=epochs, jit_compile=jit_compile), 0, DROPOUTS[0], callbacks)
+    def network(cell, jit_compile):
+        task = task_of(f"cells-{cell}", utterances)._replace(jit_compile=jit_compile)
+        model, arrays = compiled(task, 0, DROPOUTS[0])
+        return functools.partial(model.train_on_batch, *(array[:BATCH] for array in arrays))
 
-    return pace.measure(fit_first_fold)
+    return pace.measure({cell: functools.partial(network, cell) for cell in ("lstm", *TIMED)})
 
 
-def run_timed(task):
+def run_timed(cell, utterances):
     """Trains as `run`, for as many epochs as take the seconds of the LSTM."""
-    results = store.read(RESULTS)
-    allowed, _ = pace.seconds(results["pace-cells-lstm"], EPOCHS)
-    epochs, mode = pace.epochs_in(results[f"pace-{task.row}"], allowed)
-    record = run(task._replace(epochs=epochs, jit_compile=mode == "compiled"))
-    return record | {"mode": mode, "seconds_allowed": round(allowed, 1)}
+    seconds = store.read(RESULTS)["pace-cells"]
+    epochs, mode = pace.epochs_in_time_of(seconds["lstm"], EPOCHS, seconds[cell])
+    task = task_of(f"cells-{cell}", utterances)
+    return run(task._replace(epochs=epochs, jit_compile=mode == "compiled")) | {"mode": mode}
 
-
-RUNS = {"pace": measure_pace, "timed": run_timed}  # other rows: `run`
 
 # Results.
 
@@ -324,9 +322,13 @@ def main(beginnings, timit):
         if row.startswith(beginnings) and row not in store.read(RESULTS):
             utterances = utterances or speech.load_timit(timit)
             print(row, flush=True)
-            kind, _, plain = row.partition("-")
-            task = task_of(plain if kind in RUNS else row, utterances)
-            store.keep(RESULTS, row, RUNS.get(kind, run)(task))
+            if row == "pace-cells":
+                record = measure_pace(utterances)
+            elif row.startswith("timed-"):
+                record = run_timed(row.removeprefix("timed-cells-"), utterances)
+            else:
+                record = run(task_of(row, utterances))
+            store.keep(RESULTS, row, record)
     lstms = ("heads-lstm", "heads-lstmp", "heads-lstm+relu", "heads-lstmp+relu")
     print_table(store.read(RESULTS), "heads", lstms)
     print_table(store.read(RESULTS), "cells", ("cells-lstm",))

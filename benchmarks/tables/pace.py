@@ -1,48 +1,40 @@
-"""Seconds of a training, and the number of epochs that another one does in the same time."""
+"""Seconds of a step, and the number of epochs that a network trains in the time of another."""
 
+import math
 import time
 
-import keras
-
-EPOCHS = 4  # that are timed; the first one compiles
+ROUNDS = 40
 
 
-class Laps(keras.callbacks.Callback):
-    """Keeps the seconds of each epoch."""
-
-    def __init__(self):
-        super().__init__()
-        self.seconds = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(time.perf_counter() - self.started)
-
-
-def measure(fit):
-    """Returns the seconds of the first epoch and the least of a later one, in each mode.
+def measure(networks):
+    """Returns the least seconds of a step of each network, measured in turn.
 
     Args:
-        fit: Function that trains a new network, given `jit_compile`, epochs and callbacks.
+        networks: Functions by name. Each takes `jit_compile` and returns a function of one step.
+
+    Returns:
+        For each name a dict, seconds by mode: "compiled" where XLA compiles the whole step, and
+        "plain".
     """
-    modes = {}
-    for name, jit_compile in (("compiled", True), ("plain", False)):
-        laps = Laps()
-        fit(jit_compile, EPOCHS, [laps])
-        first, *others = laps.seconds
-        modes[name] = {"first": round(first, 2), "epoch": round(min(others), 4)}
-    return modes
+    modes = {"compiled": True, "plain": False}
+    steps = {(name, mode): make(modes[mode]) for name, make in networks.items() for mode in modes}
+    least = dict.fromkeys(steps, math.inf)
+    for number in range(ROUNDS + 2):
+        for key, step in steps.items():
+            started = time.perf_counter()
+            step()
+            if number >= 2:  # the first ones compile
+                least[key] = min(least[key], time.perf_counter() - started)
+    return {name: {mode: round(least[name, mode], 5) for mode in modes} for name in networks}
 
 
-def seconds(modes, epochs):
-    """Returns the least seconds of a number of epochs, and the mode that takes them."""
-    return min((m["first"] + (epochs - 1) * m["epoch"], name) for name, m in modes.items())
+def epochs_in_time_of(reference, epochs, own):
+    """Returns the epochs that take the time of those of a reference, and the faster mode.
 
-
-def epochs_in(modes, allowed):
-    """Returns the largest number of epochs in about the allowed seconds, and the mode."""
-    return max(
-        (1 + max(0, round((allowed - m["first"]) / m["epoch"])), name) for name, m in modes.items()
-    )
+    Args:
+        reference: Seconds of a step of the reference by mode.
+        epochs: Number of its epochs.
+        own: Seconds of a step by mode, of batches of the same size.
+    """
+    mode = min(own, key=own.get)
+    return max(1, round(epochs * min(reference.values()) / own[mode])), mode

@@ -12,14 +12,14 @@ the best possible one. Rows `seen` make the same score with the frame to be pred
 
 All networks of a table are trained alike, and steps whose gradient is not finite are left out; the
 epoch is chosen on validation data, and the test data are looked at once. Rows `pace-..` measure
-seconds per epoch, for which the machine should be quiet; by these, rows `timed-..` train for the
+seconds of a step, for which the machine should be quiet; by these, rows `timed-..` train for the
 seconds of the LSTM. Results go to `benchmarks/results/sfm.json`, a row as soon as it is done, and
 rows that are there are kept. `--rows` takes beginnings of names; the order is the program's.
 """
 
 import argparse
+import functools
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,7 +73,14 @@ SIZES = {
 # over 500 frames its gradient can overflow. "a-sfm" adds the frequencies up, this does as printed.
 SIZES["waves-1k"]["a-sfm-printed"] = (7, 4, 8)
 PLAIN = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "min-gru": MinGRU}
-TIMED = ("parallel", "min-gru", "sfm", "gru")  # trained for the seconds of the LSTM, too
+# Trained for the seconds of the LSTM, too.
+TIMED = ("parallel", "min-gru", "sfm", "gru")
+TIMED_ROWS = {
+    "music-jsb_chorales": "music-jsb_chorales-{}-bernoulli",
+    "waves-1k": "waves-1k-{}-seed0",
+    "music-nottingham": "music-nottingham-{}-bernoulli",
+    "waves-5k": "waves-5k-{}-seed0",
+}
 WAVES_EPOCHS, WAVES_RATE, WAVES_BATCH, SEEDS = 40, 5e-3, 50, range(5)
 WAVES_CLIP = {"clipnorm": 0.2}  # of each weight: over 500 frames their gradients differ widely
 
@@ -99,15 +106,9 @@ def all_rows():
     for seed in SEEDS[1:]:
         for size in (first, second):
             yield from (f"{size}-{m}-seed{seed}" for m in SIZES[size] if m != "a-sfm-printed")
-    for row in map("music-{}-{{}}-bernoulli".format, ("jsb_chorales", "nottingham")):
-        yield from timed_rows(row)
-    for row in ("waves-1k-{}-seed0", "waves-5k-{}-seed0"):
-        yield from timed_rows(row)
-
-
-def timed_rows(row):
-    yield from (f"pace-{row.format(model)}" for model in ("lstm", *TIMED))
-    yield from (f"timed-{row.format(model)}" for model in TIMED)
+    for name in TIMED_ROWS:
+        yield f"pace-{name}"
+        yield from (f"timed-{TIMED_ROWS[name].format(model)}" for model in TIMED)
 
 
 def music_rows(name):
@@ -224,17 +225,12 @@ def music_task(name, model, score):
     )
 
 
-def fit(task, epochs, callbacks, jit_compile=True):
-    """Trains, and returns Keras's history."""
+def compile_network(task, epochs, jit_compile=True):
     schedule = keras.optimizers.schedules.CosineDecay(task.rate, epochs * task.batches, alpha=0.02)
     adam = keras.optimizers.Adam(schedule, **task.clip)
     # Leaves out steps whose gradient is not finite; otherwise it does nothing in float32.
     adam = keras.optimizers.LossScaleOptimizer(adam, 1.0, dynamic_growth_steps=10**9)
     task.network.compile(adam, loss=task.loss, jit_compile=jit_compile)
-    arrays = isinstance(task.data[0], np.ndarray)  # a dataset draws its own order
-    return task.network.fit(
-        *task.data, epochs=epochs, callbacks=callbacks, shuffle=arrays, verbose=0
-    )
 
 
 def train(task, minutes, epochs=None, jit_compile=True):
@@ -252,7 +248,11 @@ def train(task, minutes, epochs=None, jit_compile=True):
     epochs = epochs or task.epochs
     choose = Choose(lambda: task.score(task.valid)["nats"], task.every, minutes)
     started = time.time()
-    history = fit(task, epochs, [choose], jit_compile)
+    compile_network(task, epochs, jit_compile)
+    arrays = isinstance(task.data[0], np.ndarray)  # a dataset draws its own order
+    history = task.network.fit(
+        *task.data, epochs=epochs, callbacks=[choose], shuffle=arrays, verbose=0
+    )
     task.network.set_weights(choose.weights)
     return {
         "weights": task.network.count_params(),
@@ -311,18 +311,29 @@ def run(row, minutes):
     return {"seed": seed_of(row)} | train(task_of(row), minutes)
 
 
-def measure_pace(row, minutes):
-    return pace.measure(lambda jit, epochs, callbacks: fit(task_of(row), epochs, callbacks, jit))
+def measure_pace(name, minutes):
+    """Returns the seconds of a step, on the first batch of the training data."""
+
+    def network(row, jit_compile):
+        task = task_of(row)
+        compile_network(task, task.epochs, jit_compile)
+        if isinstance(task.data[0], np.ndarray):
+            x, y, size = task.data
+            return functools.partial(task.network.train_on_batch, x[:size], y[:size])
+        return functools.partial(task.network.train_on_batch, *next(iter(task.data[0])))
+
+    rows = {model: TIMED_ROWS[name].format(model) for model in ("lstm", *TIMED)}
+    return pace.measure({model: functools.partial(network, row) for model, row in rows.items()})
 
 
 def run_timed(row, minutes):
     """Trains for as many epochs as take the seconds of the LSTM on the same data."""
     task, results = task_of(row), store.read(RESULTS)
-    lstm = re.sub(f"-({'|'.join(TIMED)})-", "-lstm-", row)
-    allowed, _ = pace.seconds(results[f"pace-{lstm}"], task.epochs)
-    epochs, mode = pace.epochs_in(results[f"pace-{row}"], allowed)
-    record = train(task, minutes, epochs, mode == "compiled")
-    return {"seed": seed_of(row), "mode": mode, "seconds_allowed": round(allowed, 1)} | record
+    (name,) = (name for name in TIMED_ROWS if row.startswith(f"{name}-"))
+    (model,) = (model for model in TIMED if TIMED_ROWS[name].format(model) == row)
+    seconds = results[f"pace-{name}"]
+    epochs, mode = pace.epochs_in_time_of(seconds["lstm"], task.epochs, seconds[model])
+    return {"seed": seed_of(row), "mode": mode} | train(task, minutes, epochs, mode == "compiled")
 
 
 RUNS = {"pace": measure_pace, "timed": run_timed}  # other rows: `run`
@@ -363,8 +374,8 @@ def print_tables(results):
     for row, r in results.items():
         if row.startswith("timed-"):
             print(
-                f"  {row[6:]:42s} {r['epochs']:5} epochs in {r['seconds_allowed']:4.0f} s, best at "
-                f"{r['epoch_chosen']:4}: {r['nats']:8.4f}"
+                f"  {row[6:]:42s} {r['epochs']:5} epochs, the best {r['epoch_chosen']:4}: "
+                f"{r['nats']:8.4f}"
             )
 
 
