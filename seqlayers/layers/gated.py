@@ -260,6 +260,11 @@ class ScannedRNN(keras.layers.RNN):
     def inner_loop(self, sequences, initial_state, mask, training=False):
         if mask is not None:  # what is masked may hold anything, NaN included
             mask = ops.cast(keras.tree.flatten(mask)[0], "bool")
+            if not _fits(mask.shape, sequences.shape[:2]):
+                raise ValueError(
+                    "`mask` must be of shape (batch, time), as the inputs are. Received: a mask of "
+                    f"shape {tuple(mask.shape)}, and inputs of shape {tuple(sequences.shape)}."
+                )
             sequences = ops.where(mask[..., None], sequences, 0)
         stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
         cells = self.cell.cells if stacked else [self.cell]
@@ -287,6 +292,13 @@ class ScannedRNN(keras.layers.RNN):
 
     def get_config(self):
         return super().get_config() | {"jit_compile": self.jit_compile}
+
+
+def _fits(shape, expected):
+    """Returns whether two shapes are the same, as far as both are known."""
+    return len(shape) == len(expected) and all(
+        None in sizes or sizes[0] == sizes[1] for sizes in zip(shape, expected, strict=True)
+    )
 
 
 def scanned(cell):
@@ -398,18 +410,24 @@ class GatedRNN(ScannedRNN):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if initial_state is not None:
-            self._check_states(initial_state)
+            self._check_states(initial_state, sequences.shape[0])
         return super().call(sequences, initial_state, mask, training)
 
-    def _check_states(self, states):
+    def _check_states(self, states, batch):
         wanted = ", ".join(
             f"{name} (batch, {size})"
             for name, size in zip(self.cell.state_names, self.cell.state_size, strict=True)
         )
         given = states if isinstance(states, list | tuple) else [states]
         shapes = [tuple(getattr(s, "shape", ())) for s in given]
-        if [s[1:] for s in shapes] != [(size,) for size in self.cell.state_size]:
-            raise ValueError(f"`initial_state` must be a list of {wanted}. Received: {shapes}.")
+        sizes = self.cell.state_size
+        if len(shapes) != len(sizes) or not all(
+            _fits(shape, (batch, size)) for shape, size in zip(shapes, sizes, strict=True)
+        ):
+            raise ValueError(
+                f"`initial_state` must be a list of {wanted}, with the batch of the inputs. "
+                f"Received: {shapes}, and inputs of batch {batch}."
+            )
 
     def get_config(self):
         config = super().get_config()

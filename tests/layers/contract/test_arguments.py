@@ -13,6 +13,7 @@ from layers.contract.members import (
     WITHOUT_FEEDBACK,
     B,
     N,
+    T,
     all_layers,
     arguments_of,
     each_class,
@@ -303,17 +304,20 @@ def test_an_unknown_number_of_features_is_refused(name):
 
 
 @all_layers
-def test_first_states_that_are_none_are_refused_with_the_states_expected(name):
+def test_first_states_and_masks_that_are_none_are_refused_with_what_is_expected(name):
     layer = made(name)
     good = some_states(layer)
-    wide = [np.concatenate([s, s], axis=1) for s in good]
-    wrong = [good[:-1], [*good, good[0]], wide, []]
+    wide, long = ([np.concatenate([s, s], axis=axis) for s in good] for axis in (1, 0))
+    wrong = [good[:-1], [*good, good[0]], wide, long, []]
     wrong += [good[0]] if len(good) > 1 else []  # Keras takes the one state without a list as well
     for states in wrong:
         with pytest.raises(ValueError, match="`initial_state`.*Received") as error:
             layer(frames(), initial_state=states)
         for size in layer.cell.state_size:
             assert str(size) in str(error.value)
+    for shape in ((B, T + 1), (B + 1, T), (B,)):
+        with pytest.raises(ValueError, match="`mask` must be of shape .*Received"):
+            layer(frames(), mask=np.ones(shape, bool))
     assert finite(layer(frames(), initial_state=good))
 
 
