@@ -51,8 +51,8 @@ def cycles(f, t):
 def accumulated(phase, f):
     """Returns the fraction of phase + f_1 + ... + f_t at all steps t, `(time, batch, K)`.
 
-    Sums of numbers of 24 bits are exact, as integers that overflow without harm; what is left of f
-    below them is summed up as it is.
+    The first 24 bits of each f are summed as integers, exactly: an overflow drops whole cycles
+    alone. What is left of f is summed as floats.
 
     Args:
         phase: In cycles, `(batch, K)`.

@@ -157,7 +157,7 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
 
     @property
     def recurrence(self):
-        # With as many rows all that a step keeps is four times its input and more.
+        # A frame has a row for each patch: a step keeps more than four times its input otherwise.
         return dataclasses.replace(super().recurrence, runs_again=True)
 
     def project(self, inputs):

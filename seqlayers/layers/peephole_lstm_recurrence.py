@@ -15,8 +15,8 @@ from keras import ops
 class PeepholeLSTMRecurrence:
     """One step of the LSTM and its gradient. Frames are x; rows the dropout of r', if any.
 
-    x V is a product of each step: for all frames at once it would hold four times the numbers of
-    the outputs, and XLA is slower where a step reads it from there.
+    Each step computes its own x V: that of all frames would take four times the memory of the
+    outputs, and reading it step by step is slower.
     """
 
     units: int

@@ -19,7 +19,7 @@ class Recurrence(Protocol):
     state_row_axes: tuple[int, ...]
     num_kept: int
     num_extra: int
-    runs_again: bool  # for the gradient, by XLA: slower, and nothing is kept but some states
+    runs_again: bool  # whether XLA runs steps again for the gradient: slower, keeps states alone
 
     def step(self, weights, rows, frame, before) -> tuple[Any, Any]:
         """Returns the states after a frame, and what `step_gradient` needs besides them."""
