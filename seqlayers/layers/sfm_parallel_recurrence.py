@@ -108,7 +108,7 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
             dz = dz * seen
             d_z_before = ops.concatenate([d_z_before[1:], d_first[None]])
         S_re, S_im = self._frames_as_rows(S)
-        d_o, d_c, *dA = self.output_gradient(P, S_re, S_im, o, c, ops.reshape(dz, (-1, M)))
+        d_oc, *dA = self.output_gradient(P, S_re, S_im, o, c, ops.reshape(dz, (-1, M)))
         dS = ops.reshape(ops.stack(dA), (2, K, chunk, batch, D))
         dS = ops.transpose(dS, (2, 0, 1, 3, 4))
         dF, dS, d_initial = linear_scan_gradient(F, S, initial, dS, ops.stack([dS_re, dS_im]))
@@ -122,8 +122,8 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
             d_a.append((d_f if seen is None else d_f * seen) * f * (1 - f))
         elif self.adaptive:
             d_a.append(self.turn_gradient(basis, d_basis) * time * f * (1 - f))
-        d_o_by_frame = ops.reshape(d_o, (K, chunk, batch, M))
-        d_a += [d_o_by_frame[k] for k in range(K)]  # faster than a transposition
+        d_o = ops.reshape(d_oc[..., :M], (K, chunk, batch, M))
+        d_a += [d_o[k] for k in range(K)]  # faster than a transposition
         d_others = [ops.zeros_like(other) for other in frame[1:]]
         if not self.adaptive:
             d_others[0] = d_basis
@@ -131,8 +131,8 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         dP = []
         for k in range(K):  # as for one frame
             A_k = ops.transpose(amplitude(S_re[k], S_im[k]))
-            dP.append(ops.matmul(A_k, ops.concatenate([d_o[k], d_c[k]], axis=-1)))
-        d_weights = (ops.stack(dP), ops.sum(d_c, axis=1))
+            dP.append(ops.matmul(A_k, d_oc[k]))
+        d_weights = (ops.stack(dP), ops.sum(d_oc, axis=1)[:, M:])
         return (ops.concatenate(d_a, axis=-1), *d_others), tuple(d_before), d_weights
 
     def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
