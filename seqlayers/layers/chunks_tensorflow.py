@@ -11,9 +11,9 @@ that run side by side; the last one has a row of zeros where rows are missing.
 """
 
 import functools
-import itertools
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from seqlayers.layers import steps_tensorflow as steps
@@ -96,39 +96,45 @@ class _Loops:
         self._recurrence, self._num_shards = recurrence, num_shards
         self._again = recurrence.runs_again
         self._kept_shapes = []  # of what a shard keeps of a chunk
-        self.forward, self._program = {}, {}
+        self.forward, self._forward_shard, self._program = {}, {}, {}
         for keep in (False, True):
             self.forward[keep] = _graph(functools.partial(self._forward, keep))
+            self._forward_shard[keep] = _graph(functools.partial(self._forward_chunks, keep))
             keep_steps = keep and not self._again
             self._program[keep] = _xla(functools.partial(steps.forward, recurrence, keep_steps))
         self.backward = _graph(self._backward)
+        self._backward_shard = _graph(self._backward_chunks)
         back = self._again_and_back if self._again else steps.backward
         self._program_back = _xla(functools.partial(back, recurrence))
 
     def _forward(self, keep, weights, rows, frames, states, mask):
-        axes = self._recurrence.state_row_axes
-        grid = _Grid(self._recurrence, self._num_shards, frames[0])
-        rows = grid.shards(rows, (0,) * len(rows))
+        shards = _Shards(self._recurrence, self._num_shards, frames[0])
+        outputs, last, kept = zip(
+            *(
+                self._forward_shard[keep](weights, *part)
+                for part in shards.cut(rows, frames, states, mask)
+            ),
+            strict=True,
+        )
+        return shards.joined(outputs, shards.axis), shards.joined_states(last), kept
+
+    def _forward_chunks(self, keep, weights, rows, frames, states, mask):
+        chunks = _Chunks(self._recurrence, frames[0])
 
         def body(i, states, outputs, kept):
-            parts = zip(rows, grid.chunk(frames, i), states, grid.chunk(mask, i, 1), strict=True)
-            results = [self._program[keep](weights, *part, grid.num_steps(i)) for part in parts]
-            of_shards, after, keeps = zip(*results, strict=True)
+            part = (rows, chunks.of(frames, i), states, chunks.of(mask, i), chunks.num_steps(i))
+            of_chunk, after, (stacks, others) = self._program[keep](weights, *part)
             if keep:
-                keeps = states if self._again else [stacks + others for stacks, others in keeps]
-                self._kept_shapes = [x.shape for x in keeps[0]]
-                kept = tuple(_write(a, i, x) for a, x in zip(kept, keeps, strict=True))
-            return i + 1, after, outputs.write(i, grid.joined(of_shards, grid.axis)), kept
+                keeps = states if self._again else stacks + others
+                self._kept_shapes = [x.shape for x in keeps]
+                kept = _write(kept, i, keeps)
+            return i + 1, after, outputs.write(i, of_chunk), kept
 
-        first = states[0]  # of the shape of an output
-        states = grid.shards(states, axes)
-        number = len(axes) + (0 if self._again else self._recurrence.num_kept) if keep else 0
-        kept = tuple(grid.arrays(first.dtype, number) for _ in states)
-        (outputs,) = grid.arrays(first.dtype, 1)
-        _, states, outputs, kept = grid.loop(body, (0, states, outputs, kept))
-        states = tuple(map(grid.joined, zip(*states, strict=True), axes))
-        kept = tuple(tuple(array.flow for array in arrays) for arrays in kept)
-        return grid.over_time(outputs, first.shape, tf.shape(first)), states, kept
+        number = len(states) + (0 if self._again else self._recurrence.num_kept) if keep else 0
+        kept, (outputs,) = (chunks.arrays(states[0].dtype, n) for n in (number, 1))
+        _, last, outputs, kept = chunks.loop(body, (0, states, outputs, kept))
+        outputs = chunks.over_time(outputs, frames[0], states[0].shape[-1])
+        return outputs, last, tuple(array.flow for array in kept)
 
     @staticmethod
     def _again_and_back(
@@ -139,9 +145,18 @@ class _Loops:
         return steps.backward(recurrence, *inputs, mask, kept, d_outputs, d_states, num_steps)
 
     def _backward(self, weights, rows, frames, d_states, mask, d_outputs, kept):
-        axes = self._recurrence.state_row_axes
-        grid = _Grid(self._recurrence, self._num_shards, frames[0])
-        rows = grid.shards(rows, (0,) * len(rows))
+        shards = _Shards(self._recurrence, self._num_shards, frames[0])
+        parts = zip(shards.cut(rows, (*frames, d_outputs), d_states, mask), kept, strict=True)
+        d_weights, d_frames, d_states = zip(
+            *(self._backward_shard(weights, *part, kept) for part, kept in parts), strict=True
+        )
+        d_weights = tuple(sum(parts[1:], parts[0]) for parts in zip(*d_weights, strict=True))
+        d_frames = tuple(shards.joined(parts, shards.axis) for parts in zip(*d_frames, strict=True))
+        return d_weights, d_frames, shards.joined_states(d_states)
+
+    def _backward_chunks(self, weights, rows, frames, d_states, mask, kept):
+        *frames, d_outputs = frames
+        chunks, number = _Chunks(self._recurrence, d_outputs), len(d_states)
 
         def read(flow, shape, i):
             x = tf.TensorArray(d_outputs.dtype, flow=flow).read(i)
@@ -149,36 +164,28 @@ class _Loops:
             return x
 
         def body(chunks_done, d_states, d_weights, arrays):
-            i = grid.num_chunks - 1 - chunks_done
-            keeps = [
-                tuple(read(*array, i) for array in zip(flows, self._kept_shapes, strict=True))
-                for flows in kept
-            ]
-            parts = zip(
+            i = chunks.number - 1 - chunks_done
+            keeps = tuple(read(*array, i) for array in zip(kept, self._kept_shapes, strict=True))
+            more, d_frames, d_states = self._program_back(
+                weights,
                 rows,
-                grid.chunk(frames, i),
-                grid.chunk(mask, i, 1),
-                [(keep[: len(axes)], keep[len(axes) :]) for keep in keeps],
-                grid.chunk(d_outputs, i),
+                chunks.of(tuple(frames), i),
+                chunks.of(mask, i),
+                (keeps[:number], keeps[number:]),
+                chunks.of(d_outputs, i),
                 d_states,
-                strict=True,
+                chunks.num_steps(i),
             )
-            results = [self._program_back(weights, *part, grid.num_steps(i)) for part in parts]
-            more, d_frames, d_states = zip(*results, strict=True)
             d_weights = tf.nest.map_structure(tf.add, d_weights, more)
-            d_frames = [grid.joined(parts, grid.axis) for parts in zip(*d_frames, strict=True)]
             return chunks_done + 1, d_states, d_weights, _write(arrays, i, d_frames)
 
-        d_weights = tuple(tuple(map(tf.zeros_like, weights)) for _ in rows)
-        arrays = grid.arrays(d_outputs.dtype, len(frames))
-        variables = (0, grid.shards(d_states, axes), d_weights, arrays)
-        _, d_states, d_weights, arrays = grid.loop(body, variables)
-        d_weights = tuple(sum(parts[1:], parts[0]) for parts in zip(*d_weights, strict=True))
+        arrays = chunks.arrays(d_outputs.dtype, len(frames))
+        variables = (0, d_states, tuple(map(tf.zeros_like, weights)), arrays)
+        _, d_states, d_weights, arrays = chunks.loop(body, variables)
         d_frames = tuple(
-            grid.over_time(array, x.shape[1:], tf.shape(x)[1:])
-            for array, x in zip(arrays, frames, strict=True)
+            chunks.over_time(array, x, x.shape[-1]) for array, x in zip(arrays, frames, strict=True)
         )
-        return d_weights, d_frames, tuple(map(grid.joined, zip(*d_states, strict=True), axes))
+        return d_weights, d_frames, d_states
 
 
 def _graph(function):
@@ -189,80 +196,101 @@ def _xla(function):
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-class _Grid:
-    """Sequences `(time, batch, ...)` in chunks of `STEPS` frames, and in shards of equal size."""
+class _Shards:
+    """The rows of sequences `(time, batch, ...)` in shards of equal size."""
 
-    def __init__(self, recurrence, num_shards, frames):
-        self.axis = axis = recurrence.frame_row_axis
+    def __init__(self, recurrence, number, frames):
+        self.axis, self._state_axes = recurrence.frame_row_axis, recurrence.state_row_axes
+        self._number, self._batch = number, tf.shape(frames)[self.axis]
+        self._missing = -self._batch % number
+
+    def cut(self, rows, frames, states, mask):
+        """Returns rows, frames, states and mask of each shard, the last one with rows of zeros."""
+        return list(
+            zip(
+                self._each(rows, [0] * len(rows)),
+                self._each(frames, [self.axis] * len(frames)),
+                self._each(states, self._state_axes),
+                [None] * self._number if mask is None else self._cut(mask, 1),
+                strict=True,
+            )
+        )
+
+    def _each(self, tensors, axes):
+        """Returns a tuple of tensors for each shard."""
+        parts = [self._cut(x, axis) for x, axis in zip(tensors, axes, strict=True)]
+        return list(zip(*parts, strict=True)) if parts else [()] * self._number
+
+    def _cut(self, x, axis):
+        if self._number == 1:
+            return [x]
+        return tf.split(_with_zeros(x, axis, self._missing), self._number, axis)
+
+    def joined(self, parts, axis):
+        """Returns the shards of a tensor as one, without the rows that were added."""
+        if self._number == 1:
+            return parts[0]
+        return tf.concat(parts, axis)[(slice(None),) * axis + (slice(self._batch),)]
+
+    def joined_states(self, parts):
+        """Returns the states of all rows, of those of each shard."""
+        return tuple(map(self.joined, zip(*parts, strict=True), self._state_axes))
+
+
+class _Chunks:
+    """Sequences `(time, batch, ...)` in chunks of `STEPS` frames."""
+
+    def __init__(self, recurrence, frames):
         # A frame with axes before that of its rows is a chunk already.
-        self._steps = STEPS if axis == 1 else 1
-        shape = tf.shape(frames)
-        self._time, self._batch = shape[0], shape[axis]
-        self._num_shards = num_shards
-        self._rows = -(-self._batch // num_shards)
-        self.num_chunks = -(-self._time // self._steps)
-        bounds = [number * self._rows for number in range(num_shards + 1)]
-        self._slices = [slice(*ends) for ends in itertools.pairwise(bounds)]
+        self._steps = STEPS if recurrence.frame_row_axis == 1 else 1
+        self._time = tf.shape(frames)[0]
+        self.number = -(-self._time // self._steps)
 
     def num_steps(self, i):
         """Returns the number of frames in chunk i."""
         return tf.minimum(self._time - i * self._steps, self._steps)
 
-    def chunk(self, x, i, axis=None):
-        """Returns chunk i of the shards of a tensor, of tensors in a tuple, or of None."""
+    def of(self, x, i):
+        """Returns chunk i of a tensor, of the tensors in a tuple, or of None."""
         if x is None:
-            return [None] * self._num_shards
+            return None
         if isinstance(x, tuple):
-            return list(zip(*(self.chunk(part, i, axis) for part in x), strict=True))
-        axis = axis or self.axis
-        chunk = x[i * self._steps : (i + 1) * self._steps]
-        return [self._shard(chunk, axis, rows, {0: self._steps}) for rows in self._slices]
-
-    def shards(self, tensors, axes):
-        """Returns a tuple of tensors for each shard, cut along their axes of rows."""
-        pairs = list(zip(tensors, axes, strict=True))
-        return tuple(
-            tuple(self._shard(x, axis, rows, {}) for x, axis in pairs) for rows in self._slices
-        )
-
-    def _shard(self, x, axis, rows, sizes):
-        """Returns rows of a tensor, with zeros appended up to their number and to `sizes`."""
-        x = x[(slice(None),) * axis + (rows,)]
-        sizes, shape, known = sizes | {axis: self._rows}, tf.shape(x), x.shape.as_list()
-        after = [0] * len(known)
-        for axis, size in sizes.items():
-            after[axis] = size - shape[axis]
-            known[axis] = steps.known(size)
-        x = tf.pad(x, [[0, number] for number in after])
-        x.set_shape(known)
-        return x
-
-    def joined(self, shards, axis):
-        """Returns the shards of a tensor as one, without the row that was added."""
-        missing = self._rows * self._num_shards - self._batch
-        last = shards[-1][(slice(None),) * axis + (slice(self._rows - missing),)]
-        return tf.concat([*shards[:-1], last], axis)
+            return tuple(self.of(part, i) for part in x)
+        first, number = np.eye(1, len(x.shape), dtype="int32")[0], self.num_steps(i)
+        chunk = tf.slice(x, i * self._steps * first, (number + 1) * first - 1)  # -1: a whole axis
+        chunk = _with_zeros(chunk, 0, self._steps - number)
+        chunk.set_shape([self._steps, *x.shape[1:]])
+        return chunk
 
     def arrays(self, dtype, number):
         """Returns arrays over the chunks."""
-        return tuple(tf.TensorArray(dtype, self.num_chunks) for _ in range(number))
+        return tuple(tf.TensorArray(dtype, self.number) for _ in range(number))
 
-    def over_time(self, array, known, shape):
-        """Returns an array over the chunks as a tensor over time.
+    def over_time(self, array, frames, units):
+        """Returns an array over the chunks as a tensor over time, with so many units a row.
 
         Args:
-            array: A `tf.TensorArray`.
-            known: Shape of a frame, with None for what is known at run time alone.
-            shape: The same at run time.
+            array: A `tf.TensorArray` of chunks.
+            frames: Frames, whose other axes its elements have.
         """
-        x = steps.stacked(array, tf.concat([[self._steps], shape], 0))
-        x = tf.reshape(x, tf.concat([[self.num_chunks * self._steps], shape], 0))
-        x.set_shape([None, *known])
+        of_frame = tf.concat([tf.shape(frames)[1:-1], [units]], 0)
+        x = steps.stacked(array, tf.concat([[self._steps], of_frame], 0))
+        x = tf.reshape(x, tf.concat([[self.number * self._steps], of_frame], 0))
+        x.set_shape([None, *frames.shape[1:-1], units])
         return x[: self._time]
 
     def loop(self, body, variables):
         """Runs `body` for each chunk."""
-        return tf.while_loop(lambda i, *_: i < self.num_chunks, body, variables)
+        return tf.while_loop(lambda i, *_: i < self.number, body, variables)
+
+
+def _with_zeros(x, axis, number):
+    """Returns a tensor with so many zeros appended along an axis; it is no copy if there are 0."""
+    last = np.zeros((len(x.shape), 2), "int32")
+    last[axis, 1] = 1
+    padded = tf.pad(x, number * last)
+    padded.set_shape([None if n == axis else size for n, size in enumerate(x.shape)])
+    return padded
 
 
 def _write(arrays, i, tensors):
