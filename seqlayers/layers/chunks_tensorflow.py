@@ -101,7 +101,8 @@ class _Loops:
             self.forward[keep] = _graph(functools.partial(self._forward, keep))
             self._forward_shard[keep] = _graph(functools.partial(self._forward_chunks, keep))
             keep_steps = keep and not self._again
-            self._program[keep] = _xla(functools.partial(steps.forward, recurrence, keep_steps))
+            program = steps.forward if recurrence.frame_row_axis == 1 else _of_a_chunk
+            self._program[keep] = _xla(functools.partial(program, recurrence, keep_steps))
         self.backward = _graph(self._backward)
         self._backward_shard = _graph(self._backward_chunks)
         back = self._again_and_back if self._again else steps.backward
@@ -125,7 +126,7 @@ class _Loops:
             part = (rows, chunks.of(frames, i), states, chunks.of(mask, i), chunks.num_steps(i))
             of_chunk, after, (stacks, others) = self._program[keep](weights, *part)
             if keep:
-                keeps = states if self._again else stacks + others
+                keeps = states if self._again else (stacks or states) + others
                 self._kept_shapes = [x.shape for x in keeps]
                 kept = _write(kept, i, keeps)
             return i + 1, after, outputs.write(i, of_chunk), kept
@@ -186,6 +187,12 @@ class _Loops:
             chunks.over_time(array, x, x.shape[-1]) for array, x in zip(arrays, frames, strict=True)
         )
         return d_weights, d_frames, d_states
+
+
+def _of_a_chunk(*arguments):
+    """Returns what `steps.forward` does of one chunk, less the states before it: a copy of them."""
+    outputs, after, (_, kept) = steps.forward(*arguments)
+    return outputs, after, ((), kept)
 
 
 def _graph(function):

@@ -12,7 +12,7 @@ from keras import ops
 from seqlayers import replicas
 from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.layers import documentation
-from seqlayers.layers.scan import can_scan, scan
+from seqlayers.layers import scan as loops
 
 # Seeds that Keras's `SeedGenerator` takes.
 SEEDS = (0, 2**32 - 1) if keras.backend.backend() == "jax" else (-(2**63), 2**63 - 1)
@@ -148,6 +148,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
             after, _ = self.recurrence.step(weights, rows, frame, states)
             return after[0][None], after
 
+        step = self._over_frames(step, compiled=False)
         outputs, after = self._run(step, inputs[None], states, None, training)
         after = [ops.cast(new, old.dtype) for new, old in zip(after, states, strict=True)]
         return ops.cast(outputs[0], self.compute_dtype), after
@@ -163,7 +164,7 @@ class GatedCell(keras.layers.SimpleRNNCell):
         """
 
         def loop(weights, rows, frames, states, mask):
-            return scan(
+            return loops.scan(
                 self.recurrence,
                 self.has_gradient(),
                 weights,
@@ -175,7 +176,17 @@ class GatedCell(keras.layers.SimpleRNNCell):
                 jit_compile,
             )
 
+        loop = self._over_frames(loop, loops.compiles(training, jit_compile))
         return self._run(loop, sequences, states, mask, training)
+
+    def _over_frames(self, loop, compiled):
+        """Returns a loop over frames, of one over the frames of `recurrence`.
+
+        Args:
+            loop: Function of weights, rows, frames, states and a mask.
+            compiled: Whether XLA compiles it by itself.
+        """
+        return loop
 
     def _run(self, loop, sequences, states, mask, training):
         """Gives a loop over time the weights, rows, frames and states that the recurrence reads."""
@@ -269,7 +280,7 @@ class ScannedRNN(keras.layers.RNN):
         stacked = isinstance(self.cell, keras.layers.StackedRNNCells)
         cells = self.cell.cells if stacked else [self.cell]
         at_once = all(
-            isinstance(cell, GatedCell) and can_scan(cell.has_gradient()) for cell in cells
+            isinstance(cell, GatedCell) and loops.can_scan(cell.has_gradient()) for cell in cells
         )
         if self.unroll or not at_once:
             return super().inner_loop(sequences, initial_state, mask, training)

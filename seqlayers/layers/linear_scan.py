@@ -5,12 +5,13 @@
     da_t  = g_t s_{t-1}
     ds_0  = a_1 g_1
 
-On CPUs it is a loop with one multiplication and one addition a step. On GPUs neighbours are
-combined, then pairs of neighbours, in log2 T passes over all steps:
+What is compiled for a CPU is a loop with one multiplication and one addition a step. On GPUs, and
+where operations run one by one, neighbours are combined, then pairs of neighbours, in log2 T passes
+over all steps:
 
     (a, b)_t := (a_t a_{t-k}, b_t + a_t b_{t-k})        k = 1, 2, 4, ..
 
-On two cores that takes two to three times as long as the loop.
+Compiled for two cores they take two to three times as long as the loop.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def linear_scan(a, b, initial, mask=None, reverse=False):
         return _aligned(a, b) * initial + b
     if reverse:
         return ops.flip(linear_scan(ops.flip(a, 0), ops.flip(b, 0), initial), 0)
-    if loops.has_gpu() and a.shape[0] is not None:
+    if a.shape[0] is not None and (loops.has_gpu() or not loops.within_xla()):
         return _doubling(_aligned(a, b), b, initial)
     recurrence = LinearRecurrence((len(b.shape) - len(a.shape),))
     # What is kept for the gradient is the result; the program around it is compiled, or none.

@@ -12,7 +12,8 @@ class Recurrence(Protocol):
     where there is no gradient by hand; all else is for `scan`. Instances are hashable and hold all
     sizes of the weights: what is compiled for one serves all that are equal to it. Rows of the
     batch are axis 0 of `rows`; `frame_row_axis` is their axis in frames stacked over time, and
-    `state_row_axes` has that in each state. The first state is the output.
+    `state_row_axes` has that in each state. The first state is the output. With a `frame_row_axis`
+    above 1 a frame is a chunk of frames; its gradient does not get the states after it.
     """
 
     frame_row_axis: int

@@ -13,10 +13,10 @@ import keras
 
 BACKEND = keras.backend.backend()
 if BACKEND == "tensorflow":
-    from seqlayers.layers.scan_tensorflow import run
+    from seqlayers.layers.scan_tensorflow import compiles, run, within_xla  # noqa: F401
     from seqlayers.layers.steps_tensorflow import has_gpu  # noqa: F401
 elif BACKEND == "jax":
-    from seqlayers.layers.scan_jax import has_gpu, run  # noqa: F401
+    from seqlayers.layers.scan_jax import compiles, has_gpu, run, within_xla  # noqa: F401
 
 
 def can_scan(by_hand):

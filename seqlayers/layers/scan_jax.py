@@ -33,6 +33,16 @@ def has_gpu():
     return jax.default_backend() != "cpu"
 
 
+def compiles(training, jit_compile):
+    """Returns whether the loops are compiled."""
+    return True
+
+
+def within_xla():
+    """Returns whether the code is part of a compiled program: loops always are."""
+    return True
+
+
 def _scan(*arguments):
     results, _ = _forward(*arguments)
     return results

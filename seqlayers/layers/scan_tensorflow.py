@@ -15,13 +15,8 @@ from seqlayers.layers import steps_tensorflow as steps
 def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_compile):
     """Runs a recurrence over time: `seqlayers.layers.scan.scan`."""
     assert by_hand, "the cell of a recurrence without a gradient runs in Keras's loop"
-    if jit_compile == "auto":
-        jit_compile = bool(training) or replicas.in_step()
-    # Where XLA compiles the program around it as one, all sizes are known and shards would run one
-    # after the other.
-    jit_compile = jit_compile and tf.__internal__.get_enclosing_xla_context() is None
     forward, backward = chunks.forward, chunks.backward
-    if not jit_compile:
+    if not compiles(training, jit_compile):
         forward, backward = _plain_forward, _plain_backward
     structure = (weights, frames, states)
     leaves = tuple(map(tf.convert_to_tensor, tf.nest.flatten(structure)))
@@ -71,6 +66,20 @@ def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_
         weights, frames, states = tf.nest.pack_sequence_as(structure, leaves)
         return _unrolled(recurrence, weights, rows, frames, states, mask)
     return outputs, tuple(last)
+
+
+def compiles(training, jit_compile):
+    """Returns whether `run` has XLA compile the loops, as programs of their own."""
+    if jit_compile == "auto":
+        jit_compile = bool(training) or replicas.in_step()
+    # Where XLA compiles the program around it as one, all sizes are known and shards would run one
+    # after the other.
+    return jit_compile and not within_xla()
+
+
+def within_xla():
+    """Returns whether XLA compiles the program that the code is part of."""
+    return tf.__internal__.get_enclosing_xla_context() is not None
 
 
 def _constants(tensors):

@@ -21,8 +21,9 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
     """One chunk of frames of both memories, and its gradient.
 
     Frames are x `(chunk, batch, N)` in place of x V + b, cos and sin or t as for one frame, and, if
-    some frames are masked, which are not, 1 or 0, `(chunk, batch, 1)`. States are those of
-    `StateFrequencyRecurrence`, with z of all frames of the chunk, `(chunk, batch, M)`.
+    some frames are masked or padding, which are not, 1 or 0, `(chunk, batch, 1)`: S stays at
+    others. States are those of `StateFrequencyRecurrence`, with z of all frames of the chunk,
+    `(chunk, batch, M)`, also of those that are masked. No step reads z.
     """
 
     frame_row_axis: ClassVar = 2
@@ -51,8 +52,6 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         o = ops.reshape(o, (-1, o.shape[-1]))
         o, c = self.output_gates_and_terms(P, d, *self._frames_as_rows(S), o)
         z = ops.reshape(ops.sum(o * c, axis=0), (chunk, batch, self.units))  # (11)(13)
-        if seen is not None:
-            z = linear_scan(*self._held(z, seen), before[0][-1])
         after = (z, S[-1, 0], S[-1, 1])
         if self.rotation == "accumulated":
             after += (turn[-1],)
@@ -86,11 +85,6 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         S = ops.reshape(ops.transpose(S, (1, 2, 0, 3, 4)), (2, K, -1, D))
         return S[0], S[1]
 
-    @staticmethod
-    def _held(z, seen):
-        """Returns a and b of the linear recurrence that holds z while frames are masked."""
-        return ops.ones_like(z) - seen, z * seen
-
     def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
         M, K, D = self.sizes
         _, _, P, _ = weights
@@ -100,20 +94,13 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         gates, i, o, c, f = kept if self.adaptive else (*kept, None)
         F, S, _, u, basis, initial = self._memory(gates, i, f, time, seen, before)
 
-        d_z_before = ops.zeros_like(before[0])
-        if seen is not None:
-            hold, _ = self._held(dz, seen)
-            nothing = ops.zeros_like(dz[0])
-            _, dz, d_first = linear_scan_gradient(hold, dz, nothing, dz, nothing)
-            dz = dz * seen
-            d_z_before = ops.concatenate([d_z_before[1:], d_first[None]])
         S_re, S_im = self._frames_as_rows(S)
         d_oc, *dA = self.output_gradient(P, S_re, S_im, o, c, ops.reshape(dz, (-1, M)))
         dS = ops.reshape(ops.stack(dA), (2, K, chunk, batch, D))
         dS = ops.transpose(dS, (2, 0, 1, 3, 4))
         dF, dS, d_initial = linear_scan_gradient(F, S, initial, dS, ops.stack([dS_re, dS_im]))
         d_a, d_basis = self.gate_gradients(gates, i, u, basis, dF, dS[:, 0], dS[:, 1])
-        d_before = [d_z_before, d_initial[0], d_initial[1]]
+        d_before = [ops.zeros_like(dz), d_initial[0], d_initial[1]]
         if d_phase:
             d_turn = self.turn_gradient(basis, d_basis)
             d_turn = ops.concatenate([d_turn[:-1], d_turn[-1:] + d_phase[0]])

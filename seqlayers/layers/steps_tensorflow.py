@@ -8,7 +8,8 @@ from seqlayers.layers.recurrence import step, step_gradient
 def forward(recurrence, keep, weights, rows, frames, states, mask, num_steps=None):
     """Returns outputs, last states, and what `backward` needs, if it is to `keep` that.
 
-    That are two tuples: the states before the first frame and after each, and what each step keeps.
+    That are two tuples: the states before the first frame and after each, and what each step keeps;
+    of a single chunk of frames the states before it, and what it keeps.
 
     Args:
         recurrence: A `seqlayers.layers.recurrence.Recurrence`.
@@ -18,6 +19,9 @@ def forward(recurrence, keep, weights, rows, frames, states, mask, num_steps=Non
             their outputs and all that is kept of them are 0.
     """
     size = length(frames[0])
+    if _is_one_chunk(recurrence, size):
+        after, kept = step_at(recurrence, weights, rows, frames, states, mask, 0)
+        return after[0][None], after, (states, kept) if keep else ((), ())
     # Element t is written in step t: converters to other runtimes know no other loop.
     outputs = tf.TensorArray(states[0].dtype, size, element_shape=states[0].shape)
     stacks = kept = ()
@@ -53,6 +57,17 @@ def backward(recurrence, weights, rows, frames, mask, kept, d_outputs, d_states,
     """Returns the gradients of weights, frames and first states."""
     stacks, kept = kept
     size = length(d_outputs)
+    if _is_one_chunk(recurrence, size):
+        d_after = (d_states[0] + d_outputs[0], *d_states[1:])
+        frame, seen = tuple(x[0] for x in frames), None if mask is None else mask[0]
+        d_frame, d_states, extra = step_gradient(
+            recurrence, weights, rows, frame, stacks, None, kept, seen, d_after
+        )
+        d_frames, extra = (tuple(x[None] for x in part) for part in (d_frame, extra))
+        d_weights, d_frames = recurrence.gradients(
+            weights, rows, frames, stacks, None, kept, d_frames, extra
+        )
+        return d_weights, d_frames, d_states
     arrays = tuple(
         tf.TensorArray(d_outputs.dtype, size) for _ in range(len(frames) + recurrence.num_extra)
     )
@@ -85,6 +100,11 @@ def backward(recurrence, weights, rows, frames, mask, kept, d_outputs, d_states,
         weights, rows, frames, before, after, kept, d_frames, extra
     )
     return d_weights, d_frames, d_states
+
+
+def _is_one_chunk(recurrence, size):
+    """Returns whether there is one step, of many frames: a loop would copy all that is theirs."""
+    return recurrence.frame_row_axis > 1 and isinstance(size, int) and size == 1
 
 
 def step_at(recurrence, weights, rows, frames, before, mask, t):
