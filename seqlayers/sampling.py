@@ -30,6 +30,9 @@ from seqlayers import replicas
 from seqlayers.checks import check_integer
 
 _GOLDEN, _SQRT_2 = 0x9E3779B9, 0x6A09E667  # digits of irrationals: keep a seed's words apart
+# tanh(x / 2) as a ratio of polynomials in x^2, times x: a least maximum error for |x| below 17.4.
+_TANH_NUMERATOR = (0.499999966, 0.0167413976, 0.000109694429, 1.62978372e-07, 2.68113208e-11)
+_TANH_DENOMINATOR = (1.0, 0.11681606, 0.00162074689, 5.17194764e-06, 3.09532825e-09)
 _GAMMA_ROUNDS = 10  # each rejects less than 0.05: all of them, less than one draw in 10^13
 
 
@@ -93,8 +96,7 @@ def uniform(shape, seed, first=0):
         first: Number of the first entry along the first axis that has no seeds of its own, if the
             draw is a slice of a larger one.
     """
-    bits = ops.right_shift(_bits(shape, seed, first), _u32(9))
-    return (ops.cast(bits, "float32") + 0.5) * 2.0**-23
+    return (_integers(shape, seed, first) + 0.5) * 2.0**-23
 
 
 def bernoulli(logits):
@@ -134,8 +136,8 @@ def _distributions():
     class Distributions:
         class Bernoulli(distributions.Bernoulli):
             def _sample_n(self, n, seed=None):
-                probs = ops.cast(ops.sigmoid(self.logits), "float32")
-                on = _uniform_n(n, ops.shape(probs), seed) < probs
+                shape = (n, *ops.shape(self.logits))
+                on = _below_sigmoid(_integers(shape, _seeds_n(n, seed)), self.logits)
                 drawn = ops.where(ops.isnan(self.logits), self.logits, on)
                 return ops.cast(drawn, self.dtype)
 
@@ -155,6 +157,31 @@ def _distributions():
                 return ops.stop_gradient(ops.maximum(ops.cast(g, self.dtype) / self.rate, tiny))
 
     return Distributions
+
+
+def _below_sigmoid(integers, x):
+    """Returns whether uniform numbers u are below sigmoid(x), bool of the shape of `integers`.
+
+        u < sigmoid(x)  <=>  2 u - 1 < tanh(x / 2) = x P(x^2) / Q(x^2)
+
+    Q is above 0, so this needs neither an exponential nor a division. Compiled, it takes half of
+    the time of a sigmoid, which would take more time than all else in a draw. The ratio is within
+    2e-8 of tanh; where |x| is above 17.7 it passes 1, so that a unit is on, or off, for certain.
+
+    Args:
+        integers: 2^23 u - 1/2, as `_integers` returns them.
+        x: Log-odds, of the same trailing shape.
+    """
+    x = ops.clip(ops.cast(x, "float32"), -19.0, 19.0)
+    z = ops.square(x)
+    P = x * _polynomial(z, _TANH_NUMERATOR)
+    Q = _polynomial(z, _TANH_DENOMINATOR)
+    return (integers * 2.0**-22 + (2.0**-23 - 1.0)) * Q < P
+
+
+def _polynomial(z, coefficients):
+    """Returns the sum of c_i z^i."""
+    return functools.reduce(lambda total, c: total * z + c, reversed(coefficients))
 
 
 def _standard_gamma(n, k, shape, seed):
@@ -204,6 +231,11 @@ def _seeds_n(n, seed):
     seed = ops.convert_to_tensor(seed, "int32")
     numbers = ops.reshape(ops.arange(n, dtype="int32"), (-1,) + (1,) * (len(seed.shape) - 1))
     return fold_in(seed[None], numbers)
+
+
+def _integers(shape, seed, first=0):
+    """Draws float32 integers from 0 to 2^23 - 1; arguments are those of `uniform`."""
+    return ops.cast(ops.right_shift(_bits(shape, seed, first), _u32(9)), "float32")
 
 
 def _bits(shape, seed, first):
