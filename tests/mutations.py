@@ -84,8 +84,8 @@ MUTATIONS = [
     Mutation(
         "AIS weight",
         "seqlayers/energy/partition.py",
-        "change = change - _softplus_difference(",
-        "change = change + _softplus_difference(",
+        "change = change - softplus_difference(",
+        "change = change + softplus_difference(",
         "tests/energy/test_partition.py -k 'standard_errors or base'",
     ),
     Mutation(

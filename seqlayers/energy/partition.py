@@ -27,6 +27,7 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_integer
+from seqlayers.energy.columns import softplus_difference
 from seqlayers.energy.rbm import (
     RBMParams,
     features,
@@ -39,7 +40,6 @@ from seqlayers.sampling import bernoulli, fold_in, uniform
 
 MAX_ENUMERATED_UNITS = 20
 _ROUNDING = 0.1  # of energies, in nats
-_COLUMNS, _FACTORS = 16, 10  # floats in a processor's register; factors of a product, at most
 NUM_BETAS, NUM_CHAINS = 100, 10  # error below 0.01 nat a frame on music, at 1,000 frames a second
 _CHAINS_AT_ONCE = 8192  # of a hundred units or two they fill the caches of two cores
 MIN_EFFECTIVE_CHAINS = 1.5  # (sum w)^2 / sum w^2; below it one chain has 80 % of the weight
@@ -228,7 +228,7 @@ def _anneal(params, base, v, seed, num_betas, forward):
         up = ops.matmul(features(target, v), W)  # the one product both energies share
         x_here = p.hidden_bias + here * up
         change = target.visibles.energy_change(p, q, v)  # log f_here / f_other, visible part
-        change = change - _softplus_difference(
+        change = change - softplus_difference(
             lambda units: q.hidden_bias[..., units] + other * up[..., units],
             lambda units: p.hidden_bias[..., units] + here * up[..., units],
             W.shape[1],
@@ -265,31 +265,6 @@ def _largest_found(params, seed, num_chains):
     x = ops.matmul(h, ops.transpose(W))
     nats = ops.sum(target.hidden_bias * h, axis=-1) + target.visibles.log_integral(target, x)
     return ops.max(nats, axis=-1)
-
-
-def _softplus_difference(x, y, units):
-    """Returns sum_j softplus(x_j) - softplus(y_j), `(...)`.
-
-        softplus(x) = max(x, 0) + log(1 + exp(-|x|))
-
-    The logarithms of several units are one of a product, whose factors lie between 1 and 2.
-
-    Args:
-        x: Function of a slice of the units that returns their x, `(..., columns)`: XLA then fuses
-            it with the sum, and never writes x to memory.
-        y: The same for y.
-        units: Number of units.
-    """
-    width = _COLUMNS * -(-units // (_COLUMNS * _FACTORS))
-    linear, above, below = 0.0, 1.0, 1.0
-    for start in range(0, units, width):
-        columns = slice(start, min(start + width, units))
-        x_part, y_part = x(columns), y(columns)
-        padding = [(0, 0)] * (len(x_part.shape) - 1) + [(0, start + width - columns.stop)]
-        linear = linear + ops.pad(ops.relu(x_part) - ops.relu(y_part), padding)
-        above = above * (1.0 + ops.pad(ops.exp(-ops.abs(x_part)), padding))
-        below = below * (1.0 + ops.pad(ops.exp(-ops.abs(y_part)), padding))
-    return ops.sum(linear + ops.log(above / below), axis=-1)
 
 
 def _hidden_free_energy(params, h):

@@ -20,6 +20,7 @@ from collections import namedtuple
 
 from keras import ops
 
+from seqlayers.energy.columns import softplus_difference, sum_over_units
 from seqlayers.sampling import bernoulli, gamma, log_gamma, normal
 
 LOG_VARIANCE_RANGE = (-8.0, 8.0)  # s from 0.02 to 55: wide for normalised data, safe in float32
@@ -95,7 +96,8 @@ class Bernoulli(namedtuple("Bernoulli", ()), Visibles):
         return -ops.sum(v * params.visible_bias, axis=-1)
 
     def energy_change(self, old, new, v):
-        return ops.sum((old.visible_bias - new.visible_bias) * v, axis=-1)
+        V, b, b_new = old.kernel.shape[0], old.visible_bias, new.visible_bias
+        return sum_over_units(lambda i: (b[..., i] - b_new[..., i]) * v[..., i], V)
 
     def given_input(self, params, hidden_input, temperature=1.0):
         return bernoulli((params.visible_bias + hidden_input) / temperature)
@@ -106,8 +108,10 @@ class Bernoulli(namedtuple("Bernoulli", ()), Visibles):
     def independent(self, params):
         """Returns b_i + sum_j [softplus(c_j + W_ij) - softplus(c_j)], log-odds with others off."""
         W, b, c, _ = params
-        on = ops.sum(ops.softplus(c[..., None, :] + W), axis=-1)  # [..., V]
-        b = b + on - ops.sum(ops.softplus(c), axis=-1, keepdims=True)
+        off = c[..., None, :]
+        b = b + softplus_difference(
+            lambda j: off[..., j] + W[:, j], lambda j: off[..., j], W.shape[1]
+        )
         return params._replace(kernel=ops.zeros_like(W), visible_bias=b)
 
 

@@ -427,35 +427,6 @@ def test_different_seeds_give_different_estimates(rng):
     assert len(nats) == 10
 
 
-# The product form of the difference of softplus.
-
-
-def softplus_difference(x, y):
-    return partition._softplus_difference(
-        lambda units: x[..., units], lambda units: y[..., units], x.shape[-1]
-    )
-
-
-@pytest.mark.float64
-@pytest.mark.parametrize("H", [1, 15, 16, 17, 150, 160, 161, 1700])
-def test_product_form_equals_the_softplus_form(rng, H):
-    y = 5 * rng.normal(size=(4, 3, H))
-    x = y + 0.5 * rng.normal(size=y.shape)
-    expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y), axis=-1)
-    np.testing.assert_allclose(softplus_difference(tensor(x), tensor(y)), expected, atol=1e-10)
-
-
-@pytest.mark.parametrize("size", [0.0, 1.0, 5.0, 20.0, 100.0, 1e4])
-@pytest.mark.parametrize("sign", [-1, 1])
-@pytest.mark.parametrize("y", [-30.0, 0.0, 30.0])
-def test_long_steps_are_as_exact_as_short_ones(size, sign, y):
-    # Equal units, so that their product has something to overflow.
-    x, y = np.full(2000, y + sign * size), np.full(2000, y)
-    expected = np.sum(np.logaddexp(0, x) - np.logaddexp(0, y))
-    actual = softplus_difference(tensor(x, "float32"), tensor(y, "float32"))
-    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.parametrize("num_betas", [49, 50])
 @pytest.mark.parametrize("scale", [300, 1e4])
 def test_estimates_of_very_sharp_rbms_are_numbers(rng, scale, num_betas):
