@@ -311,7 +311,7 @@ def run(row, minutes):
     return {"seed": seed_of(row)} | train(task_of(row), minutes)
 
 
-def measure_pace(name, minutes):
+def measure_pace(name):
     """Returns the seconds of a step, on the first batch of the training data."""
 
     def network(row, jit_compile):
@@ -334,9 +334,6 @@ def run_timed(row, minutes):
     seconds = results[f"pace-{name}"]
     epochs, mode = pace.epochs_in_time_of(seconds["lstm"], task.epochs, seconds[model])
     return {"seed": seed_of(row), "mode": mode} | train(task, minutes, epochs, mode == "compiled")
-
-
-RUNS = {"pace": measure_pace, "timed": run_timed}  # other rows: `run`
 
 
 def print_tables(results):
@@ -389,7 +386,12 @@ def main(beginnings, minutes):
         if row.startswith(beginnings) and row not in store.read(RESULTS):
             print(row, flush=True)
             kind, _, plain = row.partition("-")
-            record = RUNS[kind](plain, minutes) if kind in RUNS else run(row, minutes)
+            if kind == "pace":
+                record = measure_pace(plain)
+            elif kind == "timed":
+                record = run_timed(plain, minutes)
+            else:
+                record = run(row, minutes)
             store.keep(RESULTS, row, record)
     print_tables(store.read(RESULTS))
 
