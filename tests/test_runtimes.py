@@ -27,6 +27,10 @@ MODELS = {
     "`SFM`": lambda: [layers.SFM(5, num_frequencies=3)],
     '`AdaptiveSFM(phase="accumulated")`': lambda: [layers.AdaptiveSFM(5, phase="accumulated")],
     "`AdaptiveSFM`": lambda: [layers.AdaptiveSFM(5)],
+    '`SFM`, `AdaptiveSFM(phase="accumulated")`, `gates="input"`': lambda: [
+        layers.SFM(5, num_frequencies=3, gates="input", return_sequences=True),
+        layers.AdaptiveSFM(5, phase="accumulated", gates="input"),
+    ],
     "`PeepholeLSTM`": lambda: [layers.PeepholeLSTM(6, projection_units=4)],
     "`ConvLSTMPatch`": lambda: [patches(return_sequences=True)],
     "`LSTBM`, `BoltzmannRNN`": lambda: [

@@ -55,7 +55,7 @@ def test_functions_for_xla_are_seen(tmp_path):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["sfm", "patches"])
+@pytest.mark.parametrize("name", ["sfm", "sfm parallel", "adaptive parallel", "patches"])
 def test_an_exported_model_gives_the_same_and_is_plain_tensorflow(name, tmp_path):
     import tensorflow as tf
 
@@ -63,7 +63,7 @@ def test_an_exported_model_gives_the_same_and_is_plain_tensorflow(name, tmp_path
     model.layers[0](frames(2, T, N), training=True)  # what was compiled for training stays out
     model.export(tmp_path, verbose=False)
     served = tf.saved_model.load(tmp_path)
-    for x in (frames(), frames(1, 9, N)):
+    for x in (frames(), frames(1, 9, N), frames(1, 70, N)):
         assert_allclose(served.serve(x), model(x), atol=1e-6)
     assert functions_for_xla(tmp_path) == []
 
