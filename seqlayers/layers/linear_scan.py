@@ -85,7 +85,10 @@ class LinearRecurrence:
         (a, b), (s,) = frame, before
         return (a * s + b,), ()
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+    def transposed(self, weights):
+        return ()
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
         (a, _), (s,), (ds,) = frame, before, d_after
         shared = tuple(range(len(s.shape) - len(a.shape)))
         return (ops.sum(ds * s, axis=shared), ds), (a * ds,), ()

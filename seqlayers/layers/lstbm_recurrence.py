@@ -36,9 +36,12 @@ class BoltzmannRecurrence:
         h = drawn(mean, frame[1]) if len(frame) > 1 else mean
         return (h,), (mean,)
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+    def transposed(self, weights):
+        return ops.transpose(weights[0])
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
         d_y = d_after[0] * kept[0] * (1 - kept[0])
-        return self.d_frame(d_y, frame), (self.d_output(d_y, weights, rows),), ()
+        return self.d_frame(d_y, frame), (self.d_output(d_y, transposed, rows),), ()
 
     @staticmethod
     def logits(weights, rows, frame, before):
@@ -52,9 +55,9 @@ class BoltzmannRecurrence:
         return (d_y, *(ops.zeros_like(u) for u in frame[1:]))
 
     @staticmethod
-    def d_output(d_y, weights, rows):
+    def d_output(d_y, transposed, rows):
         """Returns the gradient of h' from that of the logits."""
-        d_h = ops.matmul(d_y, ops.transpose(weights[0]))
+        d_h = ops.matmul(d_y, transposed)
         return d_h * rows[0] if rows else d_h
 
     def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
@@ -97,7 +100,7 @@ class LSTBMRecurrence(BoltzmannRecurrence):
         lowest = (0, 0, 0, -1 if self.variant == "lstm" else 0)
         return tuple(map(drawn, means, u, lowest))
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
         (h, c), (dh, dc), means = after, d_after, kept[:4]
         f, i, o, g = self.hidden_units(means, frame)
         if self.variant == "paper":
@@ -113,4 +116,4 @@ class LSTBMRecurrence(BoltzmannRecurrence):
             slopes[3] = 1 - means[3] * means[3]
         d_units = (dc * before[1], dc * g, d_o, dc * i)
         d_y = ops.concatenate([d * s for d, s in zip(d_units, slopes, strict=True)], axis=-1)
-        return self.d_frame(d_y, frame), (self.d_output(d_y, weights, rows), dc * f), ()
+        return self.d_frame(d_y, frame), (self.d_output(d_y, transposed, rows), dc * f), ()

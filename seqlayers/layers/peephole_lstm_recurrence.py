@@ -47,19 +47,23 @@ class PeepholeLSTMRecurrence:
         h = o * activation(c)  # (8)
         return (ops.matmul(h, P[0]) if P else h, c), (i, f, a, o)
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+    def transposed(self, weights):
         _, W, _, p, *P = weights
+        return ops.transpose(W), p, *map(ops.transpose, P)
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
+        W, p, *P = transposed
         dr, dc = d_after
         i, f, a, o = kept
         tanh_c = ops.tanh(after[1])
-        dh = ops.matmul(dr, ops.transpose(P[0])) if P else dr
+        dh = ops.matmul(dr, P[0]) if P else dr
         d_o = dh * tanh_c * o * (1 - o)  # before the sigmoid
         dc = dc + dh * o * (1 - tanh_c * tanh_c) + d_o * p[2]
         d_i = dc * a * i * (1 - i)
         d_f = dc * before[1] * f * (1 - f)
         d_a = dc * i * (1 - a * a)
         d_y = ops.concatenate([d_i, d_f, d_a, d_o], axis=-1)
-        dr_before = ops.matmul(d_y, ops.transpose(W))
+        dr_before = ops.matmul(d_y, W)
         dr_before = dr_before * rows[0] if rows else dr_before
         dc = dc * f + d_i * p[0] + d_f * p[1]
         return (d_y,), (dr_before, dc), (dr,) if P else ()

@@ -25,7 +25,10 @@ class Recurrence(Protocol):
     def step(self, weights, rows, frame, before) -> tuple[Any, Any]:
         """Returns the states after a frame, and what `step_gradient` needs besides them."""
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+    def transposed(self, weights):
+        """Returns what `step_gradient` multiplies by; in there XLA would transpose at each step."""
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
         """Returns gradients of the frame, of the states before, and more for `gradients`."""
 
     def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
@@ -44,15 +47,15 @@ def step(recurrence, weights, rows, frame, before, seen):
     return after if seen is None else _where(recurrence, seen, after, before), kept
 
 
-def step_gradient(recurrence, weights, rows, frame, before, after, kept, seen, d_after):
+def step_gradient(recurrence, transposed, rows, frame, before, after, kept, seen, d_after):
     """Returns gradients of the frame, of the states before, and more for `gradients`."""
     if seen is None:
-        return recurrence.step_gradient(weights, rows, frame, before, after, kept, d_after)
+        return recurrence.step_gradient(transposed, rows, frame, before, after, kept, d_after)
     zeros = tuple(ops.zeros_like(d) for d in d_after)
     d_here = _where(recurrence, seen, d_after, zeros)
     d_past = _where(recurrence, seen, zeros, d_after)
     d_frame, d_before, extra = recurrence.step_gradient(
-        weights, rows, frame, before, after, kept, d_here
+        transposed, rows, frame, before, after, kept, d_here
     )
     return d_frame, tuple(d + p for d, p in zip(d_before, d_past, strict=True)), extra
 

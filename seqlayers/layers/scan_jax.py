@@ -63,13 +63,14 @@ def _forward(recurrence, weights, frames, states, rows, mask):
 def _backward(recurrence, saved, d_results):
     weights, frames, rows, mask, before, last, kept = saved
     d_outputs, d_last = d_results
+    transposed = recurrence.transposed(weights)
 
     def body(later, here):
         after, (d_output, *d_states) = later
         frame, seen, before, kept, d_here = here
         d_after = (d_output + d_here, *d_states)
         d_frame, d_before, extra = step_gradient(
-            recurrence, weights, rows, frame, before, after, kept, seen, d_after
+            recurrence, transposed, rows, frame, before, after, kept, seen, d_after
         )
         return (before, d_before), (d_frame, extra)
 

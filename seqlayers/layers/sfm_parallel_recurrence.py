@@ -85,9 +85,11 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         S = ops.reshape(ops.transpose(S, (1, 2, 0, 3, 4)), (2, K, -1, D))
         return S[0], S[1]
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+    def transposed(self, weights):
+        return ops.transpose(weights[2], (0, 2, 1))
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
         M, K, D = self.sizes
-        _, _, P, _ = weights
         x, time, seen = self._parts(frame)
         chunk, batch, _ = ops.shape(x)
         dz, dS_re, dS_im, *d_phase = d_after
@@ -95,7 +97,7 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         F, S, _, u, basis, initial = self._memory(gates, i, f, time, seen, before)
 
         S_re, S_im = self._frames_as_rows(S)
-        d_oc, *dA = self.output_gradient(P, S_re, S_im, o, c, ops.reshape(dz, (-1, M)))
+        d_oc, *dA = self.output_gradient(transposed, S_re, S_im, o, c, ops.reshape(dz, (-1, M)))
         dS = ops.reshape(ops.stack(dA), (2, K, chunk, batch, D))
         dS = ops.transpose(dS, (2, 0, 1, 3, 4))
         dF, dS, d_initial = linear_scan_gradient(F, S, initial, dS, ops.stack([dS_re, dS_im]))

@@ -118,9 +118,13 @@ class StateFrequencyRecurrence:
         o = ops.transpose(ops.reshape(o, (-1, K, M)), (1, 0, 2))
         return gate(o + A_U), activation(A_P + d[:, None])  # (12)
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
-        M, K, D = self.sizes
+    def transposed(self, weights):
         W, P, _ = weights
+        return ops.transpose(W), ops.transpose(P, (0, 2, 1))
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
+        M, K, D = self.sizes
+        W, P = transposed
         gates, i, o, c, *basis_and_f = kept
         basis = basis_and_f[0][:, : 2 * K] if self.adaptive else frame[1]
         dz, dS_re, dS_im, *d_phase = d_after
@@ -139,7 +143,7 @@ class StateFrequencyRecurrence:
             d_a.append(d_f * f * (1 - f))
         d_o = ops.transpose(d_oc[..., :M], (1, 0, 2))
         d_a = ops.concatenate([*d_a, ops.reshape(d_o, (-1, K * M))], axis=-1)
-        dz = ops.matmul(d_a, ops.transpose(W))
+        dz = ops.matmul(d_a, W)
         if rows:
             dz = dz * rows[0]
         d_before = [dz, dS_re * F, dS_im * F]
@@ -152,7 +156,7 @@ class StateFrequencyRecurrence:
     def output_gradient(P, S_re, S_im, o, c, dz):
         """Returns the gradients before the sigmoid and tanh of the outputs, of Re S and of Im S."""
         d_oc = ops.concatenate([dz * (c * o * (1 - o)), dz * (o * (1 - c * c))], -1)  # [K, B, 2 M]
-        dA = ops.matmul(d_oc, ops.transpose(P, (0, 2, 1)))
+        dA = ops.matmul(d_oc, P)
         dA = dA * one_over_amplitude(S_re, S_im)
         return d_oc, dA * S_re, dA * S_im
 
@@ -163,13 +167,14 @@ class StateFrequencyRecurrence:
         cos, sin = self.by_frequency(basis)
         d_u = ops.sum(dS_re * cos + dS_im * sin, axis=-3)  # [B, D]
         d_ste = ops.sum(dF * ops.swapaxes(fre, -2, -1)[..., None], axis=-3)
-        d_fre = ops.swapaxes(ops.sum(dF * ops.expand_dims(ste, -3), axis=-1), -2, -1)
+        # Transposed before they are summed: XLA joins arrays of one layout ten times as fast.
+        d_fre = ops.sum(ops.swapaxes(dF, -3, -2) * ops.expand_dims(ste, -2), axis=-1)
         d_a = [d_ste * ste * (1 - ste), d_fre * fre * (1 - fre)]
         d_a += [d_u * i * g * (1 - g), d_u * g * (1 - i * i)]
         if self.rotation == "given":
             return d_a, ops.zeros_like(basis)
-        d_basis = [ops.sum(ops.expand_dims(u, -3) * dS, axis=-1) for dS in (dS_re, dS_im)]
-        return d_a, ops.swapaxes(ops.concatenate(d_basis, axis=-2), -2, -1)
+        d_basis = [ops.swapaxes(dS, -3, -2) * ops.expand_dims(u, -2) for dS in (dS_re, dS_im)]
+        return d_a, ops.concatenate([ops.sum(d, axis=-1) for d in d_basis], axis=-1)
 
     @staticmethod
     def turn_gradient(basis, d_basis):

@@ -27,10 +27,13 @@ class SimpleRNNRecurrence:
     def step(self, weights, rows, frame, before):
         return (ops.tanh(frame[0] + ops.matmul(before[0], weights[0])),), ()
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
+    def transposed(self, weights):
+        return ops.transpose(weights[0])
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
         (u,), (du,) = after, d_after
         d_sum = du * (1 - u * u)  # before the tanh
-        return (d_sum,), (ops.matmul(d_sum, ops.transpose(weights[0])),), ()
+        return (d_sum,), (ops.matmul(d_sum, transposed),), ()
 
     def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
         u, d_sum = (ops.reshape(x[0], (-1, self.units)) for x in (before, d_frames))

@@ -56,12 +56,12 @@ def forward(recurrence, keep, weights, rows, frames, states, mask, num_steps=Non
 def backward(recurrence, weights, rows, frames, mask, kept, d_outputs, d_states, num_steps=None):
     """Returns the gradients of weights, frames and first states."""
     stacks, kept = kept
-    size = length(d_outputs)
+    size, transposed = length(d_outputs), recurrence.transposed(weights)
     if _is_one_chunk(recurrence, size):
         d_after = (d_states[0] + d_outputs[0], *d_states[1:])
         frame, seen = tuple(x[0] for x in frames), None if mask is None else mask[0]
         d_frame, d_states, extra = step_gradient(
-            recurrence, weights, rows, frame, stacks, None, kept, seen, d_after
+            recurrence, transposed, rows, frame, stacks, None, kept, seen, d_after
         )
         d_frames, extra = (tuple(x[None] for x in part) for part in (d_frame, extra))
         d_weights, d_frames = recurrence.gradients(
@@ -76,7 +76,7 @@ def backward(recurrence, weights, rows, frames, mask, kept, d_outputs, d_states,
         d_after = (d_after[0] + d_outputs[t], *d_after[1:])
         d_frame, d_before, extra = step_gradient(
             recurrence,
-            weights,
+            transposed,
             rows,
             tuple(x[t] for x in frames),
             tuple(s[t] for s in stacks),

@@ -39,16 +39,19 @@ class TanhGatedRecurrence:
         n = self.activation(x_n + ops.matmul(v * r, W_n))  # (3)
         return ((1 - z) * n + z * u,), (zr, n)  # (4)
 
-    def step_gradient(self, weights, rows, frame, before, after, kept, d_after):
-        W_zr, W_n = weights
+    def transposed(self, weights):
+        return tuple(map(ops.transpose, weights))
+
+    def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
+        W_zr, W_n = transposed
         (u,), (du,) = before, d_after
         v = u * rows[0] if rows else u
         zr, n = kept
         z, r = ops.split(zr, 2, axis=-1)
         d_n = du * (1 - z) * (1 - n * n)  # before the tanh
-        d_vr = ops.matmul(d_n, ops.transpose(W_n))
+        d_vr = ops.matmul(d_n, W_n)
         d_zr = ops.concatenate([du * (u - n), d_vr * v], axis=-1) * self.GATES[self.gate](zr)
-        d_v = d_vr * r + ops.matmul(d_zr, ops.transpose(W_zr))
+        d_v = d_vr * r + ops.matmul(d_zr, W_zr)
         d_before = du * z + (d_v * rows[0] if rows else d_v)
         return (ops.concatenate([d_zr, d_n], axis=-1),), (d_before,), ()
 
