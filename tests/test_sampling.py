@@ -61,8 +61,8 @@ def test_uniform_numbers_are_alike_in_eager_graph_and_xla(rows):
 
 @pytest.mark.parametrize("rows", [False, True], ids=["one seed", "a seed a row"])
 def test_bernoulli_draws_are_alike_in_eager_graph_and_xla(rng, rows):
-    # Equal bits are compared with sigmoids that may differ in their last place: each draw could
-    # turn with probability 6e-8, one of these 20,000 with 0.1 %.
+    # Equal bits are compared with polynomials that may be rounded otherwise: each draw could turn
+    # with probability 1e-7, one of these 20,000 with 0.2 %.
     seed = sampling.row_seeds(sampling.seed_pair(4), 20) if rows else sampling.seed_pair(4)
     logits = 3 * rng.normal(size=(20, 1000)).astype("float32")
     draws = everywhere(lambda x, s: sampling.bernoulli(x).sample(seed=s), logits, seed)
@@ -514,6 +514,16 @@ def test_parameters_that_are_nan_draw_nan():
     x = np.array([np.nan] * 20 + [1.0], "float32")
     for drawn in everywhere(draws, x, np.ones_like(x)):
         np.testing.assert_array_equal(np.isnan(drawn), [[True] * 20 + [False]] * 5)
+
+
+def test_bernoulli_units_are_on_below_the_sigmoid_to_within_two_of_its_2_23_steps():
+    x = np.linspace(-25, 25, 20_001).astype("float32")
+    steps = 2**23 / (1 + np.exp(-x.astype("float64")))  # u = (integer + 1/2) / 2^23
+    for shift, expected in [(-3, True), (3, False)]:
+        integers = np.floor(steps) + shift
+        inside = (integers >= 0) & (integers < 2**23)
+        for below in everywhere(sampling._below_sigmoid, integers.astype("float32"), x):
+            np.testing.assert_array_equal(below[inside], expected)
 
 
 def test_certain_units_are_certain():
