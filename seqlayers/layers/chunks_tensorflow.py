@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqlayers.layers import steps_tensorflow as steps
+from seqlayers.layers.recurrence import frame_gradients
 
 STEPS = 16  # of a chunk: more wait longer for the memory of what is kept, fewer for the calls
 
@@ -178,15 +179,17 @@ class _Loops:
                 chunks.num_steps(i),
             )
             d_weights = tf.nest.map_structure(tf.add, d_weights, more)
+            units[:] = [d.shape[-1] for d in d_frames]
             return chunks_done + 1, d_states, d_weights, _write(arrays, i, d_frames)
 
+        units = []  # of the gradients of frames
         arrays = chunks.arrays(d_outputs.dtype, len(frames))
         variables = (0, d_states, tuple(map(tf.zeros_like, weights)), arrays)
         _, d_states, d_weights, arrays = chunks.loop(body, variables)
         d_frames = tuple(
-            chunks.over_time(array, x, x.shape[-1]) for array, x in zip(arrays, frames, strict=True)
+            chunks.over_time(*part) for part in zip(arrays, frames, units, strict=True)
         )
-        return d_weights, d_frames, d_states
+        return d_weights, frame_gradients(self._recurrence, weights, d_frames), d_states
 
 
 def _of_a_chunk(*arguments):

@@ -80,6 +80,7 @@ class LinearRecurrence:
     num_kept: ClassVar = 0
     num_extra: ClassVar = 0
     runs_again: ClassVar = False
+    frame_kernel: ClassVar = None
 
     def step(self, weights, rows, frame, before):
         (a, b), (s,) = frame, before

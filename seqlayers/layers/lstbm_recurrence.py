@@ -30,6 +30,7 @@ class BoltzmannRecurrence:
     num_kept: ClassVar = 1  # the mean of h
     num_extra: ClassVar = 0
     runs_again: ClassVar = False
+    frame_kernel: ClassVar = None
 
     def step(self, weights, rows, frame, before):
         mean = ops.sigmoid(self.logits(weights, rows, frame, before))  # of (7)(8)

@@ -26,6 +26,7 @@ class PeepholeLSTMRecurrence:
     runs_again: bool = False
 
     frame_row_axis: ClassVar = 1
+    frame_kernel: ClassVar = None
     state_row_axes: ClassVar = (0, 0)
     num_kept: ClassVar = 4  # i, f, a, o: joined in one array they cost a third more time
 

@@ -20,6 +20,7 @@ class Recurrence(Protocol):
     state_row_axes: tuple[int, ...]
     num_kept: int
     num_extra: int
+    frame_kernel: int | None  # number of the weight V, where frames begin with x in place of x V
     runs_again: bool  # whether XLA runs steps again for the gradient: slower, keeps states alone
 
     def step(self, weights, rows, frame, before) -> tuple[Any, Any]:
@@ -34,8 +35,22 @@ class Recurrence(Protocol):
     def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
         """Returns gradients of the weights and of the frames, from all that is stacked over time.
 
-        `d_frames` is what `step_gradient` returned as gradients of frames, with all columns.
+        `d_frames` is what `step_gradient` returned as gradients of frames, with all columns. With
+        a `frame_kernel` the first one is that of x V, here too.
         """
+
+
+def frame_gradients(recurrence, weights, d_frames):
+    """Returns the gradients of frames, from what `gradients` returned for them.
+
+    It is for outside of compiled loops: a graph leaves the product out where x is data.
+    """
+    if recurrence.frame_kernel is None:
+        return d_frames
+    d_a, *others = d_frames
+    V = weights[recurrence.frame_kernel]
+    dx = ops.matmul(ops.reshape(d_a, (-1, V.shape[1])), ops.transpose(V))
+    return ops.reshape(dx, (*ops.shape(d_a)[:-1], V.shape[0])), *others
 
 
 def step(recurrence, weights, rows, frame, before, seen):

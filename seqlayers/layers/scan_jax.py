@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import keras
 
-from seqlayers.layers.recurrence import step, step_gradient
+from seqlayers.layers.recurrence import frame_gradients, step, step_gradient
 
 
 def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_compile):
@@ -81,6 +81,7 @@ def _backward(recurrence, saved, d_results):
     d_weights, d_frames = recurrence.gradients(
         weights, rows, frames, before, after, kept, d_frames, extra
     )
+    d_frames = frame_gradients(recurrence, weights, d_frames)
     return d_weights, d_frames, d_states, None, None
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from seqlayers import replicas
 from seqlayers.layers import chunks_tensorflow as chunks
 from seqlayers.layers import steps_tensorflow as steps
+from seqlayers.layers.recurrence import frame_gradients
 
 
 def run(recurrence, by_hand, weights, rows, frames, states, mask, training, jit_compile):
@@ -90,8 +91,9 @@ def _plain_forward(recurrence, keep, *arguments):
     return _plain(steps.forward, recurrence, keep)(*arguments)
 
 
-def _plain_backward(recurrence, *arguments):
-    return _plain(steps.backward, recurrence)(*arguments)
+def _plain_backward(recurrence, weights, *arguments):
+    d_weights, d_frames, d_states = _plain(steps.backward, recurrence)(weights, *arguments)
+    return d_weights, frame_gradients(recurrence, weights, d_frames), d_states
 
 
 def _plain(function, *fixed):

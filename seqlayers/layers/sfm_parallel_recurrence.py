@@ -29,6 +29,7 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
     frame_row_axis: ClassVar = 2
     num_extra: ClassVar = 2  # the gradients of P and d, from one chunk
     runs_again: ClassVar = False
+    frame_kernel: ClassVar = 0
 
     @property
     def num_kept(self):
@@ -125,12 +126,10 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         return (ops.concatenate(d_a, axis=-1), *d_others), tuple(d_before), d_weights
 
     def gradients(self, weights, rows, frames, before, after, kept, d_frames, extra):
-        V, x, (d_a, *d_others) = weights[0], frames[0], d_frames
-        d_rows = ops.reshape(d_a, (-1, d_a.shape[-1]))
-        x_rows = ops.reshape(x, (-1, V.shape[0]))
+        d_rows = ops.reshape(d_frames[0], (-1, d_frames[0].shape[-1]))
+        x_rows = ops.reshape(frames[0], (-1, frames[0].shape[-1]))
         # With a column of ones for db: a sum over rows takes XLA half as long as the product.
         x_rows = ops.concatenate([x_rows, ops.ones_like(x_rows[:, :1])], axis=-1)
         dV = ops.matmul(ops.transpose(x_rows), d_rows)
         dP, dd = (ops.sum(d, axis=0) for d in extra)
-        dx = ops.reshape(ops.matmul(d_rows, ops.transpose(V)), ops.shape(x))
-        return (dV[:-1], dV[-1], dP, dd), (dx, *d_others)
+        return (dV[:-1], dV[-1], dP, dd), d_frames

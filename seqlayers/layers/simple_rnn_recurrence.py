@@ -23,6 +23,7 @@ class SimpleRNNRecurrence:
     num_kept: ClassVar = 0
     num_extra: ClassVar = 0
     runs_again: ClassVar = False
+    frame_kernel: ClassVar = None
 
     def step(self, weights, rows, frame, before):
         return (ops.tanh(frame[0] + ops.matmul(before[0], weights[0])),), ()

@@ -28,6 +28,7 @@ class TanhGatedRecurrence:
     num_kept: ClassVar = 2  # z and r side by side, n
     num_extra: ClassVar = 0
     runs_again: ClassVar = False
+    frame_kernel: ClassVar = None
 
     def step(self, weights, rows, frame, before):
         W_zr, W_n = weights
