@@ -173,10 +173,8 @@ def _below_sigmoid(integers, x):
         x: Log-odds, of the same trailing shape.
     """
     x = ops.clip(ops.cast(x, "float32"), -19.0, 19.0)
-    z = ops.square(x)
-    P = x * _polynomial(z, _TANH_NUMERATOR)
-    Q = _polynomial(z, _TANH_DENOMINATOR)
-    return (integers * 2.0**-22 + (2.0**-23 - 1.0)) * Q < P
+    P, Q = (_polynomial(ops.square(x), c) for c in (_TANH_NUMERATOR, _TANH_DENOMINATOR))
+    return (integers * 2.0**-22 + (2.0**-23 - 1.0)) * Q < x * P
 
 
 def _polynomial(z, coefficients):
