@@ -39,7 +39,7 @@ class StateFrequencyRecurrence:
     frame_row_axis: ClassVar = 1
     num_extra: ClassVar = 1  # the gradients before the sigmoid and tanh of outputs, (K, batch, 2 M)
     runs_again: ClassVar = False
-    frame_kernel: ClassVar = None
+    frame_kernel: ClassVar[int | None] = None
 
     @property
     def num_kept(self):
