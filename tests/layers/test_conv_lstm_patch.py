@@ -404,7 +404,7 @@ def test_first_states_that_do_not_fit_are_refused_with_the_states_expected():
     layer = made("projected")
     r, c = random_states(layer)
     for states in ([c, r], [r], r, [r, c, c], [r[:, :R], c[:, :M]]):
-        with pytest.raises(ValueError, match=r"r of 4 patches \(batch, 32\), c .*28\). Received"):
+        with pytest.raises(ValueError, match=r"r of 4 patches \(batch, 32\), c .*28\), with"):
             layer(frames("projected"), initial_state=states)
 
 

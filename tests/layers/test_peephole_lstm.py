@@ -229,5 +229,5 @@ def test_first_states_that_do_not_fit_are_refused_with_the_states_expected():
     layer = made(projection_units=R)
     r, c = random_states(layer)
     for states in ([c, r], [r], r, [r, c, c]):
-        with pytest.raises(ValueError, match=rf"r \(batch, {R}\), c \(batch, {M}\). Received"):
+        with pytest.raises(ValueError, match=rf"r \(batch, {R}\), c \(batch, {M}\), with"):
             layer(frames(), initial_state=states)
