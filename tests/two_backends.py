@@ -24,7 +24,7 @@ from seqlayers import sampling
 from seqlayers.heads import ConditionalDBN, ConditionalRBM
 from seqlayers.layers import SFM, Delay
 
-FITTED = ("rbm", "centered rbm", "persistent rbm", "dbn", "orderless nade")
+FITTED = ("centered rbm", "persistent rbm", "orderless nade")
 # Too large to enumerate: by annealing.
 ESTIMATED = {
     "rbm": lambda: ConditionalRBM(21, 22, num_betas=20, num_chains=5, seed=0),

@@ -44,10 +44,6 @@ from seqlayers.models import DistributedModel, is_chief
 ROWS_OF_PLAIN, ROWS = 4, 3
 # Momentum, not Adam: its first steps have the size of a rounding error's sign.
 SGD = functools.partial(keras.optimizers.SGD, 0.1, momentum=0.9, global_clipnorm=0.5)
-TRAINED_ELSEWHERE = ("memory", "rnn-nade", "rnn-rbm")  # in "everything" and "backed up"
-MODELS = {name: make for name, make in OF_MODELS.items() if not name.startswith(TRAINED_ELSEWHERE)}
-# Each worker draws the dropout of Keras's cells for itself.
-DRAWN_APART = {"dropout of Keras": memory_and_head("dropout", bernoulli)}
 
 
 def outcome(model, **more):
@@ -110,9 +106,9 @@ def heads():
     return outcome(model, **model.fit(data, epochs=2, shuffle=False, verbose=0).history)
 
 
-def of_sequences(make):
-    """A model of sequences that `fit` trains on a list of them."""
-    model = made(make)
+def dropout_of_keras():
+    """A model whose memory is a cell of Keras's: each worker draws its dropout for itself."""
+    model = made(memory_and_head("dropout", bernoulli))
     model.compile(SGD(), jit_compile=False)
     data = frames_of("bernoulli")
     return outcome(model, **model.fit(data, batch_size=ROWS, epochs=2, verbose=0).history)
@@ -209,11 +205,11 @@ def refusals():
     return messages
 
 
-TRAININGS = {"layers": layers, "heads": heads, "everything": everything}
-TRAININGS |= {
-    name: functools.partial(of_sequences, make) for name, make in (MODELS | DRAWN_APART).items()
-}
-TRAININGS |= {
+TRAININGS = {
+    "layers": layers,
+    "heads": heads,
+    "everything": everything,
+    "dropout of Keras": dropout_of_keras,
     "own data": own_data,
     "refusals": refusals,
     "backed up": lambda: backed_up("backup"),
