@@ -5,9 +5,8 @@ import pytest
 from backend import JAX, tensor, value_and_gradients
 from keras import ops
 from layers.contract.members import (
-    ONE_A_CLASS,
-    all_layers,
     assert_all_close,
+    each_class,
     frames,
     looped,
     made,
@@ -76,7 +75,7 @@ def forward(function):
     return along
 
 
-@all_layers
+@each_class
 def test_the_gradient_of_a_penalty_is_that_of_the_loop_of_keras(name):
     with step_by_step():
         layer, loop, inputs = pair(name)
@@ -84,8 +83,8 @@ def test_the_gradient_of_a_penalty_is_that_of_the_loop_of_keras(name):
         assert_all_close(actual, expected, 1e-9, 1e-9)
 
 
-# Without the adaptive SFMs, which take as long as all others.
-@pytest.mark.parametrize("name", [n for n in ONE_A_CLASS if not n.startswith("adaptive")])
+# The same loops compute these of all layers: one of frames, one of chunks, one that runs again.
+@pytest.mark.parametrize("name", ["boltzmann", "sfm parallel", "patches"])
 def test_forward_mode_and_products_with_the_hessian_are_those_of_the_loop_of_keras(name):
     with step_by_step():
         actual, expected, inputs = pair(name, mask="gaps", training=True)
