@@ -83,8 +83,8 @@ def test_the_gradient_of_a_penalty_is_that_of_the_loop_of_keras(name):
         assert_all_close(actual, expected, 1e-9, 1e-9)
 
 
-# The same loops compute these of all layers: one of frames, one of chunks, one that runs again.
-@pytest.mark.parametrize("name", ["boltzmann", "sfm parallel", "patches"])
+# What computes these is the same for all layers.
+@pytest.mark.parametrize("name", ["boltzmann", "patches"])
 def test_forward_mode_and_products_with_the_hessian_are_those_of_the_loop_of_keras(name):
     with step_by_step():
         actual, expected, inputs = pair(name, mask="gaps", training=True)
