@@ -479,7 +479,7 @@ def _(rule):
 def _():
     frames = np.stack(frames_of("bernoulli")[:1])
     data = tf.data.Dataset.from_tensors(frames)
-    for name in ("lstbm", "rnn-rbm", "persistent rbm", "centered rbm"):
+    for name in ("lstbm", "persistent rbm"):
         on_one_and_two(OF_MODELS[name], fit(data, batch_size=None))
 
 
