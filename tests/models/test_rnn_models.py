@@ -289,7 +289,7 @@ def test_a_cycle_is_learned_almost_to_the_truth(name):
 
 
 @pytest.mark.slow
-@over(["rbm", "nade", "orderless nade"])
+@over(["rbm", "orderless nade"])
 def test_training_and_draws_are_the_same_in_eager_execution_and_under_xla(name):
     frames, results, draws = sequences(name, 3, 2), [], []
     for how in ({"run_eagerly": True}, {"jit_compile": True}):
