@@ -28,7 +28,6 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
 
     frame_row_axis: ClassVar = 2
     num_extra: ClassVar = 2  # the gradients of P and d, from one chunk
-    runs_again: ClassVar = False
     frame_kernel: ClassVar = 0
 
     @property
