@@ -15,7 +15,12 @@ from seqlayers.metrics.labels import (
     collapse_repeats,
     phone_error_rate,
 )
-from seqlayers.metrics.likelihood import Likelihood, softmax_ceiling, softmax_score
+from seqlayers.metrics.likelihood import (
+    Likelihood,
+    bootstrap_error,
+    softmax_ceiling,
+    softmax_score,
+)
 from seqlayers.metrics.segments import Score, SegmentScores, segment_scores
 
 __all__ = [
@@ -25,6 +30,7 @@ __all__ = [
     "Score",
     "SegmentScores",
     "adjusted_mutual_information",
+    "bootstrap_error",
     "collapse_repeats",
     "hidden_activity",
     "log_spectral_distance",

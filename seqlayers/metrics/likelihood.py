@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from seqlayers.checks import check_finite, check_integer
+
 
 class Likelihood(NamedTuple):
     """Log-likelihood of data under a model.
@@ -47,6 +49,54 @@ class Likelihood(NamedTuple):
             text += ", from the other side "
             text += f"{self.reverse_nats:.3f}" if converged else "not converged"
         return text + f"; {self.averaging}, {self.frames:,} frames of {self.sequences:,} sequences)"
+
+
+def bootstrap_error(nats, frames, num_resamples=10_000, seed=0):
+    """Estimates the standard error over sequences of a mean per frame, by the bootstrap.
+
+        s_b = sum_n nats_{b_n} / sum_n frames_{b_n},  b_1 .. b_N drawn from 1 .. N with replacement
+        error = standard deviation of s over the resamples b
+
+    Frames of one sequence are alike: sequences are drawn, not frames. The result is the error of
+    the mean as an estimate for further sequences of the same kind; `Likelihood.standard_error` is
+    that of an estimate for the given ones. To compare two models on the same sequences, give the
+    differences of their nats.
+
+    Args:
+        nats: Sum of log p over the frames of each sequence, floats `(N,)`.
+        frames: Number of frames of each sequence, integers `(N,)`.
+        num_resamples: Number of resamples, at least 2.
+        seed: A non-negative integer.
+
+    Returns:
+        A float, in nats per frame.
+
+    Raises:
+        ValueError: If there are fewer than two sequences, numbers are not finite, a sequence has no
+            frames, or shapes differ.
+
+    Reference: B. Efron, Bootstrap Methods: Another Look at the Jackknife, Ann. Statist. 1979.
+
+    Example:
+        >>> each = model.frame_log_probs(rolls.test)
+        >>> bootstrap_error([nats.sum() for nats in each], [len(nats) for nats in each])
+    """
+    nats, frames = check_finite("nats", nats), check_finite("frames", frames, "iu", "integers")
+    if nats.shape != frames.shape or nats.ndim != 1 or len(nats) < 2 or frames.min() < 1:
+        raise ValueError(
+            "`nats` and `frames` must hold a number for each of two or more sequences, of at least "
+            f"one frame each. Received: shapes {nats.shape} and {frames.shape}"
+            + (f", at least {frames.min()} frames." if frames.size else ".")
+        )
+    num_resamples = check_integer("num_resamples", num_resamples, least=2)
+    rng = np.random.default_rng(check_integer("seed", seed, least=0))
+    # How often each sequence is drawn, one resample at a time: N^2 numbers would be many.
+    even = np.full(len(nats), 1 / len(nats))
+    means = np.empty(num_resamples)
+    for b in range(num_resamples):
+        times = rng.multinomial(len(nats), even)
+        means[b] = (times @ nats) / (times @ frames)
+    return float(means.std(ddof=1))
 
 
 def softmax_score(frames, logits):

@@ -36,18 +36,59 @@ def finite_likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False)
     """
     check_weights(model.weights)
     result, lost = _pooled(model, x, mask, batch_size, seed, bracket)
-    if lost:
-        raise ValueError(
-            "The log-probabilities of all frames must be finite; use smaller weights, or scale "
-            f"the frames. Received: {lost} of {result.frames} frames with NaN or infinity, from "
-            "finite weights."
-        )
+    _refuse_lost(lost, result.frames)
     return result
+
+
+def frame_log_probs(model, x, mask=None, batch_size=32, seed=0):
+    """Returns log p of each frame, see `SequenceModel.frame_log_probs`."""
+    check_weights(model.weights)
+    blocks = [
+        (nats, owners) for (nats, *_), owners in _blocks(model, x, mask, batch_size, seed, False)
+    ]
+    nats, owners = map(np.concatenate, zip(*blocks, strict=True)) if blocks else ([], [])
+    _refuse_lost(np.count_nonzero(~np.isfinite(nats)), _at_least_one(len(nats)))
+    _, lengths = np.unique(owners, return_counts=True)
+    # A stable sort: the frames of a sequence come in their order, other frames between them.
+    return np.split(nats[np.argsort(owners, kind="stable")], np.cumsum(lengths)[:-1])
 
 
 def _pooled(model, x, mask, batch_size, seed, bracket):
     """Returns the `Likelihood`, and how many frames have no finite log-probability."""
     head = model.head
+    totals, unknown = np.zeros(3), np.zeros(2)
+    frames, sequences, lost = 0, set(), 0
+    bracket = bracket and head.has_reverse
+    for log_probs, owners in _blocks(model, x, mask, batch_size, seed, bracket):
+        nats, error, reverse, reverse_error = log_probs
+        lost += np.count_nonzero(~np.isfinite(nats + reverse))
+        unknown += np.isinf(error).sum(), np.isinf(reverse_error).sum()
+        error = np.where(np.isinf(error), 1.0, error)
+        # Frames with one context share one Z, and so its error; others have their own.
+        variance = np.square(error).sum() if model.memory else np.square(error.sum())
+        totals += nats.sum(), variance, reverse.sum()
+        frames += len(nats)
+        sequences.update(owners.tolist())
+    _at_least_one(frames)
+    converged, from_both = unknown < _NOT_CONVERGED * frames
+    result = Likelihood(
+        nats=float(totals[0] / frames),
+        standard_error=float(np.sqrt(totals[1]) / frames) if converged else math.inf,
+        kind=head.kind if converged else "not_converged",
+        frames=int(frames),
+        sequences=len(sequences),
+        reverse_nats=float(totals[2] / frames if from_both else -math.inf) if bracket else None,
+    )
+    return result, int(lost)
+
+
+def _blocks(model, x, mask, batch_size, seed, bracket):
+    """Yields the results for a block of frames, and the number of the sequence each is from.
+
+    The results are float64 arrays: log p, its standard error, and the two from the other side,
+    which repeat the first two unless `bracket`.
+    """
+    head, seed = model.head, seed_pair(seed)
 
     def frame_log_probs(frames, context, seed, number, bracket):
         nats, error = head.log_prob(frames, context, fold_in(fold_in(seed, Use.SCORE), number))
@@ -56,82 +97,86 @@ def _pooled(model, x, mask, batch_size, seed, bracket):
         reverse_seed = fold_in(fold_in(seed, Use.REVERSE), number)
         return nats, error, *head.reverse_log_prob(frames, context, reverse_seed)
 
-    seed = seed_pair(seed)
-    totals, unknown = np.zeros(3), np.zeros(2)
-    frames = sequences = lost = 0
-    bracket = bracket and head.has_reverse
     log_probs = model.compiled_function("log_prob", frame_log_probs)
     pieces = _pieces(model, x, mask, check_integer("batch_size", batch_size))
-    for number, (v, context, count, rows) in enumerate(_frames_with_context(model, pieces)):
-        nats, error, reverse, reverse_error = (
-            np.asarray(values, "float64")[:count]
-            for values in log_probs(v, context, seed, tf.constant(number), bracket)
-        )
-        lost += count - np.isfinite(nats + reverse).sum()
-        unknown += np.isinf(error).sum(), np.isinf(reverse_error).sum()
-        error = np.where(np.isinf(error), 1.0, error)
-        # Frames with one context share one Z, and so its error; others have their own.
-        variance = np.square(error).sum() if model.memory else np.square(error.sum())
-        totals += nats.sum(), variance, reverse.sum()
-        frames, sequences = frames + count, sequences + rows
+    for number, (v, context, owners) in enumerate(_frames_with_context(model, pieces)):
+        results = log_probs(v, context, seed, tf.constant(number), bracket)
+        yield [np.asarray(each, "float64")[: len(owners)] for each in results], owners
+
+
+def _at_least_one(frames):
+    """Returns a number of frames; refuses 0."""
     if not frames:
         raise ValueError("`x` must hold at least one frame that is not masked. Received: none.")
-    converged, from_both = unknown < _NOT_CONVERGED * frames
-    result = Likelihood(
-        nats=float(totals[0] / frames),
-        standard_error=float(np.sqrt(totals[1]) / frames) if converged else math.inf,
-        kind=head.kind if converged else "not_converged",
-        frames=int(frames),
-        sequences=int(sequences),
-        reverse_nats=float(totals[2] / frames if from_both else -math.inf) if bracket else None,
-    )
-    return result, int(lost)
+    return frames
+
+
+def _refuse_lost(lost, frames):
+    """Refuses results of `frames` frames of which some are not finite."""
+    if lost:
+        raise ValueError(
+            "The log-probabilities of all frames must be finite; use smaller weights, or scale "
+            f"the frames. Received: {lost} of {frames} frames with NaN or infinity, from "
+            "finite weights."
+        )
 
 
 def _pieces(model, x, mask, batch_size):
-    """Yields `frames`, `mask` and number of a piece of a batch; piece 0 begins its sequences."""
+    """Yields pieces of batches: `frames`, `mask`, the number of the piece, those of the sequences.
+
+    Piece 0 begins the sequences of its batch. A sequence has the number of its place in `x`.
+    """
     if isinstance(x, OF_BATCHES):
+        begun = 0
         for batch in as_dataset(model.head, x, mask, batch_size):
             frames, mask = as_pair(batch)
             mask = tf.ones(tf.shape(frames)[:2], tf.bool) if mask is None else mask
+            owners = begun + np.arange(len(frames))
+            begun += len(frames)
             for number, start in enumerate(range(0, frames.shape[1], _STEPS_AT_ONCE)):
                 piece = slice(start, start + _STEPS_AT_ONCE)
-                yield frames[:, piece], mask[:, piece], number
+                yield frames[:, piece], mask[:, piece], number, owners
         return
     sequences = checked_sequences(model.head, x, mask)
-    short = [s for s in sequences if len(s) <= _STEPS_AT_ONCE]
-    long = sorted((s for s in sequences if len(s) > _STEPS_AT_ONCE), key=len, reverse=True)
     # Longest first, as in a batch of short ones.
+    order = np.argsort([-len(s) for s in sequences], kind="stable")
+    long = [i for i in order if len(sequences[i]) > _STEPS_AT_ONCE]
+    short = [i for i in order if len(sequences[i]) <= _STEPS_AT_ONCE]
     for first in range(0, len(long), batch_size):
-        rows = long[first : first + batch_size]
+        owners = long[first : first + batch_size]
+        rows = [sequences[i] for i in owners]
         for number, start in enumerate(range(0, len(rows[0]), _STEPS_AT_ONCE)):
             frames = np.zeros((len(rows), _STEPS_AT_ONCE, rows[0].shape[1]), "float32")
             keep = np.zeros(frames.shape[:2], bool)
             for row, sequence in enumerate(rows):
                 part = sequence[start : start + _STEPS_AT_ONCE]
                 frames[row, : len(part)], keep[row, : len(part)] = part, True
-            yield tf.constant(frames), tf.constant(keep), number
+            yield tf.constant(frames), tf.constant(keep), number, np.array(owners)
     if short:
-        for frames, keep in as_dataset(model.head, short, None, batch_size):
-            yield frames, keep, 0
+        dataset = as_dataset(model.head, [sequences[i] for i in short], None, batch_size)
+        for n, (frames, keep) in enumerate(dataset):
+            owners = np.array(short[n * batch_size : (n + 1) * batch_size])
+            yield frames, keep, 0, np.pad(owners, (0, batch_size - len(owners)))
 
 
 def _frames_with_context(model, pieces):
-    """Yields unmasked frames and their contexts, a fixed number at a time, the last ones padded."""
+    """Yields unmasked frames, their contexts and their sequences, a fixed number at a time.
+
+    The last frames and contexts are padded.
+    """
     dtype, contexts_after = model.head.variable_dtype, _contexts_after(model)
-    waiting, counted, size, begun = [], 0, None, None
-    for frames, mask, number in pieces:
+    waiting, counted, size = [], 0, None
+    for frames, mask, number, owners in pieces:
         frames, keep = tf.cast(frames, dtype), mask.numpy()
         if number == 0:
-            state, begun = model.initial_state(len(keep)), np.zeros(len(keep), bool)
+            state = model.initial_state(len(keep))
         context = np.zeros((*keep.shape, 0))
         if model.memory is not None:
             context, state = contexts_after(state, frames, mask)
             context = context.numpy()
-        some = keep.any(axis=1)
-        waiting.append((frames.numpy()[keep], context[keep], (some & ~begun).sum()))
-        begun |= some
-        counted += keep.sum()
+        owners = np.repeat(owners, keep.sum(axis=1))
+        waiting.append((frames.numpy()[keep], context[keep], owners))
+        counted += len(owners)
         while counted >= _FRAMES_AT_ONCE:
             size = _FRAMES_AT_ONCE
             waiting, counted = yield from _hand_out(waiting, size, size)
@@ -156,13 +201,12 @@ def _contexts_after(model):
 
 def _hand_out(waiting, count, size):
     """Yields the first `count` frames, padded to `size`; returns what is left."""
-    frames, context, rows = zip(*waiting, strict=True)
-    frames, context = np.concatenate(frames), np.concatenate(context)
+    frames, context, owners = map(np.concatenate, zip(*waiting, strict=True))
 
     def padded(array):
         array = array[:count]
         return tf.constant(np.pad(array, [(0, size - count), (0, 0)]))
 
     has_context = context.shape[-1] > 0
-    yield padded(frames), padded(context) if has_context else None, count, sum(rows)
-    return [(frames[count:], context[count:], 0)], len(frames) - count
+    yield padded(frames), padded(context) if has_context else None, owners[:count]
+    return [(frames[count:], context[count:], owners[count:])], len(frames) - count

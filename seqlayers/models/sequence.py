@@ -34,7 +34,7 @@ from seqlayers.models.inputs import (
     rows_of_batch,
     to_fit,
 )
-from seqlayers.models.likelihood import finite_likelihood, likelihood
+from seqlayers.models.likelihood import finite_likelihood, frame_log_probs, likelihood
 from seqlayers.models.memory import dropped, seed_dropout
 from seqlayers.models.nonfinite import (
     FrameMean,
@@ -497,6 +497,28 @@ class SequenceModel(ContextModel):
                 the frames.
         """
         return finite_likelihood(self, x, mask, batch_size, seed, bracket)
+
+    def frame_log_probs(self, x, mask=None, *, batch_size=32, seed=0):
+        """Computes log p(v_t | v_1 .. v_{t-1}) of each frame of each sequence, in nats.
+
+        Their mean over all frames is `score`. They show where in a sequence a model fails, and how
+        much the score varies with the sequences, see `metrics.bootstrap_error`. They are exact if
+        `head.kind` is `"exact"`, and else estimates or lower bounds, whose error `score` returns.
+
+        Args:
+            x: Sequences, as in `fit`.
+            mask: With an array, which steps are frames, bool `(N, T)`.
+            batch_size: Number of sequences in a batch.
+            seed: Seed of the draws of an estimate, an integer of up to 64 bits.
+
+        Returns:
+            A list of float64 arrays `(T,)`, one for each sequence, in the order of `x`. Frames that
+            a mask excludes, and sequences of such frames only, are left out.
+
+        Raises:
+            ValueError: As in `score`.
+        """
+        return frame_log_probs(self, x, mask, batch_size, seed)
 
     # Draws and codes.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqlayers.metrics import Likelihood, softmax_ceiling, softmax_score
+from seqlayers.metrics import Likelihood, bootstrap_error, softmax_ceiling, softmax_score
 
 
 def test_an_exact_likelihood_reads_as_one_line():
@@ -47,3 +47,38 @@ def test_no_logits_score_above_the_ceiling_and_the_right_ones_reach_it(rng):
 def test_the_ceiling_of_a_chord_is_that_of_a_uniform_choice(pressed):
     frame = np.arange(88) < pressed
     assert softmax_ceiling(frame) == pytest.approx(pressed * np.log(1 / pressed))
+
+
+def test_the_bootstrap_of_sequences_of_one_length_is_the_error_of_a_mean(rng):
+    nats = rng.normal(size=200)
+    error = bootstrap_error(nats, np.ones(200, int), num_resamples=4000)
+    assert error == pytest.approx(nats.std() / np.sqrt(200), rel=0.05)
+    assert bootstrap_error(10 * nats, np.full(200, 10)) == pytest.approx(error, rel=0.05)
+
+
+def test_the_bootstrap_of_sequences_of_all_lengths_is_the_error_of_a_ratio(rng):
+    frames = rng.integers(1, 100, 300)
+    nats = frames * rng.normal(-5, 1, 300)
+    mean = nats.sum() / frames.sum()
+    linear = np.sqrt(np.square(nats - mean * frames).sum()) / frames.sum()  # the delta method
+    error = bootstrap_error(nats, frames, num_resamples=4000, seed=1)
+    assert error == pytest.approx(linear, rel=0.05)
+    assert bootstrap_error(nats, frames, num_resamples=4000, seed=1) == error
+    assert bootstrap_error(nats, frames, num_resamples=4000, seed=2) != error
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ({"nats": [-1.0]}, r"`nats` and `frames`.*shapes \(1,\) and \(2,\)"),
+        ({"nats": [-1.0], "frames": [3]}, "two or more sequences"),
+        ({"frames": [3, 0]}, "at least one frame each.*at least 0 frames"),
+        ({"frames": [3.0, 1.0]}, "`frames` must be an array of numbers, integers"),
+        ({"nats": [-1.0, np.nan]}, "`nats` must be finite"),
+        ({"num_resamples": 1}, "`num_resamples` must be an integer of at least 2"),
+        ({"seed": -1}, "`seed` must be an integer"),
+    ],
+)
+def test_a_bootstrap_of_nothing_to_draw_from_is_refused(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        bootstrap_error(**{"nats": [-1.0, -2.0], "frames": [3, 4]} | options)

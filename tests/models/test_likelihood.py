@@ -24,6 +24,15 @@ def test_more_frames_than_are_scored_at_once_are_all_scored(monkeypatch):
     score = model.score(frames)
     assert (score.frames, score.sequences) == (23, 3)
     assert score.nats == pytest.approx(np.concatenate(nats).mean(), abs=1e-5)
+    frames = [frames[n] for n in (2, 0, 1)]  # not in the order in which they are read
+    padded, mask = pad([*frames, np.zeros((1, 5))])
+    mask[-1] = False
+    batches = tf.data.Dataset.from_tensor_slices((padded, mask)).batch(3)
+    for data in ((frames,), (padded, mask), (batches,)):
+        actual = model.frame_log_probs(*data, batch_size=2)
+        assert [each.dtype for each in actual] == ["float64"] * 3
+        for one, n in zip(actual, (2, 0, 1), strict=True):
+            np.testing.assert_allclose(one, nats[n], atol=1e-5)
 
 
 @pytest.mark.parametrize("with_memory", [True, False], ids=["memory", "alone"])
@@ -100,6 +109,9 @@ def test_pieces_of_long_sequences_have_the_likelihood_of_the_whole(monkeypatch, 
     without_gaps = model.score(gaps)
     monkeypatch.setattr(likelihood, "_STEPS_AT_ONCE", 4)
     assert_alike(model.score(frames, batch_size=4), whole)
+    one_by_one = [model.frame_log_probs([each])[0] for each in frames]
+    for nats, expected in zip(model.frame_log_probs(frames, batch_size=4), one_by_one, strict=True):
+        np.testing.assert_allclose(nats, expected, rtol=1e-5, atol=1e-6)
     batches = tf.data.Dataset.from_tensors((padded, mask))
     assert_alike(model.score(batches), without_gaps)
 
@@ -130,8 +142,12 @@ def test_a_likelihood_that_is_not_finite_is_refused_and_told_why(name):
     weight.assign(np.full(5, 3e38))
     with pytest.raises(ValueError, match="of 6 frames with NaN or infinity, from finite weights"):
         model.score(frames)
+    with pytest.raises(ValueError, match="of 6 frames with NaN or infinity, from finite weights"):
+        model.frame_log_probs(frames)
     assert not np.isfinite(model.evaluate(frames))
     weight.assign([np.nan, 0, 0, np.inf, 0])
     with pytest.raises(ValueError, match="weights must be finite.*2 of 5 in .*visible_bias"):
         model.score(frames)
+    with pytest.raises(ValueError, match="weights must be finite.*2 of 5 in .*visible_bias"):
+        model.frame_log_probs(frames)
     assert np.isnan(model.evaluate(frames, return_dict=True)["log_likelihood"])
