@@ -8,7 +8,7 @@ recipe that has been measured is skipped, also if its options have changed since
 it once more and counts the looks at the test split. A training that was stopped, by Ctrl-C or by
 `--minutes`, goes on where it was; pre-training starts again. Each result is written to
 `seqlayers/runs/recipes/measured.json` as soon as it is there. The table is printed at the end, and
-by `--rows` without names.
+by `--rows` without names, with the figures of `baselines.py` below it.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
 
+import baselines  # noqa: E402
 import keras  # noqa: E402
 import store  # noqa: E402
 
@@ -122,6 +123,9 @@ def main(rows, folder, minutes, again):
     print(f"{'':16}" + "".join(f"{each:>20}" for each in recipes.SETS))
     for model in models:
         print(f"{model:16}" + "".join(f"{cell(f'{model}-{s}'):>20}" for s in recipes.SETS))
+    for baseline, figures in store.read(baselines.RESULTS).items():
+        cells = (figures[name]["nats"] for name in recipes.SETS.values())
+        print(f"{baseline:16}" + "".join(f"{nats:>20.3f}" for nats in cells))
 
 
 def parts(name):

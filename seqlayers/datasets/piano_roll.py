@@ -163,7 +163,7 @@ def batches(
         low, high = _check_range("`transpose`", transpose)
         augment = functools.partial(_transpose, low, high)
     return batching.batches(
-        _check_rolls(rolls, "rolls"),
+        check_rolls(rolls, "rolls"),
         batch_size,
         max_steps=max_steps,
         shuffle=shuffle,
@@ -216,7 +216,7 @@ def note_frequencies(rolls):
         >>> round(float(note_frequencies(load("jsb_chorales").train).sum()), 1)
         3.9
     """
-    sounding, frames = _counts(_check_rolls(rolls, "rolls"))
+    sounding, frames = _counts(check_rolls(rolls, "rolls"))
     return (sounding + 0.5) / (frames + 1)
 
 
@@ -238,8 +238,8 @@ def independent_bernoulli_log_likelihood(train, test):
         >>> round(independent_bernoulli_log_likelihood(train, test), 2)
         -11.06
     """
-    p = note_frequencies(_check_rolls(train, "train"))
-    sounding, frames = _counts(_check_rolls(test, "test"))
+    p = note_frequencies(check_rolls(train, "train"))
+    sounding, frames = _counts(check_rolls(test, "test"))
     return float(sounding @ np.log(p) + (frames - sounding) @ np.log1p(-p)) / frames
 
 
@@ -250,6 +250,12 @@ def check_roll(roll, name="roll"):
     if wrong.any():
         raise ValueError(f"`{name}` must hold only 0 and 1. Received: {roll[wrong][0]}.")
     return roll
+
+
+def check_rolls(rolls, name="rolls"):
+    """Returns a list of rolls `(T, 88)`. Raises a ValueError if one is not of 0 and 1."""
+    rolls = check_sequences(rolls, NUM_KEYS, name)
+    return [check_roll(roll, f"{name}[{n}]") for n, roll in enumerate(rolls)]
 
 
 def _read(name):
@@ -286,8 +292,3 @@ def _check_range(names, transpose):
         f"{names} must be two integers, the smaller first, of at most {NUM_KEYS} semitones: the "
         f"range of transposition. Received: {transpose!r}."
     )
-
-
-def _check_rolls(rolls, name):
-    rolls = check_sequences(rolls, NUM_KEYS, name)
-    return [check_roll(roll, f"{name}[{n}]") for n, roll in enumerate(rolls)]
