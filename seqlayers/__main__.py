@@ -15,6 +15,7 @@ from seqlayers.commands.cli import Commands
 from seqlayers.commands.data import data
 from seqlayers.commands.export import export
 from seqlayers.commands.generate import generate
+from seqlayers.commands.presets import list_presets
 from seqlayers.commands.recipes import list_recipes
 from seqlayers.commands.score import score
 from seqlayers.commands.segment import segment
@@ -28,6 +29,7 @@ def cli():
 
     \b
     Examples:
+      seqlayers generate --preset tied-nade-jsb --out songs
       seqlayers data
       seqlayers train --dataset jsb_chorales --out runs/jsb
       seqlayers score runs/jsb
@@ -42,7 +44,7 @@ def cli():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
 
 
-for command in (train, score, generate, export, segment, data, list_recipes):
+for command in (train, score, generate, export, segment, data, list_recipes, list_presets):
     cli.add_command(command)
 
 

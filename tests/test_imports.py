@@ -14,7 +14,7 @@ PACKAGE = ROOT / "seqlayers"
 # "" is `seqlayers/__init__.py`.
 GROUND = {"backends", "checks", "distributions", "files", "masks", "registration"}
 GROUND |= {"replicas", "sampling"}
-BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export"}
+BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export", "presets"}
 ALL = BELOW_MODELS | {"loading", "models", "callbacks", "plotting"}
 ALLOWED = {
     **dict.fromkeys(GROUND, set()),
@@ -22,6 +22,7 @@ ALLOWED = {
     "audio": set(),
     "datasets": {"audio"},
     "metrics": set(),
+    "presets": {"datasets"},
     "plotting": set(),
     "layers": set(),
     "heads": {"energy"},
@@ -30,7 +31,7 @@ ALLOWED = {
     "models": BELOW_MODELS,
     "callbacks": {"metrics", "models"},
     "runs": ALL | {""},
-    "commands": {"audio", "datasets", "plotting", "runs", ""},
+    "commands": {"audio", "datasets", "plotting", "presets", "runs", ""},
     "__main__": {"commands", ""},
     "": ALL,
 }

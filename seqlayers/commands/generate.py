@@ -7,19 +7,17 @@ from pathlib import Path
 import click
 
 from seqlayers import audio, files
-from seqlayers.commands.cli import import_runs, naming, writing
+from seqlayers.commands.cli import naming, writing
 from seqlayers.commands.parameters import (
     debug,
     option,
     output,
-    source,
     step_in_beats_option,
     switch,
 )
-from seqlayers.commands.run_data import step_in_beats_of
+from seqlayers.commands.sources import source
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
-from seqlayers.runs import checkpoints
 from seqlayers.runs import sound as run_sound
 from seqlayers.runs.options.schema import Integer, Number
 
@@ -65,12 +63,14 @@ def generate(
 ):
     """Draw new music or sound and write it to files.
 
-    SOURCE is the folder of a run, whose best.keras is used, or a .keras file. A run on recordings
-    draws spectra, and --wav turns them into sound by the fast algorithm of Griffin and Lim: WAV
-    files of 16 bits, at the sample rate of the run. The frames of --prime are not written.
+    SOURCE is the folder of a run, whose best.keras is used, or a .keras file; --preset takes its
+    place. A run on recordings draws spectra, and --wav turns them into sound by the fast algorithm
+    of Griffin and Lim: WAV files of 16 bits, at the sample rate of the run. The frames of --prime
+    are not written.
 
     \b
     Examples:
+      seqlayers generate --preset tied-nade-jsb --out songs
       seqlayers generate runs/jsb --out songs
       seqlayers generate runs/jsb --out songs --seed 1 --num 2 --steps 128 --temperature 0.9
       seqlayers generate runs/jsb --out songs --seed 2 --prime song.mid --step-in-beats 1
@@ -97,12 +97,11 @@ def generate(
             f"another --seed. Received: {there[0]}."
         )
 
-    _, _, config = checkpoints.check(source)
     drawing = {"num_sequences": num, "temperature": temperature, "seed": seed}
     if out:
-        writers = _music(source, config, prime, step_in_beats, steps, drawing)
+        writers = _music(source, prime, step_in_beats, steps, drawing)
     else:
-        writers = _sounds(source, config, prime, seconds, steps, drawing)
+        writers = _sounds(source, prime, seconds, steps, drawing)
     with writing(target):
         target.mkdir(parents=True, exist_ok=True)
         for name, write in zip(names, writers, strict=True):
@@ -111,16 +110,16 @@ def generate(
             click.echo(files.printable(target / name))
 
 
-def _music(source, config, prime, step_in_beats, steps, drawing):
+def _music(source, prime, step_in_beats, steps, drawing):
     """Returns a function for each piece, which writes it to a path."""
-    if config and "sound" in config:
+    if source.sound:
         raise click.UsageError(
             f"--out needs a model of music; give --wav. Received: {source}, a run on recordings."
         )
-    step = step_in_beats_of(config, step_in_beats)
+    step = source.step_in_beats(step_in_beats)
     with naming("--prime"):
         roll = None if prime is None else midi_files.read(prime, step)
-    model, _ = import_runs().loading.load_model(source)
+    model, _ = source.load()
     if model.head.visible_units != piano_roll.NUM_KEYS or model.head.visibles != "bernoulli":
         raise click.UsageError(
             f"MIDI files need a model with {piano_roll.NUM_KEYS} Bernoulli units. "
@@ -130,14 +129,14 @@ def _music(source, config, prime, step_in_beats, steps, drawing):
     return [functools.partial(midi_files.write, roll=roll, step_in_beats=step) for roll in rolls]
 
 
-def _sounds(source, config, prime, seconds, steps, drawing):
+def _sounds(source, prime, seconds, steps, drawing):
     """Returns a function for each sound, which makes it and writes it to a path."""
-    if not config or "sound" not in config:
+    if not source.sound:
         raise click.UsageError(
             "--wav needs a run on recordings, whose config.json has the settings of sound; give "
             f"--out for music. Received: {source}."
         )
-    sound = config["sound"]
+    sound = source.sound
     settings, num_samples = sound.settings, None
     if steps is None:
         num_samples = max(1, round((seconds or SECONDS) * settings.sample_rate))
@@ -150,8 +149,8 @@ def _sounds(source, config, prime, seconds, steps, drawing):
     frames = None
     if prime is not None:
         with naming("--prime"):
-            frames = run_sound.prime(prime, sound, config["options"]["channel"])
-    model, _ = import_runs().loading.load_model(source)
+            frames = run_sound.prime(prime, sound, source.config["options"]["channel"])
+    model, _ = source.load()
     drawn = model.generate(steps, frames, **drawing)
 
     def write(path, frames):

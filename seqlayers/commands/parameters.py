@@ -133,7 +133,6 @@ step_in_beats_option = option(
     "Length of a time step of MIDI files, in beats: 0.5 is an eighth note. Without it, the length "
     "in the run.",
 )
-source = click.argument("source", type=click.Path(exists=True, path_type=Path))
 debug = switch(
     "--debug", "Show the traceback of an error.", expose_value=False, callback=_set_debug
 )

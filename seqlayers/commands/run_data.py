@@ -77,10 +77,3 @@ def compare(config, data):
             "its numbers may differ from those of an undisturbed run.",
             err=True,
         )
-
-
-def step_in_beats_of(config, step_in_beats):
-    """Returns the length of a time step: as given, else the run's, else an eighth note."""
-    if step_in_beats is None:
-        return run_data.step_in_beats(config["options"]) if config else 0.5
-    return step_in_beats

@@ -11,7 +11,6 @@ from seqlayers.commands.parameters import (
     debug,
     option,
     run_option,
-    source,
     step_in_beats_option,
     switch,
 )
@@ -19,12 +18,11 @@ from seqlayers.commands.run_data import (
     compare,
     list_resampled,
     read_data,
-    step_in_beats_of,
     where,
 )
+from seqlayers.commands.sources import source
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
-from seqlayers.runs import checkpoints
 from seqlayers.runs import sound as run_sound
 from seqlayers.runs.options.schema import Choice, Integer, Path
 
@@ -46,8 +44,8 @@ NOT_CONVERGED = 3  # the exit status
 def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, seed, as_json):
     """Print the log-likelihood of data under a model, in nats per frame.
 
-    SOURCE is the folder of a run, whose best.keras is scored, or a .keras file. Without --dataset,
-    --midi and --wav, a run is scored on its own data.
+    SOURCE is the folder of a run, whose best.keras is scored, or a .keras file; --preset takes its
+    place. Without --dataset, --midi and --wav, a run or a preset is scored on its own data.
 
     The line has the kind of the number (exact, an estimate, a lower bound, or not converged: no
     estimate), how it is averaged, and over how many frames. An estimate by annealing is a little
@@ -58,6 +56,7 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     \b
     Examples:
       seqlayers score runs/jsb
+      seqlayers score --preset tied-nade-jsb
       seqlayers score runs/jsb/last.keras --dataset nottingham --split valid --bracket
       seqlayers score runs/jsb --midi song.mid --step-in-beats 1 --json
       seqlayers score runs/birds --wav evening.wav
@@ -70,11 +69,12 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
         raise click.UsageError(f"`--split` has no effect with `{given[0]}`; remove it.")
     if not midi and (step_in_beats or transpose):
         raise click.UsageError("`--step-in-beats` and `--transpose` need `--midi`; remove them.")
-    if not given and not source.is_dir():
+    if not given and source.path and not source.path.is_dir():
         raise click.UsageError("A .keras file needs data: give --dataset, --midi or --wav.")
 
-    _, _, config = checkpoints.check(source)
-    sound = config and config.get("sound")
+    config, sound = source.config, source.sound
+    if not given and source.preset:
+        dataset = source.preset.card.dataset
     if wav and not sound:
         raise click.UsageError(
             "--wav needs a run on recordings, whose config.json has the settings of its frames. "
@@ -85,9 +85,9 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
             f"{given[0]} needs a model of music; give --wav. "
             f"Received: {source}, a run on recordings."
         )
-    split = split or "test"
+    split, data = split or "test", None
     if midi:
-        step, name = step_in_beats_of(config, step_in_beats), str(midi)
+        step, name = source.step_in_beats(step_in_beats), str(midi)
         with naming("--midi"):
             sequences = _rolls(midi, step, transpose or 0)
     elif wav:
@@ -108,16 +108,16 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
         raise click.UsageError(
             f"{source} has no config.json that names data: give --dataset, --midi or --wav."
         )
-    runs = import_runs()
-    if not given:
+    import_runs()
+    if data is not None:
         compare(config, data)
-    model, file = runs.loading.load_model(source)
+    model, file = source.load()
     likelihood = model.score(sequences, seed=seed, bracket=bracket)
     if as_json:
         plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in likelihood._asdict().items()}
-        for name, value in plain.items():
+        for field, value in plain.items():
             if isinstance(value, float) and not math.isfinite(value):
-                plain[name] = None  # JSON has finite numbers alone
+                plain[field] = None  # JSON has finite numbers alone
         click.echo(json.dumps({"model": str(file), "data": name, **plain}))
     else:
         click.echo(f"{files.printable(file)} on {files.printable(name)}: {likelihood}")

@@ -10,7 +10,7 @@ import numpy as np
 from seqlayers import audio, files
 from seqlayers.audio.segment_search import Search
 from seqlayers.commands.cli import list_skipped, naming, writing
-from seqlayers.commands.parameters import debug, option, run_option, run_options, source, switch
+from seqlayers.commands.parameters import debug, option, run_option, run_options, switch
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
 from seqlayers.runs.options.listing import SEGMENTS
@@ -25,7 +25,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@source
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--out", type=_FILE, required=True, help="Write a CSV file: file, start and end in seconds."
 )

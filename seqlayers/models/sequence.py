@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqlayers import replicas
+from seqlayers import presets, replicas
 from seqlayers.checks import check_integer, check_number
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.masks import without_masked
@@ -91,6 +91,29 @@ class SequenceModel(ContextModel):
         self._loss = FrameMean(name="loss")
         self._nonfinite_steps = counters()
         self.build((None, None, head.visible_units))
+
+    @classmethod
+    def from_preset(cls, name):
+        """Returns a trained model that ships with seqlayers, not compiled.
+
+        Args:
+            name: One of `seqlayers.presets.names()`. `seqlayers.presets.read(name).card` has its
+                data, its training, its score and what it is not good for.
+
+        Raises:
+            ValueError: If there is no such preset, or it is a model of another class.
+
+        Example:
+            >>> model = SequenceModel.from_preset("tied-nade-jsb")
+            >>> music = model.generate(num_steps=64, num_sequences=4)
+        """
+        model = presets.load(name)
+        if not isinstance(model, cls):
+            raise ValueError(
+                f"`name` must be that of a `{cls.__name__}`; use SequenceModel.from_preset. "
+                f"Received: {name!r}, a `{type(model).__name__}`."
+            )
+        return model
 
     # Training.
 
