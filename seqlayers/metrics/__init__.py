@@ -21,11 +21,13 @@ from seqlayers.metrics.likelihood import (
     softmax_ceiling,
     softmax_score,
 )
+from seqlayers.metrics.music import MusicMeasures, music_measures
 from seqlayers.metrics.segments import Score, SegmentScores, segment_scores
 
 __all__ = [
     "FrameAccuracy",
     "Likelihood",
+    "MusicMeasures",
     "PrecisionRecall",
     "Score",
     "SegmentScores",
@@ -36,6 +38,7 @@ __all__ = [
     "log_spectral_distance",
     "long_term_spectrum",
     "modulation_spectrum",
+    "music_measures",
     "phone_error_rate",
     "pieces",
     "precision_recall",

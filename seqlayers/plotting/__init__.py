@@ -5,6 +5,7 @@ Matplotlib comes with `pip install seqlayers[plot]` and is imported when a pictu
 
 from seqlayers.plotting.figures import save
 from seqlayers.plotting.memory import memory_spectrogram, state_frequency
+from seqlayers.plotting.music import music_measures
 from seqlayers.plotting.rolls import piano_rolls
 from seqlayers.plotting.scores import confusion_matrix, learning_curve, monitor_curves
 from seqlayers.plotting.sound import segments, spectrograms, spectrum_comparison
@@ -16,6 +17,7 @@ __all__ = [
     "learning_curve",
     "memory_spectrogram",
     "monitor_curves",
+    "music_measures",
     "piano_rolls",
     "receptive_fields",
     "save",

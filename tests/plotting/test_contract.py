@@ -13,6 +13,10 @@ RIGHT = {
     "learning_curve": {"epochs": [1, 2], "scores": {"a": [1.0, 2.0]}, "references": {"r": 1.0}},
     "memory_spectrogram": {"amplitudes": MEMORY, "frequencies": [0, 1, 2]},
     "monitor_curves": {"history": {"a": [1, 2]}, "groups": {"g": ["a"]}},
+    "music_measures": {
+        "real": {"density": 1.0, "sizes": np.ones(3)},
+        "generated": {"m": {0.5: {"density": 2, "sizes": np.zeros(3)}}},
+    },
     "piano_rolls": {"rolls": [np.eye(88)], "titles": ["a"], "kinds": ["real"], "first_note": 21},
     "receptive_fields": {"kernel": NUMBERS, "first_note": 21, "num_units": 3, "sample_rate": 1.0},
     "segments": {
