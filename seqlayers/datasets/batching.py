@@ -22,6 +22,7 @@ def batches(
     batch_size=32,
     *,
     max_steps=None,
+    warm_up=0,
     shuffle=True,
     seed=0,
     first_epoch=0,
@@ -44,7 +45,11 @@ def batches(
         sequences: A list of arrays `(T, F)`, whose T may differ, or one array `(N, T, F)`.
         batch_size: Number B of rows of every batch.
         max_steps: Number of frames that longer sequences are cut into, the last piece being
-            shorter; each piece is then a sequence of its own. Not cut if None.
+            shorter; each piece is then a sequence of its own, but for `warm_up`. Not cut if None.
+        warm_up: Number W of frames before a piece that begin its row, so that a memory knows the
+            past of the piece. They are for the memory alone: `SequenceModel.fit` takes no loss on
+            the first W steps of a row. Where a sequence has fewer frames before the piece, these
+            steps are masked. It needs `max_steps`.
         shuffle: Whether to draw, anew each epoch, which sequences of similar length share a batch,
             and the order of the batches. If False, batches go from the longest sequences to the
             shortest.
@@ -56,7 +61,7 @@ def batches(
     Returns:
         Dataset of pairs `(frames, mask)`: float32 `(B, T, F)`, zero where padded, and bool
         `(B, T)`, False where padded; rows without a sequence, which fill up the last batch, are
-        False throughout. Padding comes after the frames.
+        False throughout. Padding comes after the frames; T counts the steps of `warm_up`, too.
 
     Raises:
         ValueError: If sequences are not those that `checks.check_sequences` accepts, a number is
@@ -71,6 +76,12 @@ def batches(
     batch_size = check_integer("batch_size", batch_size)
     if max_steps is not None:
         max_steps = check_integer("max_steps", max_steps)
+    warm_up = check_integer("warm_up", warm_up, least=0)
+    if warm_up and max_steps is None:
+        raise ValueError(
+            "`warm_up` must be 0 where `max_steps` is None: sequences that are not cut have no "
+            f"frames before them. Received: warm_up={warm_up}."
+        )
     seed = check_integer("seed", seed, least=0)
     first_epoch = check_integer("first_epoch", first_epoch, least=0)
     if augment is not None and not callable(augment):
@@ -80,7 +91,7 @@ def batches(
         )
 
     pieces = _cut([len(sequence) for sequence in sequences], max_steps)
-    place = Place(first_epoch, -(-len(pieces) // batch_size))
+    place = Place(first_epoch, -(-len(pieces) // batch_size), warm_up)
 
     def epoch():
         number, skipped = place.epoch_and_batch()
@@ -88,12 +99,7 @@ def batches(
         plan = _plan(pieces[:, 2] - pieces[:, 1], batch_size, rng if shuffle else None)
         drawn = [_augmented(sequence, augment, rng) for sequence in sequences]
         for rows, length in plan[skipped:]:
-            frames, mask = pad([drawn[i][start:stop] for i, start, stop in pieces[rows]], length)
-            missing = batch_size - len(rows)
-            yield (
-                np.pad(frames, [(0, missing), (0, 0), (0, 0)]),
-                np.pad(mask, [(0, missing), (0, 0)]),
-            )
+            yield _rows(drawn, pieces[rows], batch_size, length, warm_up)
 
     return as_dataset(epoch, place, batch_size, sequences[0].shape[1])
 
@@ -104,6 +110,7 @@ class Place:
     Args:
         first_epoch: Number of the epoch that is read first.
         num_batches: Number of batches of an epoch.
+        warm_up: Number of steps at the start of each row that are for the memory alone.
 
     Attributes:
         whole: Whether reading begins with a whole epoch, as that of a dataset of known length must.
@@ -112,8 +119,8 @@ class Place:
             passes that Keras begins and drops, so that what is taken is no sign of progress.
     """
 
-    def __init__(self, first_epoch, num_batches):
-        self.num_batches = num_batches
+    def __init__(self, first_epoch, num_batches, warm_up=0):
+        self.num_batches, self.warm_up = num_batches, warm_up
         self.whole, self.held = True, False
         self.first = self.batch = first_epoch * num_batches
 
@@ -172,6 +179,19 @@ def pad(sequences, length=None):
     for n, sequence in enumerate(sequences):
         frames[n, : len(sequence)] = sequence
         mask[n, : len(sequence)] = True
+    return frames, mask
+
+
+def _rows(sequences, pieces, batch_size, length, warm_up):
+    """Returns a batch of pieces (sequence, start, stop), each with the frames before it."""
+    shape = batch_size, warm_up + length
+    frames = np.zeros((*shape, sequences[0].shape[1]), "float32")
+    mask = np.zeros(shape, bool)
+    for row, (i, start, stop) in enumerate(pieces):
+        before = min(start, warm_up)
+        part = sequences[i][start - before : stop]
+        steps = slice(warm_up - before, warm_up - before + len(part))
+        frames[row, steps], mask[row, steps] = part, True
     return frames, mask
 
 

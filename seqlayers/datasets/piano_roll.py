@@ -132,6 +132,7 @@ def batches(
     batch_size=32,
     *,
     max_steps=None,
+    warm_up=0,
     shuffle=True,
     seed=0,
     first_epoch=0,
@@ -141,7 +142,7 @@ def batches(
 
     Args:
         rolls: List of rolls `(T, 88)`, or an array `(N, T, 88)`.
-        batch_size, max_steps, shuffle, seed, first_epoch: As in `datasets.batches`.
+        batch_size, max_steps, warm_up, shuffle, seed, first_epoch: As in `datasets.batches`.
         transpose: Pair `(low, high)` of semitones. In each epoch every piece is transposed by a
             number drawn from `low` to `high`, as by `random_transpose`; `(-5, 6)` reaches each of
             the 12 keys once. Not transposed if None.
@@ -166,6 +167,7 @@ def batches(
         check_rolls(rolls, "rolls"),
         batch_size,
         max_steps=max_steps,
+        warm_up=warm_up,
         shuffle=shuffle,
         seed=seed,
         first_epoch=first_epoch,

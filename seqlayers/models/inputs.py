@@ -34,11 +34,11 @@ def as_dataset(head, x, mask, batch_size, shuffle=False, name="x", **kwargs):
         batch_size = rows_of_batch(batch_size)
         x = checked_sequences(head, x, mask, name)
         return batches(x, batch_size, shuffle=shuffle, **kwargs)
-    if mask is not None or kwargs.get("max_steps") is not None:
+    if mask is not None or kwargs.get("max_steps") is not None or kwargs.get("warm_up"):
         raise ValueError(
-            f"`mask` and `max_steps` must be None where `{name}` is a `tf.data.Dataset`, a "
-            "`PyDataset` or a generator: its batches are `(frames, mask)`, already cut. Received: "
-            "one of them."
+            f"`mask` and `max_steps` must be None, and `warm_up` 0, where `{name}` is a "
+            "`tf.data.Dataset`, a `PyDataset` or a generator: its batches are `(frames, mask)`, "
+            "already cut; `datasets.batches` has the same arguments. Received: one of them."
         )
     if isinstance(x, tf.data.Dataset):
         checked = x.map(lambda *batch: _checked_batch(head, batch, name))
@@ -86,7 +86,7 @@ def to_fit(
     return data, validation_data, place
 
 
-def _of_py_dataset(head, x, name, shuffle, seed=0, first_epoch=0, max_steps=None):
+def _of_py_dataset(head, x, name, shuffle, seed=0, first_epoch=0, max_steps=None, warm_up=0):
     """Returns a dataset of the batches of a `PyDataset` of known length, in an order drawn anew."""
     place = Place(first_epoch, check_integer("num_batches", x.num_batches))
 

@@ -79,6 +79,7 @@ class SequenceModel(ContextModel):
     """
 
     nonfinite = "skip"  # set by `compile`
+    _warm_up = 0  # set by `fit`
 
     def __init__(self, memory, head, context_dropout=0.0, **kwargs):
         super().__init__(memory, head, **kwargs)
@@ -185,6 +186,7 @@ class SequenceModel(ContextModel):
         validation_batch_size=None,
         shuffle=True,
         max_steps=None,
+        warm_up=0,
         initial_epoch=0,
         steps_per_epoch=None,
         y=None,
@@ -208,6 +210,9 @@ class SequenceModel(ContextModel):
             validation_batch_size: Number of sequences in a batch of these; `batch_size` if None.
             shuffle: Whether each epoch has an order of its own, drawn from the head's seed.
             max_steps: Number of frames at which longer sequences are cut; None to cut none.
+            warm_up: Number of frames before each piece that the memory reads first; the loss does
+                not count them. Without it, each piece begins with the first context. Batches of
+                `datasets.batches` bring their own.
             initial_epoch: Number of epochs already trained. A resumed run then has the same order
                 of data as one without a break, also if `BackupAndRestore` sets the number.
             steps_per_epoch: Number of batches of an epoch, which goes on where the one before it
@@ -242,7 +247,9 @@ class SequenceModel(ContextModel):
             initial_epoch,
             shuffle=shuffle,
             max_steps=max_steps,
+            warm_up=warm_up,
         )
+        self._set_warm_up(place.warm_up if place else 0)
         self._initial_epoch = None  # which Keras would keep from a run that was restored before
         num_batches = steps_per_epoch or (place and place.num_batches)
         check_same(
@@ -280,6 +287,7 @@ class SequenceModel(ContextModel):
         refuse(y=y, sample_weight=sample_weight, class_weight=class_weight)
         frames, keep = padded(self.head, x, mask)
         keep = None if keep.all() else keep
+        self._set_warm_up(0)
         frames, keep = (shared_out(self.distribute_strategy, part) for part in (frames, keep))
         return super().train_on_batch(frames, keep, return_dict=return_dict)
 
@@ -292,6 +300,10 @@ class SequenceModel(ContextModel):
         before = [(w, tf.identity(ops.convert_to_tensor(w))) for w in self.head.weights]
         with tf.GradientTape() as tape:
             context = self.contexts(frames, mask, training=True)
+            frames, context, mask = (
+                part if part is None else part[:, self._warm_up :]
+                for part in (frames, context, mask)
+            )
             losses = self.losses  # now: replicas share the layers, and go on by turns from here
             context = dropped(context, self.context_dropout, self._step_seed(Use.CONTEXT))
             loss = self.head.loss(frames, context, mask, rows, training=True)
@@ -306,6 +318,12 @@ class SequenceModel(ContextModel):
         self._loss.update_state(ops.where(finite, loss, 0), ops.where(finite, count, 0))
         self._nonfinite_steps[self.nonfinite].update_state(1 - ops.cast(finite, "int32"))
         return self.get_metrics_result()
+
+    def _set_warm_up(self, warm_up):
+        """Sets how many steps of each row are for the memory alone in training."""
+        if warm_up != self._warm_up:
+            self._warm_up = warm_up
+            self.train_function = None  # Keras's compiled step holds the number as a constant
 
     def _apply_if_finite(self, gradients, before):
         """Applies the gradients by the rule `nonfinite`; returns whether all were finite."""

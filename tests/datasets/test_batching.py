@@ -57,6 +57,22 @@ def test_every_frame_comes_once_in_order_and_padding_is_zero(sequences, shuffle,
     assert sorted(rows) == sorted(wanted)
 
 
+def test_a_piece_has_the_frames_before_it_in_front_or_masked_steps(sequences):
+    pieces = 0
+    for frames, mask in epoch(batches(sequences, 4, max_steps=8, warm_up=5)):
+        assert (frames[~mask] == 0).all()
+        for row, keep in zip(frames, mask, strict=True):
+            if not keep.any():
+                continue
+            pieces += 1
+            (whole,) = (s for s in sequences if row[keep][0].tolist() in s.tolist())
+            start = whole[:, 0].tolist().index(row[5, 0])  # of the piece
+            assert start % 8 == 0
+            np.testing.assert_array_equal(row[keep], whole[max(0, start - 5) : start + 8])
+            assert keep[:5].sum() == min(start, 5)
+    assert pieces == sum(-(-n // 8) for n in LENGTHS)
+
+
 def test_one_array_goes_in_like_a_list_and_is_not_padded():
     array = np.random.default_rng(0).normal(size=(6, 9, 3)).astype("float32")
     dataset = batches(array, 2, seed=3)
@@ -255,6 +271,7 @@ def test_the_wanted_features_and_the_name_are_in_the_message():
         {"batch_size": "4"},
         {"max_steps": 0},
         {"max_steps": 1.5},
+        {"warm_up": -1},
         {"seed": -1},
         {"seed": None},
         {"first_epoch": -1},

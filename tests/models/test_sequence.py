@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqlayers.datasets import batches
 from seqlayers.heads import BernoulliHead, ConditionalRBM
 from seqlayers.models import SequenceModel
 
@@ -164,6 +165,27 @@ def test_long_sequences_are_cut_and_the_order_is_that_of_the_epoch(start):
     first = model.fit(frames, epochs=1, **kwargs).history["loss"]
     rest = model.fit(frames, epochs=3, initial_epoch=1, **kwargs).history["loss"]
     assert first + rest == whole
+
+
+def test_pieces_that_the_memory_warms_up_to_have_the_loss_of_whole_sequences(start):
+    frames = [frames_for(n, seed=n) for n in (7, 3, 5, 4)]
+    model = start.again()
+    model.optimizer.learning_rate.assign(0.0)
+
+    def loss(**kwargs):
+        return model.fit(frames, batch_size=2, verbose=0, **kwargs).history["loss"][0]
+
+    whole, cut = loss(), loss(max_steps=3)
+    assert loss(max_steps=3, warm_up=6) == pytest.approx(whole, abs=1e-6)
+    assert loss(max_steps=3, warm_up=1) != pytest.approx(whole, abs=1e-6)
+    assert loss(max_steps=3) == pytest.approx(cut, abs=1e-6) != whole
+    dataset = batches(frames, 2, max_steps=3, warm_up=6)
+    assert model.fit(dataset, verbose=0).history["loss"][0] == pytest.approx(whole, abs=1e-6)
+    model.train_on_batch(frames[0][None])
+    with pytest.raises(ValueError, match="`warm_up` 0, where `x` is a"):
+        model.fit(dataset, warm_up=2)
+    with pytest.raises(ValueError, match="`warm_up` must be 0 where `max_steps` is None"):
+        model.fit(frames, warm_up=2)
 
 
 @pytest.mark.parametrize("seed", [-3, 2**40, np.int64(7)])
