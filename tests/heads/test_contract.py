@@ -16,7 +16,14 @@ from keras import ops
 
 from heads.helpers import assert_shares, binary_frames, built, loss_and_gradients
 from seqlayers import sampling
-from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM, Head
+from seqlayers.heads import (
+    NADE,
+    BernoulliHead,
+    ConditionalDBN,
+    ConditionalRBM,
+    Head,
+    TiedNADE,
+)
 
 V, H, C, B, T = 5, 4, 3, 4, 6
 STATES = binary_frames(V).astype("float32")
@@ -32,6 +39,7 @@ HEADS = {
     "dbn": lambda **kwargs: ConditionalDBN(V, (H, 3), num_samples=20, **FEW, **kwargs),
     "nade": lambda **kwargs: NADE(V, H, **kwargs),
     "orderless nade": lambda **kwargs: NADE(V, H, orderless=True, num_orders=3, **kwargs),
+    "tied nade": lambda **kwargs: TiedNADE(V, (6, H), lower_window=3, layout=(), **kwargs),
 }
 WITHOUT_CONTEXT_ONLY = ["persistent rbm"]
 DRAWN_LOSS = [name for name in HEADS if name.endswith("rbm") or name in ("dbn", "orderless nade")]

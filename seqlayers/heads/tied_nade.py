@@ -1,0 +1,393 @@
+"""A neural autoregressive distribution estimator whose keys share one network.
+
+    h_i = relu(c + e_i + f_i W + g_i A)                      first hidden layer   [H]
+    k_i = relu(d + h_i U)                                    second hidden layer  [K]
+    x_i = b_i + f_i s + g_i r + k_i w                        log-odds
+    p(v_i = 1 | v_<i, context) = sigmoid(x_i)
+    log p(v | context) = sum_i [v_i x_i - softplus(x_i)]
+
+W is `lower_kernel`, A `context_kernel`, e `embedding`, c `hidden_bias`, U `second_kernel`, d
+`second_bias`, w `decoder_kernel`, b `visible_bias`, s `lower_skip_kernel` and r
+`context_skip_kernel`. The network is the same for all keys. What it reads is relative to the key:
+
+    f_i = [v_{i-w} .. v_{i-1}]                               the lower keys of this frame
+          [S_{i-o} .. S_{i-1}],  S_j = min(1, v_j + v_{j-o} + v_{j-2o} + ..)   their pitch classes
+          one-hot of how many v_j, j < i, are above 1/2, at most 7
+    g_i = for each block of the context
+              window n:    [u_{i-n} .. u_{i+n}] of each channel u
+              "octave":    [P_i .. P_{i+o-1}] of each channel u, P_q = sum of u_j, j = q mod o,
+                           and, with an embedding, [P_0 .. P_{o-1}]
+              "shared":    the values, alike for all keys
+          one-hot of how many u_j, j > i, of the first channel are above 1/2, at most 7
+
+w is `lower_window` and o `octave`; places outside of the keyboard are 0. The count of g is there if
+the first block of the context has a value for each key. In training each h_i is multiplied by a
+mask, 0 with probability p, `dropout`, and else 1 / (1 - p), drawn for each frame and unit.
+References: D. D. Johnson, Generating Polyphonic Music Using Tied Parallel Networks, EvoMUSART 2017;
+H. Larochelle and I. Murray, The Neural Autoregressive Distribution Estimator, AISTATS 2011.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqlayers.checks import check_flag, check_integer, check_number
+from seqlayers.heads.autoregressive import AutoregressiveHead
+from seqlayers.heads.key_windows import Windows, read_octaves, read_windows
+from seqlayers.sampling import fold_in, uniform
+
+_COUNTS = 8  # places of the one-hot of a number of keys
+
+
+class Block(NamedTuple):
+    """Values of a context: channels, and what a key reads of each."""
+
+    channels: int
+    window: Any  # int, "octave" or "shared"
+
+    def size(self, V):
+        """Returns the number of values of the context in this block."""
+        return self.channels * (1 if self.window == "shared" else V)
+
+
+class Carry(NamedTuple):
+    """The state of a draw before unit i, for N frames."""
+
+    past: Any  # what the first layer reads but for the lower keys [V, N, H + 1]
+    weights: Any  # W and s; U, d and w
+    window: Any  # v_{i-w} .. v_{i-1} [N, w]
+    pitches: Any  # S_{i-o} .. S_{i-1} [N, o]
+    below: Any  # how many sound below [N]
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class TiedNADE(AutoregressiveHead):
+    """A neural autoregressive distribution estimator over one frame, one network for all keys.
+
+    A key is a visible unit that has neighbours: the network reads windows around the key, so that
+    what it learns of one chord holds for the chord in any other place. With `key_embedding=False`
+    frames moved by some keys, and a context moved as much, have the same probability, away from the
+    ends of the keyboard. With it keys may also differ.
+
+    `layout` says which values of the context belong to which keys: blocks in the order in which
+    they stand. A block `(count, n)` has `count` channels of V values, of each of which a key reads
+    the 2 n + 1 around it. `(count, "octave")` has channels whose values are summed over octaves.
+    `(count, "shared")` has `count` values that all keys read alike, as have all values after the
+    last block. The default is the layout of `seqlayers.layers.FrameHistory`.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        hidden_units: Sizes H and K of the two hidden layers.
+        lower_window: Number w of lower keys of the frame itself that a key reads.
+        layout: Pairs `(count, window)`, see above; `()` for a context that all keys read alike. It
+            has no effect in a head without a context.
+        octave: Number o of keys in an octave.
+        key_embedding: Whether each key has an embedding and a bias of its own, and reads pitch
+            classes by their place in the octave, too.
+        dropout: Share of the first hidden layer that a training step sets to 0, drawn for each
+            frame; at least 0 and below 1.
+        kernel_initializer: Initializer of W, e and U.
+        decoder_initializer: Initializer of w.
+        kernel_regularizer: Regularizer of W, e, U, w and s.
+        context_initializer: Initializer of A.
+        context_regularizer: Regularizer of A and r.
+        seed: Seed of all draws.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If a number is out of range, a window is wider than the keyboard, `hidden_units`
+            are not two numbers, or `layout` has no such pairs; when built, if `layout` takes more
+            values than the context has.
+
+    Example:
+        >>> head = TiedNADE(88, seed=0)
+        >>> head.build([(None, 88), (None, 10 * 88)])
+        >>> head.log_prob(np.zeros((2, 88)), np.zeros((2, 880))).nats.shape
+        TensorShape([2])
+    """
+
+    def __init__(
+        self,
+        visible_units,
+        hidden_units=(128, 32),
+        lower_window=24,
+        layout=((5, 12), (3, 2), (2, "octave")),
+        octave=12,
+        key_embedding=True,
+        dropout=0.3,
+        kernel_initializer="glorot_uniform",
+        decoder_initializer="glorot_uniform",
+        kernel_regularizer=None,
+        context_initializer="glorot_uniform",
+        context_regularizer=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(visible_units, seed=seed, **kwargs)
+        if not isinstance(hidden_units, list | tuple) or len(hidden_units) != 2:
+            raise ValueError(
+                "`hidden_units` must be the sizes of two hidden layers. "
+                f"Received: hidden_units={hidden_units!r}."
+            )
+        self.hidden_units = tuple(check_integer("hidden_units", units) for units in hidden_units)
+        self.lower_window = self._check_window("lower_window", lower_window)
+        self.layout = self._check_layout(layout)
+        self.octave = check_integer("octave", octave)
+        self.key_embedding = check_flag("key_embedding", key_embedding)
+        self.dropout = check_number("dropout", dropout, least=0, below=1)
+        self.set_weight_options(
+            kernel_initializer=kernel_initializer,
+            decoder_initializer=decoder_initializer,
+            kernel_regularizer=kernel_regularizer,
+            context_initializer=context_initializer,
+            context_regularizer=context_regularizer,
+        )
+
+    def _check_window(self, name, keys, least=1):
+        keys = check_integer(name, keys, least=least)
+        if keys > self.visible_units:
+            raise ValueError(
+                f"`{name}` must be at most the number of keys, visible_units="
+                f"{self.visible_units}. Received: {name}={keys}."
+            )
+        return keys
+
+    def _check_layout(self, layout):
+        wanted = '`layout` must be pairs `(count, window)`, with a number, "octave" or "shared"'
+        if not isinstance(layout, list | tuple):
+            raise ValueError(f"{wanted}. Received: layout={layout!r}.")
+        blocks = []
+        for number, pair in enumerate(layout):
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise ValueError(f"{wanted}. Received: layout[{number}]={pair!r}.")
+            count, window = pair
+            if isinstance(window, str):
+                if window not in ("octave", "shared"):
+                    raise ValueError(f"{wanted}. Received: layout[{number}]={pair!r}.")
+            else:
+                window = self._check_window(f"layout[{number}] window", window, least=0)
+            blocks.append(Block(check_integer(f"layout[{number}] count", count), window))
+        return tuple(blocks)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        V, (H, K) = self.visible_units, self.hidden_units
+        kernel = {"initializer": self.kernel_initializer, "regularizer": self.kernel_regularizer}
+        skip = {"initializer": "zeros", "regularizer": self.kernel_regularizer}
+        F = self.lower_window + self.octave + _COUNTS
+        self.lower_kernel = self.add_weight(name="lower_kernel", shape=(F, H), **kernel)
+        self.lower_skip_kernel = self.add_weight(name="lower_skip_kernel", shape=(F, 1), **skip)
+        self.embedding = None
+        if self.key_embedding:
+            self.embedding = self.add_weight(name="embedding", shape=(V, H), **kernel)
+        self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
+        self.second_kernel = self.add_weight(name="second_kernel", shape=(H, K), **kernel)
+        self.second_bias = self.add_weight(name="second_bias", shape=(K,), initializer="zeros")
+        self.decoder_kernel = self.add_weight(
+            name="decoder_kernel",
+            shape=(K, 1),
+            initializer=self.decoder_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.visible_bias = self.add_weight(
+            name="visible_bias",
+            shape=(V if self.key_embedding else 1,),
+            initializer=keras.initializers.Constant(-3.0),  # few keys of a frame sound
+        )
+        self.context_kernel = self.context_skip_kernel = None
+        if self.context_units is not None:
+            self._add_context_weights()
+
+    def _add_context_weights(self):
+        self._blocks = self._blocks_of_context()
+        G = sum(self._features(block) for block in self._blocks) + _COUNTS * self._counts_above
+        regularizer = self.context_regularizer
+        self.context_kernel = self.add_weight(
+            name="context_kernel",
+            shape=(G, self.hidden_units[0]),
+            initializer=self.context_initializer,
+            regularizer=regularizer,
+        )
+        self.context_skip_kernel = self.add_weight(
+            name="context_skip_kernel", shape=(G, 1), initializer="zeros", regularizer=regularizer
+        )
+
+    def _blocks_of_context(self):
+        """Returns the blocks of a context, with a last one for the values that `layout` leaves."""
+        C = self.context_units
+        taken = sum(block.size(self.visible_units) for block in self.layout)
+        if taken > C:
+            raise ValueError(
+                f"`layout` must take at most as many values as the context has, {C}; give the "
+                "layout of the memory's output. "
+                f"Received: layout={tuple(map(tuple, self.layout))}, which takes {taken}."
+            )
+        rest = (Block(C - taken, "shared"),) if taken < C else ()
+        return self.layout + rest
+
+    @property
+    def _counts_above(self):
+        return bool(self.layout) and self.layout[0].window != "shared"
+
+    def _features(self, block):
+        """Returns the number of values that a key reads of a block."""
+        if block.window == "shared":
+            return block.channels
+        if block.window == "octave":
+            return block.channels * self.octave * (1 + self.key_embedding)
+        return block.channels * (2 * block.window + 1)
+
+    def log_odds(self, frames, context=None, dropout_seed=None):
+        shape = ops.shape(frames)
+        v = ops.reshape(frames, (-1, self.visible_units))
+        if context is not None:
+            context = ops.reshape(context, (-1, self.context_units))
+        lower, past = self._lower_terms(v), self._context_terms(context)
+        first = _first_layer(*(a + b for a, b in zip(lower, past, strict=True)))
+        mask = None
+        if self.dropout and dropout_seed is not None:
+            mask = self._dropout_mask(shape, dropout_seed)
+        return ops.reshape(_log_odds(first, self._second_weights(), mask), shape)
+
+    def begin(self, context, rows):
+        past = _first_layer(*self._context_terms(context))
+        past = ops.broadcast_to(past, (rows, self.visible_units, self.hidden_units[0] + 1))
+        zeros = functools.partial(ops.zeros, dtype=self.variable_dtype)
+        return Carry(
+            ops.transpose(past, (1, 0, 2)),
+            (_with_skip(self.lower_kernel, self.lower_skip_kernel), self._second_weights()),
+            zeros((rows, self.lower_window)),
+            zeros((rows, self.octave)),
+            zeros((rows,)),
+        )
+
+    def unit_log_odds(self, carry, i):
+        kernel, second = carry.weights
+        features = [carry.window, carry.pitches, _one_hot(carry.below)]
+        first = carry.past[i] + ops.matmul(ops.concatenate(features, axis=-1), kernel)
+        return _log_odds(first, second)
+
+    def append(self, carry, i, values):
+        pitch = ops.minimum(values + carry.pitches[:, 0], 1)
+        return carry._replace(
+            window=ops.concatenate([carry.window[:, 1:], values[:, None]], axis=-1),
+            pitches=ops.concatenate([carry.pitches[:, 1:], pitch[:, None]], axis=-1),
+            below=carry.below + _above_half(values),
+        )
+
+    def _dropout_mask(self, shape, seeds):
+        """Returns 0 with probability p, else 1 / (1 - p), for each frame and unit `(N, 1, H)`."""
+        H, keep = self.hidden_units[0], 1.0 - self.dropout
+        u = uniform((*shape[:-1], H), fold_in(seeds, 1))
+        return ops.reshape(ops.cast(u < keep, self.variable_dtype) / keep, (-1, 1, H))
+
+    def _second_weights(self):
+        """Returns U, d and w."""
+        weights = self.second_kernel, self.second_bias, self.decoder_kernel
+        return tuple(map(ops.convert_to_tensor, weights))
+
+    def _lower_terms(self, v):
+        """Returns the terms of the first layer that read frames `(N, V)`, for `_first_layer`."""
+        w, o, key = self.lower_window, self.octave, np.arange(self.visible_units)
+        lower = key[:, None] < key
+        octaves = (key[:, None] <= key) & ((key - key[:, None]) % o == 0)
+        below = ops.matmul(_above_half(v), lower.astype(self.variable_dtype))
+        pitches = ops.minimum(ops.matmul(v, octaves.astype(self.variable_dtype)), 1)
+        kernel = _with_skip(self.lower_kernel, self.lower_skip_kernel)
+        of_keys, of_pitches, of_count = _split(kernel, [w, o, _COUNTS], axis=0)
+        windows = [
+            Windows(v[:, None], -w, of_keys[None]),
+            Windows(pitches[:, None], -o, of_pitches[None]),
+        ]
+        return windows, [(_one_hot(below), of_count)], []
+
+    def _context_terms(self, context):
+        """Returns the biases and the terms that read contexts `(N, C)`, for `_first_layer`."""
+        hidden = self.hidden_bias if self.embedding is None else self.hidden_bias + self.embedding
+        hidden = ops.broadcast_to(hidden, (self.visible_units, self.hidden_units[0]))
+        visible = ops.broadcast_to(self.visible_bias, (self.visible_units,))
+        windows, counts, others = [], [], [_with_skip(hidden, visible[:, None])[None]]
+        if context is None:
+            return windows, counts, others
+        V, o = self.visible_units, self.octave
+        kernel = _with_skip(self.context_kernel, self.context_skip_kernel)
+        counted = _COUNTS * self._counts_above
+        kernels = _split(kernel, [*map(self._features, self._blocks), counted], axis=0)
+        values = _split(context, [block.size(V) for block in self._blocks], axis=-1)
+        for (count, window), block, kernel in zip(self._blocks, values, kernels[:-1], strict=True):
+            if window == "shared":
+                others.append(ops.matmul(block, kernel)[:, None])
+                continue
+            channels = ops.reshape(block, (-1, count, V))
+            if window == "octave":
+                kernel = ops.reshape(kernel, (-1, count, o, kernel.shape[-1]))
+                others.append(read_octaves(channels, *ops.unstack(kernel)))
+            else:
+                kernel = ops.reshape(kernel, (count, 2 * window + 1, kernel.shape[-1]))
+                windows.append(Windows(channels, -window, kernel))
+        if self._counts_above:
+            key = np.arange(V)
+            higher = (key[:, None] > key).astype(self.variable_dtype)
+            above = ops.matmul(_above_half(values[0][:, :V]), higher)
+            counts.append((_one_hot(above), kernels[-1]))
+        return windows, counts, others
+
+    def get_config(self):
+        return super().get_config() | {
+            "hidden_units": self.hidden_units,
+            "lower_window": self.lower_window,
+            "layout": tuple(map(tuple, self.layout)),
+            "octave": self.octave,
+            "key_embedding": self.key_embedding,
+            "dropout": self.dropout,
+        }
+
+
+def _first_layer(windows, counts, others):
+    """Returns the sum of all terms before the first relu, and the skip's in a last column.
+
+    Args:
+        windows: List of `Windows`.
+        counts: List of pairs of a one-hot `(N, V, 8)` and its kernel `(8, H + 1)`.
+        others: List of what broadcasts to `(N, V, H + 1)`.
+    """
+    total = sum(others)
+    if windows:
+        total = total + read_windows(windows)
+    if counts:
+        one_hots, kernels = zip(*counts, strict=True)
+        one_hots, kernels = ops.concatenate(one_hots, axis=-1), ops.concatenate(kernels)
+        total = total + ops.matmul(one_hots, kernels)
+    return total
+
+
+def _log_odds(first, second, mask=None):
+    """Returns x of keys whose terms of the first layer are `first` `(..., H + 1)`."""
+    U, d, w = second
+    h, skip = ops.relu(first[..., :-1]), first[..., -1]
+    h = h if mask is None else h * mask
+    k = ops.relu(ops.matmul(h, U) + d)
+    return skip + ops.matmul(k, w)[..., 0]
+
+
+def _split(values, sizes, axis):
+    """Returns the parts of these sizes; `ops.split` refuses to leave one part as it is."""
+    ends = np.cumsum(sizes)[:-1].tolist()
+    return ops.split(values, ends, axis=axis) if ends else [values]
+
+
+def _with_skip(kernel, skip):
+    return ops.concatenate([ops.convert_to_tensor(kernel), ops.convert_to_tensor(skip)], axis=-1)
+
+
+def _above_half(values):
+    return ops.cast(values > 0.5, values.dtype)
+
+
+def _one_hot(count):
+    """Returns the one-hot of numbers of keys, `(..., 8)`; the last place is for 7 and more."""
+    places = ops.arange(_COUNTS, dtype=count.dtype)
+    return ops.cast(ops.equal(ops.minimum(count, _COUNTS - 1)[..., None], places), count.dtype)
