@@ -24,7 +24,7 @@ from seqlayers.commands.sources import source
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import sound as run_sound
-from seqlayers.runs.options.schema import Choice, Integer, Path
+from seqlayers.runs.options.schema import Choice, Integer, Number, Path
 
 NOT_CONVERGED = 3  # the exit status
 
@@ -38,20 +38,41 @@ NOT_CONVERGED = 3  # the exit status
 @step_in_beats_option
 @run_option("transpose")
 @switch("--bracket", "For models with RBMs, estimate from the other side as well.")
+@option(
+    "--adapt",
+    Number(least=0, metavar="RATE"),
+    "Let the model learn from each sequence while it is scored (dynamic evaluation), at this "
+    "learning rate.",
+)
+@option("--adapt-steps", Integer(1, 100_000), "With --adapt, learn after so many frames.")
 @option("--seed", Integer(0, 2**31 - 1), "Seed of the draws of an estimate.", default=0)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @debug
-def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, seed, as_json):
+def score(
+    source,
+    dataset,
+    split,
+    midi,
+    wav,
+    step_in_beats,
+    transpose,
+    bracket,
+    adapt,
+    adapt_steps,
+    seed,
+    as_json,
+):
     """Print the log-likelihood of data under a model, in nats per frame.
 
     SOURCE is the folder of a run, whose best.keras is scored, or a .keras file; --preset takes its
     place. Without --dataset, --midi and --wav, a run or a preset is scored on its own data.
 
-    The line has the kind of the number (exact, an estimate, a lower bound, or not converged: no
-    estimate), how it is averaged, and over how many frames. An estimate by annealing is a little
-    too high on average; --bracket adds one that is too low on average, and the truth lies between
-    them. Where it has not converged, the exit status is 3. Frames of recordings are made and
-    normalised as those of the run.
+    The line has the kind of the number (exact, an estimate, a lower bound, adapted, or not
+    converged: no estimate), how it is averaged, and over how many frames. An estimate by annealing
+    is a little too high on average; --bracket adds one that is too low on average, and the truth
+    lies between them. Where it has not converged, the exit status is 3. A number with --adapt
+    compares with others of that kind alone. Frames of recordings are made and normalised as those
+    of the run.
 
     \b
     Examples:
@@ -60,6 +81,7 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
       seqlayers score runs/jsb/last.keras --dataset nottingham --split valid --bracket
       seqlayers score runs/jsb --midi song.mid --step-in-beats 1 --json
       seqlayers score runs/birds --wav evening.wav
+      seqlayers score --preset tied-nade-jsb --adapt 0.01 --adapt-steps 8
     """
     sources = {"--dataset": dataset, "--midi": midi, "--wav": wav}
     given = [name for name, value in sources.items() if value]
@@ -67,6 +89,8 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
         raise click.UsageError(f"{' and '.join(given)} exclude each other; give one of them.")
     if (midi or wav) and split:
         raise click.UsageError(f"`--split` has no effect with `{given[0]}`; remove it.")
+    if adapt_steps and adapt is None:
+        raise click.UsageError("`--adapt-steps` needs `--adapt`; remove it.")
     if not midi and (step_in_beats or transpose):
         raise click.UsageError("`--step-in-beats` and `--transpose` need `--midi`; remove them.")
     if not given and source.path and not source.path.is_dir():
@@ -112,7 +136,8 @@ def score(source, dataset, split, midi, wav, step_in_beats, transpose, bracket, 
     if data is not None:
         compare(config, data)
     model, file = source.load()
-    likelihood = model.score(sequences, seed=seed, bracket=bracket)
+    adapting = {"adapt": adapt} | ({"adapt_steps": adapt_steps} if adapt_steps else {})
+    likelihood = model.score(sequences, seed=seed, bracket=bracket, **adapting)
     if as_json:
         plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in likelihood._asdict().items()}
         for field, value in plain.items():

@@ -49,6 +49,7 @@ class BernoulliHead(Head):
         )
 
     kind = "exact"
+    has_exact_loss = True
 
     def build(self, input_shape):
         super().build(input_shape)

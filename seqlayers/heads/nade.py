@@ -112,6 +112,10 @@ class NADE(Head):
 
     kind = "exact"
 
+    @property
+    def has_exact_loss(self):
+        return not self.orderless
+
     def build(self, input_shape):
         super().build(input_shape)
         V, H = self.visible_units, self.hidden_units

@@ -17,7 +17,9 @@ class Likelihood(NamedTuple):
         standard_error: Standard error of the estimate of that mean; 0 where it is exact, infinite
             where it has not converged. How much the mean varies with the data is not part of it.
         kind: `"exact"`, `"estimate"`, `"lower_bound"` or, where annealing has not converged and
-            `nats` may be far from the truth, `"not_converged"`.
+            `nats` may be far from the truth, `"not_converged"`; `"adapted"` where the model has
+            learned from the data meanwhile (`score(..., adapt=...)`), exact but no match for the
+            others.
         frames: Number of frames in the mean.
         sequences: Number of sequences they come from.
         averaging: `"per_frame"`: all frames of all sequences count alike, the first ones included.

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from seqlayers.checks import check_integer, check_weights
 from seqlayers.metrics import Likelihood
+from seqlayers.models.adaptation import adapted_log_probs
 from seqlayers.models.inputs import OF_BATCHES, as_dataset, as_pair, checked_sequences
 from seqlayers.sampling import Use, fold_in, seed_pair
 
@@ -24,10 +25,10 @@ _NOT_CONVERGED = 1 / 3
 
 def likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False):
     """Returns the `Likelihood` of sequences, see `SequenceModel.score`; it may be NaN."""
-    return _pooled(model, x, mask, batch_size, seed, bracket)[0]
+    return _pooled(model, x, mask, batch_size, seed, bracket, None)[0]
 
 
-def finite_likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False):
+def finite_likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False, adaptation=None):
     """Returns the `Likelihood` of sequences, see `SequenceModel.score`.
 
     Raises:
@@ -35,31 +36,32 @@ def finite_likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False)
             frames.
     """
     check_weights(model.weights)
-    result, lost = _pooled(model, x, mask, batch_size, seed, bracket)
-    _refuse_lost(lost, result.frames)
+    result, lost = _pooled(model, x, mask, batch_size, seed, bracket, adaptation)
+    _refuse_lost(lost, result.frames, adaptation)
     return result
 
 
-def frame_log_probs(model, x, mask=None, batch_size=32, seed=0):
+def frame_log_probs(model, x, mask=None, batch_size=32, seed=0, adaptation=None):
     """Returns log p of each frame, see `SequenceModel.frame_log_probs`."""
     check_weights(model.weights)
-    blocks = [
-        (nats, owners) for (nats, *_), owners in _blocks(model, x, mask, batch_size, seed, False)
-    ]
+    results = _blocks(model, x, mask, batch_size, seed, False, adaptation)
+    blocks = [(nats, owners) for (nats, *_), owners in results]
     nats, owners = map(np.concatenate, zip(*blocks, strict=True)) if blocks else ([], [])
-    _refuse_lost(np.count_nonzero(~np.isfinite(nats)), _at_least_one(len(nats)))
+    _refuse_lost(np.count_nonzero(~np.isfinite(nats)), _at_least_one(len(nats)), adaptation)
     _, lengths = np.unique(owners, return_counts=True)
     # A stable sort: the frames of a sequence come in their order, other frames between them.
     return np.split(nats[np.argsort(owners, kind="stable")], np.cumsum(lengths)[:-1])
 
 
-def _pooled(model, x, mask, batch_size, seed, bracket):
+def _pooled(model, x, mask, batch_size, seed, bracket, adaptation):
     """Returns the `Likelihood`, and how many frames have no finite log-probability."""
     head = model.head
+    kind = head.kind if adaptation is None else "adapted"
     totals, unknown = np.zeros(3), np.zeros(2)
     frames, sequences, lost = 0, set(), 0
     bracket = bracket and head.has_reverse
-    for log_probs, owners in _blocks(model, x, mask, batch_size, seed, bracket):
+    blocks = _blocks(model, x, mask, batch_size, seed, bracket, adaptation)
+    for log_probs, owners in blocks:
         nats, error, reverse, reverse_error = log_probs
         lost += np.count_nonzero(~np.isfinite(nats + reverse))
         unknown += np.isinf(error).sum(), np.isinf(reverse_error).sum()
@@ -74,7 +76,7 @@ def _pooled(model, x, mask, batch_size, seed, bracket):
     result = Likelihood(
         nats=float(totals[0] / frames),
         standard_error=float(np.sqrt(totals[1]) / frames) if converged else math.inf,
-        kind=head.kind if converged else "not_converged",
+        kind=kind if converged else "not_converged",
         frames=int(frames),
         sequences=len(sequences),
         reverse_nats=float(totals[2] / frames if from_both else -math.inf) if bracket else None,
@@ -82,13 +84,20 @@ def _pooled(model, x, mask, batch_size, seed, bracket):
     return result, int(lost)
 
 
-def _blocks(model, x, mask, batch_size, seed, bracket):
+def _blocks(model, x, mask, batch_size, seed, bracket, adaptation):
     """Yields the results for a block of frames, and the number of the sequence each is from.
 
     The results are float64 arrays: log p, its standard error, and the two from the other side,
     which repeat the first two unless `bracket`.
     """
     head, seed = model.head, seed_pair(seed)
+    batch_size = check_integer("batch_size", batch_size)
+    if adaptation is not None:
+        sequences = _sequences(model, x, mask, batch_size)
+        for nats, number in adapted_log_probs(model, sequences, adaptation):
+            exact = np.zeros_like(nats)
+            yield [nats, exact, nats, exact], np.full(len(nats), number)
+        return
 
     def frame_log_probs(frames, context, seed, number, bracket):
         nats, error = head.log_prob(frames, context, fold_in(fold_in(seed, Use.SCORE), number))
@@ -98,7 +107,7 @@ def _blocks(model, x, mask, batch_size, seed, bracket):
         return nats, error, *head.reverse_log_prob(frames, context, reverse_seed)
 
     log_probs = model.compiled_function("log_prob", frame_log_probs)
-    pieces = _pieces(model, x, mask, check_integer("batch_size", batch_size))
+    pieces = _pieces(model, x, mask, batch_size)
     for number, (v, context, owners) in enumerate(_frames_with_context(model, pieces)):
         results = log_probs(v, context, seed, tf.constant(number), bracket)
         yield [np.asarray(each, "float64")[: len(owners)] for each in results], owners
@@ -111,14 +120,30 @@ def _at_least_one(frames):
     return frames
 
 
-def _refuse_lost(lost, frames):
+def _refuse_lost(lost, frames, adaptation):
     """Refuses results of `frames` frames of which some are not finite."""
     if lost:
+        smaller = "smaller weights" if adaptation is None else "a smaller `adapt`"
         raise ValueError(
-            "The log-probabilities of all frames must be finite; use smaller weights, or scale "
-            f"the frames. Received: {lost} of {frames} frames with NaN or infinity, from "
-            "finite weights."
+            f"The log-probabilities of all frames must be finite; use {smaller}, or scale the "
+            f"frames. Received: {lost} of {frames} frames with NaN or infinity, from finite "
+            "weights."
         )
+
+
+def _sequences(model, x, mask, batch_size):
+    """Yields the place of each sequence in `x`, and its frames without those masked, if any."""
+    if isinstance(x, OF_BATCHES):
+        rows = (
+            frames[row] if mask is None else frames[row][mask[row]]
+            for frames, mask in map(as_pair, as_dataset(model.head, x, mask, batch_size))
+            for row in range(len(frames))
+        )
+    else:
+        rows = checked_sequences(model.head, x, mask)
+    for number, frames in enumerate(rows):
+        if len(frames):
+            yield number, np.asarray(frames)
 
 
 def _pieces(model, x, mask, batch_size):

@@ -16,7 +16,7 @@ from seqlayers import presets, replicas
 from seqlayers.checks import check_integer, check_number
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.masks import without_masked
-from seqlayers.models import generation, pretraining
+from seqlayers.models import adaptation, generation, pretraining
 from seqlayers.models.contexts import ContextModel
 from seqlayers.models.distributed import (
     by_rows,
@@ -518,8 +518,23 @@ class SequenceModel(ContextModel):
 
     # Likelihood.
 
-    def score(self, x, mask=None, *, batch_size=32, seed=0, bracket=False):
+    def score(
+        self,
+        x,
+        mask=None,
+        *,
+        batch_size=32,
+        seed=0,
+        bracket=False,
+        adapt=None,
+        adapt_steps=adaptation.STEPS,
+    ):
         """Computes the log-likelihood of sequences, in nats per frame, all frames pooled.
+
+        With `adapt` it is that of dynamic evaluation, see `seqlayers.models.adaptation`: after each
+        block of a sequence the weights take a step on it, and the next block is scored with them.
+        Such a score has the kind `"adapted"`. It compares with others of that kind alone. The model
+        has its own weights again for the next sequence and in the end.
 
         Args:
             x: Sequences, as in `fit`.
@@ -528,18 +543,25 @@ class SequenceModel(ContextModel):
             seed: Seed of the draws of an estimate, an integer of up to 64 bits.
             bracket: Whether to compute `reverse_nats`, too, for a head that can: an estimate that
                 errs to the other side, so that on average the truth lies between the two.
+            adapt: Learning rate of dynamic evaluation, for a head whose loss is the exact
+                likelihood (`head.has_exact_loss`); None for weights that stay. Sequences are then
+                scored one by one, whatever `batch_size` is.
+            adapt_steps: Number of frames in a block of dynamic evaluation.
 
         Returns:
             A `seqlayers.metrics.Likelihood`.
 
         Raises:
-            ValueError: If the sequences are not frames of this model, there is no frame, or the
-                result is not finite. The message then names the weights that are not, or counts
-                the frames.
+            ValueError: If the sequences are not frames of this model, there is no frame, `adapt` is
+                not for this head, or the result is not finite. The message then names the weights
+                that are not, or counts the frames.
         """
-        return finite_likelihood(self, x, mask, batch_size, seed, bracket)
+        adapting = adaptation.Adaptation.of(self, adapt, adapt_steps)
+        return finite_likelihood(self, x, mask, batch_size, seed, bracket, adapting)
 
-    def frame_log_probs(self, x, mask=None, *, batch_size=32, seed=0):
+    def frame_log_probs(
+        self, x, mask=None, *, batch_size=32, seed=0, adapt=None, adapt_steps=adaptation.STEPS
+    ):
         """Computes log p(v_t | v_1 .. v_{t-1}) of each frame of each sequence, in nats.
 
         Their mean over all frames is `score`. They show where in a sequence a model fails, and how
@@ -551,6 +573,7 @@ class SequenceModel(ContextModel):
             mask: With an array, which steps are frames, bool `(N, T)`.
             batch_size: Number of sequences in a batch.
             seed: Seed of the draws of an estimate, an integer of up to 64 bits.
+            adapt, adapt_steps: As in `score`.
 
         Returns:
             A list of float64 arrays `(T,)`, one for each sequence, in the order of `x`. Frames that
@@ -559,7 +582,8 @@ class SequenceModel(ContextModel):
         Raises:
             ValueError: As in `score`.
         """
-        return frame_log_probs(self, x, mask, batch_size, seed)
+        adapting = adaptation.Adaptation.of(self, adapt, adapt_steps)
+        return frame_log_probs(self, x, mask, batch_size, seed, adapting)
 
     # Draws and codes.
 

@@ -52,6 +52,8 @@ def test_a_preset_makes_music_in_the_time_step_of_its_data(tmp_path):
 def test_a_preset_is_scored_on_its_own_test_split_or_on_other_data(music):
     told = json.loads(succeeds("score", "--preset", "toy", "--json"))
     assert (told["model"], told["data"], told["frames"]) == ("toy", "jsb_chorales test", 4725)
+    adapted = json.loads(succeeds("score", "--preset", "toy", "--adapt", 0.01, "--json"))
+    assert adapted["kind"] == "adapted" and told["nats"] < adapted["nats"] < 0
     told = json.loads(
         succeeds("score", "--preset", "toy", "--midi", music, "--json").splitlines()[-1]
     )
@@ -64,6 +66,11 @@ def test_an_exported_preset_has_its_card(tmp_path):
     assert succeeds("export", "--preset", "toy", path).split()[-1] == str(path)
     told = json.loads((path / "assets.extra" / "preset.json").read_text())
     assert told == {"name": "toy"} | presets.read("toy").card._asdict()
+
+
+def test_steps_of_adaptation_need_its_rate():
+    assert "needs `--adapt`" in refused("score", "--preset", "toy", "--adapt-steps", 4)
+    assert "--adapt" in refused("score", "--preset", "toy", "--adapt", -1)
 
 
 @pytest.mark.parametrize("command", ["generate", "score", "export"])
