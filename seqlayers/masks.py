@@ -10,6 +10,31 @@ def without_masked(frames, mask):
     return frames if mask is None else ops.where(mask[..., None], frames, 0)
 
 
+def frames_first(mask):
+    """Counts the frames of each row and sorts its steps: frames first, in their order.
+
+    Args:
+        mask: Steps that are frames, bool `(time, batch)`.
+
+    Returns:
+        n, the number of frames up to each step, and the steps, both int32 `(time, batch)`. The last
+        frame at or before step t is at `steps[n[t] - 1]`, if there is one.
+    """
+    steps = ops.arange(ops.shape(mask)[0], dtype="int32")[:, None]
+    order = ops.argsort(ops.where(mask, steps, steps + ops.shape(mask)[0]), axis=0)
+    return ops.cumsum(ops.cast(mask, "int32"), axis=0), ops.cast(order, "int32")
+
+
+def at_steps(x, steps):
+    """Returns x `(time, batch, ...)` at int32 steps `(.., batch)` of each row, `(.., batch, ...)`.
+
+    A step before the first one counts as the first.
+    """
+    _, B, *rest = ops.shape(x)
+    rows = ops.maximum(steps, 0) * B + ops.arange(B, dtype="int32")
+    return ops.take(ops.reshape(x, (-1, *rest)), rows, axis=0)
+
+
 def masked_mean(values, mask=None):
     """Returns the mean of the values whose mask is True; 0 if there are none.
 

@@ -2,8 +2,11 @@
 
 from seqlayers.layers.conv_lstm_patch import ConvLSTMPatch, ConvLSTMPatchCell
 from seqlayers.layers.delay import Delay, delay
+from seqlayers.layers.frame_history import FrameHistory, FrameHistoryCell
+from seqlayers.layers.joined import Joined, JoinedCell
 from seqlayers.layers.lstbm import LSTBM, BoltzmannCell, BoltzmannRNN, LSTBMCell
 from seqlayers.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
+from seqlayers.layers.position import Position, PositionCell
 from seqlayers.layers.sfm import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell
 from seqlayers.layers.tanh_gated import TanhGated, TanhGatedCell
 
@@ -17,9 +20,15 @@ __all__ = [
     "ConvLSTMPatch",
     "ConvLSTMPatchCell",
     "Delay",
+    "FrameHistory",
+    "FrameHistoryCell",
+    "Joined",
+    "JoinedCell",
     "LSTBMCell",
     "PeepholeLSTM",
     "PeepholeLSTMCell",
+    "Position",
+    "PositionCell",
     "SFMCell",
     "TanhGated",
     "TanhGatedCell",

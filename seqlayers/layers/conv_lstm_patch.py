@@ -141,14 +141,6 @@ class ConvLSTMPatchCell(PeepholeLSTMCell, equations=__doc__):
         self.output_size = self.num_pools * R
         self.state_names = tuple(f"{name} of {self.num_patches} patches" for name in ("r", "c"))
 
-    def get_initial_state(self, batch_size=None):
-        if self.num_patches is None:
-            raise ValueError(
-                "The size of the states is known once the layer is built, as it depends on the "
-                "number of patches. Call the layer or its `build` before."
-            )
-        return super().get_initial_state(batch_size)
-
     # The patches of a frame are neighbouring rows of a larger batch, without a copy.
 
     @property
@@ -241,7 +233,6 @@ class ConvLSTMPatch(GatedRNN, cell=ConvLSTMPatchCell):
         if not self.cell.built:
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
         super().build(sequences_shape, initial_state_shape)
-        self.state_size = list(self.cell.state_size)
         frame = dict(enumerate(sequences_shape[2:], start=2))
         self.input_spec = keras.layers.InputSpec(ndim=len(sequences_shape), axes=frame)
 

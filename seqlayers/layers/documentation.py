@@ -7,7 +7,17 @@ in the docstring of the cell's module; a layer takes both from its cell.
 import inspect
 import textwrap
 
-LSTM_ARGUMENTS = {
+LAYER_ARGUMENTS = {
+    "return_sequences": "Whether to return the outputs of all frames, or that of the last one.",
+    "return_state": "Whether to return the states after the last frame, too.",
+    "go_backwards": "Whether to read sequences from the end. Outputs are in the order of reading.",
+    "stateful": "Whether a batch starts from the states after the batch before it.",
+    "unroll": "Whether to unroll the loop over time, for sequences of a known number of frames.",
+    "zero_output_for_mask": "Whether outputs of masked steps are 0, or those of the frame before.",
+    "activity_regularizer": "Regularizer of the outputs.",
+    "kwargs": "Those of `keras.layers.Layer`: `name`, `dtype` and `trainable`.",
+}
+LSTM_ARGUMENTS = LAYER_ARGUMENTS | {
     "activation": "Activation of what enters the memory and of what leaves it.",
     "recurrent_activation": "Activation of the gates.",
     "use_bias": "Whether there are biases.",
@@ -25,13 +35,6 @@ LSTM_ARGUMENTS = {
     "recurrent_dropout": "Fraction of the output to drop in training on its way into the gates of "
     "the next frame, the same at all frames of a sequence.",
     "seed": "Seed of all that is random: an integer, or None for a new one.",
-    "return_sequences": "Whether to return the outputs of all frames, or that of the last one.",
-    "return_state": "Whether to return the states after the last frame, too.",
-    "go_backwards": "Whether to read sequences from the end. Outputs are in the order of reading.",
-    "stateful": "Whether a batch starts from the states after the batch before it.",
-    "unroll": "Whether to unroll the loop over time, for sequences of a known number of frames.",
-    "zero_output_for_mask": "Whether outputs of masked steps are 0, or those of the frame before.",
-    "activity_regularizer": "Regularizer of the outputs.",
     "kwargs": "Those of `keras.layers.Layer`: `name`, `dtype` and `trainable`. `implementation`, "
     'and `use_cudnn` of a layer ("auto" or False), are those of `keras.layers.LSTM` and have no '
     "effect.",
@@ -120,7 +123,7 @@ def call_arguments(of_cell):
     of_cell = arguments(of_cell)
     texts = LAYER_CALL_ARGUMENTS.copy()
     texts["initial_state"] += of_cell["states"]
-    texts["training"] += of_cell["training"]
+    texts["training"] += of_cell.get("training", "No effect.")
     return _listed(texts)
 
 

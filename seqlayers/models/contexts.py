@@ -1,10 +1,12 @@
 """A memory before a head: the context of each frame.
 
-    context_1 = u_0 (learned),  context_t = memory(v_1 .. v_{t-1})
+    context_1 = u_0,  context_t = memory(v_1 .. v_{t-1})
 
-The memory is any Keras recurrent layer, the head any `seqlayers.heads.Head`. The memory starts from
-u_0, too: it is the first state of the last cell, which by Keras's convention is that cell's output.
-A cell whose output has another size starts as it does in Keras.
+The memory is any Keras recurrent layer, the head any `seqlayers.heads.Head`. u_0 is learned, but
+for values that the memory fixes: what a `FrameHistory` or a `Position` returns before any frame is
+known, so a `Joined` memory learns u_0 for its other parts. The memory starts from u_0, too: it is
+the first state of the last cell, which by Keras's convention is that cell's output. A cell whose
+output has another size starts as it does in Keras.
 """
 
 import copy
@@ -22,6 +24,7 @@ from seqlayers.models.distributed import Distributed
 from seqlayers.models.memory import (
     all_outputs,
     as_memory,
+    first_context,
     first_states,
     next_states,
     outputs_in_training,
@@ -64,10 +67,14 @@ class ContextModel(Distributed, keras.Model):
             shapes = [input_shape, self.memory.compute_output_shape(input_shape)]
         if not self.head.built:
             self.head.build(shapes)
-        if self.memory is not None:
+        self.initial_context = None
+        if self.memory is None:
+            return
+        self._fixed = first_context(self.memory, input_shape[-1])
+        if num_open := int(np.isnan(self._fixed).sum()):
             self.initial_context = self.add_weight(
                 name="initial_context",
-                shape=(shapes[1][-1],),
+                shape=(num_open,),
                 initializer="zeros",
                 trainable=self.learns_initial_context,
             )
@@ -138,10 +145,20 @@ class ContextModel(Distributed, keras.Model):
     def _state_before(self, batch_size):
         if self.memory is None:
             return State(None, [])
-        shape = (batch_size, self.initial_context.shape[0])
-        context = ops.broadcast_to(self.initial_context, shape)
+        context = ops.broadcast_to(self._first_context(), (batch_size, len(self._fixed)))
         context = ops.cast(context, self.memory.compute_dtype)
         return State(context, first_states(self.memory, context, batch_size))
+
+    def _first_context(self):
+        """Returns u_0 `(C,)`: `initial_context` where the memory fixes no value."""
+        is_open = np.isnan(self._fixed)
+        if not is_open.any():
+            return ops.convert_to_tensor(self._fixed)
+        if is_open.all():
+            return self.initial_context
+        values = ops.concatenate([self.initial_context, self._fixed[~is_open]])
+        order = np.where(is_open, np.cumsum(is_open), is_open.sum() + np.cumsum(~is_open)) - 1
+        return ops.take(values, order, axis=0)
 
     def step(self, frame, state):
         """Returns the `State` after one more frame `(batch, V)`.

@@ -1,53 +1,48 @@
 """A recurrent layer as the memory of a model: its states, one step at a time."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from seqlayers import replicas
-from seqlayers.layers.gated import GatedCell, scanned
+from seqlayers.layers.gated import GatedCell
+from seqlayers.layers.joined import JoinedCell
 from seqlayers.layers.scan import scan
+from seqlayers.layers.scanned import as_recurrent, first_output, outputs_and_states
 from seqlayers.layers.simple_rnn_recurrence import SimpleRNNRecurrence
 from seqlayers.sampling import fold_in, row_seeds, uniform
 
 
 def as_memory(memory):
     """Returns the recurrent layer of a layer, a cell or a list of cells; None for None."""
-    if memory is None:
-        return None
-    if isinstance(memory, list | tuple) and not memory:
-        raise ValueError(
-            "`memory` must be a list of at least one cell, or None for the head alone. Received: "
-            "an empty list."
-        )
-    memory = scanned(memory)
-    if isinstance(memory, list | tuple) or (
-        not isinstance(memory, keras.layers.RNN) and hasattr(memory, "state_size")
-    ):
-        cell = memory[0] if isinstance(memory, list | tuple) else memory
-        policy = getattr(cell, "dtype_policy", None)
-        memory = keras.layers.RNN(memory, return_sequences=True, dtype=policy)
-    if not isinstance(memory, keras.layers.RNN):
-        raise ValueError(
-            "`memory` must be a recurrent layer, a cell, a list of cells or None. "
-            f"Received: memory={memory!r}."
-        )
-    wanted = {"return_sequences": True, "return_state": False}
-    wanted |= {"go_backwards": False, "stateful": False}
-    for argument, value in wanted.items():
-        if getattr(memory, argument) != value:
-            raise ValueError(
-                f"`memory` must be made with {argument}={value}: the model reads forward, keeps "
-                f"its states itself and needs an output for each frame. Received: {memory!r}."
-            )
-    return memory
+    return None if memory is None else as_recurrent("memory", memory)
+
+
+def first_context(memory, features):
+    """Returns what a built memory outputs before any frame `(features,)`, a NumPy array `(C,)`.
+
+    A cell fixes it by a method `first_output`, as `seqlayers.layers.scanned.first_output` calls it.
+    NaN stands for values that the memory leaves open: a model learns them.
+    """
+    return first_output(memory.cell, np.zeros(features, "float32"))
 
 
 def first_states(memory, context, batch_size):
-    """Returns the states before the first frame: Keras's own, but `context` for the output."""
-    states = list(memory.get_initial_state(batch_size))
-    if isinstance(memory.cell, keras.layers.StackedRNNCells):
-        return [*states[:-1], _with_output(states[-1], context)]
-    return _with_output(states, context)
+    """Returns the states before the first frame: Keras's own, but `context` for the output.
+
+    A cell that fixes its first output has the states that go with it already.
+    """
+    return _begun(memory.cell, list(memory.get_initial_state(batch_size)), context)
+
+
+def _begun(cell, states, context):
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        return [*states[:-1], _begun(cell.cells[-1], states[-1], context)]
+    if isinstance(cell, JoinedCell):
+        contexts = ops.split(context, np.cumsum(cell.output_sizes)[:-1].tolist(), axis=-1)
+        of_parts = zip(cell.cells, cell.states_of_parts(states), contexts, strict=True)
+        return keras.tree.flatten([_begun(*part) for part in of_parts])
+    return states if hasattr(cell, "first_output") else _with_output(states, context)
 
 
 def outputs_in_training(memory, frames, states, mask):
@@ -84,11 +79,7 @@ def next_states(memory, frame, states):
 
 def all_outputs(memory, frames, states, mask):
     """Returns the outputs of frames `(batch, time, V)`, and the states after the last one."""
-    memory.return_state = True
-    try:
-        outputs, *after = memory(frames, initial_state=states, mask=mask)
-    finally:
-        memory.return_state = False  # as `as_memory` wants it
+    outputs, after = outputs_and_states(memory, frames, states, mask)
     return outputs, _like(after, states)
 
 
@@ -114,13 +105,19 @@ def seed_dropout(memory, seed):
     """
     weights = {id(w) for w in memory.weights}
     states = [v for v in memory.variables if id(v) not in weights]
-    cells = getattr(memory.cell, "cells", [memory.cell])
+    cells = _simple_cells(memory.cell)
     by_row = {id(c.seed_generator.state) for c in cells if isinstance(c, GatedCell)}
     for number, state in enumerate(states):
         drawn = fold_in(seed, number)
         if id(state) not in by_row:
             drawn = replicas.apart(drawn, fold_in)
         state.assign(ops.cast(drawn, state.dtype))
+
+
+def _simple_cells(cell):
+    """Returns the cells that a cell is made of, itself if it is not made of others."""
+    parts = getattr(cell, "cells", None)
+    return [cell] if parts is None else [c for part in parts for c in _simple_cells(part)]
 
 
 def dropped(context, share, seed):

@@ -104,9 +104,9 @@ def pretrain_memory(model, x, epochs, optimizer, **kwargs):
     head = BernoulliHead(model.head.visible_units, seed=model.head.seed)
     predictor = model.of_parts(model.memory, head)
     predictor.compile(optimizer, jit_compile=_jit_compile(model))
-    predictor.initial_context.assign(model.initial_context)
+    _copy_first_context(model, predictor)
     losses = predictor.fit(x, epochs=check_integer("epochs", epochs), **kwargs).history["loss"]
-    model.initial_context.assign(predictor.initial_context)
+    _copy_first_context(predictor, model)
     _copy_weights(predictor.head, model.head, only="context")
     return losses
 
@@ -151,12 +151,12 @@ def pretrain_layers(model, dataset, epochs, optimizer_for, after_memory=False, *
             head.stack_on(below)
         elif after_memory:
             _copy_weights(model.head, head, only="context_visible")
-        stage.initial_context.assign(model.initial_context)
+        _copy_first_context(model, stage)
         stage.compile(
             optimizer_for(steps), jit_compile=_jit_compile(model), nonfinite=model.nonfinite
         )
         losses += stage.fit(dataset, epochs=epochs, **kwargs).history["loss"]
-        model.initial_context.assign(stage.initial_context)
+        _copy_first_context(stage, model)
         below = head
     if below is not None:
         model.head.stack_on(below)
@@ -170,7 +170,7 @@ def deeper(model, units):
     hidden_units = [*config["hidden_units"], units]
     copy = type(model).from_config(config | {"hidden_units": hidden_units})
     copy.memory.set_weights(model.memory.get_weights())
-    copy.initial_context.assign(model.initial_context)
+    _copy_first_context(model, copy)
     copy.head.stack_on(model.head)
     return copy
 
@@ -178,6 +178,12 @@ def deeper(model, units):
 def _jit_compile(model):
     """Returns the argument of `compile` for a part of a model."""
     return "auto" if model.uses_xla else False
+
+
+def _copy_first_context(source, target):
+    """Copies u_0 between models of the same memory, if it is learned."""
+    if source.initial_context is not None:
+        target.initial_context.assign(source.initial_context)
 
 
 def _copy_weights(source, target, only=""):

@@ -9,7 +9,7 @@ from layers.hidden_units import J, N, all_classes, frames, made
 from reference import lstbm as reference
 
 from seqlayers.layers import LSTBM, BoltzmannCell, BoltzmannRNN, LSTBMCell
-from seqlayers.layers.gated import ScannedRNN
+from seqlayers.layers.scanned import ScannedRNN
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from seqlayers.layers.gated import GatedCell, ScannedRNN
+from seqlayers.layers.gated import GatedCell
+from seqlayers.layers.scanned import ScannedRNN
 from seqlayers.models import RNNRBM, RTRBM, SequenceModel
 from seqlayers.runs import building, data, recipes
 from seqlayers.runs.options import OPTIONS, complete

@@ -1,0 +1,73 @@
+"""Models whose memory fixes the first context, or a part of it, and what they serve."""
+
+import keras
+import numpy as np
+import pytest
+from export_helpers import LENGTHS, SEEDS, Exported, frames_for, randomised, state_of
+
+from seqlayers.heads import BernoulliHead
+from seqlayers.layers import FrameHistory, Joined, Position, PositionCell
+from seqlayers.models import SequenceModel
+
+V = 4
+
+
+def history():
+    return FrameHistory((1, 3), (0.5,))
+
+
+def test_a_memory_that_fixes_the_first_context_learns_none():
+    model = SequenceModel(history(), BernoulliHead(V, seed=0))
+    assert model.initial_context is None
+    assert model.trainable_weights == model.head.trainable_weights
+    np.testing.assert_array_equal(model.initial_state(2).context, np.zeros((2, 12)))
+    model.compile("adam", run_eagerly=True)
+    model.pretrain_memory([np.ones((3, V))], epochs=1, verbose=0)
+
+
+def test_a_joined_memory_learns_the_first_context_of_its_other_parts_alone():
+    parts = [keras.layers.SimpleRNNCell(2), Position(2, first_steps=0)]
+    model = SequenceModel(Joined([*parts, keras.layers.GRUCell(3)]), BernoulliHead(V, seed=0))
+    model.initial_context.assign([1, 2, 3, 4, 5])
+    context, memory = model.initial_state(1)
+    np.testing.assert_array_equal(context, [[1, 2, 0, 0, 0, 0, 1, 0, 3, 4, 5]])
+    first, clock, last = memory
+    np.testing.assert_array_equal(first, [[1, 2]])
+    np.testing.assert_array_equal(clock, [[0, 0, 0]])
+    np.testing.assert_array_equal(last, [[3, 4, 5]])
+
+
+def test_a_count_of_the_size_of_its_output_starts_at_zero():
+    model = SequenceModel(PositionCell(pass_inputs=False), BernoulliHead(V, seed=0))
+    np.testing.assert_array_equal(model.initial_state(1).memory[0], [[0, 0, 0]])
+
+
+@pytest.mark.parametrize("memory", ["joined", "stack"])
+def test_served_it_is_the_model(tmp_path, memory):
+    of_place = [PositionCell(3), keras.layers.LSTMCell(5)]
+    parts = {
+        "joined": lambda: Joined([history(), Position(16), of_place]),
+        "stack": lambda: of_place,
+    }
+    model = randomised(SequenceModel(parts[memory](), BernoulliHead(V, seed=0)))
+    exported = Exported(model, model.export(tmp_path / "1"))
+    frames, mask = frames_for(model), np.arange(7) < LENGTHS[:, None]
+    contexts = model.contexts(frames, mask).numpy()
+    given = {"frames": frames, "lengths": LENGTHS}
+    np.testing.assert_allclose(
+        exported("serve", **given)["context"][mask], contexts[mask], atol=1e-6
+    )
+    expected = model.head.log_prob(frames, contexts)[0]
+    score = exported("score", **given, seed=SEEDS)["log_prob"]
+    np.testing.assert_allclose(score[mask], expected[mask], atol=1e-5)
+    state = exported.start(4)
+    for t in range(3):
+        np.testing.assert_allclose(state["context"][0], contexts[0, t], atol=1e-6)
+        state = state_of(exported("step", frame=frames[:, t], **state))
+    np.testing.assert_allclose(state["context"][0], contexts[0, 3], atol=1e-6)
+    primed = state_of(exported("prime", **given, **exported.start(4)))
+    expected = model.prime(frames[:1], model.initial_state(1))
+    np.testing.assert_allclose(primed["context"][:1], expected.context, atol=1e-6)
+    drawn = exported.generate(exported.start(1), np.array([[3, 1]], "int32"), 5)["frames"]
+    again = model.draw(model.initial_state(1), np.array([[3, 1]], "int32"), 5, 1.0)
+    np.testing.assert_array_equal(drawn, again)
