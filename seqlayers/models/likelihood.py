@@ -18,6 +18,7 @@ from seqlayers.sampling import Use, fold_in, seed_pair
 
 _FRAMES_AT_ONCE = 1024  # of the head: one shape to compile, and a bound on memory
 _STEPS_AT_ONCE = 8192  # of the memory: longer than most sequences, and a bound on memory
+_VALUES_AT_ONCE = 2**25  # of the contexts of a piece, 128 MiB: fewer steps where they are large
 # Chains disagree by chance in some frames of a sharp model, a fifth of them with four chains. The
 # error of these counts as 1, the largest that the spread of weights can show.
 _NOT_CONVERGED = 1 / 3
@@ -158,23 +159,26 @@ def _pieces(model, x, mask, batch_size):
             mask = tf.ones(tf.shape(frames)[:2], tf.bool) if mask is None else mask
             owners = begun + np.arange(len(frames))
             begun += len(frames)
-            for number, start in enumerate(range(0, frames.shape[1], _STEPS_AT_ONCE)):
-                piece = slice(start, start + _STEPS_AT_ONCE)
+            steps = _steps_at_once(model, len(frames))
+            for number, start in enumerate(range(0, frames.shape[1], steps)):
+                piece = slice(start, start + steps)
                 yield frames[:, piece], mask[:, piece], number, owners
         return
     sequences = checked_sequences(model.head, x, mask)
     # Longest first, as in a batch of short ones.
     order = np.argsort([-len(s) for s in sequences], kind="stable")
-    long = [i for i in order if len(sequences[i]) > _STEPS_AT_ONCE]
-    short = [i for i in order if len(sequences[i]) <= _STEPS_AT_ONCE]
+    steps = _steps_at_once(model, batch_size)
+    long = [i for i in order if len(sequences[i]) > steps]
+    short = [i for i in order if len(sequences[i]) <= steps]
     for first in range(0, len(long), batch_size):
         owners = long[first : first + batch_size]
         rows = [sequences[i] for i in owners]
-        for number, start in enumerate(range(0, len(rows[0]), _STEPS_AT_ONCE)):
-            frames = np.zeros((len(rows), _STEPS_AT_ONCE, rows[0].shape[1]), "float32")
+        for number, start in enumerate(range(0, len(rows[0]), steps)):
+            length = min(steps, len(rows[0]) - start)
+            frames = np.zeros((len(rows), length, rows[0].shape[1]), "float32")
             keep = np.zeros(frames.shape[:2], bool)
             for row, sequence in enumerate(rows):
-                part = sequence[start : start + _STEPS_AT_ONCE]
+                part = sequence[start : start + steps]
                 frames[row, : len(part)], keep[row, : len(part)] = part, True
             yield tf.constant(frames), tf.constant(keep), number, np.array(owners)
     if short:
@@ -182,6 +186,14 @@ def _pieces(model, x, mask, batch_size):
         for n, (frames, keep) in enumerate(dataset):
             owners = np.array(short[n * batch_size : (n + 1) * batch_size])
             yield frames, keep, 0, np.pad(owners, (0, batch_size - len(owners)))
+
+
+def _steps_at_once(model, rows):
+    """Returns the number of steps in a piece of so many sequences."""
+    if model.memory is None:
+        return _STEPS_AT_ONCE
+    values = max(1, rows * model.initial_state(1).context.shape[-1])
+    return max(1, min(_STEPS_AT_ONCE, _VALUES_AT_ONCE // values))
 
 
 def _frames_with_context(model, pieces):
@@ -202,12 +214,16 @@ def _frames_with_context(model, pieces):
         owners = np.repeat(owners, keep.sum(axis=1))
         waiting.append((frames.numpy()[keep], context[keep], owners))
         counted += len(owners)
-        while counted >= _FRAMES_AT_ONCE:
+        if counted >= _FRAMES_AT_ONCE:
             size = _FRAMES_AT_ONCE
-            waiting, counted = yield from _hand_out(waiting, size, size)
+            joined, counted = _joined(waiting), counted % size
+            whole = len(joined[-1]) - counted
+            for start in range(0, whole, size):
+                yield _padded([part[start : start + size] for part in joined], size)
+            waiting = [tuple(part[whole:].copy() for part in joined)]
     if counted:
         size = size or max(16, 2 ** int(np.ceil(np.log2(counted))))  # few shapes
-        yield from _hand_out(waiting, counted, size)
+        yield _padded(_joined(waiting), size)
 
 
 def _contexts_after(model):
@@ -224,14 +240,18 @@ def _contexts_after(model):
     )
 
 
-def _hand_out(waiting, count, size):
-    """Yields the first `count` frames, padded to `size`; returns what is left."""
-    frames, context, owners = map(np.concatenate, zip(*waiting, strict=True))
+def _joined(waiting):
+    """Returns the frames, contexts and sequences of several pieces as three arrays."""
+    return [
+        parts[0] if len(parts) == 1 else np.concatenate(parts)
+        for parts in zip(*waiting, strict=True)
+    ]
 
-    def padded(array):
-        array = array[:count]
-        return tf.constant(np.pad(array, [(0, size - count), (0, 0)]))
 
-    has_context = context.shape[-1] > 0
-    yield padded(frames), padded(context) if has_context else None, owners[:count]
-    return [(frames[count:], context[count:], owners[count:])], len(frames) - count
+def _padded(block, size):
+    """Returns frames and contexts as tensors of `size` rows, and the sequences as they are."""
+    *tensors, owners = block
+    frames, context = (
+        tf.constant(np.pad(part, [(0, size - len(part)), (0, 0)])) for part in tensors
+    )
+    return frames, context if context.shape[-1] else None, owners

@@ -129,7 +129,11 @@ def test_no_more_steps_than_fit_are_read_at_once(monkeypatch):
     score = model.score([np.zeros((100, 5)), np.zeros((3, 5))])
     assert (score.frames, score.sequences) == (103, 2)
     assert max(rows * steps for rows, steps in lengths) <= 32 * 16
-    assert [rows for rows, steps in lengths if steps == 16] == [1] * 7
+    assert [rows for rows, steps in lengths if steps == 16] == [1] * 6
+    lengths.clear()
+    monkeypatch.setattr(likelihood, "_VALUES_AT_ONCE", 32 * D * 10)
+    assert_alike(model.score([np.zeros((100, 5)), np.zeros((3, 5))]), score)
+    assert max(rows * steps for rows, steps in lengths) <= 32 * 10
 
 
 # What is not finite.
