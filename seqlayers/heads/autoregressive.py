@@ -26,6 +26,7 @@ class AutoregressiveHead(Head):
     """
 
     kind = "exact"
+    has_exact_loss = True
 
     def log_odds(self, frames, context=None, dropout_seed=None):
         """Returns the log-odds x_i of each unit given those before it, `(..., V)`.
@@ -107,20 +108,22 @@ class AutoregressiveHead(Head):
         Returns:
             Frames, `(..., V)`.
         """
-        _, context = self.cast_inputs(None, context)
-        blank = ops.zeros((self.visible_units,), self.variable_dtype)
-        blank = self.frame_rows(blank, context, num_frames)
-        seed = self.row_seeds(seed, blank)
-        threshold = self.thresholds(blank, seed, temperature)
+        context, blank, seed = self.rows_to_draw(context, seed, num_frames)
+        threshold = self.in_units(self.thresholds(blank, seed, temperature))
         if given is not None:
             given = self.in_units(self.cast("given", given, self.visible_units))
             keep = self.in_units(ops.cast(keep, self.variable_dtype)) > 0
+        carry = self.begin(context, ops.shape(threshold)[1])
+        return self.in_frames(self.draw_units(carry, threshold, given, keep), blank)
+
+    def rows_to_draw(self, context, seed, num_frames):
+        """Returns the context as `(N, C)`, zeros of the shape of the frames, and their seeds."""
+        _, context = self.cast_inputs(None, context)
+        blank = ops.zeros((self.visible_units,), self.variable_dtype)
+        blank = self.frame_rows(blank, context, num_frames)
         if context is not None:
             context = ops.reshape(context, (-1, self.context_units))
-        threshold = self.in_units(threshold)
-        carry = self.begin(context, ops.shape(threshold)[1])
-        v = self.draw_units(carry, threshold, given, keep)
-        return ops.reshape(ops.transpose(v), ops.shape(blank))
+        return context, blank, self.row_seeds(seed, blank)
 
     def thresholds(self, blank, seed, temperature):
         """Returns the log-odds above which a unit is on, of the shape of the frames `blank`.
@@ -133,6 +136,10 @@ class AutoregressiveHead(Head):
     def in_units(self, values):
         """Returns `(..., V)` as `(V, N)`."""
         return ops.transpose(ops.reshape(values, (-1, self.visible_units)))
+
+    def in_frames(self, values, frames):
+        """Returns `(V, N)` in the shape of `frames`: the inverse of `in_units`."""
+        return ops.reshape(ops.transpose(values), ops.shape(frames))
 
     def draw_units(self, carry, threshold, given=None, keep=None):
         """Draws frames `(V, N)`: unit i is on where its log-odds are above `threshold` `(V, N)`.

@@ -26,25 +26,40 @@ and Tractable Density Estimator, ICML 2014 (orderless).
 """
 
 import math
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_integer
-from seqlayers.heads.head import FrameLogProb, Head
+from seqlayers.heads.autoregressive import (
+    AutoregressiveHead,
+    frame_log_prob,
+    put,
+    rows_like,
+    without_last,
+)
+from seqlayers.heads.head import FrameLogProb
 from seqlayers.masks import masked_mean, without_masked
 from seqlayers.sampling import fold_in, uniform
 
 
+class _Carry(NamedTuple):
+    """The state of a draw before a unit, for N frames."""
+
+    a: Any  # [N, H]
+    b: Any  # b_t, in the order of the draw [V, N]
+    weights: tuple  # W, U and, if orderless, M
+    order: tuple  # the order [V, N], unless that of the units is the only one
+
+
 @keras.saving.register_keras_serializable("seqlayers")
-class NADE(Head):
+class NADE(AutoregressiveHead):
     """A neural autoregressive distribution estimator over one frame, with biases set by a context.
 
     Each visible unit has a probability given the units before it. Likelihoods and draws are exact;
-    a loop runs over the units, all frames at once. A temperature divides the log-odds of each unit
-    as its turn comes. This differs from dividing the energy of the whole frame, which would weigh
-    an early unit by all that may follow it.
+    a loop runs over the units, all frames at once.
 
     Args:
         visible_units: Number V of visible units in a frame.
@@ -110,8 +125,6 @@ class NADE(Head):
             context_regularizer=context_regularizer,
         )
 
-    kind = "exact"
-
     @property
     def has_exact_loss(self):
         return not self.orderless
@@ -132,79 +145,104 @@ class NADE(Head):
         self.context_visible_kernel = self.add_context_kernel("visible", V)
         self.context_hidden_kernel = self.add_context_kernel("hidden", H)
 
+    @property
+    def draws_in_order(self):
+        return self.num_orders == 1
+
     def loss(self, frames, context=None, mask=None, seed=None, training=False):
         """Returns the mean of -log p(v | context) over the frames that `mask` keeps, in nats.
 
         If `orderless` it is an estimate of the mean over all orders, drawn from `seed`.
         """
+        if not self.orderless:
+            return super().loss(frames, context, mask, seed, training)
         frames = without_masked(frames, mask)
-        if self.orderless:
-            return masked_mean(-self._drawn_log_prob(frames, context, seed), mask)
-        return masked_mean(-self.log_prob(frames, context).nats, mask)
+        return masked_mean(-self._drawn_log_prob(frames, context, seed), mask)
+
+    def log_odds(self, frames, context=None, dropout_seed=None):
+        """Returns the log-odds x_i of each unit given those before it in the frame, `(..., V)`."""
+        return self._log_odds(frames, *self._biases(context))
 
     def log_prob(self, frames, context=None, seed=None):
+        if self.num_orders == 1:
+            return super().log_prob(frames, context)
         frames, context = self.cast_inputs(frames, context)
         biases = self._biases(context)
 
         def log_prob(k):
-            return _log_prob(frames, self._logits(frames, *biases, k))
+            return frame_log_prob(frames, self._log_odds(frames, *biases, k))
 
         def add_order(k, nats):
             return k + 1, ops.logaddexp(nats, log_prob(k))
 
         nats, K = log_prob(0), self.num_orders
-        if K > 1:
-            # JAX differentiates loops from number to number, XLA under TensorFlow bounded ones.
-            if keras.backend.backend() == "jax":
-                nats = ops.fori_loop(1, K, lambda k, nats: add_order(k, nats)[1], nats)
-            else:
-                _, nats = ops.while_loop(
-                    lambda k, _: k < K, add_order, (1, nats), maximum_iterations=K - 1
-                )
-            nats = nats - math.log(K)
-        return FrameLogProb(nats, ops.zeros_like(nats))
+        # JAX differentiates loops from number to number, XLA under TensorFlow bounded ones.
+        if keras.backend.backend() == "jax":
+            nats = ops.fori_loop(1, K, lambda k, nats: add_order(k, nats)[1], nats)
+        else:
+            _, nats = ops.while_loop(
+                lambda k, _: k < K, add_order, (1, nats), maximum_iterations=K - 1
+            )
+        return FrameLogProb(nats - math.log(K), ops.zeros_like(nats))
 
-    def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):
-        """Draws frames, one for each context: unit after unit, each given those before it.
+    def draw(
+        self, context=None, seed=None, temperature=1.0, given=None, keep=None, num_frames=None
+    ):
+        """Draws frames as `AutoregressiveHead.draw`.
 
-        With K above 1, each frame draws one of the K orders first.
-
-        Args:
-            context: `(..., C)`, or None for the model without time.
-            seed: An integer, int32 `(2,)`, or `(rows, 2)` for rows that do not depend on each
-                other; the head's own if None.
-            temperature: Divisor of the log-odds of each unit given those before it, a number above
-                0 or `(rows,)`: above 1 is bolder, below 1 safer.
-            num_frames: Without context, the number of frames.
-
-        Returns:
-            Frames, `(..., V)`.
+        With K above 1, each frame draws one of the K orders first, and no units may be given.
         """
-        _, context = self.cast_inputs(None, context)
-        b, c = self._biases(context)
-        b = self.frame_rows(b, context, num_frames)
-        seed = self.row_seeds(seed, b)
-        u = ops.cast(uniform(ops.shape(b), fold_in(seed, 0)), b.dtype)
-        # u < sigmoid((b_i + h_i . U_i) / T) where h_i . U_i is above this
-        threshold = self.row_temperatures(temperature, b) * (ops.log(u) - ops.log1p(-u)) - b
-        weights = self._weights()
         if self.num_orders == 1:
-            v = _draw(self._in_rows(threshold), self._hidden_rows(c, b), *weights)
-            return ops.reshape(v, ops.shape(b))
-        k = ops.floor(self.num_orders * uniform(ops.shape(b)[:-1], fold_in(seed, 1)))
+            return super().draw(context, seed, temperature, given, keep, num_frames)
+        if given is not None:
+            raise ValueError(
+                "`given` must be None in a head of several orders, whose frames are not drawn in "
+                f"one of them. Received: num_orders={self.num_orders}."
+            )
+        context, blank, seed = self.rows_to_draw(context, seed, num_frames)
+        k = ops.floor(self.num_orders * uniform(ops.shape(blank)[:-1], fold_in(seed, 1)))
         k = ops.cast(k, "int32")
         order, back = ops.take(self.orders, k, axis=0), ops.take(self._back(), k, axis=0)
-        threshold = self._in_rows(ops.take_along_axis(threshold, order, axis=-1))
-        v = _draw(threshold, self._hidden_rows(c, b), *weights, order=self._in_rows(order))
-        return ops.take_along_axis(ops.reshape(v, ops.shape(b)), back, axis=-1)
+        threshold = self.thresholds(blank, seed, temperature)
+        threshold = self.in_units(ops.take_along_axis(threshold, order, axis=-1))
+        carry = self.begin(context, ops.shape(threshold)[1], self.in_units(order))
+        v = self.in_frames(self.draw_units(carry, threshold), blank)
+        return ops.take_along_axis(v, back, axis=-1)
+
+    def begin(self, context, rows, order=None):
+        """Returns the carry before the first unit.
+
+        Args:
+            context: `(rows, C)`, or None for the model without time.
+            rows: Number of frames.
+            order: Place i of frame n is that of unit `order[i, n]`, `(V, rows)`; that of the frame
+                if None.
+        """
+        b, c = self._biases(context)
+        b = ops.transpose(ops.broadcast_to(b, (rows, self.visible_units)))
+        if order is not None:
+            b = ops.take_along_axis(b, order, axis=0)
+        c = ops.broadcast_to(c, (rows, self.hidden_units))
+        weights = tuple(w for w in self._weights() if w is not None)
+        return _Carry(c, b, weights, () if order is None else (order,))
+
+    def unit_log_odds(self, carry, i):
+        U = _rows_of_unit(carry, carry.weights[1], i)
+        return carry.b[i] + ops.sum(ops.sigmoid(carry.a) * U, axis=-1)
+
+    def append(self, carry, i, values):
+        W, _, *masks = (_rows_of_unit(carry, weight, i) for weight in carry.weights)
+        return carry._replace(a=sum(masks, carry.a + values[:, None] * W))
 
     def reconstruct(self, frames, context=None):
         """Returns p(v_i = 1 | v_<i, context), `(..., V)`: the mean over the K orders."""
+        if self.num_orders == 1:
+            return super().reconstruct(frames, context)
         frames, context = self.cast_inputs(frames, context)
         biases = self._biases(context)
 
         def add_order(k, p):
-            return p + ops.sigmoid(self._logits(frames, *biases, k))
+            return p + ops.sigmoid(self._log_odds(frames, *biases, k))
 
         total = ops.fori_loop(0, self.num_orders, add_order, ops.zeros_like(frames))
         return total / self.num_orders
@@ -230,9 +268,9 @@ class NADE(Head):
         # Tensors, not variables: a gradient written by hand is one by its arguments.
         return tuple(w if w is None else w + 0.0 for w in (W, U, M))
 
-    def _logits(self, frames, b, c, k=0):
+    def _log_odds(self, frames, b, c, k=0):
         """Returns x of all units in order number k, `(..., V)`."""
-        v, c = self._in_rows(frames), self._hidden_rows(c, frames)
+        v, c = ops.reshape(frames, (-1, self.visible_units)), self._hidden_rows(c, frames)
         weights = self._weights()
         if self.num_orders == 1:
             s = _hidden_to_visible(v, c, *weights)
@@ -258,11 +296,7 @@ class NADE(Head):
         seen = ops.cast(time < now, frames.dtype)
         a = c + ops.matmul(frames * seen, W) + ops.matmul(seen, M)
         x = b + ops.matmul(ops.sigmoid(a), ops.transpose(U))
-        return V / ops.sum(1 - seen, axis=-1) * _log_prob(frames, x, 1 - seen)
-
-    def _in_rows(self, values):
-        """Returns `(..., V)` as `(N, V)`."""
-        return ops.reshape(values, (-1, self.visible_units))
+        return V / ops.sum(1 - seen, axis=-1) * frame_log_prob(frames, x, 1 - seen)
 
     def _hidden_rows(self, c, frames):
         """Returns c_t as `(N, H)`, a row for each frame."""
@@ -272,11 +306,6 @@ class NADE(Head):
     def _back(self):
         """Returns the orders that undo `orders`."""
         return np.argsort(self.orders, axis=-1).astype("int32")
-
-
-def _log_prob(v, x, weights=1.0):
-    """Returns sum_i [v_i x_i - softplus(x_i)]."""
-    return ops.sum(weights * (v * x - ops.softplus(x)), axis=-1)
 
 
 def _hidden_to_visible(v, c, W, U, M=None):
@@ -302,11 +331,11 @@ def _hidden_to_visible(v, c, W, U, M=None):
 
         def forward(i, carry):
             a, s = carry
-            s = _put(s, i, ops.matmul(ops.sigmoid(a), constants[3][i]))
+            s = put(s, i, ops.matmul(ops.sigmoid(a), constants[3][i]))
             return a + added(i, *constants), s
 
         v, c, *_ = constants
-        last, s = ops.fori_loop(0, V, forward, (c, _rows_like(v)))
+        last, s = ops.fori_loop(0, V, forward, (c, rows_like(v)))
 
         def gradient(ds):
             v, c, W, U, *masks = tensors
@@ -318,60 +347,28 @@ def _hidden_to_visible(v, c, W, U, M=None):
             def backward(step, carry):
                 i = V - 1 - step
                 a, da, dv, dW, dU, dM = carry
-                dv = _put(dv, i, ops.matmul(da, W[i]))
-                dW = _put(dW, i, ops.matmul(v[i], da))
+                dv = put(dv, i, ops.matmul(da, W[i]))
+                dW = put(dW, i, ops.matmul(v[i], da))
                 if masks:
-                    dM = _put(dM, i, ops.sum(da, axis=0))
+                    dM = put(dM, i, ops.sum(da, axis=0))
                 a = a - added(i, *tensors)
                 h = ops.sigmoid(a)
-                dU = _put(dU, i, ops.matmul(ds[i], h))
+                dU = put(dU, i, ops.matmul(ds[i], h))
                 da = da + ds[i][:, None] * U[i] * (h * (1 - h))
                 return a, da, dv, dW, dU, dM
 
-            start = [_rows_like(w) for w in (v, W, U, U)]
+            start = [rows_like(w) for w in (v, W, U, U)]
             _, dc, *rows = ops.fori_loop(0, V, backward, (a, ops.zeros_like(c), *start))
-            dv, dW, dU, dM = map(_without_last, rows)
+            dv, dW, dU, dM = map(without_last, rows)
             return (dv, dc, dW, dU, dM)[: len(tensors)]
 
-        return _without_last(s), gradient
+        return without_last(s), gradient
 
     return ops.transpose(run(ops.transpose(v), c, W, U, *masks))
 
 
-def _draw(threshold, c, W, U, M=None, order=None):
-    """Draws frames `(N, V)`: unit i is on where h_i . U_i is above `threshold` `(N, V)`.
-
-    With `order` `(N, V)`, place i of frame n is that of unit `order[n, i]`.
-    """
-    threshold = ops.transpose(threshold)
-    order = None if order is None else ops.transpose(order)
-
-    def row(weight, i):
-        return weight[i] if order is None else ops.take(weight, order[i], axis=0)  # [N, H]
-
-    def step(i, carry):
-        a, v = carry
-        x = ops.sum(ops.sigmoid(a) * row(U, i), axis=-1)
-        on = ops.cast(x > threshold[i], c.dtype)
-        on = ops.where(ops.isnan(x + threshold[i]), np.nan, on)
-        a = a + on[:, None] * row(W, i)
-        return a if M is None else a + row(M, i), _put(v, i, on)
-
-    _, v = ops.fori_loop(0, W.shape[0], step, (c, _rows_like(threshold)))
-    return ops.transpose(_without_last(v))
-
-
-# Rows that a loop writes have a column too many: a scatter refuses the rows of no frames at all.
-
-
-def _rows_like(rows):
-    return ops.pad(ops.zeros_like(rows), [(0, 0), (0, 1)])
-
-
-def _put(rows, i, row):
-    """Returns `rows` with `row` in place i."""
-    return ops.scatter_update(rows, [[i]], ops.pad(row, [(0, 1)])[None])
-
-
-def _without_last(rows):
-    return rows[:, :-1]
+def _rows_of_unit(carry, weight, i):
+    """Returns the row of W, U or M of the unit in place i: one, or one for each frame."""
+    if not carry.order:
+        return weight[i]
+    return ops.take(weight, carry.order[0][i], axis=0)

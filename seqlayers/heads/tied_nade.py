@@ -89,8 +89,8 @@ class TiedNADE(AutoregressiveHead):
             classes by their place in the octave, too.
         dropout: Share of the first hidden layer that a training step sets to 0, drawn for each
             frame; at least 0 and below 1.
-        kernel_initializer: Initializer of W, e and U.
-        decoder_initializer: Initializer of w.
+        kernel_initializer: Initializer of W and e.
+        decoder_initializer: Initializer of U and w.
         kernel_regularizer: Regularizer of W, e, U, w and s.
         context_initializer: Initializer of A.
         context_regularizer: Regularizer of A and r.
@@ -118,10 +118,10 @@ class TiedNADE(AutoregressiveHead):
         octave=12,
         key_embedding=True,
         dropout=0.3,
-        kernel_initializer="glorot_uniform",
+        kernel_initializer="random_normal",
         decoder_initializer="glorot_uniform",
         kernel_regularizer=None,
-        context_initializer="glorot_uniform",
+        context_initializer="random_normal",
         context_regularizer=None,
         seed=None,
         **kwargs,
@@ -176,6 +176,7 @@ class TiedNADE(AutoregressiveHead):
         super().build(input_shape)
         V, (H, K) = self.visible_units, self.hidden_units
         kernel = {"initializer": self.kernel_initializer, "regularizer": self.kernel_regularizer}
+        decoder = {"initializer": self.decoder_initializer, "regularizer": self.kernel_regularizer}
         skip = {"initializer": "zeros", "regularizer": self.kernel_regularizer}
         F = self.lower_window + self.octave + _COUNTS
         self.lower_kernel = self.add_weight(name="lower_kernel", shape=(F, H), **kernel)
@@ -184,14 +185,9 @@ class TiedNADE(AutoregressiveHead):
         if self.key_embedding:
             self.embedding = self.add_weight(name="embedding", shape=(V, H), **kernel)
         self.hidden_bias = self.add_weight(name="hidden_bias", shape=(H,), initializer="zeros")
-        self.second_kernel = self.add_weight(name="second_kernel", shape=(H, K), **kernel)
+        self.second_kernel = self.add_weight(name="second_kernel", shape=(H, K), **decoder)
         self.second_bias = self.add_weight(name="second_bias", shape=(K,), initializer="zeros")
-        self.decoder_kernel = self.add_weight(
-            name="decoder_kernel",
-            shape=(K, 1),
-            initializer=self.decoder_initializer,
-            regularizer=self.kernel_regularizer,
-        )
+        self.decoder_kernel = self.add_weight(name="decoder_kernel", shape=(K, 1), **decoder)
         self.visible_bias = self.add_weight(
             name="visible_bias",
             shape=(V if self.key_embedding else 1,),
