@@ -26,13 +26,19 @@ def frames_first(mask):
 
 
 def at_steps(x, steps):
-    """Returns x `(time, batch, ...)` at int32 steps `(.., batch)` of each row, `(.., batch, ...)`.
+    """Returns rows at steps of their own.
 
-    A step before the first one counts as the first.
+    Args:
+        x: `(time, batch, ...)`.
+        steps: int32, `(any, batch)`, or with more axes behind. A step before the first one counts
+            as the first.
+
+    Returns:
+        An array of the axes of `steps`, then those of a step of x.
     """
     _, B, *rest = ops.shape(x)
-    rows = ops.maximum(steps, 0) * B + ops.arange(B, dtype="int32")
-    return ops.take(ops.reshape(x, (-1, *rest)), rows, axis=0)
+    row = ops.reshape(ops.arange(B, dtype="int32"), (-1, *(1 for _ in steps.shape[2:])))
+    return ops.take(ops.reshape(x, (-1, *rest)), ops.maximum(steps, 0) * B + row, axis=0)
 
 
 def masked_mean(values, mask=None):

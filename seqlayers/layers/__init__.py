@@ -4,6 +4,7 @@ from seqlayers.layers.conv_lstm_patch import ConvLSTMPatch, ConvLSTMPatchCell
 from seqlayers.layers.delay import Delay, delay
 from seqlayers.layers.frame_history import FrameHistory, FrameHistoryCell
 from seqlayers.layers.joined import Joined, JoinedCell
+from seqlayers.layers.key_shared import KeyShared, KeySharedCell
 from seqlayers.layers.lstbm import LSTBM, BoltzmannCell, BoltzmannRNN, LSTBMCell
 from seqlayers.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from seqlayers.layers.position import Position, PositionCell
@@ -24,6 +25,8 @@ __all__ = [
     "FrameHistoryCell",
     "Joined",
     "JoinedCell",
+    "KeyShared",
+    "KeySharedCell",
     "LSTBMCell",
     "PeepholeLSTM",
     "PeepholeLSTMCell",

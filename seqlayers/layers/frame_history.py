@@ -92,10 +92,8 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
         else:
             n, order = frames_first(mask)
             frames = ops.concatenate([before, at_steps(x, order)])
-            places = n[:, None] + L - np.array(self.lags, "int32")[:, None]  # [T, lags, B]
-            lagged = ops.reshape(
-                ops.swapaxes(at_steps(frames, places), 1, 2), (T, B, len(self.lags) * V)
-            )
+            places = n[..., None] + L - np.array(self.lags, "int32")  # [T, B, lags]
+            lagged = ops.reshape(at_steps(frames, places), (T, B, len(self.lags) * V))
             last = at_steps(frames, n[-1] + np.arange(L, dtype="int32")[:, None])
         return lagged, ops.reshape(ops.swapaxes(last, 0, 1), (B, L * V))
 

@@ -53,7 +53,7 @@ class JoinedCell(ScannedCell, equations=__doc__):
                 "`parts` must be a list of recurrent layers or cells, at least one. "
                 f"Received: parts={parts!r}."
             )
-        self.parts = [_as_part(f"parts[{i}]", part) for i, part in enumerate(parts)]
+        self.parts = [as_part(f"parts[{i}]", part) for i, part in enumerate(parts)]
 
     @property
     def cells(self):
@@ -70,7 +70,7 @@ class JoinedCell(ScannedCell, equations=__doc__):
     @property
     def output_sizes(self):
         """Sizes of the parts' outputs; None where they are not known yet."""
-        return [_output_size(cell) for cell in self.cells]
+        return [output_size(cell) for cell in self.cells]
 
     @property
     def output_size(self):
@@ -87,7 +87,7 @@ class JoinedCell(ScannedCell, equations=__doc__):
 
     def states_of_parts(self, states):
         """Returns a list of each part's states, nested as the part wants them."""
-        return keras.tree.pack_sequence_as([_nested(cell) for cell in self.cells], list(states))
+        return keras.tree.pack_sequence_as([nested(cell) for cell in self.cells], list(states))
 
     def call(self, inputs, states, training=False):
         outputs, after = [], []
@@ -116,22 +116,24 @@ class JoinedCell(ScannedCell, equations=__doc__):
         return super().get_config() | {"parts": parts}
 
 
-def _as_part(name, part):
-    if isinstance(part, dict):  # of a config
+def as_part(name, part):
+    """Returns the recurrent layer of a layer, a cell, a list of cells, or a layer's config."""
+    if isinstance(part, dict):
         part = keras.saving.deserialize_keras_object(part)
     return as_recurrent(name, part)
 
 
-def _output_size(cell):
+def output_size(cell):
+    """Returns the size of a cell's output, as Keras finds it; None if it is not known yet."""
     if hasattr(cell, "output_size"):
         return cell.output_size
     return keras.tree.flatten(cell.state_size)[0]
 
 
-def _nested(cell):
+def nested(cell):
     """Returns the structure of a cell's states, as Keras's layers want it."""
     if isinstance(cell, keras.layers.StackedRNNCells):
-        return [_nested(part) for part in cell.cells]
+        return [nested(part) for part in cell.cells]
     return list(cell.state_size) if isinstance(cell.state_size, list | tuple) else [0]
 
 

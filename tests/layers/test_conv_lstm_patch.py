@@ -410,7 +410,7 @@ def test_first_states_that_do_not_fit_are_refused_with_the_states_expected():
 
 def test_states_before_the_number_of_patches_is_known_are_refused():
     for layer in (ConvLSTMPatch(M, 4, 2), ConvLSTMPatchCell(M, 4, 2)):
-        with pytest.raises(ValueError, match="number of patches.*`build` before"):
+        with pytest.raises(ValueError, match="number of features.*`build` before"):
             layer.get_initial_state(2)
 
 
