@@ -1,6 +1,7 @@
 """Polyphonic music: every recipe's log-likelihood beside the printed one, on four sets.
 
     python benchmarks/tables/music.py [--rows rbm-jsb rnn-nade-jsb ...] [--minutes 60]
+    python benchmarks/tables/music.py --rows tied-nade-jsb --seeds 1 2
 
 Trains recipes (`seqlayers recipes`) one after the other, each in a folder of `--runs`, chooses the
 epoch on the validation split and scores the test split once, when the training is complete. A
@@ -9,6 +10,10 @@ it once more and counts the looks at the test split. A training that was stopped
 `--minutes`, goes on where it was; pre-training starts again. Each result is written to
 `seqlayers/runs/recipes/measured.json` as soon as it is there. The table is printed at the end, and
 by `--rows` without names, with the figures of `baselines.py` below it.
+
+`--seeds` trains a measured recipe of an exact head with more seeds, and mixes all its models: the
+row gets `other_seeds` and `mixture`. An error is the standard deviation over resamples of the
+pieces of the test split.
 """
 
 import argparse
@@ -24,8 +29,9 @@ import baselines  # noqa: E402
 import keras  # noqa: E402
 import store  # noqa: E402
 
-from seqlayers import files  # noqa: E402
+from seqlayers import files, models  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
+from seqlayers.metrics import bootstrap_error  # noqa: E402
 from seqlayers.runs import config as run_config  # noqa: E402
 from seqlayers.runs import data as run_data  # noqa: E402
 from seqlayers.runs import folder as run_folder  # noqa: E402
@@ -40,23 +46,30 @@ MOST_FRAMES = 5_000  # of a test split, for the estimate from the other side: it
 
 
 class Clock(keras.callbacks.Callback):
-    """Counts the seconds of a training over all its starts, and ends it when time is up."""
+    """Counts the seconds of a training, on the wall and of the processor, over all its starts.
+
+    It ends the training when time is up.
+    """
 
     def __init__(self, file, minutes):
         super().__init__()
-        self.file, self.before = file, json.loads(file.read_text()) if file.exists() else 0.0
-        self.started, self.ends = time.time(), time.time() + 60 * minutes
+        self.file, self.before = file, json.loads(file.read_text()) if file.exists() else [0.0, 0.0]
+        self.started, self.ends = self.now(), time.time() + 60 * minutes
+
+    @staticmethod
+    def now():
+        return time.time(), time.process_time()
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds = self.before + time.time() - self.started
+        passed = zip(self.before, self.started, self.now(), strict=True)
+        seconds = [before + now - started for before, started, now in passed]
         files.write_atomically(self.file, json.dumps(seconds).encode())
         if time.time() > self.ends:
             self.model.stop_training = True
 
 
-def train(name, folder, minutes):
-    """Returns the best model of a recipe, its history and seconds; None if time was up before."""
-    options = recipes.read(name).options
+def train(options, folder, minutes):
+    """Returns the best model of a run, its history and seconds; None if time was up before."""
     resume = (folder / run_folder.CONFIG).exists()
     with run_folder.claim(folder, resume=resume):
         if resume and run_config.read_config(folder)["options"] != options:
@@ -75,26 +88,18 @@ def train(name, folder, minutes):
         return loading.load_model(folder)[0], history, json.loads(clock.file.read_text())
 
 
-def measure(name, folder, minutes, looks):
-    """Returns the row of `measured.json` for a recipe; None if its training is not complete."""
-    trained = train(name, folder, minutes)
+def measure(options, folder, minutes, looks=0):
+    """Returns the row of `measured.json` of a run; None if its training is not complete."""
+    trained = train(options, folder, minutes)
     if trained is None:
         return None
     model, history, seconds = trained
-    options = recipes.read(name).options
-    if hasattr(model.head, "num_betas"):
-        # A head alone takes ten times as many.
-        model.head.num_betas = NUM_BETAS if model.memory else NUM_BETAS // 10
-    if hasattr(model.head, "num_samples"):
-        model.head.num_samples = NUM_SAMPLES
-    test = piano_roll.load(options["dataset"]).test
-    bracket = model.head.kind != "exact" and sum(map(len, test)) <= MOST_FRAMES
-    ours = model.score(test, bracket=bracket)
-    return {key: getattr(v, "item", lambda v=v: v)() for key, v in ours._asdict().items()} | {
+    return likelihood(model, options["dataset"]) | {
         "validation": training.best_row(history)[training.MONITOR],
         "epochs": len(history),
         "epoch_chosen": training.best_row(history)["epoch"],
-        "seconds": round(seconds),
+        "seconds": round(seconds[0]),
+        "processor_seconds": round(seconds[1]),
         "seed": options["seed"],
         "weights": model.count_params(),
         "looks": looks + 1,
@@ -102,30 +107,80 @@ def measure(name, folder, minutes, looks):
     }
 
 
-def main(rows, folder, minutes, again):
+def likelihood(model, dataset):
+    """Returns the likelihood of the test split as a dictionary, with its error over pieces."""
+    if hasattr(model.head, "num_betas"):
+        # A head alone takes ten times as many.
+        model.head.num_betas = NUM_BETAS if model.memory else NUM_BETAS // 10
+    if hasattr(model.head, "num_samples"):
+        model.head.num_samples = NUM_SAMPLES
+    test = piano_roll.load(dataset).test
+    if model.head.kind == "exact":
+        frames = [len(piece) for piece in test]
+        nats = [each.sum() for each in model.frame_log_probs(test)]
+        return {
+            "nats": float(sum(nats) / sum(frames)),
+            "standard_error": 0.0,
+            "kind": "exact",
+            "frames": sum(frames),
+            "sequences": len(frames),
+            "reverse_nats": None,
+            "error_over_pieces": bootstrap_error(nats, frames),
+        }
+    ours = model.score(test, bracket=sum(map(len, test)) <= MOST_FRAMES)
+    return {key: getattr(v, "item", lambda v=v: v)() for key, v in ours._asdict().items()}
+
+
+def add_seeds(name, folder, seeds, minutes):
+    """Adds runs of a recipe with other seeds, and the mixture of all, to its measured row."""
+    row, options = recipes.measured()[name], recipes.read(name).options
+    if "mixture" in row:
+        return
+    runs = {seed: folder / f"{name}-seed-{seed}" for seed in seeds}
+    others = []
+    for seed, run in runs.items():
+        print(f"{name}, seed {seed}", flush=True)
+        others.append(measure(options | {"seed": seed}, run, minutes))
+        if others[-1] is None:
+            print(f"{name}, seed {seed}: time is up, to be continued", flush=True)
+            return
+    parts = [loading.load_model(run)[0] for run in (folder / name, *runs.values())]
+    mixture = likelihood(models.Mixture(parts), options["dataset"])
+    store.keep(MEASURED, name, row | {"other_seeds": others, "mixture": mixture})
+
+
+def main(rows, folder, minutes, again, seeds):
     for name in rows:
-        measured = recipes.measured().get(name)
+        measured, options = recipes.measured().get(name), recipes.read(name).options
         if measured and not again:
-            if upgrade(measured["options"]) != recipes.read(name).options:
+            if upgrade(measured["options"]) != options:
                 print(
                     f"{name}: the recipe has changed since it was measured; --again measures it "
                     "once more and counts the looks at the test split."
                 )
+            elif seeds:
+                add_seeds(name, folder, seeds, minutes)
             continue
         print(name, flush=True)
-        result = measure(name, folder / name, minutes, (measured or {}).get("looks", 0))
+        result = measure(options, folder / name, minutes, (measured or {}).get("looks", 0))
         if result is None:
             print(f"{name}: time is up, to be continued", flush=True)
             continue
         store.keep(MEASURED, name, result)
-    print("\ntest split, nats per frame; printed in brackets; < lower bound, ~ estimate")
-    models = list(dict.fromkeys(n.removesuffix(f"-{s}") for n, s in map(parts, recipes.names())))
-    print(f"{'':16}" + "".join(f"{each:>20}" for each in recipes.SETS))
-    for model in models:
-        print(f"{model:16}" + "".join(f"{cell(f'{model}-{s}'):>20}" for s in recipes.SETS))
+        if seeds:
+            add_seeds(name, folder, seeds, minutes)
+    print("\ntest split, nats per frame; printed in brackets; < lower bound, ~ estimate; +- error")
+    kinds = list(dict.fromkeys(n.removesuffix(f"-{s}") for n, s in map(parts, recipes.names())))
+    print(f"{'':16}" + "".join(f"{each:>22}" for each in recipes.SETS))
+    for kind in kinds:
+        print(f"{kind:16}" + "".join(f"{cell(f'{kind}-{s}'):>22}" for s in recipes.SETS))
+        mixed = [recipes.measured().get(f"{kind}-{s}", {}).get("mixture") for s in recipes.SETS]
+        if any(mixed):
+            cells = (figure(row) if row else "" for row in mixed)
+            print(f"{'  mixture':16}" + "".join(f"{each:>22}" for each in cells))
     for baseline, figures in store.read(baselines.RESULTS).items():
         cells = (figures[name]["nats"] for name in recipes.SETS.values())
-        print(f"{baseline:16}" + "".join(f"{nats:>20.3f}" for nats in cells))
+        print(f"{baseline:16}" + "".join(f"{nats:>22.3f}" for nats in cells))
 
 
 def parts(name):
@@ -139,8 +194,14 @@ def cell(name):
     printed = f" ({recipe.published:.2f})" if recipe.published is not None else ""
     if recipe.measured is None:
         return f"not run{printed}"
-    sign = {"exact": "", "estimate": "~", "lower_bound": "<"}[recipe.measured["kind"]]
-    return f"{sign}{recipe.measured['nats']:.3f}{printed}"
+    return figure(recipe.measured) + printed
+
+
+def figure(row):
+    """Returns nats per frame with the sign of their kind, and the error over pieces if known."""
+    sign = {"exact": "", "estimate": "~", "lower_bound": "<"}[row["kind"]]
+    error = f" +-{row['error_over_pieces']:.2f}" if "error_over_pieces" in row else ""
+    return f"{sign}{row['nats']:.3f}{error}"
 
 
 if __name__ == "__main__":
@@ -149,5 +210,6 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "music")
     parser.add_argument("--minutes", type=float, default=1e6, help="at most, for each row")
     parser.add_argument("--again", action="store_true", help="measure once more what was measured")
-    arguments = parser.parse_args()
-    main(arguments.rows, arguments.runs, arguments.minutes, arguments.again)
+    parser.add_argument("--seeds", nargs="*", type=int, default=[], help="other seeds of a recipe")
+    parsed = parser.parse_args()
+    main(parsed.rows, parsed.runs, parsed.minutes, parsed.again, parsed.seeds)

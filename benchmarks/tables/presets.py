@@ -89,7 +89,7 @@ def training(run, checkpoint, _, config):
         "epochs": len(checkpoints.last_history(run, options)),
         "epoch_chosen": best["epoch"],
         "validation": best[history.MONITOR],
-    } | ({"seconds": round(json.loads(seconds.read_text()))} if seconds.exists() else {})
+    } | ({"seconds": round(json.loads(seconds.read_text())[0])} if seconds.exists() else {})
 
 
 def plain(likelihood):

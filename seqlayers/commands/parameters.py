@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from seqlayers.commands.cli import DEBUG
-from seqlayers.runs.options import OPTIONS, schema
+from seqlayers.runs.options import OPTIONS, schema, written
 from seqlayers.runs.options.schema import flag
 
 OTHER = "Other"  # the part of a help text for options without a group
@@ -33,12 +33,19 @@ class _Option(click.Option):
 
 
 class _Checked(click.ParamType):
-    """An integer or a number within bounds."""
+    """An integer or a number within bounds, or several with commas between them."""
 
     name = "number"
 
     def __init__(self, kind):
-        self.kind, self.read = kind, float if isinstance(kind, schema.Number) else int
+        self.kind, self.several = kind, isinstance(kind, schema.Several)
+        one = kind.kind if self.several else kind
+        self.read_one = float if isinstance(one, schema.Number) else int
+
+    def read(self, value):
+        if self.several:
+            return [self.read_one(each) for each in value.split(",")]
+        return self.read_one(value)
 
     def convert(self, value, param, ctx):
         with contextlib.suppress(ValueError):  # `check` refuses text
@@ -87,10 +94,11 @@ def _click_type(kind):
 def run_option(name, group=OTHER):
     """Returns `click.option` for an option of a run; its value is None if it is not given."""
     each = OPTIONS[name]
-    help, shown = each.help, each.default
-    if each.with_wav is not None:
-        shown = f"{shown}; {each.with_wav} with --wav"
-    if shown is not None:
+    help = each.help
+    if each.default is not None:
+        shown = " ".join(written(name, each.default))
+        if each.with_wav is not None:
+            shown = f"{shown}; {each.with_wav} with --wav"
         help += f"  [default: {shown}]"
     return option(flag(name), each.type, help, group=group)
 

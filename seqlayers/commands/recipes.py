@@ -4,6 +4,7 @@ import click
 
 from seqlayers.commands.parameters import debug
 from seqlayers.runs import recipes
+from seqlayers.runs.options import written
 from seqlayers.runs.options.schema import flag
 
 
@@ -27,8 +28,7 @@ def list_recipes(name):
         click.echo(f"{name}: {recipe.title}\n")
         for option_name, value in recipe.options.items():
             if value is not None and option_name != "recipe":
-                value = " ".join(map(str, value)) if isinstance(value, list) else value
-                click.echo(f"  {flag(option_name):20} {value}")
+                click.echo(f"  {flag(option_name):20} {' '.join(written(option_name, value))}")
         click.echo(
             f"\n  published  {_nats(recipe.published)}\n  ours       {_score(recipe).strip()}"
         )

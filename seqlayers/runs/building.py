@@ -4,6 +4,7 @@ from pkgutil import resolve_name
 
 import keras
 
+from seqlayers import layers
 from seqlayers.datasets import piano_roll
 from seqlayers.models import SequenceModel
 from seqlayers.models.pretraining import pretrain_layers
@@ -12,6 +13,8 @@ from seqlayers.runs import sound
 from seqlayers.runs.registry import CELLS, MODELS, TIED
 
 _COSINE_END = 0.02  # of the first learning rate
+_DECAYS = (0.7, 0.95)  # of the means of the cell history
+_OCTAVE, _NEAR = 12, 2  # keys to each side that a tied head reads of `lags` and of `far_lags`
 
 
 def build_model(options, num_steps):
@@ -35,6 +38,10 @@ def _head(options):
     """Returns the head, or the whole model if it is one of `TIED`."""
     head = MODELS[options["model"]].head
     given = {name: options[name] for name in head.options if options[name] is not None}
+    if "head_dropout" in given:
+        H = given["hidden_units"]
+        given |= {"hidden_units": (H, -(-H // 4)), "dropout": given.pop("head_dropout")}
+        given["layout"] = _layout(options)
     if "hidden_layers" in given:
         given["hidden_units"] = (given["hidden_units"],) * given.pop("hidden_layers")
     if "visibles" in head.options and not options["wav"]:
@@ -46,14 +53,41 @@ def _head(options):
 
 
 def _memory(options):
-    """Returns a cell, a list of cells to stack, or None."""
+    """Returns a cell, a list of cells to stack, a layer, or None."""
     if not MODELS[options["model"]].memory:
         return None
+    if options["cell"] == "history":
+        return _history(options)
     cell = CELLS[options["cell"]]
     given = {name: options[name] for name in ("dropout", "recurrent_dropout", *cell.options)}
     make = resolve_name(cell.path)
     cells = [make(options["recurrent_units"], **given) for _ in range(options["recurrent_layers"])]
+    if options["metre"]:
+        cells = [layers.PositionCell(options["metre"]), *cells]
     return cells if len(cells) > 1 else cells[0]
+
+
+def _history(options):
+    """Returns the memory that `_layout` describes."""
+    lags = options["lags"] + options["far_lags"]
+    parts = [layers.FrameHistory(lags, _DECAYS, return_sequences=True)]
+    if options["key_units"]:
+        lstm = keras.layers.LSTMCell(options["key_units"])
+        parts.append(layers.KeyShared(lstm, return_sequences=True))
+    metre = options["metre"]
+    parts.append(layers.Position(metre, pass_inputs=False, return_sequences=True))
+    return layers.Joined(parts, return_sequences=True)
+
+
+def _layout(options):
+    """Returns which values of the context belong to which keys; all keys read the others alike."""
+    if options["cell"] != "history":
+        return ()
+    blocks = [(len(options["lags"]), _OCTAVE), (len(options["far_lags"]), _NEAR)]
+    blocks.append((len(_DECAYS), "octave"))
+    if options["key_units"]:
+        blocks.append((options["key_units"], 0))
+    return tuple(blocks)
 
 
 def _optimizer(options, num_steps):

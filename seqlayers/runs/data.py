@@ -128,7 +128,8 @@ def batches(options, sequences, first_epoch=0):
         sequences: The sequences to train on.
         first_epoch: Number of epochs already trained; order and shifts go on from there.
     """
-    given = {"max_steps": options["max_steps"], "seed": options["seed"], "first_epoch": first_epoch}
+    given = {"max_steps": options["max_steps"], "warm_up": options["warm_up"] or 0}
+    given |= {"seed": options["seed"], "first_epoch": first_epoch}
     if options["wav"]:
         return datasets.batches(sequences, options["batch_size"], **given)
     return piano_roll.batches(

@@ -13,12 +13,14 @@ class Cell(NamedTuple):
     """A recurrent cell.
 
     Attributes:
-        path: Its class. It takes `units`, `dropout` and `recurrent_dropout`.
+        path: Its class. It takes `units`, `dropout` and `recurrent_dropout`, if it `has_units`.
         options: Names of the options that are its other arguments.
+        has_units: Whether it has units. Without them it has no weights, and is not stacked.
     """
 
     path: str
     options: tuple[str, ...] = ()
+    has_units: bool = True
 
 
 class Head(NamedTuple):
@@ -61,11 +63,15 @@ CELLS = {
     "gru": Cell("keras.layers:GRUCell"),
     "lstm": Cell("keras.layers:LSTMCell"),
     "sfm": Cell("seqlayers.layers:SFMCell", ("num_frequencies",)),
+    "history": Cell("seqlayers.layers:FrameHistoryCell", ("lags", "far_lags"), has_units=False),
 }
 HEADS = {
     "bernoulli": Head("independent units", "seqlayers.heads:BernoulliHead", alone=False),
     "rbm": Head("RBM", "seqlayers.heads:ConditionalRBM", (*_ONE_RBM, "persistent_chains", "l1")),
     "nade": Head("NADE", "seqlayers.heads:NADE", ("hidden_units",)),
+    "tied-nade": Head(
+        "NADE tied over the keys", "seqlayers.heads:TiedNADE", ("hidden_units", "head_dropout")
+    ),
     "dbn": Head("DBN", "seqlayers.heads:ConditionalDBN", (*_RBM, "hidden_layers")),
 }
 TIED = {

@@ -37,7 +37,7 @@ def test_each_model_is_built_as_named(name):
         assert (model.memory is not None) == memory
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [name for name, cell in CELLS.items() if cell.has_units])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_memories_are_cells_stacks_and_layers(cell, layers):
     dropout = {"dropout": 0.1, "recurrent_dropout": 0.2, "context_dropout": 0.3}
@@ -50,6 +50,26 @@ def test_memories_are_cells_stacks_and_layers(cell, layers):
     assert [(each.dropout, each.recurrent_dropout) for each in cells] == [(0.1, 0.2)] * layers
     assert model.context_dropout == 0.3
     assert model.memory.compute_output_shape((2, 5, 88)) == (2, 5, 3)
+
+
+def test_a_tied_head_reads_each_part_of_its_memory_as_laid_out():
+    history = {"model": "rnn-tied-nade", "cell": "history", "lags": [1, 3], "far_lags": [9]}
+    model = build(**history, metre=6, head_dropout=0.4)
+    assert [tuple(block) for block in model.head.layout] == [(2, 12), (1, 2), (2, "octave")]
+    assert (model.head.hidden_units, model.head.dropout) == ((5, 2), 0.4)
+    assert model.head.context_units == 5 * 88 + 6 + 3
+    roll = np.zeros((1, 12, 88))
+    roll[0, 2, 40] = 1
+    context = np.asarray(model.contexts(roll))[0]
+    channels, position = context[:, : 5 * 88].reshape(12, 5, 88), context[:, 5 * 88 :]
+    np.testing.assert_array_equal(channels[:, :3, 40].T.nonzero(), [[0, 1, 2], [3, 5, 11]])
+    np.testing.assert_array_equal(position[:, :6], np.eye(6)[np.arange(12) % 6])
+    assert build(model="rnn-tied-nade", cell="gru").head.layout == ()
+
+
+def test_a_metre_is_told_to_any_memory():
+    model = build(model="rnn-nade", cell="gru", metre=4)
+    assert model.memory.cell.cells[1].kernel.shape[0] == 88 + 4 + 3
 
 
 @pytest.mark.parametrize("optimizer", choices("optimizer"))
@@ -148,6 +168,7 @@ def test_a_recipe_for_music_may_be_tried_on_recordings():
 @pytest.mark.parametrize("entry", [*CELLS.values(), *HEADS.values()], ids=[*CELLS, *HEADS])
 def test_options_in_the_registry_are_arguments_of_the_class(entry):
     made_of = {"hidden_layers": "hidden_units", "l1": "kernel_regularizer"}
+    made_of |= {"head_dropout": "dropout", "far_lags": "lags"}
     assert set(entry.options) <= set(OPTIONS)
     arguments = {made_of.get(name, name) for name in entry.options}
     assert arguments <= set(inspect.signature(resolve_name(entry.path)).parameters)

@@ -19,7 +19,7 @@ from seqlayers.runs.options import (
     upgrade,
 )
 from seqlayers.runs.options.listing import SEGMENTS
-from seqlayers.runs.options.schema import OptionError
+from seqlayers.runs.options.schema import OptionError, Several
 from seqlayers.runs.registry import MODELS
 
 WAV = {"dataset": None, "wav": "birds"}
@@ -146,6 +146,8 @@ def test_arguments_make_the_options_again(name):
             values.append(word)
     for each, values in given.items():
         default = options[each]
+        if isinstance(OPTIONS[each].type, Several):
+            (values,) = (text.split(",") for text in values)
         read = [type(default[0] if isinstance(default, list) else default)(v) for v in values]
         given[each] = read if isinstance(default, list) else read[0]
     assert complete(given) | {"recipe": name} == options

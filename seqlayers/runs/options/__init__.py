@@ -12,7 +12,7 @@ from seqlayers.audio.segments import SegmentRules
 from seqlayers.files import FileError
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
-from seqlayers.runs.options.schema import OptionError, flag
+from seqlayers.runs.options.schema import OptionError, Several, flag
 
 OPTIONS = {each.name: each for each in (*DATA, *SEGMENTS, *MODEL, *TRAINING)}
 DEFAULTS = {name: each.default for name, each in OPTIONS.items()}
@@ -88,8 +88,15 @@ def arguments(options):
     for name, value in options.items():
         given = value is not None and name != "recipe"
         if given and (name in sources or value != default[name]):
-            words += [flag(name), *map(str, value if isinstance(value, list) else [value])]
+            words += [flag(name), *written(name, value)]
     return words
+
+
+def written(name, value):
+    """Returns the words of the value of an option, as on the command line."""
+    if isinstance(OPTIONS[name].type, Several):
+        return [",".join(map(str, value))]
+    return [str(each) for each in (value if isinstance(value, list) else [value])]
 
 
 def segment_rules(options):

@@ -7,7 +7,16 @@ of a cell or a head, `seqlayers.runs.registry` names it there as well.
 from seqlayers.audio.segments import LONG, SegmentRules
 from seqlayers.datasets.piano_roll import NAMES as DATASETS
 from seqlayers.runs.options import rules
-from seqlayers.runs.options.schema import Choice, Integer, Number, Option, Pair, Path, Text
+from seqlayers.runs.options.schema import (
+    Choice,
+    Integer,
+    Number,
+    Option,
+    Pair,
+    Path,
+    Several,
+    Text,
+)
 from seqlayers.runs.registry import CELLS, MODELS
 
 _SIZE, _LAYERS, _COUNT = Integer(1, 10_000), Integer(1, 20), Integer(1)
@@ -191,7 +200,7 @@ MODEL = (
         _SIZE,
         150,
         "Number of units of each recurrent layer.",
-        rules.memory,
+        rules.units,
         with_wav=167,
     ),
     Option(
@@ -199,7 +208,7 @@ MODEL = (
         _LAYERS,
         1,
         "Number of recurrent layers, one on top of the other.",
-        rules.memory,
+        rules.units,
         with_wav=3,
     ),
     Option(
@@ -214,14 +223,14 @@ MODEL = (
         _SHARE,
         0.0,
         "Share of the inputs of each recurrent layer to drop in training.",
-        rules.memory,
+        rules.units,
     ),
     Option(
         "recurrent_dropout",
         _SHARE,
         0.0,
         "Share of the recurrent state to drop in training.",
-        rules.memory,
+        rules.units,
     ),
     Option(
         "context_dropout",
@@ -229,6 +238,45 @@ MODEL = (
         0.0,
         "Share of the outputs of the last recurrent layer to drop in training.",
         rules.memory,
+    ),
+    Option(
+        "lags",
+        Several(Integer(1, 10_000)),
+        [1, 2, 3, 4, 8],
+        "How many frames back the cell history looks. The head tied-nade reads an octave to each "
+        "side of a key there.",
+        rules.cell,
+    ),
+    Option(
+        "far_lags",
+        Several(Integer(1, 10_000)),
+        [6, 12, 16],
+        "More frames that the cell history looks back to. The head tied-nade reads two keys to "
+        "each side of a key there.",
+        rules.cell,
+    ),
+    Option(
+        "key_units",
+        _SIZE,
+        None,
+        "Beside the cell history, run an LSTM with this many units on each key; all keys share "
+        "its weights.",
+        rules.history,
+    ),
+    Option(
+        "metre",
+        Integer(1, 10_000),
+        None,
+        "Number of frames in a bar: tell the memory the place of each frame in its bar, counted "
+        "from the first frame of the piece.",
+        rules.memory,
+    ),
+    Option(
+        "head_dropout",
+        _SHARE,
+        0.3,
+        "Share of the hidden units of the head to drop in training.",
+        rules.head,
     ),
 )
 TRAINING = (
@@ -291,6 +339,13 @@ TRAINING = (
         rules.music,
     ),
     Option("max_steps", _COUNT, None, "Cut sequences into pieces of at most this many frames."),
+    Option(
+        "warm_up",
+        _COUNT,
+        None,
+        "Before each piece, let the memory read this many frames, which do not count in the loss.",
+        rules.warms_up,
+    ),
     Option(
         "patience",
         _COUNT,

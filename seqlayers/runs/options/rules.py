@@ -44,10 +44,26 @@ def memory(name, options):
     return None if MODELS[options["model"]].memory else _with_value("model", options)
 
 
+def units(name, options):
+    """Applies to models with a recurrent layer that has units."""
+    without = memory(name, options)
+    if without or CELLS[options["cell"]].has_units:
+        return without
+    return _with_value("cell", options)
+
+
 def cell(name, options):
     """Applies to cells that list the option."""
     without = memory(name, options)
     if without or name in CELLS[options["cell"]].options:
+        return without
+    return _with_value("cell", options)
+
+
+def history(name, options):
+    """Applies to the cell history."""
+    without = memory(name, options)
+    if without or options["cell"] == "history":
         return without
     return _with_value("cell", options)
 
@@ -92,3 +108,8 @@ def pretrains_layers(name, options):
 def nesterov(name, options):
     """Applies to the optimizer nesterov."""
     return None if options["optimizer"] == "nesterov" else _with_value("optimizer", options)
+
+
+def warms_up(name, options):
+    """Applies to models with a recurrent layer whose sequences are cut."""
+    return memory(name, options) or (None if options["max_steps"] else "no --max-steps")

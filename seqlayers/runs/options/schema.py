@@ -58,6 +58,21 @@ class Pair(NamedTuple):
         return [low, high]
 
 
+class Several(NamedTuple):
+    """One or more values of a type, as a list; on the command line with commas between them."""
+
+    kind: Any
+
+    @property
+    def metavar(self):
+        return f"{self.kind.metavar},{self.kind.metavar},..."
+
+    def check(self, name, value):
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(f"`{name}` must be one value or more. Received: {value!r}.")
+        return [self.kind.check(name, each) for each in value]
+
+
 class Text(NamedTuple):
     """Any string."""
 
@@ -107,7 +122,7 @@ class Option(NamedTuple):
 
     Attributes:
         name: Its name in Python; `flag(name)` is its name on the command line.
-        type: `Integer`, `Number`, `Choice`, `Pair`, `Text` or `Path`.
+        type: `Integer`, `Number`, `Choice`, `Pair`, `Several`, `Text` or `Path`.
         default: Its default; None where there is none.
         help: An instruction to the person at the command line.
         applies_to: Function `(name, options)` that returns None if the option has an effect, else
