@@ -14,10 +14,10 @@ from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 def generate(model, num_steps, prime, num_sequences, temperature, seed):
     """Draws new sequences, see `SequenceModel.generate`."""
     num_steps = check_integer("num_steps", num_steps)
-    state, seeds, temperature = _started(model, prime, num_sequences, temperature, seed)
+    state, seeds, temperature = started(model, prime, num_sequences, temperature, seed)
     compiled = model.compiled_function("draw", functools.partial(draw, model))
     frames = compiled(state, seeds, tf.constant(num_steps), temperature, _room(num_steps))
-    return _finite(frames[:, :num_steps].numpy())
+    return finite(frames[:, :num_steps].numpy())
 
 
 def stream_frames(model, prime=None, temperature=1.0, seed=0):
@@ -45,7 +45,7 @@ def stream_frames(model, prime=None, temperature=1.0, seed=0):
         >>> for frame in stream_frames(model, seed=1):
         ...     speaker.write(stream.push(to_amplitude(normalizer.restore(frame), scale)))
     """
-    state, seeds, temperature = _started(model, prime, 1, temperature, seed)
+    state, seeds, temperature = started(model, prime, 1, temperature, seed)
     seeds = fold_in(seeds, Use.GENERATE)
 
     def one(state, seeds, t, temperature):
@@ -56,7 +56,7 @@ def stream_frames(model, prime=None, temperature=1.0, seed=0):
         step = model.compiled_function("stream", one)
         while True:
             frame, state = step(state, seeds, tf.constant(t), temperature)
-            yield _finite(frame.numpy())[0]
+            yield finite(frame.numpy())[0]
             t += 1
 
     return frames(state)
@@ -102,7 +102,7 @@ def draw(model, state, seeds, num_steps, temperature, room=None):
     return ops.swapaxes(frames.stack(), 0, 1)
 
 
-def _started(model, prime, num_sequences, temperature, seed):
+def started(model, prime, num_sequences, temperature, seed):
     """Checks the arguments and returns the state after `prime`, a seed a row, the temperature."""
     check_weights(model.weights)
     temperature = check_number("temperature", temperature, above=0)
@@ -127,7 +127,7 @@ def _room(num_steps):
     return max(16, 2 ** (num_steps - 1).bit_length())
 
 
-def _finite(frames):
+def finite(frames):
     """Returns drawn frames as float32.
 
     Raises:

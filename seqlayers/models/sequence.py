@@ -16,7 +16,7 @@ from seqlayers import presets, replicas
 from seqlayers.checks import check_integer, check_number
 from seqlayers.export import MAX_STEPS, export
 from seqlayers.masks import without_masked
-from seqlayers.models import adaptation, generation, pretraining
+from seqlayers.models import adaptation, generation, infilling, pretraining
 from seqlayers.models.contexts import ContextModel
 from seqlayers.models.distributed import (
     by_rows,
@@ -587,24 +587,55 @@ class SequenceModel(ContextModel):
 
     # Draws and codes.
 
-    def generate(self, num_steps, prime=None, num_sequences=None, temperature=1.0, seed=0):
-        """Draws new sequences.
+    def generate(
+        self,
+        num_steps=None,
+        prime=None,
+        num_sequences=None,
+        temperature=1.0,
+        seed=0,
+        *,
+        given=None,
+        keep=None,
+        sweeps=None,
+    ):
+        """Draws new sequences, or the units that some sequences lack.
+
+        With `given` and `keep` the kept units stay as they are and the others are drawn given
+        these, before and after: lower voices of a melody, or the frames between two passages. The
+        first draw, from the first frame to the last, is corrected by sweeps of Metropolis-Hastings
+        over the frames, see `seqlayers.models.infilling`. More sweeps come closer to p(others |
+        kept) of the model. Their time grows with the square of the number of frames.
 
         Args:
-            num_steps: Number of frames to draw.
+            num_steps: Number of frames to draw; with `given` its number of frames, or None.
             prime: Frames that come before, `(T, V)`, or `(N, T, V)` with a row for each sequence.
-            num_sequences: Number N of sequences; 1 or the number of rows of `prime` if None.
+            num_sequences: Number N of sequences; if None, the number of rows of `prime`, `given` or
+                `keep`, or else 1.
             temperature: Divides the energy of a frame: above 1 draws are bolder, below 1 safer.
             seed: An integer of up to 64 bits. Sequence n is the same for every N above n.
+            given: Frames whose kept units are 0 or 1, `(T, V)`, or `(N, T, V)` with a row for each
+                sequence.
+            keep: Which units of `given` to keep, bool `(T, V)` or `(N, T, V)`.
+            sweeps: Number of times that each frame is drawn again after the first draw; 20 if None.
 
         Returns:
             A float32 NumPy array `(N, num_steps, V)`, without the prime.
 
         Raises:
-            ValueError: If a number is out of range, `prime` does not hold frames of this model, or
-                weights or the drawn frames are not finite.
+            ValueError: If a number is out of range, `prime` does not hold frames of this model,
+                weights or the drawn frames are not finite, `given`, `keep` and `sweeps` do not go
+                together, or they are given and the head is not a `heads.AutoregressiveHead`.
+
+        Example:
+            >>> roll = piano_roll.load("jsb_chorales").test[0][:64]
+            >>> above = np.cumsum(roll[:, ::-1], axis=1)[:, ::-1] - roll  # higher keys that sound
+            >>> harmonies = model.generate(given=roll, keep=above == 0)  # under the highest voice
         """
-        return generation.generate(self, num_steps, prime, num_sequences, temperature, seed)
+        options = num_steps, prime, num_sequences, temperature, seed
+        if given is None and keep is None and sweeps is None:
+            return generation.generate(self, *options)
+        return infilling.infill(self, *options, given, keep, sweeps)
 
     def prime(self, frames, state):
         """Returns the `State` after the frames `(batch, time, V)` that follow `state`."""
