@@ -3,26 +3,31 @@
     p(v_free | v_kept) = p(v) / p(v_kept),  p(v) = prod_t prod_i p(v_ti | v_t<i, context_t)
 
 A draw from the first frame to the last does not depend on the units that are kept later on. It is
-therefore only the start; then each frame is drawn again, given all others, in several sweeps. One
-update of frame t, whose kept units stay in place:
+therefore only the start; then each block of frames is drawn again, given all others, in sweeps over
+the sequence. One update of the block B, whose kept units stay in place:
 
     1. q(v_t) = prod_{i free} p(v_ti | v_t<i, context_t)    a draw of the head around kept units
        w(v_t) = prod_{i kept} p(v_ti | v_t<i, context_t)    the fit of the kept units of the frame
-       Draw M frames from q, and choose v'_t among these and v_t, in proportion to w.
-    2. f(v_t) = prod_{s > t} p(v_s | v_1 .. v_{s-1})        the fit of the later frames
-       Accept v'_t with probability min(1, f(v'_t) / f(v_t)).
+       Conditional SMC: M particles and the present block go through the frames of B; each draws
+       its next frame from q, then M of them are drawn anew in proportion to w. The last w choose
+       the proposal v'_B.
+    2. f(v_B) = prod_{t after B} p(v_t | v_1 .. v_{t-1})    the fit of the later frames
+       Accept v'_B with probability min(1, f(v'_B) / f(v_B)).
 
-Step 1 is reversible with respect to q w, which is p(v_t | v_<t) with the kept units in place. So
-step 2 needs the ratio of the rest of p(v) alone, and the two leave p(v_free | v_kept) invariant,
-for any memory. A temperature divides all log-odds, which gives another model of this form: then
-the result is exact for that model.
-References: H. Tjelmeland, Using All Metropolis-Hastings Proposals to Estimate Mean Values, NTNU
-2004 (step 1); J. A. Christen and C. Fox, Markov Chain Monte Carlo Using an Approximation, JCGS 2005
-(step 2).
+Step 1 is reversible with respect to the product of q and w over B, which is p(v_B | frames before)
+with the kept units in place. So step 2 needs the ratio of the rest of p(v) alone, and the two leave
+p(v_free | v_kept) invariant, for any memory. A temperature divides all log-odds, which gives
+another model of this form: then the result is that of this other model. Sweeps have blocks of 8, 1,
+4 and 2 frames by turns, since long blocks reach what changes of single frames cannot.
+References: C. Andrieu, A. Doucet and R. Holenstein, Particle Markov Chain Monte Carlo Methods, JRSS
+B 2010 (conditional SMC); N. Chopin and S. S. Singh, On Particle Gibbs Sampling, Bernoulli 2015 (it
+is reversible); J. A. Christen and C. Fox, Markov Chain Monte Carlo Using an Approximation, JCGS
+2005 (step 2).
 """
 
 import functools
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -33,7 +38,8 @@ from seqlayers.models.generation import finite, started
 from seqlayers.sampling import Use, fold_in, uniform
 
 SWEEPS = 20
-_CANDIDATES = 16  # M: a kept unit above free ones is likely to fit one of them
+_PARTICLES = 16  # M: so many that a kept unit above free ones fits one of them
+_BLOCKS = 8, 1, 4, 2  # frames in a block of each sweep, by turns
 
 
 def infill(model, num_steps, prime, num_sequences, temperature, seed, given, keep, sweeps):
@@ -47,66 +53,106 @@ def infill(model, num_steps, prime, num_sequences, temperature, seed, given, kee
     keep = np.broadcast_to(keep, shape)
     frames = tf.constant(np.broadcast_to(given, shape), model.head.variable_dtype)
 
-    propose = model.compiled_function("infill_frame", functools.partial(_propose, model.head))
+    propose = model.compiled_function("infill_block", functools.partial(_propose, model))
     update = model.compiled_function("infill", functools.partial(_update, model, propose), False)
-    step = model.compiled_function("infill_step", model.step)
+    advance = model.compiled_function("infill_kept", model.contexts_after, False)
     seeds, kept = fold_in(seeds, Use.INFILL), tf.constant(keep)
-    whole = keep.all(axis=(0, 2))  # frames without a free unit in any row
+    is_free = ~keep.all(axis=(0, 2))
     nats = tf.zeros(shape[:2], model.head.variable_dtype)
     for sweep in range(sweeps + 1):  # the first is the draw from the first frame to the last
         state = first
-        for t in range(shape[1]):
-            if sweep and whole[t]:
-                state = step(frames[:, t], state)
+        for start, end in _blocks(sweep, shape[1]):
+            if sweep and not is_free[start:end].any():
+                _, state = advance(state, frames[:, start:end])
                 continue
-            place = tf.constant(sweep), tf.constant(t)  # as numbers, each would be compiled
+            place = tuple(map(tf.constant, (sweep, start, end)))  # numbers would be compiled in
             frames, nats, state = update(*place, frames, kept, nats, state, seeds, temperature)
     return finite(frames.numpy())
 
 
-def _update(model, propose, sweep, t, frames, keep, nats, state, seeds, temperature):
-    """Draws frame t again; returns all frames, log p of each, and the state after frame t.
+def _blocks(sweep, num_steps):
+    """Returns pairs of the first frame of each block of a sweep, and the first one after it."""
+    turn, number = divmod(sweep, len(_BLOCKS))
+    length = _BLOCKS[number]
+    offset = 3 * turn % length  # other ends in each turn
+    starts = [0, *range(offset or length, num_steps, length)]
+    return list(zip(starts, [*starts[1:], num_steps], strict=True))
 
-    `state` is that before frame t, with a row for each of `frames` `(N, T, V)`.
+
+def _update(model, propose, sweep, start, end, frames, keep, nats, state, seeds, temperature):
+    """Draws a block again; returns all frames, log p of each, and the state after the block.
+
+    `state` is that before the block, with a row for each of `frames` `(N, T, V)`.
     """
-    seeds, is_first = fold_in(fold_in(seeds, sweep), t), sweep == 0
-    before, after = frames[:, :t], frames[:, t + 1 :]
-    present = frames[:, t]
-    frame = propose(state.context, present, keep[:, t], is_first, seeds, temperature)
-    proposed = ops.concatenate([frame[:, None], after], axis=1)
+    seeds, is_first, length = fold_in(fold_in(seeds, sweep), start), sweep == 0, end - start
+    places = ops.minimum(start + ops.arange(max(_BLOCKS)), frames.shape[1] - 1)
+    present, kept = ops.take(frames, places, axis=1), ops.take(keep, places, axis=1)
+    block = propose(state, present, kept, length, is_first, seeds, temperature)
+    proposed = ops.concatenate([block[:, :length], frames[:, end:]], axis=1)
     contexts, _ = model.contexts_after(state, proposed)
     proposed_nats = ops.sum(_log_probs(model.head, proposed, contexts, temperature), axis=-1)
-    ratio = ops.sum(proposed_nats[:, 1:] - nats[:, t + 1 :], axis=1)  # log f(v'_t) - log f(v_t)
-    log_u = ops.log(uniform(ops.shape(ratio), fold_in(seeds, 0)))
-    accepted = is_first | (ops.cast(log_u, ratio.dtype) < ratio)
-    frame = ops.where(accepted[:, None], frame, present)
-    rest = ops.where(accepted[:, None], proposed_nats, nats[:, t:])
-    frames = ops.concatenate([before, frame[:, None], after], axis=1)
-    return frames, ops.concatenate([nats[:, :t], rest], axis=1), model.step(frame, state)
+    log_ratio = ops.sum(proposed_nats[:, length:] - nats[:, end:], axis=1)  # of f
+    u = ops.cast(uniform(ops.shape(log_ratio), fold_in(seeds, 0)), log_ratio.dtype)
+    accepted = (is_first | (ops.log(u) < log_ratio))[:, None]
+    rest = ops.where(accepted[..., None], proposed, frames[:, start:])
+    rest_nats = ops.where(accepted, proposed_nats, nats[:, start:])
+    _, state = model.contexts_after(state, rest[:, :length])
+    frames = ops.concatenate([frames[:, :start], rest], axis=1)
+    return frames, ops.concatenate([nats[:, :start], rest_nats], axis=1), state
 
 
-def _propose(head, context, present, keep, is_first, seeds, temperature):
-    """Returns v'_t of each row, chosen among the present frame and draws around the kept units.
+def _propose(model, state, present, keep, length, is_first, seeds, temperature):
+    """Returns the proposal for a block by conditional SMC, step 1.
 
-    The present frame is no choice in the first sweep, before which its free units are 0.
+    Particle 0 is the present block. It has no weight in the first sweep, whose free units are 0.
+
+    Args:
+        model: The model.
+        state: The `State` before the block, of N sequences.
+        present: The block, `(N, L, V)`.
+        keep: Which units are kept, bool `(N, L, V)`.
+        length: Number of frames of the block, a tensor from 1 to L; the others are not used.
+        is_first: Whether this is the first sweep, a bool tensor.
+        seeds: A seed for each sequence, int32 `(N, 2)`.
+        temperature: Divisor of the log-odds.
+
+    Returns:
+        `(N, L, V)`.
     """
-    N, V, M = *present.shape, _CANDIDATES
-    each = fold_in(fold_in(seeds, 1)[:, None], ops.arange(M, dtype="int32"))
-    context = None if context is None else ops.repeat(context, M, axis=0)
-    given, keep_all = (ops.repeat(values, M, axis=0) for values in (present, keep))
-    each = ops.reshape(each, (N * M, 2))
-    drawn = head.draw(context, each, temperature, given, keep_all, num_frames=N * M)
-    candidates = ops.concatenate([present[:, None], ops.reshape(drawn, (N, M, V))], axis=1)
-    if context is not None:
-        context = ops.reshape(context, (N, M, -1))
-        context = ops.concatenate([context[:, :1], context], axis=1)
-    log_probs = _log_probs(head, candidates, context, temperature)
-    log_w = ops.sum(ops.where(keep[:, None], log_probs, 0), axis=-1)
-    is_present = ops.arange(M + 1) == 0
-    log_w = ops.where(is_first & is_present, -np.inf, log_w)
-    u = ops.cast(uniform((N, M + 1), fold_in(seeds, 2)), log_w.dtype)
-    chosen = ops.argmax(log_w - ops.log(-ops.log(u)), axis=1)  # Gumbel: in proportion to w
-    return ops.take_along_axis(candidates, chosen[:, None, None], axis=1)[:, 0]
+    head, has_memory = model.head, model.memory is not None
+    (N, L, V), P = present.shape, _PARTICLES + 1
+    is_present = ops.arange(P) == 0
+    seeds = fold_in(fold_in(seeds, 1)[:, None], ops.arange(P, dtype="int32"))  # [N, P, 2]
+
+    def repeated(values):
+        return ops.repeat(values, P, axis=0)  # [N P, ...]
+
+    def step(s, state, blocks):
+        context = state.context if has_memory else None
+        now, kept = present[:, s], repeated(keep[:, s])
+        each = ops.reshape(fold_in(seeds, 2 * s), (N * P, 2))
+        drawn = head.draw(context, each, temperature, repeated(now), kept, num_frames=N * P)
+        drawn = ops.where(is_present[:, None], now[:, None], ops.reshape(drawn, (N, P, V)))
+        blocks = ops.where((ops.arange(L) == s)[:, None], drawn[:, :, None], blocks)
+        drawn = ops.reshape(drawn, (N * P, V))
+        log_w = ops.where(kept, _log_probs(head, drawn, context, temperature), 0)
+        log_w = ops.reshape(ops.sum(log_w, axis=-1), (N, 1, P))
+        log_w = ops.where(is_present & is_first, -np.inf, log_w)
+        # Each particle goes on from one that is drawn in proportion to w, by the Gumbel trick.
+        u = ops.cast(uniform((N, P, P), fold_in(seeds, 2 * s + 1)), log_w.dtype)
+        origins = ops.cast(ops.argmax(log_w - ops.log(-ops.log(u)), axis=-1), "int32")
+        origins = ops.where(is_present, 0, origins)  # [N, P]
+        blocks = ops.take_along_axis(blocks, origins[:, :, None, None], axis=1)
+        if has_memory:
+            rows = ops.reshape(P * ops.arange(N)[:, None] + origins, (N * P,))
+            after = model.step(drawn, state)
+            state = keras.tree.map_structure(lambda part: ops.take(part, rows, axis=0), after)
+        return s + 1, state, blocks
+
+    state = keras.tree.map_structure(repeated, state) if has_memory else ()
+    start = (0, state, ops.zeros((N, P, L, V), present.dtype))
+    *_, blocks = ops.while_loop(lambda s, *_: s < length, step, start)
+    return blocks[:, 1]
 
 
 def _log_probs(head, frames, context, temperature):
@@ -142,6 +188,8 @@ def _checked(head, given, keep, num_steps):
             f"`given` must be a sequence (time, {V}), or a row for each, (sequences, time, {V}). "
             f"Received: shape {given.shape}."
         )
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"`given` must hold numbers, 0 or 1. Received: dtype {given.dtype}.")
     if keep.dtype != bool or keep.ndim not in (2, 3) or keep.shape[-2:] != given.shape[-2:]:
         raise ValueError(
             "`keep` must be bool, one for each unit of `given`, True where it is kept: of shape "
