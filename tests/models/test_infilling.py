@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from seqlayers.heads import BernoulliHead, TiedNADE
-from seqlayers.models import SequenceModel
+from seqlayers.heads import NADE, BernoulliHead, TiedNADE
+from seqlayers.layers import FrameHistory, Joined
+from seqlayers.models import SequenceModel, infilling
 
 V, T = 3, 3
 SEQUENCES = np.array(list(itertools.product((0, 1), repeat=T * V)), "float32").reshape(-1, T, V)
@@ -16,19 +17,20 @@ KEEP = np.array([[0, 0, 1], [1, 1, 0], [0, 1, 0]], bool)
 ROWS = 4000
 
 
-def made(memory):
+def made(memory, head):
     keras.utils.set_random_seed(0)
-    model = SequenceModel(memory, TiedNADE(V, (4, 3), lower_window=2, layout=(), seed=0))
+    model = SequenceModel(memory, head)
     model.compile(jit_compile=False)
-    rng = np.random.default_rng(3)
-    for weight in model.trainable_weights:  # the kept units are unlikely, and frames not alone
-        weight.assign(rng.normal(size=weight.shape))
+    rng = np.random.default_rng(5)
+    for weight in model.trainable_weights:  # so large that kept units and frames are not alone
+        weight.assign(0.8 * rng.normal(size=weight.shape))
     return model
 
 
 @pytest.fixture(scope="module")
 def model():
-    return made(keras.layers.SimpleRNNCell(4))
+    memory = Joined([FrameHistory(lags=(1, 2), decays=(0.5,)), keras.layers.SimpleRNNCell(3)])
+    return made(memory, TiedNADE(V, (4, 3), lower_window=2, layout=((3, 1),), octave=2, seed=0))
 
 
 def probabilities(model, keep, temperature=1.0, prime=None):
@@ -54,22 +56,37 @@ def errors(drawn, p):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "temperature, prime",
-    [(1.0, None), (0.9, np.array([[1, 1, 0]], "float32"))],
-    ids=["", "temperature_and_prime"],
+    "temperature, prime, blocks",
+    [
+        (1.0, None, infilling._BLOCKS),
+        (1.0, None, (1,)),
+        (0.8, np.array([[1, 1, 0]], "float32"), (2, 1)),
+    ],
+    ids=["", "single_frames", "temperature_and_prime"],
 )
-def test_draws_are_those_of_the_units_given_the_kept_ones(model, temperature, prime):
+def test_draws_are_those_of_the_units_given_the_kept_ones(
+    model, monkeypatch, temperature, prime, blocks
+):
+    monkeypatch.setattr(infilling, "_BLOCKS", blocks)
     options = {"temperature": temperature, "prime": prime, "num_sequences": ROWS, "seed": 3}
     p = probabilities(model, KEEP, temperature, prime)
     drawn = model.generate(given=GIVEN, keep=KEEP, **options)
     assert drawn.dtype == "float32" and drawn.shape == (ROWS, T, V)
     assert errors(drawn, p).max() < 5
     first = model.generate(given=GIVEN, keep=KEEP, sweeps=0, **options)
-    assert errors(first, p).max() > 10  # the sweeps are needed, and the test sees it
+    assert errors(first, p).max() > 6  # the sweeps are needed, and the test sees it
+
+
+def test_the_blocks_of_a_sweep_are_the_whole_sequence():
+    for sweep in range(20):
+        for num_steps in (1, 2, 9, 40):
+            blocks = infilling._blocks(sweep, num_steps)
+            assert [t for start, end in blocks for t in range(start, end)] == [*range(num_steps)]
+            assert max(end - start for start, end in blocks) <= 8
 
 
 def test_without_a_memory_frames_do_not_depend_on_each_other():
-    alone = made(None)
+    alone = made(None, NADE(V, 4, seed=0))
     drawn = alone.generate(given=GIVEN, keep=KEEP, num_sequences=ROWS, sweeps=4, seed=5)
     x = alone.head.log_odds(SEQUENCES).numpy()
     nats = (SEQUENCES * x - np.logaddexp(0, x)).sum(axis=(1, 2))
@@ -80,16 +97,15 @@ def test_without_a_memory_frames_do_not_depend_on_each_other():
 @pytest.mark.slow
 def test_a_sequence_depends_on_its_seed_and_not_on_the_number_of_sequences(model):
     options = {"given": GIVEN, "keep": KEEP, "sweeps": 2}
-    drawn = model.generate(num_sequences=20, seed=1, **options)
-    np.testing.assert_array_equal(model.generate(num_sequences=20, seed=1, **options), drawn)
-    np.testing.assert_array_equal(model.generate(T, num_sequences=3, seed=1, **options), drawn[:3])
-    assert (model.generate(num_sequences=20, seed=2, **options) != drawn).any()
-    rows = {"given": np.stack([GIVEN] * 3), "keep": np.stack([KEEP] * 3), "sweeps": 2}
-    np.testing.assert_array_equal(model.generate(seed=1, **rows), drawn[:3])
-    everything = np.nan_to_num(GIVEN) == 1
-    np.testing.assert_array_equal(
-        model.generate(given=everything, keep=np.ones((T, V), bool)), everything[None]
-    )
+    drawn = model.generate(num_sequences=9, seed=1, **options)
+    np.testing.assert_array_equal(model.generate(num_sequences=9, seed=1, **options), drawn)
+    assert (model.generate(num_sequences=9, seed=2, **options) != drawn).any()
+    assert len(np.unique(drawn, axis=0)) > 1
+    np.testing.assert_array_equal(model.generate(T, num_sequences=2, seed=1, **options), drawn[:2])
+    rows = {"given": np.stack([GIVEN] * 2), "keep": np.stack([KEEP] * 2), "sweeps": 2}
+    np.testing.assert_array_equal(model.generate(seed=1, **rows), drawn[:2])
+    whole = {"given": np.zeros((2, T, V)), "keep": np.ones((T, V), bool)}
+    np.testing.assert_array_equal(model.generate(**whole), whole["given"])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +134,13 @@ def test_what_is_given_must_fit(model, options, reason):
         model.generate(**{"given": GIVEN, "keep": KEEP} | options)
 
 
-def test_a_head_that_is_not_autoregressive_is_refused():
-    model = SequenceModel(None, BernoulliHead(V, seed=0))
-    with pytest.raises(ValueError, match="`given` and `keep` need .*`TiedNADE`.*BernoulliHead"):
+@pytest.mark.parametrize(
+    "head",
+    [BernoulliHead(V), NADE(V, 2, orderless=True, num_orders=2)],
+    ids=["bernoulli", "orders"],
+)
+def test_a_head_that_does_not_draw_units_in_their_order_is_refused(head):
+    model = SequenceModel(None, head)
+    reason = f"`given` and `keep` need .*`TiedNADE`.*{type(head).__name__}"
+    with pytest.raises(ValueError, match=reason):
         model.generate(given=GIVEN, keep=KEEP)
