@@ -5,6 +5,7 @@ from seqlayers.heads.bernoulli import BernoulliHead
 from seqlayers.heads.conditional_dbn import ConditionalDBN
 from seqlayers.heads.conditional_rbm import ConditionalRBM
 from seqlayers.heads.head import FrameLogProb, Head
+from seqlayers.heads.mixture import MixtureHead
 from seqlayers.heads.nade import NADE
 from seqlayers.heads.tied_nade import TiedNADE
 
@@ -16,5 +17,6 @@ __all__ = [
     "ConditionalRBM",
     "FrameLogProb",
     "Head",
+    "MixtureHead",
     "TiedNADE",
 ]

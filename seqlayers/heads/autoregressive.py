@@ -167,6 +167,12 @@ def frame_log_prob(v, x, weights=1.0):
     return ops.sum(weights * (v * x - ops.softplus(x)), axis=-1)
 
 
+def in_parts(values, sizes, axis=-1):
+    """Returns the parts of these sizes; `ops.split` refuses to leave one part as it is."""
+    ends = np.cumsum(sizes)[:-1].tolist()
+    return ops.split(values, ends, axis=axis) if ends else [values]
+
+
 # Rows that a loop writes have a column too many: a scatter refuses the rows of no frames at all.
 
 

@@ -12,8 +12,8 @@ same leading axes. `context=None` is the model without time, and every method ta
    `set_weight_options`, with `context_initializer` and `context_regularizer` among them, and checks
    its other arguments with `seqlayers.checks`. `get_config` adds these to the config of `Head`.
 2. `build` calls that of `Head`, which sets `context_units`, and makes the weights. The kernels from
-   the context are made by `add_context_kernel`. The one that leads to the visible units is
-   `context_visible_kernel`, so that a memory can be pre-trained with another head.
+   the context are made by `add_context_kernel`. The one that leads to the visible units, if there
+   is one, is `context_visible_kernel`, so that a memory can be pre-trained with another head.
 3. Required: `loss`, `log_prob`, `sample`, `reconstruct` and `kind`.
 4. Optional, each declared by a class flag, which is all that models and exports look at:
 
@@ -35,7 +35,8 @@ same leading axes. `context=None` is the model without time, and every method ta
 8. Under `tf.distribute` a loss is a `masked_mean`, or the same on all replicas. So is state that a
    step assigns: sums over frames go through `seqlayers.replicas.total`.
 
-`BernoulliHead` is the shortest head; one with an RBM is a subclass of `AnnealedHead`. A line in
+`BernoulliHead` is the shortest head; one with an RBM is a subclass of `AnnealedHead`, one whose
+units are drawn one after the other of `AutoregressiveHead`, which has all of step 3. A line in
 `HEADS` of `tests/heads/test_contract.py` makes every promise of the contract a test of the new
 head.
 """

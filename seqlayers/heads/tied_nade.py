@@ -35,7 +35,7 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_flag, check_integer, check_number
-from seqlayers.heads.autoregressive import AutoregressiveHead
+from seqlayers.heads.autoregressive import AutoregressiveHead, in_parts
 from seqlayers.heads.key_windows import Windows, read_octaves, read_windows
 from seqlayers.sampling import fold_in, uniform
 
@@ -293,7 +293,7 @@ class TiedNADE(AutoregressiveHead):
         below = ops.matmul(_above_half(v), lower.astype(self.variable_dtype))
         pitches = ops.minimum(ops.matmul(v, octaves.astype(self.variable_dtype)), 1)
         kernel = _with_skip(self.lower_kernel, self.lower_skip_kernel)
-        of_keys, of_pitches, of_count = _split(kernel, [w, o, _COUNTS], axis=0)
+        of_keys, of_pitches, of_count = in_parts(kernel, [w, o, _COUNTS], axis=0)
         windows = [
             Windows(v[:, None], -w, of_keys[None]),
             Windows(pitches[:, None], -o, of_pitches[None]),
@@ -311,8 +311,8 @@ class TiedNADE(AutoregressiveHead):
         V, o = self.visible_units, self.octave
         kernel = _with_skip(self.context_kernel, self.context_skip_kernel)
         counted = _COUNTS * self._counts_above
-        kernels = _split(kernel, [*map(self._features, self._blocks), counted], axis=0)
-        values = _split(context, [block.size(V) for block in self._blocks], axis=-1)
+        kernels = in_parts(kernel, [*map(self._features, self._blocks), counted], axis=0)
+        values = in_parts(context, [block.size(V) for block in self._blocks], axis=-1)
         for (count, window), block, kernel in zip(self._blocks, values, kernels[:-1], strict=True):
             if window == "shared":
                 others.append(ops.matmul(block, kernel)[:, None])
@@ -367,12 +367,6 @@ def _log_odds(first, second, mask=None):
     h = h if mask is None else h * mask
     k = ops.relu(ops.matmul(h, U) + d)
     return skip + ops.matmul(k, w)[..., 0]
-
-
-def _split(values, sizes, axis):
-    """Returns the parts of these sizes; `ops.split` refuses to leave one part as it is."""
-    ends = np.cumsum(sizes)[:-1].tolist()
-    return ops.split(values, ends, axis=axis) if ends else [values]
 
 
 def _with_skip(kernel, skip):

@@ -10,6 +10,7 @@ from seqlayers.models.contexts import State
 from seqlayers.models.distributed import DistributedModel, is_chief
 from seqlayers.models.embedding import encode_segments
 from seqlayers.models.generation import stream_frames
+from seqlayers.models.mixture import Mixture
 from seqlayers.models.rnn_dbn import RNNDBN
 from seqlayers.models.rnn_nade import RNNNADE
 from seqlayers.models.rnn_rbm import RNNRBM
@@ -24,6 +25,7 @@ __all__ = [
     "TRBM",
     "DistributedModel",
     "LSTBMModel",
+    "Mixture",
     "SequenceModel",
     "State",
     "encode_segments",

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from seqlayers import replicas
+from seqlayers.heads.autoregressive import in_parts
 from seqlayers.layers.gated import GatedCell
 from seqlayers.layers.joined import JoinedCell
 from seqlayers.layers.scan import scan
@@ -39,7 +40,7 @@ def _begun(cell, states, context):
     if isinstance(cell, keras.layers.StackedRNNCells):
         return [*states[:-1], _begun(cell.cells[-1], states[-1], context)]
     if isinstance(cell, JoinedCell):
-        contexts = ops.split(context, np.cumsum(cell.output_sizes)[:-1].tolist(), axis=-1)
+        contexts = in_parts(context, cell.output_sizes)
         of_parts = zip(cell.cells, cell.states_of_parts(states), contexts, strict=True)
         return keras.tree.flatten([_begun(*part) for part in of_parts])
     return states if hasattr(cell, "first_output") else _with_output(states, context)

@@ -22,11 +22,19 @@ from seqlayers.heads import (
     ConditionalDBN,
     ConditionalRBM,
     Head,
+    MixtureHead,
     TiedNADE,
 )
 
 V, H, C, B, T = 5, 4, 3, 4, 6
 STATES = binary_frames(V).astype("float32")
+
+
+def mixture(context_regularizer=None, dtype=None, **kwargs):
+    options = {"context_regularizer": context_regularizer, "dtype": dtype}
+    heads = [NADE(V, H, **options), TiedNADE(V, (6, H), 3, layout=(), **options)]
+    return MixtureHead(V, heads, context_sizes=(1, C - 1), dtype=dtype, **kwargs)
+
 
 FEW = {"gibbs_steps": 1, "sampling_steps": 3}
 HEADS = {
@@ -40,6 +48,7 @@ HEADS = {
     "nade": lambda **kwargs: NADE(V, H, **kwargs),
     "orderless nade": lambda **kwargs: NADE(V, H, orderless=True, num_orders=3, **kwargs),
     "tied nade": lambda **kwargs: TiedNADE(V, (6, H), lower_window=3, layout=(), **kwargs),
+    "mixture": mixture,
 }
 WITHOUT_CONTEXT_ONLY = ["persistent rbm"]
 DRAWN_LOSS = [name for name in HEADS if name.endswith("rbm") or name in ("dbn", "orderless nade")]

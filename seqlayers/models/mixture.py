@@ -1,0 +1,90 @@
+"""Several trained models of sequences as one.
+
+    p(v_t,i | v_t,<i, v_<t) = 1/K sum_k p_k(v_t,i | v_t,<i, v_<t)
+
+The mean is that of `seqlayers.heads.MixtureHead`: of the probabilities of each unit, given the
+units before it in its frame and the frames before.
+"""
+
+import copy
+
+import keras
+
+from seqlayers.heads import MixtureHead
+from seqlayers.layers.joined import Joined
+from seqlayers.models.contexts import ContextModel
+from seqlayers.models.sequence import SequenceModel
+
+
+@keras.saving.register_keras_serializable("seqlayers")
+class Mixture(SequenceModel):
+    """The mean of several trained models of the same frames: exact likelihoods and draws.
+
+    Models that were trained from other seeds, or that differ in kind, err in other places, so that
+    their mean is often better than the best of them. Its memories run side by side. The weights of
+    memories and heads are those of the models, not copies: to train one trains the other.
+
+    Args:
+        models: List of `SequenceModel`s with autoregressive heads, such as `TiedNADE` or `NADE`,
+            over frames of the same size.
+        **kwargs: `name`, as in `keras.Model`.
+
+    Raises:
+        ValueError: If there is no model, one is no `SequenceModel`, gives its memory something else
+            than the frames, or has a head that is not autoregressive, or is of another size.
+
+    Example:
+        >>> models = [SequenceModel(FrameHistory(), TiedNADE(88, seed=k)) for k in range(3)]
+        >>> for model in models:
+        ...     model.compile("adam")
+        ...     model.fit(rolls.train)
+        >>> print(Mixture(models).score(rolls.test))
+    """
+
+    def __init__(self, models, **kwargs):
+        if not isinstance(models, list | tuple) or not models:
+            raise ValueError(
+                f"`models` must be a list of at least one model. Received: models={models!r}."
+            )
+        for k, model in enumerate(models):
+            _check_model(f"models[{k}]", model, models[0])
+        configs = [_serialized(model) for model in models]
+        memories = [model.memory for model in models if model.memory is not None]
+        heads, first = [model.head for model in models], models[0].head
+        memory = Joined(memories, dtype=memories[0].dtype_policy) if memories else None
+        head = MixtureHead(first.visible_units, heads, seed=first.seed, dtype=first.dtype_policy)
+        super().__init__(memory, head, **kwargs)
+        self.__dict__["_configs"] = configs  # Keras would wrap and track lists and dicts
+        contexts = [m.initial_context for m in models]
+        learned = [c.numpy() for c in contexts if c is not None]
+        if learned:
+            self.initial_context.assign(keras.ops.concatenate(learned))
+
+    def get_config(self):
+        return {"models": copy.deepcopy(self.__dict__["_configs"]), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        configs = copy.deepcopy(config["models"])  # Keras takes parts out of them
+        models = [keras.saving.deserialize_keras_object(model) for model in configs]
+        return cls(**config | {"models": models})
+
+
+def _check_model(name, model, first):
+    if not isinstance(model, SequenceModel):
+        raise ValueError(f"`{name}` must be a `SequenceModel`. Received: {model!r}.")
+    if type(model).memory_input is not ContextModel.memory_input:
+        raise ValueError(
+            f"`{name}` must have a memory that reads the frames themselves. Received: {model!r}."
+        )
+    if model.head.visible_units != first.head.visible_units:
+        raise ValueError(
+            f"`{name}` must be of the size of the first model, {first.head.visible_units} visible "
+            f"units. Received: a model of {model.head.visible_units}."
+        )
+
+
+def _serialized(model):
+    """Returns the config of a model, without how it was compiled."""
+    config = keras.saving.serialize_keras_object(model)
+    return {name: value for name, value in config.items() if name != "compile_config"}
