@@ -39,7 +39,8 @@ _GAMMA_ROUNDS = 10  # each rejects less than 0.05: all of them, less than one dr
 class Use(enum.IntEnum):
     """The purpose of a draw, folded into a seed first so that no two uses draw the same."""
 
-    TRAINING, DROPOUT, PRETRAINING, CALL, SCORE, REVERSE, GENERATE, CONTEXT, INFILL = range(9)
+    TRAINING, DROPOUT, PRETRAINING, CALL, SCORE, REVERSE, GENERATE, CONTEXT = range(8)
+    INFILL, TRANSPOSE = 8, 9
 
 
 def seed_pair(seed):

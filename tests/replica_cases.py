@@ -395,7 +395,9 @@ OF_MODELS = {
     f"memory, {name}": memory_and_head(name, bernoulli) for name in MEMORIES if name != "dropout"
 }
 OF_MODELS |= {
-    "rnn-rbm": lambda: RNNRBM(V, H, D, gibbs_steps=2, seed=0, context_dropout=0.3),
+    "rnn-rbm": lambda: RNNRBM(
+        V, H, D, gibbs_steps=2, seed=0, context_dropout=0.3, transpose=(-1, 1)
+    ),
     "rnn-dbn": lambda: RNNDBN(V, (H, 3), D, gibbs_steps=1, seed=0),
     "rnn-nade": lambda: RNNNADE(V, H, D, seed=0),
     "trbm": lambda: TRBM(V, H, "bernoulli", seed=0),

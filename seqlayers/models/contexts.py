@@ -7,6 +7,9 @@ for values that the memory fixes: what a `FrameHistory` or a `Position` returns 
 known, so a `Joined` memory learns u_0 for its other parts. The memory starts from u_0, too: it is
 the first state of the last cell, which by Keras's convention is that cell's output. A cell whose
 output has another size starts as it does in Keras.
+
+With `transpose` each context ends with a one-hot of the shift, see `models.transposition`. It is
+part of the `State`, and so the same for all frames of a sequence.
 """
 
 import copy
@@ -29,6 +32,7 @@ from seqlayers.models.memory import (
     next_states,
     outputs_in_training,
 )
+from seqlayers.models.transposition import Transposition
 
 
 class State(NamedTuple):
@@ -46,25 +50,33 @@ class ContextModel(Distributed, keras.Model):
     Args:
         memory: The memory, as in `SequenceModel`.
         head: A `seqlayers.heads.Head`.
+        transpose: Shifts in training, as in `SequenceModel`.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
 
     learns_initial_context = True  # False in a subclass whose u_0 stays 0
 
-    def __init__(self, memory, head, **kwargs):
+    def __init__(self, memory, head, transpose=None, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(head, Head):
             raise ValueError(f"`head` must be a `seqlayers.heads.Head`. Received: head={head!r}.")
         self.autocast = False  # memory and head have dtypes of their own
         self.memory = as_memory(memory)
         self.head = head
+        self.transposition = Transposition.of(self.memory, head, transpose)
+
+    @property
+    def num_shifts(self):
+        """Number of values at the end of a context that tell the shift; 0 without `transpose`."""
+        return 0 if self.transposition is None else self.transposition.num_shifts
 
     def build(self, input_shape):
         shapes = input_shape
         if self.memory is not None:
             if not self.memory.built:
                 self.memory.build(input_shape)
-            shapes = [input_shape, self.memory.compute_output_shape(input_shape)]
+            *shape, size = self.memory.compute_output_shape(input_shape)
+            shapes = [input_shape, (*shape, size + self.num_shifts)]
         if not self.head.built:
             self.head.build(shapes)
         self.initial_context = None
@@ -84,13 +96,15 @@ class ContextModel(Distributed, keras.Model):
             return self.head.reconstruct(frames)
         return self.contexts(frames, mask, training)
 
-    def contexts(self, frames, mask=None, training=False):
+    def contexts(self, frames, mask=None, training=False, shift=0):
         """Computes the context of each frame from the frames before it.
 
         Args:
             frames: `(batch, time, V)`.
             mask: Which steps are frames, bool `(batch, time)`; all if None.
             training: Whether the memory's dropout is on.
+            shift: With `transpose`, the shift that the head is told, an integer or int32
+                `(batch,)`.
 
         Returns:
             `(batch, time, C)`; None without a memory.
@@ -98,13 +112,13 @@ class ContextModel(Distributed, keras.Model):
         if self.memory is None:
             return None
         self.frames_shape(frames, "time, ")
-        start = self._state_before(ops.shape(frames)[0])
+        start = self._state_before(ops.shape(frames)[0], shift)
         inputs = self.memory_input(without_masked(frames, mask))
         if training:
             outputs = outputs_in_training(self.memory, inputs, start.memory, mask)
         else:
             outputs = self.memory(inputs, initial_state=start.memory, mask=mask)
-        return delay(outputs, start.context, mask)
+        return delay(self._with_shift(outputs, start.context), start.context, mask)
 
     def contexts_after(self, state, frames, mask=None):
         """Computes the contexts of frames that follow a `State`: a long sequence, piece by piece.
@@ -122,6 +136,7 @@ class ContextModel(Distributed, keras.Model):
             return None, state
         inputs = self.memory_input(without_masked(frames, mask))
         outputs, memory = all_outputs(self.memory, inputs, state.memory, mask)
+        outputs = self._with_shift(outputs, state.context)
         one_more = [(0, 0), (0, 1)]
         outputs = ops.pad(outputs, [*one_more, (0, 0)])
         mask = None if mask is None else ops.pad(mask, one_more)
@@ -132,22 +147,43 @@ class ContextModel(Distributed, keras.Model):
         """Returns what the memory reads of frames `(..., V)`: here the frames themselves."""
         return frames
 
-    def initial_state(self, batch_size=1):
+    def initial_state(self, batch_size=1, shift=0):
         """Returns the `State` before the first frame, for `batch_size` sequences.
 
+        Args:
+            batch_size: Number of sequences.
+            shift: With `transpose`, the shift that the head is told, for music in another key.
+
         Raises:
-            ValueError: If `batch_size` is not an integer of at least 1.
+            ValueError: If `batch_size` is not an integer of at least 1, or `shift` is none of
+                `transpose`.
         """
         if hasattr(batch_size, "numpy") or not ops.is_tensor(batch_size):
             batch_size = check_integer("batch_size", batch_size)
-        return self._state_before(batch_size)
+        low, high = self.transposition or (0, 0)
+        return self._state_before(batch_size, check_integer("shift", shift, low, high))
 
-    def _state_before(self, batch_size):
+    def _state_before(self, batch_size, shift=0):
         if self.memory is None:
             return State(None, [])
         context = ops.broadcast_to(self._first_context(), (batch_size, len(self._fixed)))
         context = ops.cast(context, self.memory.compute_dtype)
-        return State(context, first_states(self.memory, context, batch_size))
+        memory = first_states(self.memory, context, batch_size)
+        if self.transposition is not None:
+            shift = ops.broadcast_to(shift, (batch_size,))
+            shift = self.transposition.one_hot(shift, context.dtype)
+            context = ops.concatenate([context, shift], axis=-1)
+        return State(context, memory)
+
+    def _with_shift(self, outputs, context):
+        """Returns outputs of the memory with the shift that is told by a context `(batch, ...)`."""
+        if self.transposition is None:
+            return outputs
+        shift = context[:, -self.num_shifts :]
+        if len(outputs.shape) == 3:
+            shape = (*ops.shape(outputs)[:2], self.num_shifts)
+            shift = ops.broadcast_to(shift[:, None], shape)
+        return ops.concatenate([outputs, ops.cast(shift, outputs.dtype)], axis=-1)
 
     def _first_context(self):
         """Returns u_0 `(C,)`: `initial_context` where the memory fixes no value."""
@@ -180,7 +216,8 @@ class ContextModel(Distributed, keras.Model):
                 f"`state` must have a row for each frame. Received: {rows} rows and frames of "
                 f"shape {shape}."
             )
-        return State(*next_states(self.memory, self.memory_input(frame), state.memory))
+        output, memory = next_states(self.memory, self.memory_input(frame), state.memory)
+        return State(self._with_shift(output, state.context), memory)
 
     def frames_shape(self, frames, time):
         """Returns the shape of frames, `(batch, time, V)`, or `(batch, V)` if `time` is empty.

@@ -121,10 +121,15 @@ def _simple_cells(cell):
     return [cell] if parts is None else [c for part in parts for c in _simple_cells(part)]
 
 
-def dropped(context, share, seed):
-    """Returns contexts `(batch, time, C)` with a share set to 0, drawn for each row and frame."""
+def dropped(context, share, seed, kept=0):
+    """Returns contexts `(batch, time, C)` with a share set to 0, drawn for each row and frame.
+
+    The last `kept` values of each context stay as they are.
+    """
     if not share:
         return context
     u = uniform(ops.shape(context), row_seeds(seed, ops.shape(context)[0]))
     keep = 1.0 - share
-    return ops.where(u < keep, context / ops.cast(keep, context.dtype), 0)
+    others = np.arange(context.shape[-1]) < context.shape[-1] - kept
+    scaled = ops.where(u < keep, context / ops.cast(keep, context.dtype), 0)
+    return ops.where(others, scaled, context)

@@ -31,7 +31,7 @@ class Mixture(SequenceModel):
 
     Raises:
         ValueError: If there is no model, one is no `SequenceModel`, gives its memory something else
-            than the frames, or has a head that is not autoregressive, or is of another size.
+            than the frames, has `transpose`, a head that is not autoregressive, or another size.
 
     Example:
         >>> models = [SequenceModel(FrameHistory(), TiedNADE(88, seed=k)) for k in range(3)]
@@ -76,6 +76,11 @@ def _check_model(name, model, first):
     if type(model).memory_input is not ContextModel.memory_input:
         raise ValueError(
             f"`{name}` must have a memory that reads the frames themselves. Received: {model!r}."
+        )
+    if model.transposition is not None:
+        raise ValueError(
+            f"`{name}` must have been made without `transpose`: a head that is told the shift "
+            f"cannot share a context. Received: {model!r}, with {model.transposition}."
         )
     if model.head.visible_units != first.head.visible_units:
         raise ValueError(

@@ -102,7 +102,7 @@ def pretrain_memory(model, x, epochs, optimizer, **kwargs):
             f"Received: visibles={model.head.visibles!r}."
         )
     head = BernoulliHead(model.head.visible_units, seed=model.head.seed)
-    predictor = model.of_parts(model.memory, head)
+    predictor = model.of_parts(model.memory, head, transpose=model.transposition)
     predictor.compile(optimizer, jit_compile=_jit_compile(model))
     _copy_first_context(model, predictor)
     losses = predictor.fit(x, epochs=check_integer("epochs", epochs), **kwargs).history["loss"]
@@ -146,7 +146,8 @@ def pretrain_layers(model, dataset, epochs, optimizer_for, after_memory=False, *
     below, losses = None, []
     for depth in range(1, len(units)):
         head = type(model.head).from_config(config | {"hidden_units": units[:depth]})
-        stage = model.of_parts(model.memory, head, model.context_dropout)
+        given = model.context_dropout, model.transposition
+        stage = model.of_parts(model.memory, head, *given)
         if below is not None:
             head.stack_on(below)
         elif after_memory:

@@ -7,6 +7,8 @@ import keras
 from seqlayers.checks import check_integer
 from seqlayers.models.sequence import SequenceModel
 
+_OF_MODEL = ("name", "dtype", "context_dropout", "transpose")
+
 
 class RecurrentModel(SequenceModel):
     """A `SequenceModel` whose arguments are those of its head, in place of the head itself.
@@ -18,7 +20,7 @@ class RecurrentModel(SequenceModel):
         recurrent_units: Number of recurrent units.
         cell: Any Keras cell, or a list of cells to stack, in place of the tanh cell with
             `recurrent_units`.
-        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
+        **kwargs: `context_dropout`, `transpose`, `name` and `dtype`, as in `SequenceModel`.
     """
 
     head_arguments: tuple[str, ...] = ()
@@ -32,7 +34,7 @@ class RecurrentModel(SequenceModel):
 
     def get_config(self):
         config, head = super().get_config(), self.head.get_config()
-        return {name: config[name] for name in ("name", "dtype", "context_dropout")} | {
+        return {name: config[name] for name in _OF_MODEL} | {
             "recurrent_units": self.recurrent_units,
             "cell": keras.saving.serialize_keras_object(self.memory.cell),
             **{name: head[name] for name in self.head_arguments},

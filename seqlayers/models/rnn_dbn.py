@@ -40,7 +40,7 @@ class RNNDBN(RecurrentModel):
         objective: `"variational"` or `"contrastive"`, see `ConditionalDBN`.
         seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
             Weights start from Keras's own seed, `keras.utils.set_random_seed`.
-        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
+        **kwargs: `context_dropout`, `transpose`, `name` and `dtype`, as in `SequenceModel`.
 
     Example:
         >>> model = RNNDBN(88, (150,), seed=0)

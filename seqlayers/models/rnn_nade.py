@@ -33,7 +33,7 @@ class RNNNADE(RecurrentModel):
         num_orders: Number of orders whose mean is the probability of a frame, if `orderless`.
         seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if None.
             Weights start from Keras's own seed, `keras.utils.set_random_seed`.
-        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
+        **kwargs: `context_dropout`, `transpose`, `name` and `dtype`, as in `SequenceModel`.
 
     Example:
         >>> model = RNNNADE(88, 150, 100, seed=0)

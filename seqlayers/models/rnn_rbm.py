@@ -42,7 +42,7 @@ class RNNRBM(RecurrentModel):
             Weights start from Keras's own seed, `keras.utils.set_random_seed`.
         sampling_steps: Number of Gibbs steps when drawing new frames.
         kernel_regularizer: Regularizer of W.
-        **kwargs: `context_dropout`, `name` and `dtype`, as in `SequenceModel`.
+        **kwargs: `context_dropout`, `transpose`, `name` and `dtype`, as in `SequenceModel`.
 
     Example:
         >>> model = RNNRBM(88, 150, 100, seed=0)

@@ -57,6 +57,10 @@ class SequenceModel(ContextModel):
         head: A `seqlayers.heads.Head`.
         context_dropout: Share of the context's values that a training step sets to 0, drawn for
             each frame; the others are scaled up. At least 0 and below 1, and 0 without a memory.
+        transpose: Pair `(low, high)` of semitones, or of units that are no keys, with 0 between
+            them. A training step then shifts each sequence by a number drawn from `low` to `high`,
+            among those that lose no note, and tells the head: the context has a one-hot of the
+            shift behind the memory's output. It is that of 0 in all else. None for no shifts.
         **kwargs: `name` and `dtype`, as in `keras.Model`.
 
     Call arguments:
@@ -68,7 +72,8 @@ class SequenceModel(ContextModel):
         Contexts `(batch, time, C)`; without a memory, reconstructions `(batch, time, V)`.
 
     Raises:
-        ValueError: If `memory` or `head` is none of these, or `context_dropout` is out of range.
+        ValueError: If `memory` or `head` is none of these, `context_dropout` is out of range, or
+            `transpose` is not such a pair, or not for this head.
 
     Example:
         >>> model = SequenceModel(keras.layers.GRUCell(100), ConditionalRBM(88, 150))
@@ -81,8 +86,8 @@ class SequenceModel(ContextModel):
     nonfinite = "skip"  # set by `compile`
     _warm_up = 0  # set by `fit`
 
-    def __init__(self, memory, head, context_dropout=0.0, **kwargs):
-        super().__init__(memory, head, **kwargs)
+    def __init__(self, memory, head, context_dropout=0.0, transpose=None, **kwargs):
+        super().__init__(memory, head, transpose, **kwargs)
         self.context_dropout = check_number("context_dropout", context_dropout, least=0, below=1)
         if self.context_dropout and memory is None:
             raise ValueError(
@@ -297,15 +302,20 @@ class SequenceModel(ContextModel):
         if self.memory is not None:
             seed_dropout(self.memory, self._step_seed(Use.DROPOUT))
         rows = row_seeds(self._step_seed(Use.TRAINING), ops.shape(frames)[0])
+        told = {}
+        if self.transposition is not None:
+            seeds = row_seeds(self._step_seed(Use.TRANSPOSE), ops.shape(frames)[0])
+            frames, told["shift"] = self.transposition.draw(frames, mask, seeds)
         before = [(w, tf.identity(ops.convert_to_tensor(w))) for w in self.head.weights]
         with tf.GradientTape() as tape:
-            context = self.contexts(frames, mask, training=True)
+            context = self.contexts(frames, mask, training=True, **told)
             frames, context, mask = (
                 part if part is None else part[:, self._warm_up :]
                 for part in (frames, context, mask)
             )
             losses = self.losses  # now: replicas share the layers, and go on by turns from here
-            context = dropped(context, self.context_dropout, self._step_seed(Use.CONTEXT))
+            seed = self._step_seed(Use.CONTEXT)
+            context = dropped(context, self.context_dropout, seed, kept=self.num_shifts)
             loss = self.head.loss(frames, context, mask, rows, training=True)
             total = ops.sum([loss, *losses])
             if replicas.number() > 1:  # the gradients of all replicas are added up
@@ -417,7 +427,8 @@ class SequenceModel(ContextModel):
     def compute_output_shape(self, input_shape):
         if self.memory is None:
             return input_shape
-        return self.memory.compute_output_shape(input_shape)
+        *shape, size = self.memory.compute_output_shape(input_shape)
+        return (*shape, size + self.num_shifts)
 
     def test_step(self, data):
         """Raises an error: frames of all batches are pooled.
@@ -512,9 +523,9 @@ class SequenceModel(ContextModel):
         return pretraining.pretrain_memory(self, x, epochs, optimizer, **kwargs)
 
     @staticmethod
-    def of_parts(memory, head, context_dropout=0.0):
+    def of_parts(memory, head, context_dropout=0.0, transpose=None):
         """Returns a plain model of parts of this one, to train them apart from the others."""
-        return SequenceModel(memory, head, context_dropout)
+        return SequenceModel(memory, head, context_dropout, transpose)
 
     # Likelihood.
 
@@ -730,7 +741,9 @@ class SequenceModel(ContextModel):
     # Config and helpers.
 
     def get_config(self):
-        return super().get_config() | {"context_dropout": self.context_dropout}
+        own = {"context_dropout": self.context_dropout}
+        own["transpose"] = self.transposition and list(self.transposition)
+        return super().get_config() | own
 
     def _step_seed(self, use):
         return fold_in(fold_in(seed_pair(self.head.seed), use), step_counter(self.optimizer))
