@@ -27,7 +27,7 @@ from models.test_contract import MEMORIES
 
 from seqlayers import replicas
 from seqlayers.heads import BernoulliHead, ConditionalRBM
-from seqlayers.layers import SFM, Delay, LSTBMCell, SFMCell
+from seqlayers.layers import SFM, Delay, KeyShared, LSTBMCell, SFMCell
 from seqlayers.models import (
     RNNDBN,
     RNNNADE,
@@ -150,6 +150,7 @@ OF_LAYERS = {
     for name in ONE_A_CLASS
 }
 OF_LAYERS |= {
+    "keys": lambda: [KeyShared(SFMCell(2, num_frequencies=2, dropout=0.3, seed=3), 1, 2)],
     "lstbm drawn": lambda: [new_layer("lstbm", mode="sample", seed=3)],
     "boltzmann drawn": lambda: [new_layer("boltzmann", mode="sample", seed=3)],
     "delay": lambda: [Delay("ones")],

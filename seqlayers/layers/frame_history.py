@@ -14,7 +14,7 @@ from keras import ops
 
 from seqlayers.checks import check_integer, check_number
 from seqlayers.layers.linear_scan import linear_scan
-from seqlayers.layers.scanned import MemoryRNN, ScannedCell
+from seqlayers.layers.scanned import MemoryRNN, ScannedCell, known_features
 from seqlayers.masks import at_steps, frames_first
 
 
@@ -59,7 +59,7 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
         self.state_size, self.output_size = [None for _ in self.state_names], None
 
     def build(self, input_shape):
-        V = self.features = input_shape[-1]
+        V = self.features = known_features(self, input_shape)
         sizes = (self.longest * V, len(self.decays) * V)
         self.state_size = [size for size in sizes if size]
         self.output_size = (len(self.lags) + len(self.decays)) * V

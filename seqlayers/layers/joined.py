@@ -7,6 +7,8 @@ any frame y is what each part returns before any: values that a part leaves open
 are for a model to learn.
 """
 
+import copy
+
 import keras
 import numpy as np
 from keras import ops
@@ -65,7 +67,7 @@ class JoinedCell(ScannedCell, equations=__doc__):
 
     @property
     def state_names(self):
-        return tuple(f"state {i}" for i in range(len(self.state_size)))
+        return tuple(name for cell in self.cells for name in state_names(cell))
 
     @property
     def output_sizes(self):
@@ -119,7 +121,7 @@ class JoinedCell(ScannedCell, equations=__doc__):
 def as_part(name, part):
     """Returns the recurrent layer of a layer, a cell, a list of cells, or a layer's config."""
     if isinstance(part, dict):
-        part = keras.saving.deserialize_keras_object(part)
+        part = keras.saving.deserialize_keras_object(copy.deepcopy(part))  # Keras takes it apart
     return as_recurrent(name, part)
 
 
@@ -128,6 +130,13 @@ def output_size(cell):
     if hasattr(cell, "output_size"):
         return cell.output_size
     return keras.tree.flatten(cell.state_size)[0]
+
+
+def state_names(cell):
+    """Returns names of a cell's states: its own, if it has any."""
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        return [name for part in cell.cells for name in state_names(part)]
+    return getattr(cell, "state_names", ["state" for _ in nested(cell)])
 
 
 def nested(cell):

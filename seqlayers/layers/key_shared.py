@@ -22,8 +22,14 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_integer
-from seqlayers.layers.joined import as_part, nested, output_size
-from seqlayers.layers.scanned import MemoryRNN, ScannedCell, first_output, outputs_and_states
+from seqlayers.layers.joined import as_part, nested, output_size, state_names
+from seqlayers.layers.scanned import (
+    MemoryRNN,
+    ScannedCell,
+    first_output,
+    known_features,
+    outputs_and_states,
+)
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -75,7 +81,7 @@ class KeySharedCell(ScannedCell, equations=__doc__):
 
     @property
     def state_names(self):
-        return tuple(f"state {i} of all keys" for i in range(len(self.state_size)))
+        return tuple(f"{name} of all keys" for name in state_names(self.inner.cell))
 
     @property
     def output_size(self):
@@ -83,7 +89,7 @@ class KeySharedCell(ScannedCell, equations=__doc__):
         return None if None in (self.keys, size) else self.keys * size
 
     def build(self, input_shape):
-        features = input_shape[-1]
+        features = known_features(self, input_shape)
         V = features if self.num_keys is None else self.num_keys
         if V > features:
             raise ValueError(

@@ -73,7 +73,7 @@ class PeepholeLSTMRecurrence:
         M, R = self.units, self.projection_units or self.units
         r = before[0] * rows[0] if rows else before[0]
         d_y = ops.reshape(d_frames[0], (-1, 4 * M))
-        x, r = (ops.reshape(stack, (-1, stack.shape[-1])) for stack in (frames[0], r))
+        x, r = (ops.reshape(stack, (-1, ops.shape(stack)[-1])) for stack in (frames[0], r))
         dV, dW = (ops.matmul(ops.transpose(seen), d_y) for seen in (x, r))
         d_x = ops.reshape(ops.matmul(d_y, ops.transpose(weights[0])), ops.shape(frames[0]))
         c_before, c = (ops.reshape(stack[1], (-1, M)) for stack in (before, after))

@@ -17,7 +17,7 @@ from keras import ops
 
 from seqlayers.checks import check_flag, check_integer
 from seqlayers.layers.clock import NUM_DIGITS, count, digits
-from seqlayers.layers.scanned import MemoryRNN, ScannedCell
+from seqlayers.layers.scanned import MemoryRNN, ScannedCell, known_features
 from seqlayers.masks import at_steps, frames_first
 
 
@@ -63,7 +63,7 @@ class PositionCell(ScannedCell, equations=__doc__):
         self.state_size, self.output_size = [NUM_DIGITS], None
 
     def build(self, input_shape):
-        passed = input_shape[-1] if self.pass_inputs else 0
+        passed = known_features(self, input_shape) if self.pass_inputs else 0
         self.output_size = passed + (self.metre or 0) + self.first_steps
 
     def call(self, inputs, states):

@@ -171,6 +171,20 @@ class ScannedRNN(keras.layers.RNN):
         return super().get_config() | {"jit_compile": self.jit_compile}
 
 
+def known_features(layer, shape):
+    """Returns the number of features of inputs of a shape.
+
+    Raises:
+        ValueError: If it is unknown. The message names the layer or cell.
+    """
+    if shape[-1] is None:
+        raise ValueError(
+            f"`{type(layer).__name__}` needs to know the number of features. "
+            f"Received: inputs of shape {tuple(shape)}."
+        )
+    return shape[-1]
+
+
 def can_scan(cell):
     """Returns whether a cell runs over all frames at once, by `ScannedCell.scan`."""
     return isinstance(cell, ScannedCell) and cell.can_scan()
@@ -353,11 +367,7 @@ class CellRNN(ScannedRNN):
         return sentence
 
     def build(self, sequences_shape, initial_state_shape=None):
-        if sequences_shape[-1] is None:
-            raise ValueError(
-                f"`{type(self).__name__}` needs to know the number of features to make its "
-                f"weights. Received: inputs of shape {tuple(sequences_shape)}."
-            )
+        known_features(self, sequences_shape)
         super().build(sequences_shape, initial_state_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 

@@ -67,8 +67,9 @@ def randomised(layer, scale=0.7, seed=1, without=()):
 
 def looped(layer, *frame):
     """Keras's loop over a cell like that of the layer, with its weights, for frames of a shape."""
-    config = layer.cell.get_config() | {"kernel_initializer": "zeros"}
-    cell = type(layer.cell).from_config(config | {"recurrent_initializer": "zeros"})
+    config = layer.cell.get_config()
+    zeros = {"kernel_initializer", "recurrent_initializer"} & config.keys()
+    cell = type(layer.cell).from_config(config | dict.fromkeys(zeros, "zeros"))
     names = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask", "unroll")
     options = {k: getattr(layer, k) for k in names}
     if not layer.zero_output_for_mask:

@@ -231,3 +231,12 @@ def test_first_states_that_do_not_fit_are_refused_with_the_states_expected():
     for states in ([c, r], [r], r, [r, c, c]):
         with pytest.raises(ValueError, match=rf"r \(batch, {R}\), c \(batch, {M}\), with"):
             layer(frames(), initial_state=states)
+
+
+def test_layers_of_equal_units_may_differ_in_features(rng):
+    for features in (2, 3, 4):  # one graph of the step serves them all
+        layer = PeepholeLSTM(2, jit_compile=False)
+        layer.build((None, None, features))
+        x = rng.normal(size=(features, 3, features)).astype("float32")
+        _, gradients = results_and_gradients(layer, x)
+        assert gradients[0].shape == (features, 8)

@@ -1,7 +1,8 @@
 """All recurrent layers and their cells, for the tests of what each of them keeps.
 
 A new layer joins by one line in LAYERS. A layer is a `keras.layers.RNN` with a cell, and must agree
-with Keras's own loop over that cell.
+with Keras's own loop over that cell. Those of MEMORIES have neither units nor weights of their own,
+and keep what does not speak of these; the one of them here is made of all the others.
 """
 
 import inspect
@@ -9,6 +10,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
+from backend import JAX
 from layers import helpers
 
 from seqlayers.layers import (
@@ -20,9 +22,14 @@ from seqlayers.layers import (
     BoltzmannRNN,
     ConvLSTMPatch,
     ConvLSTMPatchCell,
+    FrameHistoryCell,
+    Joined,
+    JoinedCell,
+    KeySharedCell,
     LSTBMCell,
     PeepholeLSTM,
     PeepholeLSTMCell,
+    PositionCell,
     SFMCell,
     TanhGated,
     TanhGatedCell,
@@ -48,6 +55,19 @@ LAYERS = {
     "tanh gated": (TanhGated, TanhGatedCell, {"units": 4, "gate_activation": "tanh"}),
     "sigmoid gated": (TanhGated, TanhGatedCell, {"units": 4, "gate_activation": "sigmoid"}),
 }
+
+
+def parts(dtype):
+    """Parts of a `Joined` layer, as in a config: each layer makes its own of them."""
+    cells = [
+        FrameHistoryCell((1, 3), (0.5,), dtype=dtype),
+        PositionCell(3, dtype=dtype),
+        KeySharedCell(PeepholeLSTMCell(2, dtype=dtype), 1, 2, dtype=dtype),
+    ]
+    return {"parts": [keras.saving.serialize_keras_object(cell) for cell in cells]}
+
+
+MEMORIES = {"joined": (Joined, JoinedCell, parts)}
 SHARED = {"patches"}  # weights that read several parts of a frame
 ACTIVATIONS = {"activation", "recurrent_activation"}
 FIXED = {  # arguments of an LSTM that the model leaves no choice in
@@ -67,6 +87,10 @@ def one_a_class(names):
 ONE_A_CLASS = [*one_a_class(list(LAYERS)), "adaptive parallel"]
 all_layers = pytest.mark.parametrize("name", LAYERS)
 each_class = pytest.mark.parametrize("name", ONE_A_CLASS)
+with_memories = pytest.mark.parametrize("name", [*LAYERS, *MEMORIES])
+each_class_with_memories = pytest.mark.parametrize("name", [*ONE_A_CLASS, *MEMORIES])
+# On JAX, Keras's loop takes the first state for the output where a step is masked.
+LOOPED = pytest.mark.parametrize("name", [*LAYERS, *([] if JAX else MEMORIES)])
 each_part = pytest.mark.parametrize("part", [0, 1], ids=["layer", "cell"])
 
 
@@ -83,8 +107,16 @@ def with_dropout(name, rate):
     return {"dropout": rate} | ({} if name in WITHOUT_FEEDBACK else {"recurrent_dropout": rate})
 
 
+def member(name, dtype=None):
+    """The class of a layer, that of its cell, and arguments of both."""
+    cls, cell, arguments = (LAYERS | MEMORIES)[name]
+    return cls, cell, arguments(dtype) if callable(arguments) else arguments
+
+
 def new(name, **kwargs):
-    cls, _, arguments = LAYERS[name]
+    cls, _, arguments = member(name, kwargs.get("dtype"))
+    if name in MEMORIES:
+        arguments = {"return_sequences": False} | arguments
     return cls(**arguments | {"jit_compile": False} | kwargs)
 
 
@@ -97,6 +129,7 @@ def built(layer):
 def made(name, **kwargs):
     """A built layer with weights of some size. What they start from costs time and is zero."""
     zeros = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
+    zeros = {} if name in MEMORIES else zeros
     return randomised(built(new(name, **zeros | kwargs)))
 
 

@@ -10,6 +10,7 @@ import pytest
 from layers.contract.members import (
     FIXED,
     LAYERS,
+    MEMORIES,
     WITHOUT_FEEDBACK,
     B,
     N,
@@ -17,12 +18,15 @@ from layers.contract.members import (
     all_layers,
     arguments_of,
     each_class,
+    each_class_with_memories,
     each_part,
     frames,
     made,
+    member,
     new,
     some_states,
     with_dropout,
+    with_memories,
     without_fixed,
 )
 from layers.helpers import finite
@@ -30,10 +34,10 @@ from layers.helpers import finite
 from seqlayers.layers import TanhGated
 
 
-@each_class
+@each_class_with_memories
 @pytest.mark.parametrize("part", ["layer", "cell"])
 def test_help_shows_the_equations_and_every_argument_with_its_default(name, part):
-    cls, cell = LAYERS[name][["layer", "cell"].index(part)], LAYERS[name][1]
+    cls, cell = member(name)[["layer", "cell"].index(part)], member(name)[1]
     text, equations = cls.__doc__, inspect.getmodule(cell).__doc__
     assert equations.partition("\n")[2].strip() in text
     args = text[text.index("Args:") : text.index("Call arguments:")]
@@ -76,9 +80,9 @@ def test_a_call_takes_what_a_call_of_keras_lstm_takes(name):
         assert mine[: len(its)] == its
 
 
-@all_layers
+@with_memories
 def test_config_holds_every_argument_of_the_signature(name):
-    cls, cell, arguments = LAYERS[name]
+    cls, cell, arguments = member(name)
     assert set(arguments_of(cls)) <= set(cls(**arguments).get_config())
     assert set(arguments_of(cell)) <= set(cell(**arguments).get_config())
 
@@ -117,20 +121,24 @@ OTHER_VALUES_OF_LAYERS = OTHER_VALUES | {
 }
 
 
-@all_layers
+@with_memories
 @pytest.mark.parametrize("part", ["layer", "cell"])
 def test_config_makes_the_same_again_and_keeps_every_argument(name, part):
     number = ["layer", "cell"].index(part)
-    cls = LAYERS[name][number]
+    cls, arguments = member(name)[number], member(name)[2]
     others = without_fixed(name, [OTHER_VALUES_OF_LAYERS, OTHER_VALUES][number])
+    if name in MEMORIES:
+        taken = {*arguments_of(cls), "name", "dtype", "trainable"}
+        others = {k: v for k, v in others.items() if k in taken}
+        others |= {"return_sequences": False} if part == "layer" else {}
     if name in WITHOUT_FEEDBACK:
         del others["recurrent_dropout"]
-    plain = cls(**LAYERS[name][2]).get_config()
-    one = cls(**LAYERS[name][2] | others)
+    plain = cls(**arguments).get_config()
+    one = cls(**arguments | others)
     config = one.get_config()
     for argument in others:
         assert config[argument] != plain[argument], argument
-    for argument, value in LAYERS[name][2].items():
+    for argument, value in arguments.items() if name in LAYERS else ():
         assert config[argument] == value
     assert cls.from_config(config).get_config() == config
     through_json = json.loads(json.dumps(keras.saving.serialize_keras_object(one)))
@@ -289,13 +297,13 @@ def test_an_argument_that_is_missing_is_named_with_the_layer(name):
             cls(*[4, 0, 0][:given])
 
 
-@each_class
+@each_class_with_memories
 def test_inputs_without_time_are_refused(name):
     with pytest.raises(ValueError, match="ndim=3.*ndim=2"):
         new(name)(frames(B, N))
 
 
-@each_class
+@each_class_with_memories
 def test_an_unknown_number_of_features_is_refused(name):
     with pytest.raises(ValueError, match="number of features.*Received"):
         new(name).build((None, None, None))
@@ -303,7 +311,7 @@ def test_an_unknown_number_of_features_is_refused(name):
         new(name).cell.build((None, None))
 
 
-@all_layers
+@with_memories
 def test_first_states_and_masks_that_are_none_are_refused_with_what_is_expected(name):
     layer = made(name)
     good = some_states(layer)
@@ -332,8 +340,8 @@ def test_unrolling_an_unknown_number_of_frames_is_refused(name):
         run(frames())
 
 
-@each_class
+@each_class_with_memories
 def test_an_unknown_argument_is_refused_by_name(name):
-    for cls in LAYERS[name][:2]:
+    for cls in member(name)[:2]:
         with pytest.raises((TypeError, ValueError), match="frobnicate"):
-            cls(**LAYERS[name][2], frobnicate=1)
+            cls(**member(name)[2], frobnicate=1)

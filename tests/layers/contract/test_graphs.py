@@ -14,6 +14,7 @@ from layers.contract.members import (
     assert_all_close,
     built,
     each_class,
+    each_class_with_memories,
     frames,
     hard_rows,
     made,
@@ -36,7 +37,7 @@ ALL = {"return_sequences": True, "return_state": True}
 
 
 @pytest.mark.tensorflow
-@each_class
+@each_class_with_memories
 def test_sizes_that_are_known_stay_known_in_a_graph(name):
     import tensorflow as tf
 
@@ -49,7 +50,7 @@ def test_sizes_that_are_known_stay_known_in_a_graph(name):
 
 
 @pytest.mark.tensorflow
-@each_class
+@each_class_with_memories
 def test_batch_and_time_may_be_unknown_in_a_graph(name):
     import tensorflow as tf
 
@@ -67,7 +68,7 @@ def test_batch_and_time_may_be_unknown_in_a_graph(name):
 
 
 @pytest.mark.tensorflow
-@each_class
+@each_class_with_memories
 def test_one_sequence_of_unknown_length_has_known_sizes_in_a_graph(name):
     import tensorflow as tf
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from backend import value_and_gradients
 from layers.contract.members import (
+    LOOPED,
     WITHOUT_FEEDBACK,
     B,
     N,
@@ -12,7 +13,7 @@ from layers.contract.members import (
     all_layers,
     assert_all_close,
     built,
-    each_class,
+    each_class_with_memories,
     frames,
     looped,
     made,
@@ -20,13 +21,14 @@ from layers.contract.members import (
     randomised,
     some_states,
     with_dropout,
+    with_memories,
 )
 from layers.helpers import COUNTS, DOUBLE, assert_allclose, mask_of, results_and_gradients
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 
-@all_layers
+@LOOPED
 @pytest.mark.parametrize("mask", ["no mask", "gaps"])
 def test_a_layer_is_its_cell_in_the_loop_of_keras(name, mask):
     layer = made(name, return_sequences=True, return_state=True)
@@ -62,7 +64,7 @@ def test_gradients_are_those_of_automatic_differentiation(name):
             assert_all_close(actual, expected, atol=1e-9, rtol=1e-9)
 
 
-@all_layers
+@LOOPED
 def test_gradients_of_the_last_output_alone_are_those_of_automatic_differentiation(name):
     layer = made(name, dtype=DOUBLE, go_backwards=True, zero_output_for_mask=True)
     x, mask = frames(dtype=DOUBLE), mask_of("padded")
@@ -70,7 +72,7 @@ def test_gradients_of_the_last_output_alone_are_those_of_automatic_differentiati
     assert_all_close(actual, results_and_gradients(looped(layer), x, mask), 1e-9, 1e-9)
 
 
-@all_layers
+@with_memories
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 def test_a_state_that_counts_has_no_gradient_and_any_other_has(name, training):
     layer = made(name, return_sequences=True)
@@ -84,7 +86,7 @@ def test_a_state_that_counts_has_no_gradient_and_any_other_has(name, training):
         assert moves == (state not in unread), state
 
 
-@each_class
+@each_class_with_memories
 def test_an_unrolled_layer_gives_the_same_and_has_the_same_gradients(name):
     x, mask = frames(dtype=DOUBLE), mask_of("gaps")
     way = {"return_sequences": True, "return_state": True, "dtype": DOUBLE}
@@ -93,7 +95,7 @@ def test_an_unrolled_layer_gives_the_same_and_has_the_same_gradients(name):
     assert_all_close(results_and_gradients(unrolled, x, mask), expected, 1e-9, 1e-9)
 
 
-@all_layers
+@with_memories
 def test_every_trainable_weight_has_a_gradient(name):
     layer = made(name)
     _, gradients = results_and_gradients(layer, frames())
@@ -102,7 +104,7 @@ def test_every_trainable_weight_has_a_gradient(name):
         assert np.any(np.asarray(gradient) != 0)
 
 
-@all_layers
+@with_memories
 def test_no_output_has_seen_a_later_frame(name):
     layer = made(name, return_sequences=True)
     x = frames()
@@ -114,7 +116,7 @@ def test_no_output_has_seen_a_later_frame(name):
         assert np.all(np.any(seen[:, t] != whole[:, t], axis=-1))
 
 
-@all_layers
+@with_memories
 def test_a_row_without_any_frame_keeps_its_state(name):
     layer = made(name, return_state=True)
     states = some_states(layer)
@@ -124,7 +126,7 @@ def test_a_row_without_any_frame_keeps_its_state(name):
         assert np.any(state[0] != before[0])
 
 
-@each_class
+@each_class_with_memories
 def test_a_bidirectional_layer_is_one_each_way(name):
     way = {"return_sequences": True, "zero_output_for_mask": True}  # as it sets by itself
     forward = made(name, **way)
@@ -137,7 +139,7 @@ def test_a_bidirectional_layer_is_one_each_way(name):
     assert_allclose(both(x, mask=mask), np.concatenate(expected, axis=-1), atol=1e-6)
 
 
-@all_layers
+@with_memories
 def test_rows_do_not_touch_each_other(name):
     layer = made(name, return_sequences=True)
     x, states = frames(), some_states(layer)

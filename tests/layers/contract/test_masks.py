@@ -7,19 +7,19 @@ from layers.contract.members import (
     B,
     N,
     T,
-    all_layers,
     assert_all_close,
-    each_class,
+    each_class_with_memories,
     frames,
     made,
     some_states,
+    with_memories,
 )
 from layers.helpers import assert_allclose, mask_of, results_and_gradients
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
 
-@all_layers
+@with_memories
 def test_padded_or_not_the_outputs_and_states_are_the_same(name):
     layer = made(name, return_sequences=True, return_state=True)
     x, mask = frames(), mask_of("padded")
@@ -30,7 +30,7 @@ def test_padded_or_not_the_outputs_and_states_are_the_same(name):
         assert_all_close([s[row] for s in states], [s[0] for s in after])
 
 
-@all_layers
+@with_memories
 def test_frames_between_gaps_are_as_if_the_gaps_were_not_there(name):
     layer = made(name, return_sequences=True, return_state=True)
     x, mask = frames(), mask_of("gaps")
@@ -41,7 +41,7 @@ def test_frames_between_gaps_are_as_if_the_gaps_were_not_there(name):
         assert_all_close([s[row] for s in states], [s[0] for s in after])
 
 
-@all_layers
+@with_memories
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 def test_what_masked_frames_hold_reaches_neither_outputs_nor_gradients(name, training):
     layer = made(name, return_sequences=True, return_state=True)
@@ -53,7 +53,7 @@ def test_what_masked_frames_hold_reaches_neither_outputs_nor_gradients(name, tra
     assert_all_close(actual, expected, atol=1e-6)
 
 
-@each_class
+@each_class_with_memories
 def test_a_mask_of_another_layer_is_used_and_handed_on(name):
     inputs = keras.Input((None, N))
     masked = keras.layers.Masking()(inputs)
@@ -66,7 +66,7 @@ def test_a_mask_of_another_layer_is_used_and_handed_on(name):
     np.testing.assert_array_equal(outputs._keras_mask, mask)
 
 
-@each_class
+@each_class_with_memories
 def test_a_batch_without_any_frame_has_gradients_of_zero(name):
     layer = made(name, return_sequences=True, return_state=True)
     _, gradients = results_and_gradients(layer, frames(), np.zeros((B, T), bool))
@@ -74,7 +74,7 @@ def test_a_batch_without_any_frame_has_gradients_of_zero(name):
         np.testing.assert_array_equal(gradient, np.zeros(gradient.shape))
 
 
-@all_layers
+@with_memories
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 def test_nan_reaches_its_own_row_from_its_frame_on_and_no_other(name, training):
     layer = made(name, return_sequences=True)

@@ -1,7 +1,13 @@
 """Outputs and gradients are finite on silence, on loudness and without frames."""
 
 import pytest
-from layers.contract.members import all_layers, built, hard_rows, looped, new
+from layers.contract.members import (
+    built,
+    hard_rows,
+    looped,
+    new,
+    with_memories,
+)
 from layers.helpers import finite, results_and_gradients
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -13,7 +19,7 @@ LOOPS = {
 }
 
 
-@all_layers
+@with_memories
 @pytest.mark.parametrize("loop", LOOPS)
 def test_gradients_are_finite_on_silence_constants_and_without_frames(name, loop):
     layer = built(LOOPS[loop](name, return_sequences=True, return_state=True))

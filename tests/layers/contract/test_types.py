@@ -3,7 +3,16 @@
 import keras
 import numpy as np
 import pytest
-from layers.contract.members import N, T, all_layers, each_class, frames, made, sequential, train
+from layers.contract.members import (
+    N,
+    T,
+    each_class_with_memories,
+    frames,
+    made,
+    sequential,
+    train,
+    with_memories,
+)
 from layers.helpers import assert_allclose, finite, flat, mask_of, results_and_gradients
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -11,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 POLICIES = {"mixed_bfloat16": 0.1, "mixed_float16": 0.02, "float64": 1e-5}
 
 
-@all_layers
+@with_memories
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_policy_sets_the_type_of_outputs_and_leaves_them_close(name, policy):
     way = {"return_sequences": True, "return_state": True}
@@ -30,7 +39,7 @@ def test_a_policy_sets_the_type_of_outputs_and_leaves_them_close(name, policy):
         assert gradient.dtype == weight.value.dtype
 
 
-@each_class
+@each_class_with_memories
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_fitting_under_a_policy_leaves_weights_finite_and_moved(name, policy):
     model = sequential(name, dtype=policy)
@@ -41,7 +50,7 @@ def test_fitting_under_a_policy_leaves_weights_finite_and_moved(name, policy):
 
 
 @pytest.mark.tensorflow
-@each_class
+@each_class_with_memories
 def test_a_variable_is_an_input_with_a_gradient(name):
     import tensorflow as tf
 
@@ -55,7 +64,7 @@ def test_a_variable_is_an_input_with_a_gradient(name):
     np.testing.assert_array_equal(*gradients)
 
 
-@each_class
+@each_class_with_memories
 def test_another_number_of_features_is_refused_by_the_layer(name):
     layer = made(name)
     with pytest.raises(ValueError, match=f"{layer.name}.*axis.*{N}.*{N + 1}"):

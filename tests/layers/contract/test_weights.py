@@ -8,6 +8,7 @@ from layers.contract.members import (
     all_layers,
     built,
     each_class,
+    each_class_with_memories,
     frames,
     made,
     new,
@@ -32,7 +33,7 @@ def test_regularizers_add_to_the_losses(name, of):
     assert made(name).losses == []
 
 
-@each_class
+@each_class_with_memories
 def test_a_regularizer_of_the_activity_adds_to_the_losses(name):
     layer = made(name, activity_regularizer=keras.regularizers.L2(0.5))
     plain = keras.layers.ActivityRegularization(l2=0.5)
