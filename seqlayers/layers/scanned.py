@@ -274,13 +274,21 @@ def as_recurrent(name, value):
 
 
 def outputs_and_states(layer, sequences, states, mask, training=False):
-    """Returns the outputs of a layer from `as_recurrent`, and its states after the last frame."""
-    layer.return_state = True
-    try:
-        outputs, *after = layer(sequences, initial_state=states, mask=mask, training=training)
-    finally:
-        layer.return_state = False  # as `as_recurrent` wants it
-    return outputs, after
+    """Returns the outputs of a built layer from `as_recurrent`, and its states after the last frame.
+
+    It is the layer's call with `return_state`, an attribute that threads of other replicas, and
+    other models of the same layer, read as well.
+    """
+    sequences = ops.cast(sequences, layer.compute_dtype)
+    cast = functools.partial(ops.cast, dtype=layer.cell.compute_dtype)
+    states = keras.tree.map_structure(cast, list(states))
+    layer._maybe_config_dropout_masks(layer.cell, sequences[:, 0, :], states)
+    _, outputs, after = layer.inner_loop(sequences, states, mask, training)
+    layer._maybe_reset_dropout_masks(layer.cell)
+    outputs = ops.cast(outputs, layer.compute_dtype)
+    if layer.activity_regularizer is not None:
+        layer.add_loss(layer.activity_regularizer(outputs))
+    return outputs, list(after)
 
 
 class CellRNN(ScannedRNN):

@@ -130,7 +130,7 @@ def test_the_first_context_is_the_learned_one_and_starts_the_memory(memory):
     before = model.contexts(frames).numpy()
     first = model.initial_state(2).context
     np.testing.assert_array_equal(before[:, 0], first)
-    if len(model.initial_context) == first.shape[1]:  # the memory fixes no value
+    if model.initial_context.shape == first.shape[1:]:  # the memory fixes no value
         np.testing.assert_array_equal(first, np.tile(model.initial_context, (2, 1)))
     model.initial_context.assign(model.initial_context + 1)
     after = model.contexts(frames).numpy()

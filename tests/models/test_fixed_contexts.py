@@ -2,11 +2,10 @@
 
 import keras
 import numpy as np
-import pytest
 from export_helpers import LENGTHS, SEEDS, Exported, frames_for, randomised, state_of
 
 from seqlayers.heads import BernoulliHead
-from seqlayers.layers import FrameHistory, Joined, Position, PositionCell
+from seqlayers.layers import FrameHistory, Joined, KeyShared, Position, PositionCell
 from seqlayers.models import SequenceModel
 
 V = 4
@@ -42,14 +41,10 @@ def test_a_count_of_the_size_of_its_output_starts_at_zero():
     np.testing.assert_array_equal(model.initial_state(1).memory[0], [[0, 0, 0]])
 
 
-@pytest.mark.parametrize("memory", ["joined", "stack"])
-def test_served_it_is_the_model(tmp_path, memory):
+def test_served_it_is_the_model(tmp_path):
     of_place = [PositionCell(3), keras.layers.LSTMCell(5)]
-    parts = {
-        "joined": lambda: Joined([history(), Position(16), of_place]),
-        "stack": lambda: of_place,
-    }
-    model = randomised(SequenceModel(parts[memory](), BernoulliHead(V, seed=0)))
+    memory = Joined([history(), Position(16), of_place, KeyShared(keras.layers.GRUCell(2), 1, 3)])
+    model = randomised(SequenceModel(memory, BernoulliHead(V, seed=0)))
     exported = Exported(model, model.export(tmp_path / "1"))
     frames, mask = frames_for(model), np.arange(7) < LENGTHS[:, None]
     contexts = model.contexts(frames, mask).numpy()
