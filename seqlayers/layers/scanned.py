@@ -274,7 +274,7 @@ def as_recurrent(name, value):
 
 
 def outputs_and_states(layer, sequences, states, mask, training=False):
-    """Returns the outputs of a built layer from `as_recurrent`, and its states after the last frame.
+    """Returns the outputs of a built layer from `as_recurrent`, and its states after the last one.
 
     It is the layer's call with `return_state`, an attribute that threads of other replicas, and
     other models of the same layer, read as well.
