@@ -29,7 +29,8 @@ def build_model(options, num_steps):
         model = _head(options)
     else:  # the memory first: what a seed gives depends on the order
         dropout = options["context_dropout"] or 0.0
-        model = SequenceModel(_memory(options), _head(options), dropout)
+        transpose = options["augment_told"]
+        model = SequenceModel(_memory(options), _head(options), dropout, transpose)
     model.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
     return model
 

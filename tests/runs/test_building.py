@@ -67,6 +67,11 @@ def test_a_tied_head_reads_each_part_of_its_memory_as_laid_out():
     assert build(model="rnn-tied-nade", cell="gru").head.layout == ()
 
 
+def test_a_shift_is_told_to_the_head():
+    assert build(model="rnn-nade", augment_told=[-5, 6]).transposition == (-5, 6)
+    assert build(model="rnn-nade", augment=[-5, 6]).transposition is None
+
+
 def test_a_metre_is_told_to_any_memory():
     model = build(model="rnn-nade", cell="gru", metre=4)
     assert model.memory.cell.cells[1].kernel.shape[0] == 88 + 4 + 3

@@ -57,6 +57,9 @@ WAV = {"dataset": None, "wav": "birds"}
         ({"visibles": "gamma"}, "--visibles", "--dataset"),
         ({"min_length": 3}, "--min-length", "--dataset"),
         (WAV | {"augment": (-5, 6)}, "--augment", "--wav"),
+        (WAV | {"augment_told": (-5, 6)}, "--augment-told", "--wav"),
+        ({"model": "nade", "augment_told": (-5, 6)}, "--augment-told", "--model nade"),
+        ({"augment": (-5, 6), "augment_told": (-5, 6)}, "--augment-told", "--augment"),
         (WAV | {"transpose": 1}, "--transpose", "--wav"),
         (WAV | {"model": "nade", "visibles": "gamma"}, "--visibles", "--model nade"),
         (
@@ -74,9 +77,11 @@ def test_options_without_an_effect_are_refused(options, without, because):
     assert error.value.option == without.removeprefix("--").replace("-", "_")
 
 
-@pytest.mark.parametrize("options", [{"layers": 3}, {"augment": (6, -5)}])
+@pytest.mark.parametrize("options", [{"layers": 3}, {"augment": (6, -5)}, {"augment_told": (1, 3)}])
 def test_unknown_options_and_pairs_the_wrong_way_round_are_refused(options):
-    with pytest.raises(OptionError, match="Received: layers|LOW before HIGH. Received: 6 -5") as e:
+    with pytest.raises(
+        OptionError, match="Received: layers|LOW before HIGH. Received: 6 -5|must have 0"
+    ) as e:
         complete({"dataset": "jsb_chorales"} | options)
     assert [e.value.option] == [*options]
 

@@ -338,6 +338,14 @@ TRAINING = (
         "Shift each piece by a number of semitones from LOW to HIGH, drawn anew in each epoch.",
         rules.music,
     ),
+    Option(
+        "augment_told",
+        Pair(_SEMITONES, around=0),
+        None,
+        "Shift pieces as --augment does, anew in each step, and tell the model by how much; scores "
+        "and music are those of no shift.",
+        rules.told,
+    ),
     Option("max_steps", _COUNT, None, "Cut sequences into pieces of at most this many frames."),
     Option(
         "warm_up",

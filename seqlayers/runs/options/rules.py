@@ -29,6 +29,12 @@ def music(name, options):
     return None if source(options) != "wav" else "--wav"
 
 
+def told(name, options):
+    """Applies to music and models with a recurrent layer, in place of --augment."""
+    without = music(name, options) or memory(name, options)
+    return without or ("--augment" if options["augment"] else None)
+
+
 def sound(name, options):
     """Applies to recordings."""
     return None if source(options) == "wav" else flag(source(options))

@@ -45,9 +45,10 @@ class Choice(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two values of a type, the low one before the high one, as a list."""
+    """Two values of a type, the low one before the high one, as a list; `around` lies between."""
 
     kind: Any
+    around: float | None = None
 
     def check(self, name, value):
         if not isinstance(value, list | tuple) or len(value) != 2:
@@ -55,6 +56,10 @@ class Pair(NamedTuple):
         low, high = (self.kind.check(name, each) for each in value)
         if low > high:
             raise ValueError(f"`{name}` must be LOW before HIGH. Received: {low:g} {high:g}.")
+        if self.around is not None and not low <= self.around <= high:
+            raise ValueError(
+                f"`{name}` must have {self.around} from LOW to HIGH. Received: {low:g} {high:g}."
+            )
         return [low, high]
 
 
