@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM
+from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM, TiedNADE
+from seqlayers.layers import FrameHistory
 from seqlayers.models import RNNRBM, LSTBMModel, SequenceModel
 
 LENGTHS = np.array([7, 3, 0, 5], "int32")  # a row without any frame among them
@@ -30,11 +31,15 @@ MODELS = {
         keras.layers.SimpleRNNCell(6), ConditionalDBN(8, (5, 4), 2, num_samples=20, seed=0)
     ),
     "nade": lambda: SequenceModel(keras.layers.GRUCell(6), NADE(8, 5, seed=0)),
+    "tied_nade": lambda: SequenceModel(
+        FrameHistory(lags=(1, 3), decays=(0.5,)),
+        TiedNADE(8, (6, 4), 5, layout=((2, 2), (1, "octave")), octave=3, seed=0),
+    ),
     "lstbm": lambda: LSTBMModel(8, 3, seed=0),
     "no_memory": lambda: SequenceModel(None, BernoulliHead(8, seed=0)),
     "no_memory_estimate": lambda: SequenceModel(None, estimating_rbm()),
 }
-WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "dbn", "nade", "lstbm"]
+WITH_MEMORY = ["simple_rnn", "lstm", "stacked", "dbn", "nade", "tied_nade", "lstbm"]
 WITH_HIDDEN_UNITS = ["simple_rnn", "dbn", "lstbm", "no_memory_estimate"]
 
 

@@ -31,7 +31,6 @@ import functools
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_flag, check_integer, check_number
@@ -285,13 +284,17 @@ class TiedNADE(AutoregressiveHead):
         weights = self.second_kernel, self.second_bias, self.decoder_kernel
         return tuple(map(ops.convert_to_tensor, weights))
 
+    def _pairs(self, holds):
+        """Returns 1 for the keys j and i of which `holds(j, i)` is True, else 0, `(V, V)`."""
+        key = ops.arange(self.visible_units, dtype="int32")  # not a constant of an exported graph
+        return ops.cast(holds(key[:, None], key), self.variable_dtype)
+
     def _lower_terms(self, v):
         """Returns the terms of the first layer that read frames `(N, V)`, for `_first_layer`."""
-        w, o, key = self.lower_window, self.octave, np.arange(self.visible_units)
-        lower = key[:, None] < key
-        octaves = (key[:, None] <= key) & ((key - key[:, None]) % o == 0)
-        below = ops.matmul(_above_half(v), lower.astype(self.variable_dtype))
-        pitches = ops.minimum(ops.matmul(v, octaves.astype(self.variable_dtype)), 1)
+        w, o = self.lower_window, self.octave
+        below = ops.matmul(_above_half(v), self._pairs(lambda j, i: j < i))
+        pitches = ops.matmul(v, self._pairs(lambda j, i: (j <= i) & ((i - j) % o == 0)))
+        pitches = ops.minimum(pitches, 1)
         kernel = _with_skip(self.lower_kernel, self.lower_skip_kernel)
         of_keys, of_pitches, of_count = in_parts(kernel, [w, o, _COUNTS], axis=0)
         windows = [
@@ -325,9 +328,8 @@ class TiedNADE(AutoregressiveHead):
                 kernel = ops.reshape(kernel, (count, 2 * window + 1, kernel.shape[-1]))
                 windows.append(Windows(channels, -window, kernel))
         if self._counts_above:
-            key = np.arange(V)
-            higher = (key[:, None] > key).astype(self.variable_dtype)
-            above = ops.matmul(_above_half(values[0][:, :V]), higher)
+            above = _above_half(values[0][:, :V])
+            above = ops.matmul(above, self._pairs(lambda j, i: j > i))
             counts.append((_one_hot(above), kernels[-1]))
         return windows, counts, others
 

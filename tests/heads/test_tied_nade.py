@@ -115,7 +115,7 @@ def test_without_embedding_frames_moved_with_their_context_have_the_same_log_odd
     x = log_odds(frames, channels)
     higher = log_odds(moved(frames, keys), moved(channels, keys))
     assert np.ptp(x[:, 8:32]) > 0.1
-    np.testing.assert_allclose(higher[:, keys:], x[:, :-keys], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(higher[:, keys:], x[:, :-keys], rtol=0, atol=backend.EXACT)
 
 
 # Draws.
