@@ -36,6 +36,7 @@ from seqlayers.runs import config as run_config  # noqa: E402
 from seqlayers.runs import data as run_data  # noqa: E402
 from seqlayers.runs import folder as run_folder  # noqa: E402
 from seqlayers.runs import loading, recipes, training  # noqa: E402
+from seqlayers.runs.history import MONITOR, best_row, finished  # noqa: E402
 from seqlayers.runs.options import upgrade  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +84,7 @@ def train(options, folder, minutes):
         model, history = training.last_model(folder, options, data)
         clock = Clock(folder / "seconds.json", minutes)
         training.fit(folder, model, history, options, data, callbacks=[clock])
-        if not training.finished(history, options):
+        if not finished(history, options):
             return None
         return loading.load_model(folder)[0], history, json.loads(clock.file.read_text())
 
@@ -95,9 +96,9 @@ def measure(options, folder, minutes, looks=0):
         return None
     model, history, seconds = trained
     return likelihood(model, options["dataset"]) | {
-        "validation": training.best_row(history)[training.MONITOR],
+        "validation": best_row(history)[MONITOR],
         "epochs": len(history),
-        "epoch_chosen": training.best_row(history)["epoch"],
+        "epoch_chosen": best_row(history)["epoch"],
         "seconds": round(seconds[0]),
         "processor_seconds": round(seconds[1]),
         "seed": options["seed"],
