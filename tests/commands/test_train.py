@@ -103,11 +103,11 @@ def test_a_recipe_has_options_that_others_replace(music, tmp_path, monkeypatch, 
     run = tmp_path / "run"
     tiny = "--hidden-units 4 --recurrent-units 3 --epochs 2 --batch-size 2 --pretrain-head 1"
     tiny = [*tiny.split(), "--pretrain-memory", 1, "--optimizer", "nesterov", "--max-steps", 8]
-    said = succeeds("train", "--recipe", "sfm-nade-jsb", "--midi", music, *tiny, "--out", run)
+    said = succeeds("train", "--recipe", "lstm-nade-jsb", "--midi", music, *tiny, "--out", run)
     assert "rnn-nade with" in said
     options = json.loads((run / "config.json").read_text())["options"]
-    assert options["recipe"] == "sfm-nade-jsb" and options["dataset"] is None
-    assert options["cell"] == "sfm" and options["schedule"] == "linear"  # of the recipe
+    assert options["recipe"] == "lstm-nade-jsb" and options["dataset"] is None
+    assert options["cell"] == "lstm" and options["schedule"] == "linear"  # of the recipe
     assert options["recurrent_units"] == 3 and options["optimizer"] == "nesterov"  # as given
     said = refused("train", "--out", run, "--resume", "--epochs", 3)
     assert "--epochs cannot change" in said  # the learning rate falls to 0 at epoch 2
