@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqlayers.datasets import piano_roll
+
 pytestmark = pytest.mark.tensorflow
 
 
@@ -73,3 +75,38 @@ def test_the_pace_is_that_of_steps_after_the_first_ones(table):
 
     seconds = table("pace").measure({"lstm": network})["lstm"]
     assert 0.0001 <= seconds["compiled"] < seconds["plain"] < 0.1
+
+
+def test_a_recipe_is_measured_once_with_other_seeds_and_their_mixture(
+    table, tmp_path, monkeypatch, capsys
+):
+    music = table("music")
+    rng = np.random.default_rng(0)
+    splits = [[(rng.random((n, 88)) < 0.1).astype("uint8") for n in (9, 12, 7)] for _ in range(3)]
+    rolls = piano_roll.PianoRolls(*splits)
+    options = music.recipes.read("tied-nade-jsb").options
+    options |= {"hidden_units": 4, "epochs": 2, "lags": [1, 2], "far_lags": [3], "warm_up": 3}
+    recipe = music.recipes.read("tied-nade-jsb")._replace(options=options)
+    measured = tmp_path / "measured.json"
+    monkeypatch.setattr(music.piano_roll, "load", lambda name: rolls)
+    monkeypatch.setattr(music.recipes, "read", lambda name: recipe._replace(name=name))
+    monkeypatch.setattr(music.recipes, "names", lambda: ["tied-nade-jsb"])
+    monkeypatch.setattr(music.recipes, "measured", lambda: music.store.read(measured))
+    monkeypatch.setattr(music, "MEASURED", measured)
+    music.main(["tied-nade-jsb"], tmp_path / "runs", 60, False, [1])
+    row = music.store.read(measured)["tied-nade-jsb"]
+    (other,) = row["other_seeds"]
+    assert row["looks"] == other["looks"] == 1 and row["options"] == options
+    assert other["options"] == options | {"seed": 1} and other["nats"] != row["nats"]
+    parts = [
+        music.loading.load_model(tmp_path / "runs" / run)[0]
+        for run in ("tied-nade-jsb", "tied-nade-jsb-seed-1")
+    ]
+    for part, wanted in zip(parts, (row, other), strict=True):
+        assert part.score(rolls.test).nats == pytest.approx(wanted["nats"], abs=1e-5)
+    mixed = row["mixture"]
+    assert mixed["kind"] == "exact" and mixed["error_over_pieces"] > 0
+    assert mixed["nats"] >= (row["nats"] + other["nats"]) / 2  # a logarithm is concave
+    assert f"{row['nats']:.3f} +-" in capsys.readouterr().out
+    music.main(["tied-nade-jsb"], tmp_path / "none", 60, False, [1])  # nothing is left to do
+    assert not (tmp_path / "none").exists()

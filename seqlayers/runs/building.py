@@ -70,14 +70,13 @@ def _memory(options):
 
 def _history(options):
     """Returns the memory that `_layout` describes."""
-    lags = options["lags"] + options["far_lags"]
-    parts = [layers.FrameHistory(lags, _DECAYS, return_sequences=True)]
+    metre, lags = options["metre"], options["lags"] + options["far_lags"]
+    parts = [layers.FrameHistory(lags, _DECAYS)]
     if options["key_units"]:
-        lstm = keras.layers.LSTMCell(options["key_units"])
-        parts.append(layers.KeyShared(lstm, return_sequences=True))
-    metre = options["metre"]
-    parts.append(layers.Position(metre, pass_inputs=False, return_sequences=True))
-    return layers.Joined(parts, return_sequences=True)
+        lstm = layers.PeepholeLSTMCell(options["key_units"])
+        shared = layers.KeySharedCell(lstm, num_keys=piano_roll.NUM_KEYS)
+        parts.append([layers.PositionCell(metre), shared])
+    return layers.Joined([*parts, layers.Position(metre, pass_inputs=False)])
 
 
 def _layout(options):
