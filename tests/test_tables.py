@@ -84,23 +84,27 @@ def test_a_recipe_is_measured_once_with_other_seeds_and_their_mixture(
     rng = np.random.default_rng(0)
     splits = [[(rng.random((n, 88)) < 0.1).astype("uint8") for n in (9, 12, 7)] for _ in range(3)]
     rolls = piano_roll.PianoRolls(*splits)
-    options = music.recipes.read("tied-nade-jsb").options
-    options |= {"hidden_units": 4, "epochs": 2, "lags": [1, 2], "far_lags": [3], "warm_up": 3}
-    recipe = music.recipes.read("tied-nade-jsb")._replace(options=options)
+    options = music.recipes.read("rnn-nade-jsb").options
+    options |= {"hidden_units": 4, "recurrent_units": 3, "epochs": 1, "augment": None}
+    recipe = music.recipes.read("rnn-nade-jsb")._replace(options=options)
     measured = tmp_path / "measured.json"
+
+    def read(name):
+        return recipe._replace(measured=music.store.read(measured).get(name))
+
     monkeypatch.setattr(music.piano_roll, "load", lambda name: rolls)
-    monkeypatch.setattr(music.recipes, "read", lambda name: recipe._replace(name=name))
-    monkeypatch.setattr(music.recipes, "names", lambda: ["tied-nade-jsb"])
+    monkeypatch.setattr(music.recipes, "read", read)
+    monkeypatch.setattr(music.recipes, "names", lambda: ["rnn-nade-jsb"])
     monkeypatch.setattr(music.recipes, "measured", lambda: music.store.read(measured))
     monkeypatch.setattr(music, "MEASURED", measured)
-    music.main(["tied-nade-jsb"], tmp_path / "runs", 60, False, [1])
-    row = music.store.read(measured)["tied-nade-jsb"]
+    music.main(["rnn-nade-jsb"], tmp_path / "runs", 60, False, [1])
+    row = music.store.read(measured)["rnn-nade-jsb"]
     (other,) = row["other_seeds"]
     assert row["looks"] == other["looks"] == 1 and row["options"] == options
     assert other["options"] == options | {"seed": 1} and other["nats"] != row["nats"]
     parts = [
         music.loading.load_model(tmp_path / "runs" / run)[0]
-        for run in ("tied-nade-jsb", "tied-nade-jsb-seed-1")
+        for run in ("rnn-nade-jsb", "rnn-nade-jsb-seed-1")
     ]
     for part, wanted in zip(parts, (row, other), strict=True):
         assert part.score(rolls.test).nats == pytest.approx(wanted["nats"], abs=1e-5)
@@ -108,5 +112,5 @@ def test_a_recipe_is_measured_once_with_other_seeds_and_their_mixture(
     assert mixed["kind"] == "exact" and mixed["error_over_pieces"] > 0
     assert mixed["nats"] >= (row["nats"] + other["nats"]) / 2  # a logarithm is concave
     assert f"{row['nats']:.3f} +-" in capsys.readouterr().out
-    music.main(["tied-nade-jsb"], tmp_path / "none", 60, False, [1])  # nothing is left to do
+    music.main(["rnn-nade-jsb"], tmp_path / "none", 60, False, [1])  # nothing is left to do
     assert not (tmp_path / "none").exists()
