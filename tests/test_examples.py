@@ -71,7 +71,7 @@ def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(run, tmp_
 
 @pytest.mark.slow
 def test_heads_are_compared_on_one_memory_and_what_they_play_is_drawn(run, tmp_path):
-    printed = run("music_compare.py", "--quick", "--out", tmp_path / "heads")
+    printed = run("music_heads.py", "--quick", "--out", tmp_path / "heads")
     heads = {"each key for itself": "exact", "an RBM over all keys": "estimate"}
     heads |= {"key after key (NADE)": "exact"}
     for name, kind in heads.items():
@@ -80,6 +80,24 @@ def test_heads_are_compared_on_one_memory_and_what_they_play_is_drawn(run, tmp_p
     assert re.search(r"^real music, test split +\d\.\d\d$", printed, re.M)
     made = {path.name for path in (tmp_path / "heads").iterdir()}
     assert made == {f"rolls_{number}.png" for number in (1, 2, 3)}
+
+
+@pytest.mark.slow
+def test_what_models_play_is_measured_beside_real_music_and_drawn(run, tmp_path):
+    from seqlayers.heads import BernoulliHead
+    from seqlayers.models import SequenceModel
+
+    model = SequenceModel(None, BernoulliHead(88, seed=0))
+    model.save(tmp_path / "plain.keras")
+    printed = run(
+        "music_compare.py", tmp_path / "plain.keras", "--quick", "--out", tmp_path / "music"
+    )
+    assert re.search(r"^plain: -60\.997 nats per frame", printed, re.M)  # 88 log 2
+    numbers = r"( +\d+\.\d{3}){6}$"
+    assert re.search(r"^real, test split" + numbers, printed, re.M)
+    for temperature in ("0.8", "1.0", "1.2"):
+        assert re.search(rf"^plain, {temperature}" + numbers, printed, re.M)
+    assert (tmp_path / "music" / "measures.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
