@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from heads.test_contract import HEADS, WITHOUT_CONTEXT_ONLY
+from heads.test_contract import HEADS, WITHOUT_CONTEXT_ONLY, C
 from layers.contract.members import LAYERS, ONE_A_CLASS, with_dropout
 from models.test_contract import MEMORIES
 
@@ -316,7 +316,7 @@ def head_graph(new, with_context, kind=keras.Model, **memory):
     frames = keras.layers.Masking(ABSENT)(inputs)
     if not with_context:
         return kind(inputs, new()(frames))
-    past = Delay()(keras.layers.SimpleRNN(D, return_sequences=True, **memory)(frames))
+    past = Delay()(keras.layers.SimpleRNN(C, return_sequences=True, **memory)(frames))
     return kind(inputs, new()([frames, past]))
 
 

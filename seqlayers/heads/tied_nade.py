@@ -244,7 +244,7 @@ class TiedNADE(AutoregressiveHead):
         first = _first_layer(*(a + b for a, b in zip(lower, past, strict=True)))
         mask = None
         if self.dropout and dropout_seed is not None:
-            mask = self._dropout_mask(shape, dropout_seed)
+            mask = self._hidden_mask(shape, dropout_seed)
         return ops.reshape(_log_odds(first, self._second_weights(), mask), shape)
 
     def begin(self, context, rows):
@@ -273,7 +273,7 @@ class TiedNADE(AutoregressiveHead):
             below=carry.below + _above_half(values),
         )
 
-    def _dropout_mask(self, shape, seeds):
+    def _hidden_mask(self, shape, seeds):
         """Returns 0 with probability p, else 1 / (1 - p), for each frame and unit `(N, 1, H)`."""
         H, keep = self.hidden_units[0], 1.0 - self.dropout
         u = uniform((*shape[:-1], H), fold_in(seeds, 1))
