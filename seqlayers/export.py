@@ -375,12 +375,11 @@ def _for_serving(memory):
     even where they have no effect, from a state that changes with each call.
     """
     serving = {"use_cudnn": False, "dropout": 0.0, "recurrent_dropout": 0.0}
-    cell = getattr(memory, "cell", None)
     before = [
         (layer, name, vars(layer)[name])
-        for layer in (memory, cell, *getattr(cell, "cells", ()))
+        for layer in ([] if memory is None else memory._flatten_layers())
         for name in serving
-        if layer is not None and name in vars(layer)
+        if name in vars(layer)
     ]
     try:
         for layer, name, _ in before:

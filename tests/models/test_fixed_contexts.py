@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from export_helpers import LENGTHS, SEEDS, Exported, frames_for, randomised, state_of
+from export_helpers import LENGTHS, SEEDS, Exported, frames_for, metagraph, randomised, state_of
 
 from seqlayers.heads import BernoulliHead
 from seqlayers.layers import FrameHistory, Joined, KeyShared, Position, PositionCell
@@ -42,10 +42,13 @@ def test_a_count_of_the_size_of_its_output_starts_at_zero():
 
 
 def test_served_it_is_the_model(tmp_path):
-    of_place = [PositionCell(3), keras.layers.LSTMCell(5)]
-    memory = Joined([history(), Position(16), of_place, KeyShared(keras.layers.GRUCell(2), 1, 3)])
+    of_place = [PositionCell(3), keras.layers.LSTMCell(5, dropout=0.5)]
+    of_keys = KeyShared(keras.layers.GRU(2, dropout=0.5, return_sequences=True), 1, 3)
+    memory = Joined([history(), Position(16), of_place, of_keys])
     model = randomised(SequenceModel(memory, BernoulliHead(V, seed=0)))
     exported = Exported(model, model.export(tmp_path / "1"))
+    functions = metagraph(exported.path).graph_def.library.function
+    assert not [n.op for f in functions for n in f.node_def if "Random" in n.op]  # of dropout
     frames, mask = frames_for(model), np.arange(7) < LENGTHS[:, None]
     contexts = model.contexts(frames, mask).numpy()
     given = {"frames": frames, "lengths": LENGTHS}
