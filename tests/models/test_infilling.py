@@ -14,7 +14,7 @@ V, T = 3, 3
 SEQUENCES = np.array(list(itertools.product((0, 1), repeat=T * V)), "float32").reshape(-1, T, V)
 GIVEN = np.array([[np.nan, 2, 1], [1, 0, 1], [-1, 0, 1]])  # units that are not kept hold anything
 KEEP = np.array([[0, 0, 1], [1, 1, 0], [0, 1, 0]], bool)
-ROWS = 4000
+ROWS = 2500
 
 
 def made(memory, head):
