@@ -54,19 +54,26 @@ def infill(model, num_steps, prime, num_sequences, temperature, seed, given, kee
     frames = tf.constant(np.broadcast_to(given, shape), model.head.variable_dtype)
 
     propose = model.compiled_function("infill_block", functools.partial(_propose, model))
-    update = model.compiled_function("infill", functools.partial(_update, model, propose), False)
-    advance = model.compiled_function("infill_kept", model.contexts_after, False)
+    settle = model.compiled_function("infill", functools.partial(_settle, model), xla=False)
+    advance = model.compiled_function("infill_kept", model.contexts_after, xla=False)
     seeds, kept = fold_in(seeds, Use.INFILL), tf.constant(keep)
     is_free = ~keep.all(axis=(0, 2))
     nats = tf.zeros(shape[:2], model.head.variable_dtype)
     for sweep in range(sweeps + 1):  # the first is the draw from the first frame to the last
-        state = first
+        state, is_first = first, tf.constant(sweep == 0)
         for start, end in _blocks(sweep, shape[1]):
             if sweep and not is_free[start:end].any():
                 _, state = advance(state, frames[:, start:end])
                 continue
-            place = tuple(map(tf.constant, (sweep, start, end)))  # numbers would be compiled in
-            frames, nats, state = update(*place, frames, kept, nats, state, seeds, temperature)
+            # One shape of blocks, and tensors for numbers: few programs serve all.
+            places = np.minimum(start + np.arange(max(_BLOCKS)), shape[1] - 1)
+            block = ops.take(frames, places, axis=1), ops.take(kept, places, axis=1)
+            block_seeds = fold_in(fold_in(seeds, sweep), start)
+            start, end = tf.constant(start), tf.constant(end)
+            drawn = propose(state, *block, end - start, is_first, block_seeds, temperature)
+            frames, nats, state = settle(
+                drawn, start, end, is_first, frames, nats, state, block_seeds, temperature
+            )
     return finite(frames.numpy())
 
 
@@ -79,16 +86,25 @@ def _blocks(sweep, num_steps):
     return list(zip(starts, [*starts[1:], num_steps], strict=True))
 
 
-def _update(model, propose, sweep, start, end, frames, keep, nats, state, seeds, temperature):
-    """Draws a block again; returns all frames, log p of each, and the state after the block.
+def _settle(model, drawn, start, end, is_first, frames, nats, state, seeds, temperature):
+    """Accepts the proposal for a block or not, step 2; in the first sweep, accepts it.
 
-    `state` is that before the block, with a row for each of `frames` `(N, T, V)`.
+    Args:
+        model: The model.
+        drawn: The proposal, `(N, L, V)`, of which the first `end - start` frames are used.
+        start, end: The first frame of the block, and the first one after it, integer tensors.
+        is_first: Whether this is the first sweep, a bool tensor.
+        frames: All frames, `(N, T, V)`.
+        nats: log p of each of them, `(N, T)`; in the first sweep, of those before the block.
+        state: The `State` before the block.
+        seeds: A seed for each sequence, int32 `(N, 2)`.
+        temperature: Divisor of the log-odds.
+
+    Returns:
+        `frames`, `nats` and the `State` after the block.
     """
-    seeds, is_first, length = fold_in(fold_in(seeds, sweep), start), sweep == 0, end - start
-    places = ops.minimum(start + ops.arange(max(_BLOCKS)), frames.shape[1] - 1)
-    present, kept = ops.take(frames, places, axis=1), ops.take(keep, places, axis=1)
-    block = propose(state, present, kept, length, is_first, seeds, temperature)
-    proposed = ops.concatenate([block[:, :length], frames[:, end:]], axis=1)
+    length = end - start
+    proposed = ops.concatenate([drawn[:, :length], frames[:, end:]], axis=1)
     contexts, _ = model.contexts_after(state, proposed)
     proposed_nats = ops.sum(_log_probs(model.head, proposed, contexts, temperature), axis=-1)
     log_ratio = ops.sum(proposed_nats[:, length:] - nats[:, end:], axis=1)  # of f

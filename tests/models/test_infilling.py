@@ -36,7 +36,7 @@ def model():
 def probabilities(model, keep, temperature=1.0, prime=None):
     """p of each of `SEQUENCES` given the units of `GIVEN` that `keep` keeps."""
     before = 0 if prime is None else len(prime)
-    frames = SEQUENCES
+    frames = SEQUENCES.astype(model.head.variable_dtype)
     if before:
         frames = np.concatenate([np.repeat(prime[None], len(frames), axis=0), frames], axis=1)
     x = model.head.log_odds(frames, model.contexts(frames)).numpy().astype("float64") / temperature
