@@ -1,7 +1,7 @@
 """Presets: written and read, and the ones that ship."""
 
+import importlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +9,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from seqlayers import presets
+from seqlayers.__main__ import cli
 from seqlayers.datasets import piano_roll
-from seqlayers.heads import ConditionalRBM
-from seqlayers.models import RNNNADE, RNNRBM, SequenceModel
+from seqlayers.heads import NADE, ConditionalRBM
+from seqlayers.models import RNNNADE, RNNRBM, Mixture, SequenceModel
 
 ROOT = Path(__file__).parents[1]
 SERVED = sorted((ROOT / "saved_models").glob("*/*/assets.extra/preset.json"))
@@ -61,6 +63,19 @@ def test_a_preset_is_the_model_in_float16(model, folder, rng):
         RNNRBM.from_preset("toy")
 
 
+def test_a_mixture_is_a_preset_too(folder, rng):
+    parts = [SequenceModel(cell, NADE(5, 3)) for cell in (None, keras.layers.GRUCell(3))]
+    model = Mixture(parts)
+    model.initial_context.assign(rng.normal(size=3))
+    presets.round_weights(model)
+    presets.write(folder, "toy", model, CARD)
+    loaded = Mixture.from_preset("toy")
+    frames = rng.integers(0, 2, (2, 4, 5)).astype("float32")
+    for each in (model, loaded):
+        each.compile(jit_compile=False)
+    assert loaded.score(frames) == model.score(frames)
+
+
 def test_wrong_presets_are_refused_by_name(model, folder):
     for name in ("one", "other"):
         presets.write(folder, name, model, CARD)
@@ -88,17 +103,15 @@ def test_an_older_keras_can_read_a_config(model, folder):
     assert "_initializer" not in text and "compile_config" not in text
 
 
-def test_the_tool_makes_a_card_that_a_score_repeats(folder, tmp_path):
+@pytest.mark.slow
+def test_the_tool_makes_a_card_that_a_score_repeats(folder, tmp_path, monkeypatch):
     """A run of one epoch, from the command line to the card."""
-    run = [sys.executable, "-m", "seqlayers", "train", "--dataset", "jsb_chorales", "--out", "run"]
-    run += "--model rnn-bernoulli --recurrent-units 3 --epochs 1 --batch-size 64".split()
-    tool = [sys.executable, ROOT / "benchmarks/tables/presets.py", "toy", "run", "--folder", "."]
-    for command in (run, tool):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
+    run = tmp_path / "run"
+    train = "train --dataset jsb_chorales --model rnn-bernoulli --recurrent-units 3 --epochs 1"
+    done = CliRunner().invoke(cli, [*train.split(), "--batch-size", "64", "--out", str(run)])
+    assert done.exit_code == 0, done.output
+    monkeypatch.syspath_prepend(ROOT / "benchmarks" / "tables")
+    importlib.import_module("presets").main("toy", [run], folder)
     card = presets.read("toy").card
     assert card.first["nats"] == card.test["nats"] < -5 and card.test["frames"] == 4725
     (training,) = card.training

@@ -26,9 +26,10 @@ NUM_BETAS = 1000  # annealing steps of a head that estimates
 FIRST_FRAMES, FIRST_OF_ESTIMATE = 5000, 300  # at most, of the pieces that a test scores again
 LICENCE = "Apache-2.0, as seqlayers, for the weights; the data have terms of their own."
 NOT_FOR = (
-    "Music of another kind, key or time step than its data, tempo, loudness and voices, which a "
-    "piano-roll lacks; a held note and a repeated one are the same. Whether what it draws repeats "
-    "pieces of its training data was not checked."
+    "Music of another kind than {title}, in other keys than those of the set or in other steps "
+    "than {step}. Tempo, loudness and voices, which a piano-roll lacks: a held note and a repeated "
+    "one are the same. Whole compositions: it has no plan beyond what its memory holds. Whether "
+    "what it draws repeats pieces of its training data was not checked."
 )
 
 
@@ -54,7 +55,7 @@ def main(name, runs, folder):
         title=title([config["options"] for *_, config in found]),
         dataset=dataset,
         licence=LICENCE,
-        not_for=NOT_FOR,
+        not_for=NOT_FOR.format(**piano_roll.info(dataset)._asdict()),
         weights=model.count_params(),
         training=[training(run, *each) for run, each in zip(runs, found, strict=True)],
         versions=found[0][2]["versions"],

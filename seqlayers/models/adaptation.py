@@ -19,7 +19,7 @@ import tensorflow as tf
 from seqlayers.checks import check_integer, check_number
 from seqlayers.masks import masked_mean
 
-STEPS = 16  # of a block, unless given
+STEPS = 8  # of a block, unless given
 
 
 class Adaptation(NamedTuple):
