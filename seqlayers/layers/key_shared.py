@@ -158,7 +158,7 @@ class KeySharedCell(ScannedCell, equations=__doc__):
         return ops.cast(y, self.compute_dtype)
 
     def first_output(self, inputs):
-        f = ops.convert_to_numpy(self.features(inputs[None]))
+        f = ops.convert_to_numpy(self.features(np.asarray(inputs, "float32")[None]))
         r = np.nan_to_num([first_output(self.inner.cell, row) for row in f])
         return np.transpose(r).ravel().astype("float32")
 
