@@ -7,19 +7,12 @@ any frame y is what each part returns before any: values that a part leaves open
 are for a model to learn.
 """
 
-import copy
-
 import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.layers.scanned import (
-    MemoryRNN,
-    ScannedCell,
-    as_recurrent,
-    first_output,
-    outputs_and_states,
-)
+from seqlayers.layers import parts as recurrent
+from seqlayers.layers.scanned import MemoryRNN, ScannedCell
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -55,7 +48,7 @@ class JoinedCell(ScannedCell, equations=__doc__):
                 "`parts` must be a list of recurrent layers or cells, at least one. "
                 f"Received: parts={parts!r}."
             )
-        self.parts = [as_part(f"parts[{i}]", part) for i, part in enumerate(parts)]
+        self.parts = [recurrent.as_part(f"parts[{i}]", part) for i, part in enumerate(parts)]
 
     @property
     def cells(self):
@@ -67,12 +60,12 @@ class JoinedCell(ScannedCell, equations=__doc__):
 
     @property
     def state_names(self):
-        return tuple(name for cell in self.cells for name in state_names(cell))
+        return tuple(name for cell in self.cells for name in recurrent.state_names(cell))
 
     @property
     def output_sizes(self):
         """Sizes of the parts' outputs; None where they are not known yet."""
-        return [output_size(cell) for cell in self.cells]
+        return [recurrent.output_size(cell) for cell in self.cells]
 
     @property
     def output_size(self):
@@ -89,7 +82,8 @@ class JoinedCell(ScannedCell, equations=__doc__):
 
     def states_of_parts(self, states):
         """Returns a list of each part's states, nested as the part wants them."""
-        return keras.tree.pack_sequence_as([nested(cell) for cell in self.cells], list(states))
+        structure = [recurrent.nested(cell) for cell in self.cells]
+        return keras.tree.pack_sequence_as(structure, list(states))
 
     def call(self, inputs, states, training=False):
         outputs, after = [], []
@@ -104,46 +98,18 @@ class JoinedCell(ScannedCell, equations=__doc__):
         mask = None if mask is None else ops.swapaxes(mask, 0, 1)
         outputs, after = [], []
         for part, before in zip(self.parts, self.states_of_parts(states), strict=True):
-            output, states = outputs_and_states(part, sequences, before, mask, training)
+            output, states = recurrent.outputs_and_states(part, sequences, before, mask, training)
             outputs.append(ops.cast(output, self.compute_dtype))
             after.append(states)
         outputs = ops.swapaxes(ops.concatenate(outputs, axis=-1), 0, 1)
         return outputs, keras.tree.flatten(after)
 
     def first_output(self, inputs):
-        return np.concatenate([first_output(cell, inputs) for cell in self.cells])
+        return np.concatenate([recurrent.first_output(cell, inputs) for cell in self.cells])
 
     def get_config(self):
         parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
         return super().get_config() | {"parts": parts}
-
-
-def as_part(name, part):
-    """Returns the recurrent layer of a layer, a cell, a list of cells, or a layer's config."""
-    if isinstance(part, dict):
-        part = keras.saving.deserialize_keras_object(copy.deepcopy(part))  # Keras takes it apart
-    return as_recurrent(name, part)
-
-
-def output_size(cell):
-    """Returns the size of a cell's output, as Keras finds it; None if it is not known yet."""
-    if hasattr(cell, "output_size"):
-        return cell.output_size
-    return keras.tree.flatten(cell.state_size)[0]
-
-
-def state_names(cell):
-    """Returns names of a cell's states: its own, if it has any."""
-    if isinstance(cell, keras.layers.StackedRNNCells):
-        return [name for part in cell.cells for name in state_names(part)]
-    return getattr(cell, "state_names", ["state" for _ in nested(cell)])
-
-
-def nested(cell):
-    """Returns the structure of a cell's states, as Keras's layers want it."""
-    if isinstance(cell, keras.layers.StackedRNNCells):
-        return [nested(part) for part in cell.cells]
-    return list(cell.state_size) if isinstance(cell.state_size, list | tuple) else [0]
 
 
 @keras.saving.register_keras_serializable("seqlayers")

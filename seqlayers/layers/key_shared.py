@@ -22,14 +22,8 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_integer
-from seqlayers.layers.joined import as_part, nested, output_size, state_names
-from seqlayers.layers.scanned import (
-    MemoryRNN,
-    ScannedCell,
-    first_output,
-    known_features,
-    outputs_and_states,
-)
+from seqlayers.layers import parts as recurrent
+from seqlayers.layers.scanned import MemoryRNN, ScannedCell, known_features
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -64,7 +58,7 @@ class KeySharedCell(ScannedCell, equations=__doc__):
 
     def __init__(self, inner, window=12, octave=12, num_keys=None, **kwargs):
         super().__init__(**kwargs)
-        self.inner = as_part("inner", inner)
+        self.inner = recurrent.as_part("inner", inner)
         self.window = check_integer("window", window, least=0)
         self.octave = None if octave is None else check_integer("octave", octave)
         self.num_keys = None if num_keys is None else check_integer("num_keys", num_keys)
@@ -81,11 +75,11 @@ class KeySharedCell(ScannedCell, equations=__doc__):
 
     @property
     def state_names(self):
-        return tuple(f"{name} of all keys" for name in state_names(self.inner.cell))
+        return tuple(f"{name} of all keys" for name in recurrent.state_names(self.inner.cell))
 
     @property
     def output_size(self):
-        size = output_size(self.inner.cell)
+        size = recurrent.output_size(self.inner.cell)
         return None if None in (self.keys, size) else self.keys * size
 
     def build(self, input_shape):
@@ -139,13 +133,15 @@ class KeySharedCell(ScannedCell, equations=__doc__):
         f = ops.swapaxes(self.features(ops.cast(sequences, self.compute_dtype)), 0, 1)
         if mask is not None:
             mask = ops.repeat(ops.swapaxes(mask, 0, 1), self.keys, axis=0)
-        r, after = outputs_and_states(self.inner, f, self._of_keys(states), mask, training)
+        r, after = recurrent.outputs_and_states(
+            self.inner, f, self._of_keys(states), mask, training
+        )
         return self._outputs(ops.swapaxes(r, 0, 1)), self._of_frames(keras.tree.flatten(after))
 
     def _of_keys(self, states):
         """Returns states with a row for each key, nested as `inner` wants them."""
         rows = [ops.reshape(s, (-1, s.shape[-1] // self.keys)) for s in states]
-        return keras.tree.pack_sequence_as(nested(self.inner.cell), rows)
+        return keras.tree.pack_sequence_as(recurrent.nested(self.inner.cell), rows)
 
     def _of_frames(self, rows):
         return [ops.reshape(row, (-1, self.keys * row.shape[-1])) for row in rows]
@@ -159,7 +155,7 @@ class KeySharedCell(ScannedCell, equations=__doc__):
 
     def first_output(self, inputs):
         f = ops.convert_to_numpy(self.features(np.asarray(inputs, "float32")[None]))
-        r = np.nan_to_num([first_output(self.inner.cell, row) for row in f])
+        r = np.nan_to_num([recurrent.first_output(self.inner.cell, row) for row in f])
         return np.transpose(r).ravel().astype("float32")
 
     def get_config(self):

@@ -8,7 +8,6 @@ import functools
 import inspect
 
 import keras
-import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_flag
@@ -20,7 +19,8 @@ class ScannedCell(keras.layers.Layer):
 
     A subclass sets `state_size`, a list, in `__init__` or on building, and names its states in
     `state_names`. Its model sets the arguments in `fixed`: they are neither in its signature nor in
-    its config.
+    its config. With a method `first_output` it fixes its output before any frame, as the function
+    of that name in `seqlayers.layers.parts` says.
 
     Class arguments:
         equations: Docstring of the module that holds the equations, `__doc__`. With it the class
@@ -75,8 +75,6 @@ class ScannedCell(keras.layers.Layer):
     def can_scan(self):
         """Returns whether the backend can `scan`; if not, Keras's loop runs the cell."""
         return True
-
-    # A cell may have a method `first_output(inputs)`: see the function of this name.
 
     def scan(self, sequences, states, mask, training, jit_compile):
         """Returns outputs and last states of sequences `(time, batch, features)`.
@@ -190,26 +188,6 @@ def can_scan(cell):
     return isinstance(cell, ScannedCell) and cell.can_scan()
 
 
-def first_output(cell, inputs):
-    """Returns the output of a built cell before any frame, a NumPy array `(size,)`.
-
-    It is that of `cell.first_output` if the cell has this method. A value that the cell leaves
-    open, as Keras's cells do with all of theirs, is NaN.
-
-    Args:
-        cell: A cell, or `keras.layers.StackedRNNCells`.
-        inputs: What the cell reads before any frame: zeros, or the first output of a cell below it.
-    """
-    if isinstance(cell, keras.layers.StackedRNNCells):
-        for part in cell.cells:
-            inputs = first_output(part, inputs)
-        return inputs
-    if hasattr(cell, "first_output"):
-        return cell.first_output(inputs)
-    size = getattr(cell, "output_size", None) or keras.tree.flatten(cell.state_size)[0]
-    return np.full(size, np.nan, "float32")
-
-
 def _loop(cell, sequences, states, mask, training, jit_compile):
     """Returns what `ScannedCell.scan` returns, of any cell, from Keras's loop."""
     policy = getattr(cell, "dtype_policy", None)
@@ -229,66 +207,14 @@ def _fits(shape, expected):
 
 def scanned(cell):
     """Returns a `ScannedRNN` of a cell, or of cells to stack, if one can `scan`; else `cell`."""
-    cells = cell if isinstance(cell, list | tuple) else getattr(cell, "cells", [cell])
+    stacked = isinstance(cell, keras.layers.StackedRNNCells)
+    cells = cell.cells if stacked else cell if isinstance(cell, list | tuple) else [cell]
     if not any(isinstance(part, ScannedCell) for part in cells):
         return cell
     policy = cells[0].dtype_policy
     if isinstance(cell, list | tuple):
         cell = keras.layers.StackedRNNCells(cell, dtype=policy)  # else it casts to Keras's default
     return ScannedRNN(cell, return_sequences=True, dtype=policy)
-
-
-def as_recurrent(name, value):
-    """Returns a recurrent layer that reads forward and returns the outputs of all frames.
-
-    Args:
-        name: Name of the argument, for messages.
-        value: Such a layer, a cell or a list of cells to stack.
-
-    Raises:
-        ValueError: If `value` is none of these.
-    """
-    if isinstance(value, list | tuple) and not value:
-        raise ValueError(f"`{name}` must be a list of at least one cell. Received: an empty list.")
-    layer = scanned(value)
-    if isinstance(layer, list | tuple) or (
-        not isinstance(layer, keras.layers.RNN) and hasattr(layer, "state_size")
-    ):
-        cell = layer[0] if isinstance(layer, list | tuple) else layer
-        policy = getattr(cell, "dtype_policy", None)
-        layer = keras.layers.RNN(layer, return_sequences=True, dtype=policy)
-    if not isinstance(layer, keras.layers.RNN):
-        raise ValueError(
-            f"`{name}` must be a recurrent layer, a cell or a list of cells. "
-            f"Received: {name}={value!r}."
-        )
-    wanted = {"return_sequences": True, "return_state": False}
-    wanted |= {"go_backwards": False, "stateful": False}
-    for argument, expected in wanted.items():
-        if getattr(layer, argument) != expected:
-            raise ValueError(
-                f"`{name}` must be made with {argument}={expected}: the model reads forward, keeps "
-                f"its states itself and needs an output for each frame. Received: {layer!r}."
-            )
-    return layer
-
-
-def outputs_and_states(layer, sequences, states, mask, training=False):
-    """Returns the outputs of a built layer from `as_recurrent`, and its states after the last one.
-
-    It is the layer's call with `return_state`, an attribute that threads of other replicas, and
-    other models of the same layer, read as well.
-    """
-    sequences = ops.cast(sequences, layer.compute_dtype)
-    cast = functools.partial(ops.cast, dtype=layer.cell.compute_dtype)
-    states = keras.tree.map_structure(cast, list(states))
-    layer._maybe_config_dropout_masks(layer.cell, sequences[:, 0, :], states)
-    _, outputs, after = layer.inner_loop(sequences, states, mask, training)
-    layer._maybe_reset_dropout_masks(layer.cell)
-    outputs = ops.cast(outputs, layer.compute_dtype)
-    if layer.activity_regularizer is not None:
-        layer.add_loss(layer.activity_regularizer(outputs))
-    return outputs, list(after)
 
 
 class CellRNN(ScannedRNN):

@@ -8,21 +8,22 @@ from seqlayers import replicas
 from seqlayers.heads.autoregressive import in_parts
 from seqlayers.layers.gated import GatedCell
 from seqlayers.layers.joined import JoinedCell
+from seqlayers.layers.parts import as_recurrent, first_output, outputs_and_states
 from seqlayers.layers.scan import scan
-from seqlayers.layers.scanned import as_recurrent, first_output, outputs_and_states
 from seqlayers.layers.simple_rnn_recurrence import SimpleRNNRecurrence
 from seqlayers.sampling import fold_in, row_seeds, uniform
 
 
 def as_memory(memory):
     """Returns the recurrent layer of a layer, a cell or a list of cells; None for None."""
-    return None if memory is None else as_recurrent("memory", memory)
+    accepted = "a recurrent layer, a cell, a list of cells or None"
+    return None if memory is None else as_recurrent("memory", memory, accepted)
 
 
 def first_context(memory, features):
     """Returns what a built memory outputs before any frame `(features,)`, a NumPy array `(C,)`.
 
-    A cell fixes it by a method `first_output`, as `seqlayers.layers.scanned.first_output` calls it.
+    A cell fixes it by a method `first_output`, as `seqlayers.layers.parts.first_output` calls it.
     NaN stands for values that the memory leaves open: a model learns them.
     """
     return first_output(memory.cell, np.zeros(features, "float32"))

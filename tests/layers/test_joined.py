@@ -8,7 +8,7 @@ import pytest
 from layers.helpers import UNROLLED
 
 from seqlayers.layers import SFM, FrameHistoryCell, Joined, JoinedCell, PositionCell
-from seqlayers.layers.scanned import first_output
+from seqlayers.layers.parts import first_output
 
 MASK = np.array([[1, 1, 1, 1, 1], [0, 1, 0, 1, 1], [1, 1, 0, 0, 0]], bool)
 
@@ -78,7 +78,7 @@ def test_a_saved_model_has_the_same_parts_and_outputs(x, tmp_path):
         ([], "`parts` must be a list of recurrent layers or cells, at least one"),
         (keras.layers.GRUCell(2), "`parts` must be a list"),
         ([keras.layers.GRUCell(2), 3], r"`parts\[1\]` must be a recurrent layer.*=3"),
-        ([[]], r"`parts\[0\]` must be a list of at least one cell"),
+        ([[]], r"`parts\[0\]` must be a recurrent layer, a cell or a list of cells"),
         ([keras.layers.GRU(2)], r"`parts\[0\]` must be made with return_sequences=True"),
     ],
 )

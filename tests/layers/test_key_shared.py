@@ -8,7 +8,7 @@ from layers.helpers import assert_allclose
 from reference import key_shared as reference
 
 from seqlayers.layers import KeyShared, KeySharedCell, PeepholeLSTMCell, PositionCell
-from seqlayers.layers.scanned import first_output
+from seqlayers.layers.parts import first_output
 
 V = 9
 MASK = np.array([[1, 1, 1, 1, 1], [0, 1, 0, 1, 1]], bool)
@@ -86,7 +86,7 @@ def test_before_any_frame_the_output_is_zero_unless_the_cell_fixes_it():
     "arguments, message",
     [
         ({"inner": 3}, "`inner` must be a recurrent layer, a cell or a list of cells.*=3"),
-        ({"inner": []}, "`inner` must be a list of at least one cell"),
+        ({"inner": []}, "`inner` must be a recurrent layer, a cell or a list of cells"),
         ({"window": -1}, "`window` must be an integer of at least 0"),
         ({"window": 1.5}, "`window` must be an integer"),
         ({"octave": 0}, "`octave` must be an integer of at least 1"),

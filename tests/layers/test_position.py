@@ -8,7 +8,7 @@ from layers.helpers import UNROLLED
 from reference import frame_history as reference
 
 from seqlayers.layers import Position, PositionCell
-from seqlayers.layers.scanned import first_output
+from seqlayers.layers.parts import first_output
 
 MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 1, 0, 1, 0]], bool)
 

@@ -228,7 +228,7 @@ BAD_MEMORIES = {
         "a recurrent layer, a cell",
     ),
     "a number": (lambda: 100, "a recurrent layer, a cell"),
-    "no cells": (lambda: [], "at least one cell"),
+    "no cells": (lambda: [], "a list of cells or None"),
 }
 
 
