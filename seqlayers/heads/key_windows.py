@@ -1,4 +1,4 @@
-"""Products of the windows around all keys of a frame with one kernel.
+"""What the keys of a frame read, in one sum of products.
 
 Key i reads the values of keys i + first .. i + first + n - 1, 0 outside of the keyboard. A copy of
 the window of each key would have n values a key, and take more time than the product itself. Here a
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+COUNTS = 8  # places of the one-hot of a number of keys
 _KEYS = 8  # in a row of the product
 
 
@@ -27,6 +28,26 @@ class Windows(NamedTuple):
     channels: Any  # [N, count, V]
     first: int  # key of a window's first value less the key that reads it, at most 0
     kernel: Any  # [count, n, U]
+
+
+class Terms(NamedTuple):
+    """Terms of a sum `(N, V, U)`, products of what the keys read with kernels."""
+
+    windows: list  # of `Windows`
+    counts: list  # of pairs of a one-hot `(N, V, 8)` and its kernel `(8, U)`
+    others: list  # of what broadcasts to `(N, V, U)`
+
+
+def total(*terms):
+    """Returns the sum of all `Terms`, which broadcasts to `(N, V, U)`."""
+    windows, counts, others = (sum(parts, []) for parts in zip(*terms, strict=True))
+    if windows:
+        others.append(read_windows(windows))
+    if counts:
+        one_hots, kernels = zip(*counts, strict=True)
+        one_hots, kernels = ops.concatenate(one_hots, axis=-1), ops.concatenate(kernels)
+        others.append(ops.matmul(one_hots, kernels))
+    return sum(others)
 
 
 def read_windows(windows):
@@ -79,3 +100,26 @@ def read_octaves(channels, kernel, absolute_kernel=None):
     product = ops.matmul(sums, ops.reshape(rotated, (count * o, o * U)))
     product = ops.reshape(product, (-1, o, U))
     return ops.concatenate([product] * octaves, axis=1)[:, :V]
+
+
+def key_pairs(V, holds, dtype):
+    """Returns 1 for the keys j and i of which `holds(j, i)` is True, else 0, `(V, V)`."""
+    key = ops.arange(V, dtype="int32")  # computed: a constant would be kept in exported graphs
+    return ops.cast(holds(key[:, None], key), dtype)
+
+
+def above_half(values):
+    """Returns 1 where a value is above 1/2, else 0."""
+    return ops.cast(values > 0.5, values.dtype)
+
+
+def one_hot(count):
+    """Returns the one-hot of numbers of keys, `(..., 8)`; the last place is for 7 and more."""
+    places = ops.arange(COUNTS, dtype=count.dtype)
+    return ops.cast(ops.equal(ops.minimum(count, COUNTS - 1)[..., None], places), count.dtype)
+
+
+def one_hot_count(values, holds):
+    """Returns the one-hot of how many keys j sound of which `holds(j, i)` is True, `(N, V, 8)`."""
+    pairs = key_pairs(values.shape[-1], holds, values.dtype)
+    return one_hot(ops.matmul(above_half(values), pairs))

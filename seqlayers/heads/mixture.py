@@ -53,16 +53,15 @@ class MixtureHead(AutoregressiveHead):
             )
         self.heads = [self._check_head(f"heads[{k}]", head) for k, head in enumerate(heads)]
         if context_sizes is None and all(head.built for head in self.heads):
-            context_sizes = [head.context_units or 0 for head in self.heads]
+            context_sizes = tuple(head.context_units or 0 for head in self.heads)
         if context_sizes is not None:
             if not isinstance(context_sizes, list | tuple) or len(context_sizes) != len(heads):
                 raise ValueError(
                     f"`context_sizes` must be a list of {len(heads)} sizes, one for each head. "
                     f"Received: context_sizes={context_sizes!r}."
                 )
-            context_sizes = [
-                check_integer("context_sizes", size, least=0) for size in context_sizes
-            ]
+            sizes = (check_integer("context_sizes", size, least=0) for size in context_sizes)
+            context_sizes = tuple(sizes)
         self.context_sizes = context_sizes
 
     def _check_head(self, name, head):
@@ -93,19 +92,21 @@ class MixtureHead(AutoregressiveHead):
     def build(self, input_shape):
         super().build(input_shape)
         frames_shape, context_shape = split_shape(input_shape)
-        if self.context_units is None:
-            shapes = [frames_shape] * len(self.heads)
-        else:
-            sizes = self._check_sizes()
-            shapes = [
-                [frames_shape, (*context_shape[:-1], size)] if size else frames_shape
-                for size in sizes
-            ]
-        for head, shape in zip(self.heads, shapes, strict=True):
+        sizes = self._sizes()
+        for k, (head, size) in enumerate(zip(self.heads, sizes, strict=True)):
             if not head.built:
-                head.build(shape)
+                of_context = (*context_shape[:-1], size) if size else None
+                head.build([frames_shape, of_context] if size else frames_shape)
+            if (head.context_units or 0) != size:
+                raise ValueError(
+                    f"`heads[{k}]` must have been built with a context of {size} values, as this "
+                    f"mixture is. Received: a head with {head.context_units}."
+                )
 
-    def _check_sizes(self):
+    def _sizes(self):
+        """Returns the sizes of the heads' contexts; 0 for all in a mixture without one."""
+        if self.context_units is None:
+            return (0,) * len(self.heads)
         if self.context_sizes is None or sum(self.context_sizes) != self.context_units:
             raise ValueError(
                 "`context_sizes` must be the sizes of the heads' parts of the context, which add "

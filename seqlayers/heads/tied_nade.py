@@ -10,7 +10,7 @@ W is `lower_kernel`, A `context_kernel`, e `embedding`, c `hidden_bias`, U `seco
 `second_bias`, w `decoder_kernel`, b `visible_bias`, s `lower_skip_kernel` and r
 `context_skip_kernel`. The network is the same for all keys. What it reads is relative to the key:
 
-    f_i = [v_{i-w} .. v_{i-1}]                               the lower keys of this frame
+    f_i = [v_{i-L} .. v_{i-1}]                               the lower keys of this frame
           [S_{i-o} .. S_{i-1}],  S_j = min(1, v_j + v_{j-o} + v_{j-2o} + ..)   their pitch classes
           one-hot of how many v_j, j < i, are above 1/2, at most 7
     g_i = for each block of the context
@@ -20,7 +20,7 @@ W is `lower_kernel`, A `context_kernel`, e `embedding`, c `hidden_bias`, U `seco
               "shared":    the values, alike for all keys
           one-hot of how many u_j, j > i, of the first channel are above 1/2, at most 7
 
-w is `lower_window` and o `octave`; places outside of the keyboard are 0. The count of g is there if
+L is `lower_window` and o `octave`; places outside of the keyboard are 0. The count of g is there if
 the first block of the context has a value for each key. In training each h_i is multiplied by a
 mask, 0 with probability p, `dropout`, and else 1 / (1 - p), drawn for each frame and unit.
 References: D. D. Johnson, Generating Polyphonic Music Using Tied Parallel Networks, EvoMUSART 2017;
@@ -35,21 +35,24 @@ from keras import ops
 
 from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.heads.autoregressive import AutoregressiveHead, in_parts
-from seqlayers.heads.key_windows import Windows, read_octaves, read_windows
+from seqlayers.heads.key_layout import (
+    blocks_of_context,
+    check_layout,
+    check_window,
+    context_terms,
+    sizes_of_features,
+)
+from seqlayers.heads.key_windows import (
+    COUNTS,
+    Terms,
+    Windows,
+    above_half,
+    key_pairs,
+    one_hot,
+    one_hot_count,
+    total,
+)
 from seqlayers.sampling import fold_in, uniform
-
-_COUNTS = 8  # places of the one-hot of a number of keys
-
-
-class Block(NamedTuple):
-    """Values of a context: channels, and what a key reads of each."""
-
-    channels: int
-    window: Any  # int, "octave" or "shared"
-
-    def size(self, V):
-        """Returns the number of values of the context in this block."""
-        return self.channels * (1 if self.window == "shared" else V)
 
 
 class Carry(NamedTuple):
@@ -57,7 +60,7 @@ class Carry(NamedTuple):
 
     past: Any  # what the first layer reads but for the lower keys [V, N, H + 1]
     weights: Any  # W and s; U, d and w
-    window: Any  # v_{i-w} .. v_{i-1} [N, w]
+    window: Any  # v_{i-L} .. v_{i-1} [N, L]
     pitches: Any  # S_{i-o} .. S_{i-1} [N, o]
     below: Any  # how many sound below [N]
 
@@ -80,7 +83,7 @@ class TiedNADE(AutoregressiveHead):
     Args:
         visible_units: Number V of visible units in a frame.
         hidden_units: Sizes H and K of the two hidden layers.
-        lower_window: Number w of lower keys of the frame itself that a key reads.
+        lower_window: Number L of lower keys of the frame itself that a key reads.
         layout: Pairs `(count, window)`, see above; `()` for a context that all keys read alike. It
             has no effect in a head without a context.
         octave: Number o of keys in an octave.
@@ -132,8 +135,8 @@ class TiedNADE(AutoregressiveHead):
                 f"Received: hidden_units={hidden_units!r}."
             )
         self.hidden_units = tuple(check_integer("hidden_units", units) for units in hidden_units)
-        self.lower_window = self._check_window("lower_window", lower_window)
-        self.layout = self._check_layout(layout)
+        self.lower_window = check_window("lower_window", lower_window, visible_units)
+        self.layout = check_layout(layout, visible_units)
         self.octave = check_integer("octave", octave)
         self.key_embedding = check_flag("key_embedding", key_embedding)
         self.dropout = check_number("dropout", dropout, least=0, below=1)
@@ -145,39 +148,13 @@ class TiedNADE(AutoregressiveHead):
             context_regularizer=context_regularizer,
         )
 
-    def _check_window(self, name, keys, least=1):
-        keys = check_integer(name, keys, least=least)
-        if keys > self.visible_units:
-            raise ValueError(
-                f"`{name}` must be at most the number of keys, visible_units="
-                f"{self.visible_units}. Received: {name}={keys}."
-            )
-        return keys
-
-    def _check_layout(self, layout):
-        wanted = '`layout` must be pairs `(count, window)`, with a number, "octave" or "shared"'
-        if not isinstance(layout, list | tuple):
-            raise ValueError(f"{wanted}. Received: layout={layout!r}.")
-        blocks = []
-        for number, pair in enumerate(layout):
-            if not isinstance(pair, list | tuple) or len(pair) != 2:
-                raise ValueError(f"{wanted}. Received: layout[{number}]={pair!r}.")
-            count, window = pair
-            if isinstance(window, str):
-                if window not in ("octave", "shared"):
-                    raise ValueError(f"{wanted}. Received: layout[{number}]={pair!r}.")
-            else:
-                window = self._check_window(f"layout[{number}] window", window, least=0)
-            blocks.append(Block(check_integer(f"layout[{number}] count", count), window))
-        return tuple(blocks)
-
     def build(self, input_shape):
         super().build(input_shape)
         V, (H, K) = self.visible_units, self.hidden_units
         kernel = {"initializer": self.kernel_initializer, "regularizer": self.kernel_regularizer}
         decoder = {"initializer": self.decoder_initializer, "regularizer": self.kernel_regularizer}
         skip = {"initializer": "zeros", "regularizer": self.kernel_regularizer}
-        F = self.lower_window + self.octave + _COUNTS
+        F = self.lower_window + self.octave + COUNTS
         self.lower_kernel = self.add_weight(name="lower_kernel", shape=(F, H), **kernel)
         self.lower_skip_kernel = self.add_weight(name="lower_skip_kernel", shape=(F, 1), **skip)
         self.embedding = None
@@ -197,8 +174,8 @@ class TiedNADE(AutoregressiveHead):
             self._add_context_weights()
 
     def _add_context_weights(self):
-        self._blocks = self._blocks_of_context()
-        G = sum(self._features(block) for block in self._blocks) + _COUNTS * self._counts_above
+        self._blocks = blocks_of_context(self.layout, self.context_units, self.visible_units)
+        G = sum(sizes_of_features(self._blocks, self.octave, self.key_embedding))
         regularizer = self.context_regularizer
         self.context_kernel = self.add_weight(
             name="context_kernel",
@@ -210,45 +187,19 @@ class TiedNADE(AutoregressiveHead):
             name="context_skip_kernel", shape=(G, 1), initializer="zeros", regularizer=regularizer
         )
 
-    def _blocks_of_context(self):
-        """Returns the blocks of a context, with a last one for the values that `layout` leaves."""
-        C = self.context_units
-        taken = sum(block.size(self.visible_units) for block in self.layout)
-        if taken > C:
-            raise ValueError(
-                f"`layout` must take at most as many values as the context has, {C}; give the "
-                "layout of the memory's output. "
-                f"Received: layout={tuple(map(tuple, self.layout))}, which takes {taken}."
-            )
-        rest = (Block(C - taken, "shared"),) if taken < C else ()
-        return self.layout + rest
-
-    @property
-    def _counts_above(self):
-        return bool(self.layout) and self.layout[0].window != "shared"
-
-    def _features(self, block):
-        """Returns the number of values that a key reads of a block."""
-        if block.window == "shared":
-            return block.channels
-        if block.window == "octave":
-            return block.channels * self.octave * (1 + self.key_embedding)
-        return block.channels * (2 * block.window + 1)
-
     def log_odds(self, frames, context=None, dropout_seed=None):
         shape = ops.shape(frames)
         v = ops.reshape(frames, (-1, self.visible_units))
         if context is not None:
             context = ops.reshape(context, (-1, self.context_units))
-        lower, past = self._lower_terms(v), self._context_terms(context)
-        first = _first_layer(*(a + b for a, b in zip(lower, past, strict=True)))
+        first = total(self._lower_terms(v), *self._past_terms(context))
         mask = None
         if self.dropout and dropout_seed is not None:
             mask = self._hidden_mask(shape, dropout_seed)
         return ops.reshape(_log_odds(first, self._second_weights(), mask), shape)
 
     def begin(self, context, rows):
-        past = _first_layer(*self._context_terms(context))
+        past = total(*self._past_terms(context))
         past = ops.broadcast_to(past, (rows, self.visible_units, self.hidden_units[0] + 1))
         zeros = functools.partial(ops.zeros, dtype=self.variable_dtype)
         return Carry(
@@ -261,7 +212,7 @@ class TiedNADE(AutoregressiveHead):
 
     def unit_log_odds(self, carry, i):
         kernel, second = carry.weights
-        features = [carry.window, carry.pitches, _one_hot(carry.below)]
+        features = [carry.window, carry.pitches, one_hot(carry.below)]
         first = carry.past[i] + ops.matmul(ops.concatenate(features, axis=-1), kernel)
         return _log_odds(first, second)
 
@@ -270,7 +221,7 @@ class TiedNADE(AutoregressiveHead):
         return carry._replace(
             window=ops.concatenate([carry.window[:, 1:], values[:, None]], axis=-1),
             pitches=ops.concatenate([carry.pitches[:, 1:], pitch[:, None]], axis=-1),
-            below=carry.below + _above_half(values),
+            below=carry.below + above_half(values),
         )
 
     def _hidden_mask(self, shape, seeds):
@@ -284,54 +235,33 @@ class TiedNADE(AutoregressiveHead):
         weights = self.second_kernel, self.second_bias, self.decoder_kernel
         return tuple(map(ops.convert_to_tensor, weights))
 
-    def _pairs(self, holds):
-        """Returns 1 for the keys j and i of which `holds(j, i)` is True, else 0, `(V, V)`."""
-        key = ops.arange(self.visible_units, dtype="int32")  # not a constant of an exported graph
-        return ops.cast(holds(key[:, None], key), self.variable_dtype)
-
     def _lower_terms(self, v):
-        """Returns the terms of the first layer that read frames `(N, V)`, for `_first_layer`."""
-        w, o = self.lower_window, self.octave
-        below = ops.matmul(_above_half(v), self._pairs(lambda j, i: j < i))
-        pitches = ops.matmul(v, self._pairs(lambda j, i: (j <= i) & ((i - j) % o == 0)))
-        pitches = ops.minimum(pitches, 1)
+        """Returns the `Terms` of the first layer that read frames `(N, V)`."""
+        L, o = self.lower_window, self.octave
+        octaves = key_pairs(v.shape[-1], lambda j, i: (j <= i) & ((i - j) % o == 0), v.dtype)
+        pitches = ops.minimum(ops.matmul(v, octaves), 1)
+        below = one_hot_count(v, lambda j, i: j < i)
         kernel = _with_skip(self.lower_kernel, self.lower_skip_kernel)
-        of_keys, of_pitches, of_count = in_parts(kernel, [w, o, _COUNTS], axis=0)
+        of_keys, of_pitches, of_count = in_parts(kernel, [L, o, COUNTS], axis=0)
         windows = [
-            Windows(v[:, None], -w, of_keys[None]),
+            Windows(v[:, None], -L, of_keys[None]),
             Windows(pitches[:, None], -o, of_pitches[None]),
         ]
-        return windows, [(_one_hot(below), of_count)], []
+        return Terms(windows, [(below, of_count)], [])
 
-    def _context_terms(self, context):
-        """Returns the biases and the terms that read contexts `(N, C)`, for `_first_layer`."""
-        hidden = self.hidden_bias if self.embedding is None else self.hidden_bias + self.embedding
+    def _past_terms(self, context):
+        """Returns a list of the `Terms` of the first layer but for those that read the frame."""
+        c, b = self.hidden_bias, self.visible_bias
+        hidden = c if self.embedding is None else c + self.embedding
         hidden = ops.broadcast_to(hidden, (self.visible_units, self.hidden_units[0]))
-        visible = ops.broadcast_to(self.visible_bias, (self.visible_units,))
-        windows, counts, others = [], [], [_with_skip(hidden, visible[:, None])[None]]
-        if context is None:
-            return windows, counts, others
-        V, o = self.visible_units, self.octave
-        kernel = _with_skip(self.context_kernel, self.context_skip_kernel)
-        counted = _COUNTS * self._counts_above
-        kernels = in_parts(kernel, [*map(self._features, self._blocks), counted], axis=0)
-        values = in_parts(context, [block.size(V) for block in self._blocks], axis=-1)
-        for (count, window), block, kernel in zip(self._blocks, values, kernels[:-1], strict=True):
-            if window == "shared":
-                others.append(ops.matmul(block, kernel)[:, None])
-                continue
-            channels = ops.reshape(block, (-1, count, V))
-            if window == "octave":
-                kernel = ops.reshape(kernel, (-1, count, o, kernel.shape[-1]))
-                others.append(read_octaves(channels, *ops.unstack(kernel)))
-            else:
-                kernel = ops.reshape(kernel, (count, 2 * window + 1, kernel.shape[-1]))
-                windows.append(Windows(channels, -window, kernel))
-        if self._counts_above:
-            above = _above_half(values[0][:, :V])
-            above = ops.matmul(above, self._pairs(lambda j, i: j > i))
-            counts.append((_one_hot(above), kernels[-1]))
-        return windows, counts, others
+        visible = ops.broadcast_to(b, (self.visible_units,))
+        terms = [Terms([], [], [_with_skip(hidden, visible[:, None])[None]])]
+        if context is not None:
+            kernel = _with_skip(self.context_kernel, self.context_skip_kernel)
+            V, o = self.visible_units, self.octave
+            args = self._blocks, context, kernel, V, o, self.key_embedding
+            terms.append(context_terms(*args))
+        return terms
 
     def get_config(self):
         return super().get_config() | {
@@ -342,24 +272,6 @@ class TiedNADE(AutoregressiveHead):
             "key_embedding": self.key_embedding,
             "dropout": self.dropout,
         }
-
-
-def _first_layer(windows, counts, others):
-    """Returns the sum of all terms before the first relu, and the skip's in a last column.
-
-    Args:
-        windows: List of `Windows`.
-        counts: List of pairs of a one-hot `(N, V, 8)` and its kernel `(8, H + 1)`.
-        others: List of what broadcasts to `(N, V, H + 1)`.
-    """
-    total = sum(others)
-    if windows:
-        total = total + read_windows(windows)
-    if counts:
-        one_hots, kernels = zip(*counts, strict=True)
-        one_hots, kernels = ops.concatenate(one_hots, axis=-1), ops.concatenate(kernels)
-        total = total + ops.matmul(one_hots, kernels)
-    return total
 
 
 def _log_odds(first, second, mask=None):
@@ -373,13 +285,3 @@ def _log_odds(first, second, mask=None):
 
 def _with_skip(kernel, skip):
     return ops.concatenate([ops.convert_to_tensor(kernel), ops.convert_to_tensor(skip)], axis=-1)
-
-
-def _above_half(values):
-    return ops.cast(values > 0.5, values.dtype)
-
-
-def _one_hot(count):
-    """Returns the one-hot of numbers of keys, `(..., 8)`; the last place is for 7 and more."""
-    places = ops.arange(_COUNTS, dtype=count.dtype)
-    return ops.cast(ops.equal(ops.minimum(count, _COUNTS - 1)[..., None], places), count.dtype)
