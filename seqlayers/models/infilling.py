@@ -56,7 +56,7 @@ def infill(model, num_steps, prime, num_sequences, temperature, seed, given, kee
     propose = model.compiled_function("infill_block", functools.partial(_propose, model))
     settle = model.compiled_function("infill", functools.partial(_settle, model), xla=False)
     advance = model.compiled_function("infill_kept", model.contexts_after, xla=False)
-    seeds, kept = fold_in(seeds, Use.INFILL), tf.constant(keep)
+    seeds = fold_in(seeds, Use.INFILL)
     is_free = ~keep.all(axis=(0, 2))
     nats = tf.zeros(shape[:2], model.head.variable_dtype)
     for sweep in range(sweeps + 1):  # the first is the draw from the first frame to the last
@@ -67,7 +67,7 @@ def infill(model, num_steps, prime, num_sequences, temperature, seed, given, kee
                 continue
             # One shape of blocks, and tensors for numbers: few programs serve all.
             places = np.minimum(start + np.arange(max(_BLOCKS)), shape[1] - 1)
-            block = ops.take(frames, places, axis=1), ops.take(kept, places, axis=1)
+            block = ops.take(frames, places, axis=1), ops.cast(keep[:, places], frames.dtype)
             block_seeds = fold_in(fold_in(seeds, sweep), start)
             start, end = tf.constant(start), tf.constant(end)
             drawn = propose(state, *block, end - start, is_first, block_seeds, temperature)
@@ -126,7 +126,7 @@ def _propose(model, state, present, keep, length, is_first, seeds, temperature):
         model: The model.
         state: The `State` before the block, of N sequences.
         present: The block, `(N, L, V)`.
-        keep: Which units are kept, bool `(N, L, V)`.
+        keep: 1 where a unit is kept, else 0, `(N, L, V)`.
         length: Number of frames of the block, a tensor from 1 to L; the others are not used.
         is_first: Whether this is the first sweep, a bool tensor.
         seeds: A seed for each sequence, int32 `(N, 2)`.
@@ -151,8 +151,8 @@ def _propose(model, state, present, keep, length, is_first, seeds, temperature):
         drawn = ops.where(is_present[:, None], now[:, None], ops.reshape(drawn, (N, P, V)))
         blocks = ops.where((ops.arange(L) == s)[:, None], drawn[:, :, None], blocks)
         drawn = ops.reshape(drawn, (N * P, V))
-        log_w = ops.where(kept, _log_probs(head, drawn, context, temperature), 0)
-        log_w = ops.reshape(ops.sum(log_w, axis=-1), (N, 1, P))
+        log_w = ops.sum(kept * _log_probs(head, drawn, context, temperature), axis=-1)
+        log_w = ops.reshape(log_w, (N, 1, P))
         log_w = ops.where(is_present & is_first, -np.inf, log_w)
         # Each particle goes on from one that is drawn in proportion to w, by the Gumbel trick.
         u = ops.cast(uniform((N, P, P), fold_in(seeds, 2 * s + 1)), log_w.dtype)
