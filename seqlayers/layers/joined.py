@@ -12,11 +12,11 @@ import numpy as np
 from keras import ops
 
 from seqlayers.layers import parts as recurrent
-from seqlayers.layers.scanned import MemoryRNN, ScannedCell
+from seqlayers.layers.scanned import MemoryRNN
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class JoinedCell(ScannedCell, equations=__doc__):
+class JoinedCell(recurrent.CellOfParts, equations=__doc__):
     """One step of several recurrent layers side by side.
 
     Args:
@@ -51,10 +51,6 @@ class JoinedCell(ScannedCell, equations=__doc__):
         self.parts = [recurrent.as_part(f"parts[{i}]", part) for i, part in enumerate(parts)]
 
     @property
-    def cells(self):
-        return [part.cell for part in self.parts]
-
-    @property
     def state_size(self):
         return keras.tree.flatten([cell.state_size for cell in self.cells])
 
@@ -80,8 +76,10 @@ class JoinedCell(ScannedCell, equations=__doc__):
     def get_initial_state(self, batch_size=None):
         return keras.tree.flatten([part.get_initial_state(batch_size) for part in self.parts])
 
+    def inputs_of_parts(self, inputs):
+        return [inputs] * len(self.parts)
+
     def states_of_parts(self, states):
-        """Returns a list of each part's states, nested as the part wants them."""
         structure = [recurrent.nested(cell) for cell in self.cells]
         return keras.tree.pack_sequence_as(structure, list(states))
 

@@ -23,11 +23,11 @@ from keras import ops
 
 from seqlayers.checks import check_integer
 from seqlayers.layers import parts as recurrent
-from seqlayers.layers.scanned import MemoryRNN, ScannedCell, known_features
+from seqlayers.layers.scanned import MemoryRNN, known_features
 
 
 @keras.saving.register_keras_serializable("seqlayers")
-class KeySharedCell(ScannedCell, equations=__doc__):
+class KeySharedCell(recurrent.CellOfParts, equations=__doc__):
     """One step of a recurrent cell that all keys share, with the keys as rows of its batch.
 
     Args:
@@ -65,8 +65,8 @@ class KeySharedCell(ScannedCell, equations=__doc__):
         self.keys = None  # V, known when it is built
 
     @property
-    def cells(self):
-        return [self.inner.cell]
+    def parts(self):
+        return [self.inner]
 
     @property
     def state_size(self):
@@ -112,6 +112,14 @@ class KeySharedCell(ScannedCell, equations=__doc__):
         rows = self.inner.get_initial_state(batch_size * self.keys)
         return self._of_frames(keras.tree.flatten(rows))
 
+    def inputs_of_parts(self, inputs):
+        return [self.features(ops.cast(inputs, self.compute_dtype))]
+
+    def states_of_parts(self, states):
+        """Returns states with a row for each key."""
+        rows = [ops.reshape(s, (-1, s.shape[-1] // self.keys)) for s in states]
+        return [keras.tree.pack_sequence_as(recurrent.nested(self.inner.cell), rows)]
+
     def features(self, inputs):
         """Returns f of all keys, `(.., batch * V, F)`, of frames `(.., batch, features)`."""
         *before, batch, _ = ops.shape(inputs)
@@ -125,23 +133,17 @@ class KeySharedCell(ScannedCell, equations=__doc__):
         return ops.reshape(f, (*before, batch * self.keys, f.shape[-1]))
 
     def call(self, inputs, states, training=False):
-        f = self.features(ops.cast(inputs, self.compute_dtype))
-        r, after = self.inner.cell(f, self._of_keys(states), training=training)
+        (f,), (before,) = self.inputs_of_parts(inputs), self.states_of_parts(states)
+        r, after = self.inner.cell(f, before, training=training)
         return self._outputs(r), self._of_frames(keras.tree.flatten(after))
 
     def scan(self, sequences, states, mask, training, jit_compile):
-        f = ops.swapaxes(self.features(ops.cast(sequences, self.compute_dtype)), 0, 1)
+        (f,), (before,) = self.inputs_of_parts(sequences), self.states_of_parts(states)
+        f = ops.swapaxes(f, 0, 1)
         if mask is not None:
             mask = ops.repeat(ops.swapaxes(mask, 0, 1), self.keys, axis=0)
-        r, after = recurrent.outputs_and_states(
-            self.inner, f, self._of_keys(states), mask, training
-        )
+        r, after = recurrent.outputs_and_states(self.inner, f, before, mask, training)
         return self._outputs(ops.swapaxes(r, 0, 1)), self._of_frames(keras.tree.flatten(after))
-
-    def _of_keys(self, states):
-        """Returns states with a row for each key, nested as `inner` wants them."""
-        rows = [ops.reshape(s, (-1, s.shape[-1] // self.keys)) for s in states]
-        return keras.tree.pack_sequence_as(recurrent.nested(self.inner.cell), rows)
 
     def _of_frames(self, rows):
         return [ops.reshape(row, (-1, self.keys * row.shape[-1])) for row in rows]

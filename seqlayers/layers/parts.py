@@ -6,8 +6,40 @@ import functools
 import keras
 import numpy as np
 from keras import ops
+from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 
-from seqlayers.layers.scanned import scanned
+from seqlayers.layers.scanned import ScannedCell, scanned
+
+
+class CellOfParts(ScannedCell, DropoutRNNCell):
+    """A cell that is made of recurrent layers.
+
+    A subclass has them as `parts`, returns what each of them reads of a frame by
+    `inputs_of_parts(inputs)`, and the list of their states by `states_of_parts(states)`.
+    """
+
+    @property
+    def cells(self):
+        return [part.cell for part in self.parts]
+
+    # Keras calls these before its loop over time and after it: a mask is the same at all steps.
+
+    def get_dropout_mask(self, step_input):
+        """Draws the dropout of all parts."""
+        states = self.states_of_parts(self.get_initial_state(ops.shape(step_input)[0]))
+        inputs = self.inputs_of_parts(step_input)
+        for part, read, before in zip(self.parts, inputs, states, strict=True):
+            part._maybe_config_dropout_masks(part.cell, read, before)
+
+    def get_recurrent_dropout_mask(self, step_input):
+        """Has been done with the rest."""
+
+    def reset_dropout_mask(self):
+        for part in self.parts:
+            part._maybe_reset_dropout_masks(part.cell)
+
+    def reset_recurrent_dropout_mask(self):
+        """Has been done with the rest."""
 
 
 def as_recurrent(name, value, accepted="a recurrent layer, a cell or a list of cells"):
@@ -44,6 +76,8 @@ def as_part(name, part):
     """Returns the recurrent layer of a layer, a cell, a list of cells, or a layer's config."""
     if isinstance(part, dict):
         part = keras.saving.deserialize_keras_object(copy.deepcopy(part))  # Keras takes it apart
+    if isinstance(part, list | tuple) and len(part) == 1:
+        part = part[0]  # Keras's stack of one cell takes no mask
     return as_recurrent(name, part)
 
 

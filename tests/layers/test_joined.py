@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from layers.helpers import UNROLLED
 
-from seqlayers.layers import SFM, FrameHistoryCell, Joined, JoinedCell, PositionCell
-from seqlayers.layers.parts import first_output
+from seqlayers.layers import SFM, FrameHistoryCell, Joined, JoinedCell, KeySharedCell, PositionCell
+from seqlayers.layers.parts import as_recurrent, first_output
+from seqlayers.layers.scanned import ScannedRNN
 
 MASK = np.array([[1, 1, 1, 1, 1], [0, 1, 0, 1, 1], [1, 1, 0, 0, 0]], bool)
 
@@ -57,10 +58,29 @@ def test_the_first_output_is_that_of_the_parts_that_have_one():
     joined.build((None, None, 2))
     expected = [*np.zeros(6), *np.full(4 + 3 + 2 + 2 + 2, np.nan)]
     np.testing.assert_array_equal(first_output(joined.cell, np.zeros(2)), expected)
+    assert isinstance(as_recurrent("memory", joined.cell), ScannedRNN)
     joined = JoinedCell([[PositionCell(2), PositionCell(2, first_steps=1)]])
     joined.build((None, 1))
     expected = [0, 1, 0, 1, 0, 0, 1, 0, 1]
     np.testing.assert_array_equal(first_output(joined, np.zeros(1)), expected)
+
+
+def test_dropout_is_that_of_the_parts_in_any_loop_and_new_at_each_call(x):
+    def cell():
+        of_keys = KeySharedCell(keras.layers.GRUCell(2, dropout=0.5, seed=1), 1, 2)
+        return JoinedCell([of_keys, keras.layers.LSTMCell(3, recurrent_dropout=0.5, seed=2)])
+
+    keras.utils.set_random_seed(0)
+    way = {"return_sequences": True}
+    layers = [Joined(cell().parts), Joined(cell().parts, unroll=True)]
+    layers += [keras.layers.RNN(cell(), **way), ScannedRNN([cell(), PositionCell(2)], **way)]
+    calls = []
+    for layer in layers:
+        layer.build((None, None, 2))
+        layer.set_weights(layers[0].get_weights())
+        calls.append([np.asarray(layer(x, training=True))[..., :7] for _ in range(2)])
+        np.testing.assert_allclose(calls[-1], calls[0], atol=1e-6)
+    assert np.any(calls[0][0] != calls[0][1])
 
 
 def test_a_saved_model_has_the_same_parts_and_outputs(x, tmp_path):
