@@ -13,6 +13,7 @@ from layers.contract.members import (
     all_layers,
     assert_all_close,
     built,
+    each_class,
     each_class_with_memories,
     frames,
     looped,
@@ -86,7 +87,7 @@ def test_a_state_that_counts_has_no_gradient_and_any_other_has(name, training):
         assert moves == (state not in unread), state
 
 
-@each_class_with_memories
+@each_class
 def test_an_unrolled_layer_gives_the_same_and_has_the_same_gradients(name):
     x, mask = frames(dtype=DOUBLE), mask_of("gaps")
     way = {"return_sequences": True, "return_state": True, "dtype": DOUBLE}

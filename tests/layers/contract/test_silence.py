@@ -2,11 +2,11 @@
 
 import pytest
 from layers.contract.members import (
+    all_layers,
     built,
     hard_rows,
     looped,
     new,
-    with_memories,
 )
 from layers.helpers import finite, results_and_gradients
 
@@ -19,7 +19,7 @@ LOOPS = {
 }
 
 
-@with_memories
+@all_layers
 @pytest.mark.parametrize("loop", LOOPS)
 def test_gradients_are_finite_on_silence_constants_and_without_frames(name, loop):
     layer = built(LOOPS[loop](name, return_sequences=True, return_state=True))

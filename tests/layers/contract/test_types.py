@@ -6,6 +6,7 @@ import pytest
 from layers.contract.members import (
     N,
     T,
+    each_class,
     each_class_with_memories,
     frames,
     made,
@@ -39,7 +40,7 @@ def test_a_policy_sets_the_type_of_outputs_and_leaves_them_close(name, policy):
         assert gradient.dtype == weight.value.dtype
 
 
-@each_class_with_memories
+@each_class
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_fitting_under_a_policy_leaves_weights_finite_and_moved(name, policy):
     model = sequential(name, dtype=policy)
