@@ -6,7 +6,8 @@
 M is `metre`, F `first_steps`, and x_t the frame, which is left out without `pass_inputs`. Frames
 are counted from the first one of the sequence, number 0: it begins a bar here, whether it does in
 the music or not. Masked steps do not count. For music without a metre, `metre=None` leaves the F
-flags alone.
+flags alone. A piece that is cut from a sequence counts from its own first frame, so that cuts, and
+the frames that warm up the memory before it, are to be multiples of M.
 
 Before any frame y is [0, (0 mod M = 0 .. M - 1), (0 = 0 .. F - 1)], which no frame gives again.
 """

@@ -6,6 +6,7 @@ from keras import ops
 
 from seqlayers import replicas
 from seqlayers.heads.autoregressive import in_parts
+from seqlayers.layers import PositionCell
 from seqlayers.layers.gated import GatedCell
 from seqlayers.layers.joined import JoinedCell
 from seqlayers.layers.parts import as_recurrent, first_output, outputs_and_states
@@ -18,6 +19,27 @@ def as_memory(memory):
     """Returns the recurrent layer of a layer, a cell or a list of cells; None for None."""
     accepted = "a recurrent layer, a cell, a list of cells or None"
     return None if memory is None else as_recurrent("memory", memory, accepted)
+
+
+def check_bars(memory, **steps):
+    """Checks that pieces of sequences begin with a bar, in a memory that counts bars.
+
+    Args:
+        memory: A recurrent layer, or None.
+        **steps: Numbers of frames after which a piece may begin, by the names of the arguments.
+
+    Raises:
+        ValueError: If one is no multiple of the metre of a `PositionCell`.
+    """
+    cells = [] if memory is None else _simple_cells(memory.cell)
+    for metre in {cell.metre for cell in cells if isinstance(cell, PositionCell) and cell.metre}:
+        for name, number in steps.items():
+            if number and number % metre:
+                raise ValueError(
+                    f"`{name}` must be a multiple of the metre of the memory's `PositionCell`, "
+                    f"{metre}: it counts from the first frame of a piece. Received: "
+                    f"{name}={number}."
+                )
 
 
 def first_context(memory, features):

@@ -35,7 +35,7 @@ from seqlayers.models.inputs import (
     to_fit,
 )
 from seqlayers.models.likelihood import finite_likelihood, frame_log_probs, likelihood
-from seqlayers.models.memory import dropped, seed_dropout
+from seqlayers.models.memory import check_bars, dropped, seed_dropout
 from seqlayers.models.nonfinite import (
     FrameMean,
     apply_gradients,
@@ -254,6 +254,8 @@ class SequenceModel(ContextModel):
             max_steps=max_steps,
             warm_up=warm_up,
         )
+        if max_steps is not None:
+            check_bars(self.memory, max_steps=max_steps, warm_up=warm_up)
         self._set_warm_up(place.warm_up if place else 0)
         self._initial_epoch = None  # which Keras would keep from a run that was restored before
         num_batches = steps_per_epoch or (place and place.num_batches)

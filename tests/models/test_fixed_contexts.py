@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from export_helpers import LENGTHS, SEEDS, Exported, frames_for, metagraph, randomised, state_of
 
 from seqlayers.heads import BernoulliHead
@@ -39,6 +40,18 @@ def test_a_joined_memory_learns_the_first_context_of_its_other_parts_alone():
 def test_a_count_of_the_size_of_its_output_starts_at_zero():
     model = SequenceModel(PositionCell(pass_inputs=False), BernoulliHead(V, seed=0))
     np.testing.assert_array_equal(model.initial_state(1).memory[0], [[0, 0, 0]])
+
+
+def test_pieces_that_do_not_begin_with_a_bar_are_refused():
+    memory = Joined([history(), [PositionCell(4), keras.layers.GRUCell(2)]])
+    model = SequenceModel(memory, BernoulliHead(V, seed=0))
+    model.compile("adam", run_eagerly=True)
+    x = np.zeros((1, 12, V))
+    for wrong in ({"max_steps": 6}, {"max_steps": 8, "warm_up": 2}):
+        name, number = list(wrong.items())[-1]
+        message = f"`{name}` must be a multiple of the metre.*PositionCell`, 4: .*{name}={number}"
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, verbose=0, **wrong)
 
 
 def test_served_it_is_the_model(tmp_path):
