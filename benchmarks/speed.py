@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import lengths  # noqa: E402
+from benchmarks.contenders import tied_keys  # noqa: E402
 from benchmarks.contenders.energies import (  # noqa: E402
     FRAMES,
     H,
@@ -164,6 +165,15 @@ TABLES = {
             "RBM": partial(of_spectra, "rbm"),
             "keras.layers.LSTM, Dense": partial(of_spectra, "lstm"),
             "keras.layers.LSTM, Dense, XLA": partial(of_spectra, "lstm", xla=True),
+        },
+        None,
+    ),
+    "tied_nade": (
+        f"TiedNADE, loss and gradients of {tied_keys.FRAMES} frames of {tied_keys.V} keys",
+        {
+            "TiedNADE": tied_keys.tied_nade,
+            "the same with a copy of each key's window": partial(tied_keys.tied_nade, copies=True),
+            "draws of 4 x 200 frames": tied_keys.draws,
         },
         None,
     ),

@@ -173,6 +173,27 @@ MUTATIONS = [
         "tests/heads/test_nade.py -k 'gradient_is'",
     ),
     Mutation(
+        "a key counts itself",
+        "seqlayers/heads/tied_nade.py",
+        "        below = one_hot_count(v, lambda j, i: j < i)",
+        "        below = one_hot_count(v, lambda j, i: j <= i)",
+        "tests/heads/test_tied_nade.py -k lower_keys",
+    ),
+    Mutation(
+        "a draw's pitch classes are a key late",
+        "seqlayers/heads/tied_nade.py",
+        "        pitch = ops.minimum(values + carry.pitches[:, 0], 1)",
+        "        pitch = ops.minimum(values + carry.pitches[:, 1], 1)",
+        "tests/heads/test_tied_nade.py -k draws_have",
+    ),
+    Mutation(
+        "mean of log-odds in place of probabilities",
+        "seqlayers/heads/mixture.py",
+        "    return ops.logsumexp(on, axis=0) - ops.logsumexp(off, axis=0)",
+        "    return ops.mean(on - off, axis=0)",
+        "tests/models/test_mixture.py -k scores",
+    ),
+    Mutation(
         "log q of the DBN's bound",
         "seqlayers/energy/dbn.py",
         "return (nats - log_q)[0], layers[-1][0]",

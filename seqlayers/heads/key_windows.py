@@ -1,9 +1,9 @@
 """What the keys of a frame read, in one sum of products.
 
 Key i reads the values of keys i + first .. i + first + n - 1, 0 outside of the keyboard. A copy of
-the window of each key would have n values a key, and take more time than the product itself. Here a
-row of the product has the values that 8 neighbouring keys read together, and the kernel stands 8
-times in the matrix, one key lower each time (a block-Toeplitz matrix):
+the window of each key would have n values a key. Here a row of the product has the values that 8
+neighbouring keys read together, and the kernel stands 8 times in the matrix, one key lower each
+time (a block-Toeplitz matrix):
 
     [y_i .. y_{i+7}] = [v_{i+first} .. v_{i+first+n+6}]  [k_1          ]
                                                          [k_2 k_1      ]
@@ -11,7 +11,7 @@ times in the matrix, one key lower each time (a block-Toeplitz matrix):
                                                          [k_n ...  k_1 ]
                                                          [    k_n  ... ]
 
-For n = 25 that is 1.3 times the arithmetic, and an eighth of the copies.
+For n = 25 that is 1.3 times the arithmetic, and a sixth of the copies.
 """
 
 from typing import Any, NamedTuple
