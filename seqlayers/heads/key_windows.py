@@ -1,4 +1,4 @@
-"""What the keys of a frame read, in one sum of products.
+"""Sums of products of the values that each key of a frame reads.
 
 Key i reads the values of keys i + first .. i + first + n - 1, 0 outside of the keyboard. A copy of
 the window of each key would have n values a key. Here a row of the product has the values that 8

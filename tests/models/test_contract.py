@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM
+from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM, TiedNADE
 from seqlayers.layers import (
     SFM,
     FrameHistoryCell,
@@ -49,6 +49,7 @@ HEADS = {
     "persistent rbm": lambda: ConditionalRBM(V, H, persistent_chains=5, **FEW),
     "dbn": lambda: ConditionalDBN(V, (H, 3), num_samples=10, **FEW),
     "nade": lambda: NADE(V, H, seed=0),
+    "tied nade": lambda: TiedNADE(V, (6, H), 3, layout=(), seed=0),
 }
 PAIRS = [(memory, "bernoulli") for memory in MEMORIES]
 PAIRS += [("simple rnn cell", h) for h in HEADS if h not in ("bernoulli", "persistent rbm")]
