@@ -28,7 +28,7 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
 
     Call arguments:
         inputs: x, `(batch, features)`.
-        states: The last frames, the oldest one first, `(batch, max(lags) * features)`, and the
+        states: the last frames, the oldest one first, `(batch, max(lags) * features)`, and the
             means a, `(batch, len(decays) * features)`. Without lags or decays, the other one alone.
 
     Returns:
@@ -126,9 +126,9 @@ def _each_once(name, values, check):
 
 @keras.saving.register_keras_serializable("seqlayers")
 class FrameHistory(MemoryRNN, cell=FrameHistoryCell):
-    """A memory of the last frames, which runs over whole sequences without a loop over lags.
+    """A memory of chosen past frames, and of means of all of them that fade.
 
-    As the memory of a `SequenceModel`, it gives the head chosen frames of the past as they are.
+    As the memory of a `SequenceModel`, it gives the head these frames as they are.
 
     Example:
         >>> FrameHistory()(np.zeros((2, 10, 88))).shape

@@ -25,7 +25,7 @@ class JoinedCell(recurrent.CellOfParts, equations=__doc__):
 
     Call arguments:
         inputs: x, `(batch, features)`.
-        states: List of the states of all parts, one after the other.
+        states: those of all parts, one after the other.
         training: Whether to apply the parts' dropout.
 
     Returns:

@@ -39,7 +39,7 @@ class KeySharedCell(recurrent.CellOfParts, equations=__doc__):
 
     Call arguments:
         inputs: A frame [x, q], `(batch, features)`.
-        states: List of the states of `inner`, each one key by key, `(batch, V * size)`.
+        states: those of `inner`, each one key by key, `(batch, V * size)`.
         training: Whether to apply the dropout of `inner`.
 
     Returns:

@@ -9,7 +9,7 @@ the music or not. Masked steps do not count. For music without a metre, `metre=N
 flags alone. A piece that is cut from a sequence counts from its own first frame, so that cuts, and
 the frames that warm up the memory before it, are to be multiples of M.
 
-Before any frame y is [0, (0 mod M = 0 .. M - 1), (0 = 0 .. F - 1)], which no frame gives again.
+Before any frame y is [0, (0 mod M = 0 .. M - 1), (0 = 0 .. F - 1)].
 """
 
 import keras
