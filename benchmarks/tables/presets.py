@@ -95,6 +95,8 @@ def training(run, checkpoint, _, config):
 
 def plain(likelihood):
     """Returns a `Likelihood` as numbers and strings for JSON."""
+    if not likelihood.converged:
+        raise ValueError(f"A card needs a score that has converged. Received: {likelihood}.")
     return {key: getattr(v, "item", lambda v=v: v)() for key, v in likelihood._asdict().items()}
 
 
