@@ -91,7 +91,7 @@ def batches(
         )
 
     pieces = _cut([len(sequence) for sequence in sequences], max_steps)
-    place = Place(first_epoch, -(-len(pieces) // batch_size), warm_up)
+    place = Place(first_epoch, -(-len(pieces) // batch_size), max_steps, warm_up)
 
     def epoch():
         number, skipped = place.epoch_and_batch()
@@ -110,6 +110,7 @@ class Place:
     Args:
         first_epoch: Number of the epoch that is read first.
         num_batches: Number of batches of an epoch.
+        max_steps: Number of frames that sequences are cut into; None if they are not cut.
         warm_up: Number of steps at the start of each row that are for the memory alone.
 
     Attributes:
@@ -119,8 +120,8 @@ class Place:
             passes that Keras begins and drops, so that what is taken is no sign of progress.
     """
 
-    def __init__(self, first_epoch, num_batches, warm_up=0):
-        self.num_batches, self.warm_up = num_batches, warm_up
+    def __init__(self, first_epoch, num_batches, max_steps=None, warm_up=0):
+        self.num_batches, self.max_steps, self.warm_up = num_batches, max_steps, warm_up
         self.whole, self.held = True, False
         self.first = self.batch = first_epoch * num_batches
 

@@ -119,7 +119,7 @@ def load(
     rungs = ladder(min(max(index.lengths), max_steps or max(index.lengths)))
 
     draws = _Draws(seed if shuffle else None)
-    place = None if endless else _SharedPlace(first_epoch, -(-pieces // batch_size))
+    place = None if endless else _SharedPlace(first_epoch, -(-pieces // batch_size), max_steps)
     names = [str(Path(folder).absolute() / shard.file) for shard in index.shards]
     together = max(1, min(PARSED, buffer_size * index.num_sequences // pieces))
     dataset = _records(index, names, draws, place, first_epoch, together)
@@ -143,13 +143,13 @@ class _SharedPlace(Place):
 
     _EPOCH, _HELD, _TAKEN = range(3)  # keys of the table
 
-    def __init__(self, first_epoch, num_batches):
+    def __init__(self, first_epoch, num_batches, max_steps):
         import tensorflow as tf
 
         with tf.init_scope(), tf.device("CPU"):
             never = np.iinfo("int64").min  # taken by a reader of a share without the first batch
             self.table = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, never)
-        super().__init__(first_epoch, num_batches)
+        super().__init__(first_epoch, num_batches, max_steps)
 
     def read(self, key):
         """Returns a number of the table, as a tensor."""

@@ -254,8 +254,8 @@ class SequenceModel(ContextModel):
             max_steps=max_steps,
             warm_up=warm_up,
         )
-        if max_steps is not None:
-            check_bars(self.memory, max_steps=max_steps, warm_up=warm_up)
+        if place is not None and place.max_steps:
+            check_bars(self.memory, max_steps=place.max_steps, warm_up=place.warm_up)
         self._set_warm_up(place.warm_up if place else 0)
         self._initial_epoch = None  # which Keras would keep from a run that was restored before
         num_batches = steps_per_epoch or (place and place.num_batches)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from export_helpers import LENGTHS, SEEDS, Exported, frames_for, metagraph, randomised, state_of
 
+from seqlayers.datasets import batches
 from seqlayers.heads import BernoulliHead
 from seqlayers.layers import FrameHistory, Joined, KeyShared, Position, PositionCell
 from seqlayers.models import SequenceModel
@@ -52,6 +53,8 @@ def test_pieces_that_do_not_begin_with_a_bar_are_refused():
         message = f"`{name}` must be a multiple of the metre.*PositionCell`, 4: .*{name}={number}"
         with pytest.raises(ValueError, match=message):
             model.fit(x, verbose=0, **wrong)
+        with pytest.raises(ValueError, match=message):
+            model.fit(batches(x, **wrong), verbose=0)
 
 
 def test_served_it_is_the_model(tmp_path):
