@@ -71,6 +71,13 @@ class ContextModel(Distributed, keras.Model):
         return 0 if self.transposition is None else self.transposition.num_shifts
 
     def build(self, input_shape):
+        if input_shape[-1] != self.head.visible_units:
+            raise ValueError(
+                f"Frames must have the {self.head.visible_units} visible units of the head. "
+                f"Received: shape {tuple(input_shape)}."
+            )
+        if hasattr(self, "initial_context"):
+            return  # `__init__` has built the model, and a user may build it once more
         shapes = input_shape
         if self.memory is not None:
             if not self.memory.built:

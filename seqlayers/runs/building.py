@@ -70,7 +70,7 @@ def _memory(options):
 
 def _history(options):
     """Returns the memory that `_layout` describes."""
-    metre, lags = options["metre"], options["lags"] + options["far_lags"]
+    metre, lags = options["metre"], options["lags"] + _far_lags(options)
     parts = [layers.FrameHistory(lags, _DECAYS)]
     if options["key_units"]:
         lstm = layers.PeepholeLSTMCell(options["key_units"])
@@ -79,11 +79,18 @@ def _history(options):
     return layers.Joined([*parts, layers.Position(metre, pass_inputs=False)])
 
 
+def _far_lags(options):
+    """Returns the far lags that are not among the near ones."""
+    return [lag for lag in options["far_lags"] if lag not in options["lags"]]
+
+
 def _layout(options):
     """Returns which values of the context belong to which keys; all keys read the others alike."""
     if options["cell"] != "history":
         return ()
-    blocks = [(len(options["lags"]), _OCTAVE), (len(options["far_lags"]), _NEAR)]
+    blocks = [(len(options["lags"]), _OCTAVE)]
+    if far_lags := _far_lags(options):
+        blocks.append((len(far_lags), _NEAR))
     blocks.append((len(_DECAYS), "octave"))
     if options["key_units"]:
         blocks.append((options["key_units"], 0))

@@ -43,6 +43,15 @@ def test_a_count_of_the_size_of_its_output_starts_at_zero():
     np.testing.assert_array_equal(model.initial_state(1).memory[0], [[0, 0, 0]])
 
 
+def test_a_model_can_be_built_once_more_with_frames_of_its_size_alone():
+    model = SequenceModel(keras.layers.LSTMCell(2), BernoulliHead(V, seed=0))
+    before = model.initial_context
+    model.build((None, None, V))
+    assert model.initial_context is before is not None
+    with pytest.raises(ValueError, match=f"the {V} visible units of the head.*, {V + 1}"):
+        model.build((None, None, V + 1))
+
+
 def test_pieces_that_do_not_begin_with_a_bar_are_refused():
     memory = Joined([history(), [PositionCell(4), keras.layers.GRUCell(2)]])
     model = SequenceModel(memory, BernoulliHead(V, seed=0))

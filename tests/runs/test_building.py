@@ -65,6 +65,8 @@ def test_a_tied_head_reads_each_part_of_its_memory_as_laid_out():
     np.testing.assert_array_equal(channels[:, :3, 40].T.nonzero(), [[0, 1, 2], [3, 5, 11]])
     np.testing.assert_array_equal(position[:, :6], np.eye(6)[np.arange(12) % 6])
     assert build(model="rnn-tied-nade", cell="gru").head.layout == ()
+    near = build(**history | {"lags": [9, 1]})  # a lag that is near is not far as well
+    assert [tuple(block) for block in near.head.layout] == [(2, 12), (2, "octave")]
 
 
 def test_a_shift_is_told_to_the_head():

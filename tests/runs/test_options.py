@@ -86,6 +86,13 @@ def test_unknown_options_and_pairs_the_wrong_way_round_are_refused(options):
     assert [e.value.option] == [*options]
 
 
+@pytest.mark.parametrize("lags", [[], [1, 1], "1,2"])
+def test_lists_of_numbers_are_refused_unless_each_number_is_there_once(lags):
+    tied = {"dataset": "jsb_chorales", "model": "rnn-tied-nade", "cell": "history"}
+    with pytest.raises(OptionError, match="`--lags` must (be numbers|hold each number once)"):
+        complete(tied | {"lags": lags})
+
+
 @pytest.mark.parametrize("source", ["dataset", "midi", "wav"])
 @pytest.mark.parametrize("model", MODELS)
 def test_options_without_an_effect_are_none_and_others_have_their_defaults(model, source):

@@ -64,7 +64,7 @@ class Pair(NamedTuple):
 
 
 class Several(NamedTuple):
-    """One or more values of a type, as a list; on the command line with commas between them."""
+    """One or more values of a type, each once; on the command line with commas between them."""
 
     kind: Any
 
@@ -74,8 +74,13 @@ class Several(NamedTuple):
 
     def check(self, name, value):
         if not isinstance(value, list | tuple) or not value:
-            raise ValueError(f"`{name}` must be one value or more. Received: {value!r}.")
-        return [self.kind.check(name, each) for each in value]
+            raise ValueError(
+                f"`{name}` must be numbers, with commas between them. Received: {value!r}."
+            )
+        checked = [self.kind.check(name, each) for each in value]
+        if len(set(checked)) < len(checked):
+            raise ValueError(f"`{name}` must hold each number once. Received: {value!r}.")
+        return checked
 
 
 class Text(NamedTuple):
