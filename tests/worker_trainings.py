@@ -19,12 +19,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from heads.test_contract import HEADS, WITHOUT_CONTEXT_ONLY
+from heads.test_contract import HEADS, WITHOUT_CONTEXT_ONLY, C
 from layers.contract.members import ONE_A_CLASS
 from replica_cases import (
     ABSENT,
     OF_MODELS,
-    D,
     V,
     arrays,
     bernoulli,
@@ -93,7 +92,7 @@ def heads():
     def make():
         inputs = keras.Input((None, V))
         frames = keras.layers.Masking(ABSENT)(inputs)
-        past = Delay()(keras.layers.SimpleRNN(D, return_sequences=True)(frames))
+        past = Delay()(keras.layers.SimpleRNN(C, return_sequences=True)(frames))
         outputs = [
             new(seed=0)(frames if name in WITHOUT_CONTEXT_ONLY else [frames, past])
             for name, new in HEADS.items()
