@@ -128,7 +128,8 @@ def _each_once(name, values, check):
 class FrameHistory(MemoryRNN, cell=FrameHistoryCell):
     """A memory of chosen past frames, and of means of all of them that fade.
 
-    As the memory of a `SequenceModel`, it gives the head these frames as they are.
+    As the memory of a `SequenceModel`, its output is the context: the head reads these frames as
+    they are.
 
     Example:
         >>> FrameHistory()(np.zeros((2, 10, 88))).shape

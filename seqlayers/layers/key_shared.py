@@ -8,9 +8,9 @@
     y    = [r_01, r_11, .. r_(V-1)1, r_02, ..]                        unit by unit, U values a key
 
 A prime marks the frame before. A frame is [x, q]: V values of keys, x, and any others, q. W is
-`window` and O `octave`; keys outside of the frame are 0. Since weights and features know of no key,
-a frame that is moved by some keys has an output that is moved by as many. Before any frame r is 0,
-unless the cell fixes it.
+`window` and O `octave`; keys outside of the frame are 0. Weights and features are the same for all
+keys: a frame that is moved by some keys has an output that is moved by as many. Before any frame r
+is 0, unless the cell fixes it.
 
 The output is U channels with a value for each key.
 Reference: D. D. Johnson, Generating Polyphonic Music Using Tied Parallel Networks, EvoMUSART 2017:
@@ -90,9 +90,9 @@ class KeySharedCell(recurrent.CellOfParts, equations=__doc__):
                 "`num_keys` must be at most the number of features of a frame. "
                 f"Received: num_keys={V}, and {features} features."
             )
-        if self.window >= V:
+        if self.window > V:
             raise ValueError(
-                "`window` must be smaller than the number of keys, else it is wider than the "
+                "`window` must be at most the number of keys, else it is wider than the "
                 f"keyboard. Received: window={self.window}, and {V} keys."
             )
         self.keys, W, classes = V, self.window, self.octave or 0

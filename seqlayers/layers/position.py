@@ -26,7 +26,7 @@ from seqlayers.masks import at_steps, frames_first
 class PositionCell(ScannedCell, equations=__doc__):
     """One step of a count of frames, that passes the frame on with the position of the next one.
 
-    In a stack, the cells above it know their place: `[PositionCell(16), LSTMCell(256)]`.
+    In a stack, the cells above it read the position: `[PositionCell(16), LSTMCell(256)]`.
 
     Args:
         metre: Number M of frames in a bar; None for data without bars.

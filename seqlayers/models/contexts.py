@@ -67,7 +67,7 @@ class ContextModel(Distributed, keras.Model):
 
     @property
     def num_shifts(self):
-        """Number of values at the end of a context that tell the shift; 0 without `transpose`."""
+        """Number of values at the end of a context that encode the shift; 0 without `transpose`."""
         return 0 if self.transposition is None else self.transposition.num_shifts
 
     def build(self, input_shape):
@@ -110,7 +110,7 @@ class ContextModel(Distributed, keras.Model):
             frames: `(batch, time, V)`.
             mask: Which steps are frames, bool `(batch, time)`; all if None.
             training: Whether the memory's dropout is on.
-            shift: With `transpose`, the shift that the head is told, an integer or int32
+            shift: With `transpose`, the shift that the head reads, an integer or int32
                 `(batch,)`.
 
         Returns:
@@ -159,7 +159,7 @@ class ContextModel(Distributed, keras.Model):
 
         Args:
             batch_size: Number of sequences.
-            shift: With `transpose`, the shift that the head is told, for music in another key.
+            shift: With `transpose`, the shift that the head reads, for music in another key.
 
         Raises:
             ValueError: If `batch_size` is not an integer of at least 1, or `shift` is none of
@@ -183,7 +183,7 @@ class ContextModel(Distributed, keras.Model):
         return State(context, memory)
 
     def _with_shift(self, outputs, context):
-        """Returns outputs of the memory with the shift that is told by a context `(batch, ...)`."""
+        """Returns outputs of the memory, with the shift of a context `(batch, ...)`."""
         if self.transposition is None:
             return outputs
         shift = context[:, -self.num_shifts :]

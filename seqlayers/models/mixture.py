@@ -79,7 +79,7 @@ def _check_model(name, model, first):
         )
     if model.transposition is not None:
         raise ValueError(
-            f"`{name}` must have been made without `transpose`: a head that is told the shift "
+            f"`{name}` must have been made without `transpose`: a head that reads the shift "
             f"cannot share a context. Received: {model!r}, with {model.transposition}."
         )
     if model.head.visible_units != first.head.visible_units:

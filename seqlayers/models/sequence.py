@@ -6,6 +6,7 @@ The contexts are those of `seqlayers.models.contexts`. Without a memory there ar
 are independent.
 """
 
+import contextlib
 from pathlib import Path
 
 import keras
@@ -84,7 +85,7 @@ class SequenceModel(ContextModel):
     """
 
     nonfinite = "skip"  # set by `compile`
-    _warm_up = 0  # set by `fit`
+    _warm_up = _compiled_warm_up = 0
 
     def __init__(self, memory, head, context_dropout=0.0, transpose=None, **kwargs):
         super().__init__(memory, head, transpose, **kwargs)
@@ -256,7 +257,6 @@ class SequenceModel(ContextModel):
         )
         if place is not None and place.max_steps:
             check_bars(self.memory, max_steps=place.max_steps, warm_up=place.warm_up)
-        self._set_warm_up(place.warm_up if place else 0)
         self._initial_epoch = None  # which Keras would keep from a run that was restored before
         num_batches = steps_per_epoch or (place and place.num_batches)
         check_same(
@@ -268,7 +268,8 @@ class SequenceModel(ContextModel):
             initial_epoch=initial_epoch,
             epochs=epochs,
         )
-        with holding(place if self.has_replicas and steps_per_epoch is None else None):
+        held = holding(place if self.has_replicas and steps_per_epoch is None else None)
+        with held, self._warming_up(place.warm_up if place else 0):
             return super().fit(
                 by_rows(data),
                 epochs=epochs,
@@ -294,9 +295,9 @@ class SequenceModel(ContextModel):
         refuse(y=y, sample_weight=sample_weight, class_weight=class_weight)
         frames, keep = padded(self.head, x, mask)
         keep = None if keep.all() else keep
-        self._set_warm_up(0)
         frames, keep = (shared_out(self.distribute_strategy, part) for part in (frames, keep))
-        return super().train_on_batch(frames, keep, return_dict=return_dict)
+        with self._warming_up(0):
+            return super().train_on_batch(frames, keep, return_dict=return_dict)
 
     def train_step(self, data):
         frames, mask = as_pair(data)
@@ -331,11 +332,16 @@ class SequenceModel(ContextModel):
         self._nonfinite_steps[self.nonfinite].update_state(1 - ops.cast(finite, "int32"))
         return self.get_metrics_result()
 
-    def _set_warm_up(self, warm_up):
-        """Sets how many steps of each row are for the memory alone in training."""
-        if warm_up != self._warm_up:
-            self._warm_up = warm_up
+    @contextlib.contextmanager
+    def _warming_up(self, warm_up):
+        """Takes no loss on the first `warm_up` steps of each row meanwhile."""
+        if warm_up != self._compiled_warm_up:
             self.train_function = None  # Keras's compiled step holds the number as a constant
+        self._warm_up = self._compiled_warm_up = warm_up
+        try:
+            yield
+        finally:
+            self._warm_up = 0
 
     def _apply_if_finite(self, gradients, before):
         """Applies the gradients by the rule `nonfinite`; returns whether all were finite."""

@@ -1,4 +1,4 @@
-"""Transposition of training sequences that the head is told of.
+"""Transposition of training sequences, with the shift as an input of the head.
 
     s drawn from low .. high                  for each row of a training step
     v'_{t,i} = v_{t,i-s}                      the frames that the memory reads and the head learns

@@ -91,7 +91,7 @@ def test_before_any_frame_the_output_is_zero_unless_the_cell_fixes_it():
         ({"window": 1.5}, "`window` must be an integer"),
         ({"octave": 0}, "`octave` must be an integer of at least 1"),
         ({"num_keys": 0}, "`num_keys` must be an integer of at least 1"),
-        ({"window": V}, "`window` must be smaller than the number of keys.*window=9, and 9 keys"),
+        ({"window": V + 1}, "`window` must be at most the number of keys.*window=10, and 9 keys"),
         ({"num_keys": V + 1}, "`num_keys` must be at most the number of features.*=10, and 9"),
     ],
 )

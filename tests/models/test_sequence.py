@@ -181,7 +181,8 @@ def test_pieces_that_the_memory_warms_up_to_have_the_loss_of_whole_sequences(sta
     assert loss(max_steps=3) == pytest.approx(cut, abs=1e-6) != whole
     dataset = batches(frames, 2, max_steps=3, warm_up=6)
     assert model.fit(dataset, verbose=0).history["loss"][0] == pytest.approx(whole, abs=1e-6)
-    model.train_on_batch(frames[0][None])
+    loss_of_batch, _ = model.train_on_batch(frames[0][None])  # all of its frames count
+    assert loss_of_batch == pytest.approx(-model.score(frames[:1]).nats, abs=1e-5)
     with pytest.raises(ValueError, match="`warm_up` 0, where `x` is a"):
         model.fit(dataset, warm_up=2)
     with pytest.raises(ValueError, match="`warm_up` must be 0 where `max_steps` is None"):

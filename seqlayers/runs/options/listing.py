@@ -267,7 +267,7 @@ MODEL = (
         "metre",
         Integer(1, 10_000),
         None,
-        "Number of frames in a bar: tell the memory the place of each frame in its bar, counted "
+        "Number of frames in a bar: the memory adds the position of each frame in its bar, counted "
         "from the first frame of the piece.",
         rules.memory,
     ),

@@ -67,8 +67,8 @@ def cell(name, options):
 
 
 def history(name, options):
-    """Applies to the cell history."""
-    without = memory(name, options)
+    """Applies to music, with the cell history."""
+    without = music(name, options) or memory(name, options)
     if without or options["cell"] == "history":
         return without
     return _with_value("cell", options)
