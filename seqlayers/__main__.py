@@ -29,7 +29,7 @@ def cli():
 
     \b
     Examples:
-      seqlayers generate --preset tied-nade-jsb --out songs
+      seqlayers generate --preset tied-nade-jsb --out bach
       seqlayers data
       seqlayers train --dataset jsb_chorales --out runs/jsb
       seqlayers score runs/jsb

@@ -70,7 +70,7 @@ def generate(
 
     \b
     Examples:
-      seqlayers generate --preset tied-nade-jsb --out songs
+      seqlayers generate --preset tied-nade-jsb --out bach
       seqlayers generate runs/jsb --out songs
       seqlayers generate runs/jsb --out songs --seed 1 --num 2 --steps 128 --temperature 0.9
       seqlayers generate runs/jsb --out songs --seed 2 --prime song.mid --step-in-beats 1
