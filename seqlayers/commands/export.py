@@ -32,7 +32,7 @@ def export(paths, preset):
     \b
     Examples:
       seqlayers export runs/jsb served/jsb/1
-      seqlayers export --preset tied-nade-jsb served/jsb/1
+      seqlayers export --preset tied-nade-jsb served/bach/1
     """
     *sources, path = paths
     if len(sources) > 1:
