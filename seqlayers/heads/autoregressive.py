@@ -162,9 +162,14 @@ class AutoregressiveHead(Head):
         return without_last(ops.fori_loop(0, self.visible_units, step, start)[1])
 
 
+def unit_log_prob(v, x):
+    """Returns v_i x_i - softplus(x_i), the log-probability of units with log-odds x."""
+    return v * x - ops.softplus(x)
+
+
 def frame_log_prob(v, x, weights=1.0):
     """Returns sum_i [v_i x_i - softplus(x_i)]."""
-    return ops.sum(weights * (v * x - ops.softplus(x)), axis=-1)
+    return ops.sum(weights * unit_log_prob(v, x), axis=-1)
 
 
 def in_parts(values, sizes, axis=-1):

@@ -9,6 +9,7 @@ for all frames.
 import keras
 from keras import ops
 
+from seqlayers.heads.autoregressive import frame_log_prob
 from seqlayers.heads.head import FrameLogProb, Head
 from seqlayers.masks import masked_mean, without_masked
 from seqlayers.sampling import bernoulli
@@ -66,7 +67,7 @@ class BernoulliHead(Head):
     def log_prob(self, frames, context=None, seed=None):
         frames, context = self.cast_inputs(frames, context)
         x = self._logits(context)
-        nats = ops.sum(frames * x - ops.softplus(x), axis=-1)
+        nats = frame_log_prob(frames, x)
         return FrameLogProb(nats, ops.zeros_like(nats))
 
     def sample(self, context=None, seed=None, temperature=1.0, num_frames=None):

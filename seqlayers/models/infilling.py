@@ -33,7 +33,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqlayers.checks import check_integer
-from seqlayers.heads.autoregressive import AutoregressiveHead
+from seqlayers.heads.autoregressive import AutoregressiveHead, unit_log_prob
 from seqlayers.models.generation import finite, started
 from seqlayers.sampling import Use, fold_in, uniform
 
@@ -175,7 +175,7 @@ def _log_probs(head, frames, context, temperature):
     """Returns log p of each unit given those before it, `(..., V)`."""
     frames, context = head.cast_inputs(frames, context)
     x = head.log_odds(frames, context) / ops.cast(temperature, frames.dtype)
-    return frames * x - ops.softplus(x)
+    return unit_log_prob(frames, x)
 
 
 # Checks.
