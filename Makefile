@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest test-newest test-jax faults check format bench clean distclean FORCE
+.PHONY: help demo test test-oldest test-newest test-jax faults docs check format bench clean distclean FORCE
 
 help:
 	@echo 'make demo       train an RNN-RBM on music and write what it plays to runs/demo'
@@ -29,6 +29,7 @@ help:
 	@echo 'make test-newest  the same tests with python3.13'
 	@echo 'make test-jax   the tests of layers, heads, energies, sound and metrics on JAX, without TensorFlow'
 	@echo 'make faults     try damaged files, full disks and killed processes, for hours (PYTEST_ARGS="-k readers")'
+	@echo 'make docs       build the site into site/, strictly, and test it'
 	@echo 'make check      formatter, linter and type checker; changes nothing'
 	@echo 'make format     apply the formatter and the fixes the linter is sure of'
 	@echo 'make bench      time layers and samplers (installs torch and scikit-learn)'
@@ -70,6 +71,12 @@ test-jax:
 faults: $(VENV)/.test
 	SEQLAYERS_FAULTS=long $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
+# A warning ends the build. Nothing is fetched. The variable silences advice of the theme on its successor.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build
+	SEQLAYERS_SITE=site $(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)
+	@echo 'The site is built: open site/index.html, or put site/ on any web server.'
+
 check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
@@ -83,19 +90,19 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/speed.py
 
 clean:
-	rm -rf build dist *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist site *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
 	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
 	rm -rf $(VENV) $(OTHERS)
 
-# One stamp for each extra that is installed. `dev` holds `test`, which holds `plot`.
+# One stamp for each extra that is installed. `dev` and `docs` hold `test`, which holds `plot`.
 # .installing outlives only an installation that was killed.
-$(VENV)/.plot $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml $(CONSTRAINTS)
+$(VENV)/.plot $(VENV)/.test $(VENV)/.docs $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml $(CONSTRAINTS)
 	@touch $(VENV)/.installing
 	$(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %) --editable '.[$(BACKEND),$*]' || { rm -f $(VENV)/.installing; exit 1; }
 	@rm -f $(VENV)/.installing
-	@case $* in dev) touch $(VENV)/.plot $(VENV)/.test ;; test) touch $(VENV)/.plot ;; esac
+	@case $* in dev|docs) touch $(VENV)/.plot $(VENV)/.test ;; test) touch $(VENV)/.plot ;; esac
 	@touch $@
 
 # Looked at on every run; touched, and so its extras installed again, only when the environment is made anew or

@@ -120,15 +120,14 @@ class FreeEnergyGap(Monitor):
     Adds `free_energy_gap`, which grows as the model overfits. Without a context it is the gap in
     log-likelihood, since log Z cancels. With a context each frame has its own Z, and the difference
     of the mean log Z is part of the gap: watch its changes, not its value.
+    Reference: G. Hinton, A Practical Guide to Training Restricted Boltzmann Machines, 2010,
+    section 6.
 
     Args:
         train: Some of the training sequences, with as many frames as are held out.
         held_out: Sequences not trained on.
         every: Number of epochs from one look to the next.
         batch_size: Number of sequences in a batch.
-
-    Reference: G. Hinton, A Practical Guide to Training Restricted Boltzmann Machines, 2010,
-    section 6.
     """
 
     def __init__(self, train, held_out, every=1, batch_size=32):

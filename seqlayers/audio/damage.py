@@ -4,4 +4,9 @@ from seqlayers.files import FileError
 
 
 class AudioError(FileError):
-    """A file that is not sound, is damaged or ends too early. See `FileError` for attributes."""
+    """A file that is not sound, is damaged or ends too early.
+
+    Attributes:
+        reason: Why it cannot be used, without its name.
+        path: The file as a string, or None.
+    """

@@ -167,6 +167,9 @@ def _finite(samples, path):
 def sample_rate_of(path):
     """Returns the sample rate of a sound file.
 
+    Args:
+        path: The file.
+
     Raises:
         AudioError: If the file is damaged at its start.
         OSError: If there is no such file or it cannot be opened.

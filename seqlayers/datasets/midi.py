@@ -42,7 +42,12 @@ LONGEST_DELTA = 2**28 - 1  # what four bytes of seven bits hold
 
 
 class MidiError(FileError):
-    """A file that is not MIDI, is damaged, or does not fit a piano-roll. See `FileError`."""
+    """A file that is not MIDI, is damaged, or does not fit a piano-roll.
+
+    Attributes:
+        reason: Why it cannot be used, without its name.
+        path: The file as a string, or None.
+    """
 
 
 class Folder(NamedTuple):

@@ -26,7 +26,13 @@ _ARRAYS |= {f"{split}_bits": Array("u", axes=2, item_bytes=1) for split in SPLIT
 
 
 class PianoRolls(NamedTuple):
-    """A set of piano-rolls: a list of uint8 arrays `(T, 88)` for each split."""
+    """A set of piano-rolls: a list of uint8 arrays `(T, 88)` for each split.
+
+    Attributes:
+        train: Pieces to train on.
+        valid: Pieces to choose by.
+        test: Pieces to score once.
+    """
 
     train: Any
     valid: Any
@@ -34,7 +40,16 @@ class PianoRolls(NamedTuple):
 
 
 class Info(NamedTuple):
-    """Description of a set; `sequences` and `frames` are counts by split."""
+    """Description of a set.
+
+    Attributes:
+        title: Name of the set.
+        sequences: Number of pieces, by split.
+        frames: Number of frames, by split.
+        step: Note value of a frame.
+        source: Origin of the data.
+        terms: Terms of use.
+    """
 
     title: str
     sequences: Any
@@ -246,7 +261,15 @@ def independent_bernoulli_log_likelihood(train, test):
 
 
 def check_roll(roll, name="roll"):
-    """Returns `roll` as an array `(T, 88)`. Raises a ValueError if it is not one of 0 and 1."""
+    """Returns a roll as an array `(T, 88)`.
+
+    Args:
+        roll: The roll.
+        name: Name of the argument in errors.
+
+    Raises:
+        ValueError: If it is not an array of 0 and 1 with 88 columns.
+    """
     roll = check_sequence(roll, NUM_KEYS, name)
     wrong = (roll != 0) & (roll != 1)
     if wrong.any():
@@ -255,7 +278,15 @@ def check_roll(roll, name="roll"):
 
 
 def check_rolls(rolls, name="rolls"):
-    """Returns a list of rolls `(T, 88)`. Raises a ValueError if one is not of 0 and 1."""
+    """Returns a list of rolls, arrays `(T, 88)`.
+
+    Args:
+        rolls: The rolls.
+        name: Name of the argument in errors.
+
+    Raises:
+        ValueError: If one is not an array of 0 and 1 with 88 columns.
+    """
     rolls = check_sequences(rolls, NUM_KEYS, name)
     return [check_roll(roll, f"{name}[{n}]") for n, roll in enumerate(rolls)]
 

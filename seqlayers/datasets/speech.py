@@ -75,7 +75,13 @@ _WORDS = {"word": TEXTS, "word_start": INTEGERS, "word_end": INTEGERS, "word_cou
 
 
 class Segment(NamedTuple):
-    """A phone or word from sample `start` up to, not including, sample `end`."""
+    """A phone or word.
+
+    Attributes:
+        start: Its first sample.
+        end: The first sample after it.
+        label: The phone or word.
+    """
 
     start: int
     end: int
@@ -106,7 +112,12 @@ class Utterance(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Utterances of some speakers for training, and of all others for testing."""
+    """Utterances split by speaker.
+
+    Attributes:
+        train: Utterances of some speakers.
+        test: Utterances of all others.
+    """
 
     train: Any
     test: Any

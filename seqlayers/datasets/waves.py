@@ -24,7 +24,12 @@ NAMES = ("square", "sawtooth")  # of the labels 0 and 1
 
 
 class Waves(NamedTuple):
-    """Pairs of x, float32 `(N, num_samples, 2)` of (y, t), and labels, int32 `(N,)`."""
+    """Pairs of x, float32 `(N, num_samples, 2)` of (y, t), and labels, int32 `(N,)`.
+
+    Attributes:
+        train: The pair to train on.
+        test: The pair to test on.
+    """
 
     train: Any
     test: Any

@@ -48,10 +48,15 @@ _FROM_HIDDEN, _FROM_VISIBLE = -4, -5  # places of use; annealing counts its own 
 
 
 class LogPartition(NamedTuple):
-    """log Z in nats, and its standard error: 0 if exact, infinite if not converged or one chain."""
+    """log Z and its standard error.
 
-    nats: Any  # [...]
-    standard_error: Any  # [...]
+    Attributes:
+        nats: log Z, `(...)`.
+        standard_error: `(...)`; 0 if exact, infinite if not converged or from one chain.
+    """
+
+    nats: Any
+    standard_error: Any
 
 
 def can_enumerate(visible_units, hidden_units, visibles="bernoulli"):

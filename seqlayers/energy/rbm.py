@@ -15,6 +15,7 @@ Using Restricted Boltzmann Machine with Long Short-Term Memory, Interspeech 2018
 Gaussian ones.
 """
 
+import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +48,7 @@ class RBMParams(_Params):
     """
 
     __slots__ = ()
+    __signature__ = inspect.signature(_Params)
 
     def __new__(cls, *args, **kwargs):
         params = super().__new__(cls, *args, **kwargs)
@@ -67,6 +69,10 @@ class RBMParams(_Params):
 
 def features(params, v):
     """Returns f(v), the input of the hidden units, `(..., V)`.
+
+    Args:
+        params: `RBMParams`.
+        v: Visible units, `(..., V)`.
 
     Raises:
         ValueError: If `v` has another number of units.
@@ -117,12 +123,23 @@ def visible_given_hidden(params, h, temperature=1.0):
 
 
 def visible_given_input(params, hidden_input, temperature=1.0):
-    """Returns p(v | h), as `visible_given_hidden`, from the input h W^T `(..., V)`."""
+    """Returns p(v | h), as `visible_given_hidden`.
+
+    Args:
+        params: `RBMParams`.
+        hidden_input: h W^T, `(..., V)`.
+        temperature: Divides the energy.
+    """
     return params.visibles.given_input(params, hidden_input, temperature)
 
 
 def mean_field(params, v):
-    """Returns E[v | E[h | v]], one pass up and down in expectations: the reconstruction of `v`."""
+    """Returns E[v | E[h | v]], one pass up and down in expectations: a reconstruction.
+
+    Args:
+        params: `RBMParams`.
+        v: Visible units, `(..., V)`.
+    """
     return visible_given_hidden(params, hidden_given_visible(params, v).mean()).mean()
 
 
@@ -131,6 +148,9 @@ def independent(params):
 
     Bernoulli: each visible unit as if it were alone. Gaussian: as after one pass up and down from
     b. Gamma: between the v and h of mean field and the loudest that v can be.
+
+    Args:
+        params: `RBMParams`.
     """
     return params.visibles.independent(params)
 

@@ -116,7 +116,11 @@ class Bernoulli(namedtuple("Bernoulli", ()), Visibles):
 
 
 class Gaussian(namedtuple("Gaussian", "log_variance"), Visibles):
-    """Real units with a learned variance each, log s^2."""
+    """Real units with a learned variance each.
+
+    Attributes:
+        log_variance: log s^2, `(V,)`.
+    """
 
     NAME = "gaussian"
     WEIGHT_RANGES = {"log_variance": LOG_VARIANCE_RANGE}
@@ -154,11 +158,14 @@ class Gaussian(namedtuple("Gaussian", "log_variance"), Visibles):
 
 
 class Gamma(namedtuple("Gamma", "log_shape"), Visibles):
-    """Amplitudes with a learned shape each, log k.
+    """Amplitudes with a learned shape each.
 
     An amplitude below `AMPLITUDE_FLOOR`, as in digital silence, has the energy of one at the floor,
     since log v and its slope have no bound near 0. `log_prob` is then the density at the floor.
     Frames should be scaled to a mean near 1. A b is clipped to [-30, 30]: no rate is 0 or infinite.
+
+    Attributes:
+        log_shape: log k, `(V,)`.
     """
 
     NAME = "gamma"

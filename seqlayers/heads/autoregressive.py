@@ -23,6 +23,12 @@ class AutoregressiveHead(Head):
 
     A subclass has `log_odds`, for the units of known frames all at once, and for draws `begin`,
     `unit_log_odds` and `append`, which pass on a carry: tensors nested in any way.
+
+    Args:
+        visible_units: Number V of visible units in a frame.
+        visibles: Kind of the visible units, `"bernoulli"`.
+        seed: Seed of all draws.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     kind = "exact"

@@ -56,10 +56,15 @@ from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
 
 class FrameLogProb(NamedTuple):
-    """log p(v_t | context_t) of each frame in nats, and its standard error; 0 where exact."""
+    """log p(v_t | context_t) of each frame, and its standard error.
 
-    nats: Any  # [...]
-    standard_error: Any  # [...]
+    Attributes:
+        nats: `(...)`.
+        standard_error: `(...)`; 0 where exact.
+    """
+
+    nats: Any
+    standard_error: Any
 
 
 class Head(keras.layers.Layer):

@@ -54,7 +54,7 @@ axis 1; with `return_state`, followed by the states after the last frame.""",
 ValueError: If an argument is out of range, if inputs lack an axis or their number of features
     is unknown, or if `initial_state` does not hold the states above.""",
 }
-TITLES = ("Args", "Call arguments", "Returns", "Raises", "Example")
+TITLES = ("Args", "Attributes", "Call arguments", "Returns", "Yields", "Raises", "Example")
 WIDTH = 100
 
 

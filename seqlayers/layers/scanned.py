@@ -22,9 +22,12 @@ class ScannedCell(keras.layers.Layer):
     its config. With a method `first_output` it fixes its output before any frame, as the function
     of that name in `seqlayers.layers.parts` says.
 
-    Class arguments:
-        equations: Docstring of the module that holds the equations, `__doc__`. With it the class
-            docstring is completed: `help` shows the equations and every argument.
+    The class argument `equations` is the docstring of the module that holds the equations,
+    `__doc__`: with it the class docstring is completed, and `help` shows the equations and every
+    argument.
+
+    Args:
+        *args, **kwargs: Those of `keras.layers.Layer`.
     """
 
     fixed: tuple[str, ...] = ()

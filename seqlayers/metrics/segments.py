@@ -22,7 +22,13 @@ class Score(NamedTuple):
 
 
 class SegmentScores(NamedTuple):
-    """A `Score` of the starts of segments, of their ends, and of whole segments."""
+    """Scores of found segments.
+
+    Attributes:
+        onset: `Score` of the starts.
+        offset: `Score` of the ends.
+        segment: `Score` of whole segments.
+    """
 
     onset: Score
     offset: Score

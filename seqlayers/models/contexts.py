@@ -36,10 +36,15 @@ from seqlayers.models.transposition import Transposition
 
 
 class State(NamedTuple):
-    """The state of a model between two frames: `step` takes one and returns the next."""
+    """The state of a model between two frames: `step` takes one and returns the next.
 
-    context: Any  # of the next frame [B, C]; None without a memory
-    memory: Any  # states of the memory's cells
+    Attributes:
+        context: Context of the next frame, `(batch, C)`; None without a memory.
+        memory: States of the memory's cells.
+    """
+
+    context: Any
+    memory: Any
 
 
 class ContextModel(Distributed, keras.Model):

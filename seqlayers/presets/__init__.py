@@ -52,7 +52,14 @@ class Card(NamedTuple):
 
 
 class Preset(NamedTuple):
-    """A preset without its weights: the name, the `Card`, the config and the SHA-256."""
+    """A preset without its weights.
+
+    Attributes:
+        name: The name.
+        card: The `Card`.
+        config: Config of the model.
+        sha256: SHA-256 of the weights.
+    """
 
     name: str
     card: Card
@@ -69,6 +76,9 @@ def names():
 
 def read(name):
     """Returns the `Preset` of a name, its weights apart.
+
+    Args:
+        name: Name of a preset, one of `names()`.
 
     Raises:
         ValueError: If there is no such preset; the message lists all.
@@ -88,6 +98,9 @@ def read(name):
 
 def load(name):
     """Returns the model of a preset, not compiled. Keras must run on TensorFlow.
+
+    Args:
+        name: Name of a preset, one of `names()`.
 
     Raises:
         ValueError: If there is no such preset; the message lists all.
@@ -122,6 +135,9 @@ def load(name):
 
 def round_weights(model):
     """Rounds the weights of a model to float16, as `write` stores them.
+
+    Args:
+        model: A built model, changed in place.
 
     Raises:
         ValueError: If a weight is too large for float16, or not finite.

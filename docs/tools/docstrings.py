@@ -1,0 +1,76 @@
+"""Docstrings as they are at run time, in the form that mkdocstrings reads.
+
+The layers complete their docstrings and signatures as they are imported, from those of their cells
+(`seqlayers/layers/documentation.py`), so the source alone does not have them.
+"""
+
+import inspect
+import re
+import sys
+
+import griffe
+
+# Our titles, and those of griffe's parser.
+TITLES = {"Call arguments": "Other Parameters: Call arguments", "Example": "Examples"}
+SHARED = re.compile(r"    ((?:[*\w]+, )+[*\w]+): (.+)")  # a text for several arguments
+
+
+class RuntimeDocstrings(griffe.Extension):
+    """Takes docstrings and signatures of classes from the imported package."""
+
+    def on_package(self, *, pkg, **kwargs):
+        for thing in _walk(pkg):
+            if thing.docstring is None:
+                continue
+            if thing.is_class:
+                _complete(thing)
+            thing.docstring.value = readable(thing.docstring.value)
+
+
+def _walk(thing):
+    yield thing
+    for member in thing.members.values():
+        if not member.is_alias:
+            yield from _walk(member)
+
+
+def _complete(cls):
+    """Replaces docstring and arguments of a class by those that it has at run time."""
+    found = sys.modules.get(cls.module.path)
+    for name in cls.path.removeprefix(f"{cls.module.path}.").split("."):
+        found = getattr(found, name, None)
+    if found is None or not found.__doc__:
+        return
+    cls.docstring.value = inspect.cleandoc(found.__doc__)
+    if "__signature__" in vars(found) or "__init__" not in cls.members:
+        parameters = [_parameter(p) for p in inspect.signature(found).parameters.values()]
+        init = griffe.Function("__init__", parameters=griffe.Parameters(*parameters))
+        cls.set_member("__init__", init)
+        cls.docstring.value = re.sub(
+            r"\s+Default:\s[^\n]*(\n {8}[^\n]*)*?\.$", "", cls.docstring.value, flags=re.M
+        )
+
+
+def _parameter(parameter):
+    kind = griffe.ParameterKind(parameter.kind.description)
+    default = None if parameter.default is parameter.empty else repr(parameter.default)
+    return griffe.Parameter(parameter.name, kind=kind, default=default)
+
+
+def readable(text):
+    """Returns a docstring whose sections griffe knows, and whose `Returns` is text alone."""
+    lines, section = [], ""
+    for line in text.splitlines():
+        title = line[:-1] if line.endswith(":") else ""
+        if re.fullmatch(r"[A-Z][a-z ]+", title):
+            section = title
+            if title in TITLES:
+                line = f"{TITLES[title]}:" if title == "Example" else TITLES[title]
+        elif section in ("Returns", "Yields") and line.strip():
+            line = f"    : {line.strip()}"  # else text before a colon is taken for a type
+            section = ""
+        elif section in ("Args", "Call arguments") and (shared := SHARED.match(line)):
+            lines += [f"    {name}: {shared[2]}" for name in shared[1].split(", ")[:-1]]
+            line = f"    {shared[1].split(', ')[-1]}: {shared[2]}"
+        lines.append(line)
+    return "\n".join(lines)
