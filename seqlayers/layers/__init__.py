@@ -8,6 +8,7 @@ from seqlayers.layers.key_shared import KeyShared, KeySharedCell
 from seqlayers.layers.lstbm import LSTBM, BoltzmannCell, BoltzmannRNN, LSTBMCell
 from seqlayers.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from seqlayers.layers.position import Position, PositionCell
+from seqlayers.layers.recall import Recall, RecallCell
 from seqlayers.layers.sfm import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell
 from seqlayers.layers.tanh_gated import TanhGated, TanhGatedCell
 
@@ -32,6 +33,8 @@ __all__ = [
     "PeepholeLSTMCell",
     "Position",
     "PositionCell",
+    "Recall",
+    "RecallCell",
     "SFMCell",
     "TanhGated",
     "TanhGatedCell",

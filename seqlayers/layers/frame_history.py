@@ -45,8 +45,8 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
 
     def __init__(self, lags=(1, 2, 3, 4, 8, 6, 12, 16), decays=(0.7, 0.95), **kwargs):
         super().__init__(**kwargs)
-        self.lags = _each_once("lags", lags, check_integer)
-        self.decays = _each_once(
+        self.lags = each_once("lags", lags, check_integer)
+        self.decays = each_once(
             "decays", decays, lambda name, d: check_number(name, d, above=0, below=1)
         )
         if not self.lags + self.decays:
@@ -76,7 +76,7 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
             channels.append(lagged)
             after.append(last)
         if self.decays:
-            a = self._means(x, states.pop(0), mask)
+            a = fading_means(x, self.decays, states.pop(0), mask)
             channels.append(a)
             after.append(a[-1])
         return ops.concatenate(channels, axis=-1), after
@@ -97,12 +97,6 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
             last = at_steps(frames, n[-1] + np.arange(L, dtype="int32")[:, None])
         return lagged, ops.reshape(ops.swapaxes(last, 0, 1), (B, L * V))
 
-    def _means(self, x, before, mask):
-        """Returns a_t of all decays, `(time, batch, ..)`."""
-        d = np.repeat(np.array(self.decays, self.compute_dtype), self.features)
-        b = (1 - d) * ops.concatenate([x] * len(self.decays), axis=-1)
-        return linear_scan(ops.broadcast_to(d, ops.shape(b)), b, before, mask)
-
     def first_output(self, inputs):
         return np.zeros(self.output_size, "float32")
 
@@ -110,7 +104,22 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
         return super().get_config() | {"lags": self.lags, "decays": self.decays}
 
 
-def _each_once(name, values, check):
+def fading_means(x, decays, before, mask=None):
+    """Returns a_t = d a_{t-1} + (1 - d) x_t of all decays d, `(time, batch, decays * features)`.
+
+    Args:
+        x: `(time, batch, features)`.
+        decays: List of the decays.
+        before: a_0, `(batch, decays * features)`.
+        mask: As in `linear_scan`.
+    """
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    d = np.repeat(np.array(decays, dtype), x.shape[-1])
+    b = (1 - d) * ops.concatenate([x] * len(decays), axis=-1)
+    return linear_scan(ops.broadcast_to(d, ops.shape(b)), b, before, mask)
+
+
+def each_once(name, values, check):
     """Returns checked values as a list.
 
     Raises:

@@ -14,6 +14,7 @@ from seqlayers.runs.registry import CELLS, MODELS, TIED
 
 _COSINE_END = 0.02  # of the first learning rate
 _DECAYS = (0.7, 0.95)  # of the means of the cell history
+_RECALL = (0.6, 0.9)  # decays of the passages that `recall` compares
 _OCTAVE, _NEAR = 12, 2  # keys to each side that a tied head reads of `lags` and of `far_lags`
 
 
@@ -72,6 +73,8 @@ def _history(options):
     """Returns the memory that `_layout` describes."""
     metre, lags = options["metre"], options["lags"] + _far_lags(options)
     parts = [layers.FrameHistory(lags, _DECAYS)]
+    if options["recall"]:
+        parts.append(layers.Recall(options["recall"], _RECALL))
     if options["key_units"]:
         lstm = layers.PeepholeLSTMCell(options["key_units"])
         shared = layers.KeySharedCell(lstm, num_keys=piano_roll.NUM_KEYS)
@@ -92,6 +95,8 @@ def _layout(options):
     if far_lags := _far_lags(options):
         blocks.append((len(far_lags), _NEAR))
     blocks.append((len(_DECAYS), "octave"))
+    if options["recall"]:
+        blocks += [(len(_RECALL), _NEAR), (len(_RECALL), "shared")]
     if options["key_units"]:
         blocks.append((options["key_units"], 0))
     return tuple(blocks)

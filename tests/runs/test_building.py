@@ -65,6 +65,13 @@ def test_a_tied_head_reads_each_part_of_its_memory_as_laid_out():
     np.testing.assert_array_equal(channels[:, :3, 40].T.nonzero(), [[0, 1, 2], [3, 5, 11]])
     np.testing.assert_array_equal(position[:, :6], np.eye(6)[np.arange(12) % 6])
     assert build(model="rnn-tied-nade", cell="gru").head.layout == ()
+    recalling = build(**history, recall=7)
+    blocks = [(2, 12), (1, 2), (2, "octave"), (2, 2), (2, "shared")]
+    assert [tuple(block) for block in recalling.head.layout] == blocks
+    assert recalling.head.context_units == 7 * 88 + 2 + 3
+    contexts = np.asarray(recalling.contexts(roll))[0]
+    np.testing.assert_array_equal(contexts[:, : 5 * 88], context[:, : 5 * 88])
+    assert recalling.memory.cell.cells[1].longest == 7
     near = build(**history | {"lags": [9, 1]})  # a lag that is near is not far as well
     assert [tuple(block) for block in near.head.layout] == [(2, 12), (2, "octave")]
 

@@ -256,6 +256,14 @@ MODEL = (
         rules.cell,
     ),
     Option(
+        "recall",
+        _COUNT,
+        None,
+        "Beside the cell history, look for the moments most like the last frames, this many frames "
+        "back, and recall what followed them.",
+        rules.history,
+    ),
+    Option(
         "key_units",
         _SIZE,
         None,

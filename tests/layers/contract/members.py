@@ -30,6 +30,7 @@ from seqlayers.layers import (
     PeepholeLSTM,
     PeepholeLSTMCell,
     PositionCell,
+    RecallCell,
     SFMCell,
     TanhGated,
     TanhGatedCell,
@@ -62,6 +63,7 @@ def parts(dtype):
     cells = [
         FrameHistoryCell((1, 3), (0.5,), dtype=dtype),
         PositionCell(3, dtype=dtype),
+        RecallCell(2, (0.5,), dtype=dtype),
         KeySharedCell(PeepholeLSTMCell(2, dtype=dtype), 1, 2, dtype=dtype),
     ]
     return {"parts": [keras.saving.serialize_keras_object(cell) for cell in cells]}
