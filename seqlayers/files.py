@@ -324,6 +324,7 @@ def new_directory(path, check_replaced=None):
     Example:
         >>> with new_directory("exported") as temporary:
         ...     (temporary / "weights.bin").write_bytes(b"...")
+        3
     """
     target = Path(os.path.abspath(path))
     _check_target(target, check_replaced)

@@ -32,6 +32,7 @@ class BernoulliHead(Head):
 
     Example:
         >>> head = BernoulliHead(88, seed=0)
+        >>> head.build((None, 88))
         >>> head.log_prob(np.zeros((2, 88))).nats.shape
         TensorShape([2])
     """

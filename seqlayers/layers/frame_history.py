@@ -39,8 +39,9 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
         ValueError: If a lag or a decay is out of range or there twice, or if there is none of both.
 
     Example:
-        >>> keras.layers.RNN(FrameHistoryCell(lags=(1, 3), decays=()))([[[1.0], [2], [3], [4]]])
-        <tf.Tensor: shape=(1, 2), dtype=float32, numpy=array([[4., 2.]], dtype=float32)>
+        >>> x = np.reshape([1.0, 2.0, 3.0, 4.0], (1, 4, 1))
+        >>> np.asarray(keras.layers.RNN(FrameHistoryCell(lags=(1, 3), decays=()))(x))
+        array([[4., 2.]], dtype=float32)
     """
 
     def __init__(self, lags=(1, 2, 3, 4, 8, 6, 12, 16), decays=(0.7, 0.95), **kwargs):

@@ -40,9 +40,11 @@ def encode_segments(model, sequences, *, features=None, statistics=STATISTICS, b
             such features, or the sequences are not frames of this model.
 
     Example:
-        >>> corpus = frames_of_segments("songs")
-        >>> encode_segments(model, corpus.sequences, features=["code"], statistics=["mean"]).shape
-        (867, 219)
+        >>> corpus = recordings.frames_of_segments("songs")
+        >>> model = RNNRBM.for_spectrograms(seed=0)
+        >>> vectors = encode_segments(model, corpus.sequences, features=["code"])
+        >>> len(vectors) == len(corpus.sequences)
+        True
     """
     if features is None:
         has = {"code": model.head.has_code, "context": model.memory is not None}

@@ -41,9 +41,9 @@ def stream_frames(model, prime=None, temperature=1.0, seed=0):
             not finite; later, if a frame is not finite.
 
     Example:
-        >>> stream = SoundStream(settings)
-        >>> for frame in stream_frames(model, seed=1):
-        ...     speaker.write(stream.push(to_amplitude(normalizer.restore(frame), scale)))
+        >>> model, stream = RNNRBM.for_spectrograms(seed=0), SoundStream()
+        >>> for frame in itertools.islice(stream_frames(model, seed=1), 5):
+        ...     samples = stream.push(to_amplitude(frame, "log_amplitude"))  # to a loudspeaker
     """
     state, seeds, temperature = started(model, prime, 1, temperature, seed)
     seeds = fold_in(seeds, Use.GENERATE)

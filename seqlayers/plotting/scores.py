@@ -59,7 +59,8 @@ def monitor_curves(history, groups=None):
 
     Example:
         >>> history = model.fit(x, validation_data=y, validation_freq=5, epochs=50).history
-        >>> history["val_log_likelihood"] = range(5, 51, 5), history["val_log_likelihood"]
+        >>> for name in ("val_loss", "val_log_likelihood"):
+        ...     history[name] = range(5, 51, 5), history[name]
         >>> figure = monitor_curves(history)
     """
     history = check_dict("history", history)
