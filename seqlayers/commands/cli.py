@@ -14,7 +14,8 @@ import click
 
 from seqlayers.files import FileError, printable
 
-DEBUG, HINT = "seqlayers.debug", "seqlayers.hint"  # in click's `ctx.meta`
+# Keys in click's `ctx.meta`.
+DEBUG, HINT, QUIET = "seqlayers.debug", "seqlayers.hint", "seqlayers.quiet"
 SHOWN = 10  # most skipped files that are listed
 
 
@@ -115,6 +116,12 @@ def import_runs():
     return runs
 
 
+def note(message):
+    """Prints what is no result on stderr, unless the command is to be quiet."""
+    if not click.get_current_context().meta.get(QUIET):
+        click.echo(message, err=True)
+
+
 def list_skipped(skipped, read, kind):
     """Prints which files were skipped, and why.
 
@@ -125,11 +132,11 @@ def list_skipped(skipped, read, kind):
     """
     if not skipped:
         return
-    click.echo(f"Skipped {len(skipped)} of {len(skipped) + read} {kind}:", err=True)
+    note(f"Skipped {len(skipped)} of {len(skipped) + read} {kind}:")
     for file, reason in skipped[:SHOWN]:
-        click.echo(f"  {printable(file)}: {reason}", err=True)
+        note(f"  {printable(file)}: {reason}")
     if len(skipped) > SHOWN:
-        click.echo(f"  and {len(skipped) - SHOWN} more", err=True)
+        note(f"  and {len(skipped) - SHOWN} more")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from seqlayers.commands.sources import source
 from seqlayers.datasets import midi as midi_files
 from seqlayers.datasets import piano_roll
 from seqlayers.runs import sound as run_sound
-from seqlayers.runs.options.schema import Integer, Number
+from seqlayers.runs.options.schema import Integer, Number, flag
 
 MAX_STEPS = 100_000  # of a generated sequence: as many as `midi.read` accepts
 STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given
@@ -56,10 +56,37 @@ STEPS, SECONDS = 64, 2.0  # of music and of sound, if neither is given
     help="Continue this MIDI file or recording.",
 )
 @step_in_beats_option
+@option(
+    "--tempo", Number(least=4, metavar="BPM"), "Beats per minute of MIDI files.  [default: 120]"
+)
+@option(
+    "--programme",
+    Integer(1, 128),
+    "Instrument of MIDI files, a number of General MIDI: 1 is a piano, 20 an organ, 41 a violin. "
+    "Without it, the player chooses.",
+)
+@switch(
+    "--articulate",
+    "In MIDI files, strike notes that go on again where another one begins. Without it they are "
+    "held: piano-rolls do not show which notes are repeated.",
+)
 @switch("--overwrite", "Replace files with the same names.")
 @debug
 def generate(
-    source, out, wav, num, steps, seconds, temperature, seed, prime, step_in_beats, overwrite
+    source,
+    out,
+    wav,
+    num,
+    steps,
+    seconds,
+    temperature,
+    seed,
+    prime,
+    step_in_beats,
+    tempo,
+    programme,
+    articulate,
+    overwrite,
 ):
     """Draw new music or sound and write it to files.
 
@@ -74,14 +101,18 @@ def generate(
       seqlayers generate runs/jsb --out songs
       seqlayers generate runs/jsb --out songs --seed 1 --num 2 --steps 128 --temperature 0.9
       seqlayers generate runs/jsb --out songs --seed 2 --prime song.mid --step-in-beats 1
+      seqlayers generate runs/jsb --out songs --seed 3 --tempo 90 --programme 20 --articulate
       seqlayers generate runs/birds --wav sounds
       seqlayers generate runs/birds --wav sounds --seed 1 --seconds 1 --prime evening.wav
     """
     if (out is None) == (wav is None):
         came = "none" if out is None else "both"
         raise click.UsageError(f"Give one of --out and --wav. Received: {came}.")
-    if wav and step_in_beats:
-        raise click.UsageError("`--step-in-beats` has no effect with `--wav`; remove it.")
+    playing = {"tempo": tempo, "programme": programme, "articulate": articulate or None}
+    playing = {name: value for name, value in playing.items() if value is not None}
+    for name in ["step_in_beats"] * (step_in_beats is not None) + [*playing]:
+        if wav:
+            raise click.UsageError(f"`{flag(name)}` has no effect with `--wav`; remove it.")
     if out and seconds:
         raise click.UsageError("`--seconds` has no effect with `--out`; give --steps.")
     if steps and seconds:
@@ -99,7 +130,7 @@ def generate(
 
     drawing = {"num_sequences": num, "temperature": temperature, "seed": seed}
     if out:
-        writers = _music(source, prime, step_in_beats, steps, drawing)
+        writers = _music(source, prime, step_in_beats, steps, drawing, playing)
     else:
         writers = _sounds(source, prime, seconds, steps, drawing)
     with writing(target):
@@ -110,8 +141,13 @@ def generate(
             click.echo(files.printable(target / name))
 
 
-def _music(source, prime, step_in_beats, steps, drawing):
-    """Returns a function for each piece, which writes it to a path."""
+def _music(source, prime, step_in_beats, steps, drawing, playing):
+    """Returns a function for each piece, which writes it to a path.
+
+    Args:
+        drawing: Arguments of `SequenceModel.generate`.
+        playing: Arguments of `midi.write`.
+    """
     if source.sound:
         raise click.UsageError(
             f"--out needs a model of music; give --wav. Received: {source}, a run on recordings."
@@ -126,7 +162,8 @@ def _music(source, prime, step_in_beats, steps, drawing):
             f"Received: {source}, with {model.head.visible_units} {model.head.visibles} units."
         )
     rolls = model.generate(steps or STEPS, roll, **drawing)
-    return [functools.partial(midi_files.write, roll=roll, step_in_beats=step) for roll in rolls]
+    playing = {"step_in_beats": step} | playing
+    return [functools.partial(midi_files.write, roll=roll, **playing) for roll in rolls]
 
 
 def _sounds(source, prime, seconds, steps, drawing):

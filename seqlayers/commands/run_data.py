@@ -2,9 +2,7 @@
 
 import collections
 
-import click
-
-from seqlayers.commands.cli import list_skipped, naming
+from seqlayers.commands.cli import list_skipped, naming, note
 from seqlayers.runs import data as run_data
 from seqlayers.runs.config import describe
 from seqlayers.runs.options.rules import source
@@ -36,11 +34,11 @@ def read_data(options, sound=None):
     else:
         list_skipped(data.skipped, read, "MIDI files")
     counts = ", ".join(f"{len(sequences)} {split}" for split, sequences in data.splits.items())
-    click.echo(f"{where(options)}: {counts} sequences", err=True)
+    note(f"{where(options)}: {counts} sequences")
     few = "too few segments in each recording" if kind == "wav" else "too few MIDI files"
     for split, purpose in (("valid", "validate"), ("test", "test")):
         if not data.splits[split]:
-            click.echo(f"None is left to {purpose}: there are {few}.", err=True)
+            note(f"None is left to {purpose}: there are {few}.")
     return data
 
 
@@ -50,7 +48,7 @@ def list_resampled(resampled, sound):
         return
     rates = collections.Counter(rate for _, rate in resampled)
     counts = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()))
-    click.echo(f"Resampled to {sound.settings.sample_rate} Hz: {counts}", err=True)
+    note(f"Resampled to {sound.settings.sample_rate} Hz: {counts}")
 
 
 def compare(config, data):
@@ -72,8 +70,7 @@ def compare(config, data):
         name for name in now["versions"] if config["versions"][name] != now["versions"][name]
     ]
     if changed:
-        click.echo(
+        note(
             f"Note: the run began with another version of {', '.join(changed)}; it goes on, but "
-            "its numbers may differ from those of an undisturbed run.",
-            err=True,
+            "its numbers may differ from those of an undisturbed run."
         )

@@ -6,7 +6,7 @@ import math
 import click
 
 from seqlayers import files
-from seqlayers.commands.cli import Failure, import_runs, list_skipped, naming
+from seqlayers.commands.cli import QUIET, Failure, import_runs, list_skipped, naming
 from seqlayers.commands.parameters import (
     debug,
     option,
@@ -47,6 +47,12 @@ NOT_CONVERGED = 3  # the exit status
 @option("--adapt-steps", Integer(1, 100_000), "With --adapt, learn after so many frames.")
 @option("--seed", Integer(0, 2**31 - 1), "Seed of the draws of an estimate.", default=0)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@switch(
+    "--quiet",
+    "Print the number alone, or with --json the JSON alone. Errors are printed all the same.",
+    expose_value=False,
+    callback=lambda ctx, _, quiet: ctx.meta.update({QUIET: quiet}),
+)
 @debug
 def score(
     source,
@@ -144,6 +150,8 @@ def score(
             if isinstance(value, float) and not math.isfinite(value):
                 plain[field] = None  # JSON has finite numbers alone
         click.echo(json.dumps({"model": str(file), "data": name, **plain}))
+    elif click.get_current_context().meta[QUIET]:
+        click.echo(likelihood.nats)
     else:
         click.echo(f"{files.printable(file)} on {files.printable(name)}: {likelihood}")
     if not likelihood.converged:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlayers.checks import check_integer, check_number
+from seqlayers.checks import check_flag, check_integer, check_number
 from seqlayers.datasets.piano_roll import FIRST_NOTE, NUM_KEYS, check_roll
 from seqlayers.files import FileError, check_regular_file, find, reason_of, write_atomically
 
@@ -101,12 +101,16 @@ def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
         raise MidiError(error.reason, path) from error.__cause__
 
 
-def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
+def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80, programme=None, articulate=False):
     """Writes a piano-roll as a MIDI file, all of it or nothing.
 
-    Consecutive ones in a column become one held note. A step of silence comes first, because `read`
-    drops the first step. So `read` returns the same roll, except for silence at its end. A silent
-    roll makes a file without notes, which `read` refuses.
+    The file has one track. A step of silence comes first, because `read` drops the first step. So
+    `read` returns the same roll, except for silence at its end. A silent roll makes a file without
+    notes, which `read` refuses.
+
+    A roll has no mark between a held note and one that is struck again, so neither has a model of
+    rolls. Consecutive ones in a column become one held note. With `articulate` they are struck
+    again in each step in which another key begins.
 
     Args:
         path: The file to make or to replace.
@@ -114,6 +118,9 @@ def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
         step_in_beats: Length of a time step, at least 1/120.
         tempo: Beats per minute, at least 4.
         velocity: Loudness of the notes, 1 to 127.
+        programme: Number of an instrument of General MIDI, 1 to 128: 1 is a piano, 20 a church
+            organ, 41 a violin. The player chooses if None.
+        articulate: Whether notes that go on are struck again where another one begins.
 
     Raises:
         ValueError: If the roll is invalid or too long for a MIDI file, or a number is out of range.
@@ -128,6 +135,9 @@ def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
     check_number("step_in_beats", step_in_beats, least=1 / 120)
     check_number("tempo", tempo, least=4)
     check_integer("velocity", velocity, most=127)
+    if programme is not None:
+        programme = check_integer("programme", programme, most=128)
+    articulate = check_flag("articulate", articulate)
     ticks = TICKS_PER_BEAT * step_in_beats
     if (len(roll) + 1) * ticks > LONGEST_DELTA:
         raise ValueError(
@@ -135,15 +145,14 @@ def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
             f"Received: {len(roll)} steps of step_in_beats={step_in_beats}."
         )
 
-    silence = np.zeros((1, NUM_KEYS), "int8")
-    edges = np.diff(np.concatenate([silence, roll.astype("int8"), silence]), axis=0)
     track = mido.MidiTrack()
     track.append(mido.MetaMessage("set_tempo", tempo=max(1, mido.bpm2tempo(tempo))))
+    if programme is not None:
+        track.append(mido.Message("program_change", program=programme - 1))
     now = 0
-    for step, key in np.argwhere(edges):
-        tick = round((int(step) + 1) * ticks)
-        kind = "note_on" if edges[step, key] > 0 else "note_off"
-        note, delta = FIRST_NOTE + int(key), tick - now
+    for step, key, kind in _edges(roll, articulate):
+        tick = round((step + 1) * ticks)
+        note, delta = FIRST_NOTE + key, tick - now
         track.append(mido.Message(kind, note=note, velocity=int(velocity), time=delta))
         now = tick
     end = round((len(roll) + 1) * ticks)
@@ -152,6 +161,17 @@ def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80):
     file = io.BytesIO()
     mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_BEAT, tracks=[track]).save(file=file)
     write_atomically(path, file.getvalue())
+
+
+def _edges(roll, articulate):
+    """Returns `(step, key, kind)` of each end and beginning of a note, a key's end first."""
+    silence = np.zeros((1, NUM_KEYS), bool)
+    roll = np.concatenate([silence, roll.astype(bool), silence])
+    before, now = roll[:-1], roll[1:]
+    again = before & now & (now & ~before).any(axis=1, keepdims=True) & articulate
+    kinds = (("note_off", before & (~now | again)), ("note_on", now & (~before | again)))
+    edges = [(*map(int, at), kind) for kind, there in kinds for at in np.argwhere(there)]
+    return sorted(edges, key=lambda edge: edge[:2])
 
 
 def read_folder(path, step_in_beats=0.5, transpose=0, max_steps=100_000):

@@ -11,7 +11,7 @@ import pytest
 from commands.helpers import seqlayers, succeeds
 
 from seqlayers import audio
-from seqlayers.__main__ import cli
+from seqlayers.__main__ import cli, main
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.metrics import Likelihood
 from seqlayers.models import SequenceModel
@@ -101,6 +101,23 @@ def test_help_and_lists_do_not_import_tensorflow(arguments):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_options(shell, monkeypatch, capsys):
+    def printed(instruction, **words):
+        for name, value in ({"_SEQLAYERS_COMPLETE": f"{shell}_{instruction}"} | words).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit, match="0"):
+            main()
+        return capsys.readouterr().out
+
+    assert "_SEQLAYERS_COMPLETE" in printed("source")
+    at = "sc" if shell == "fish" else "1"
+    assert "score" in printed("complete", COMP_WORDS="seqlayers sc", COMP_CWORD=at)
+    at = "--temp" if shell == "fish" else "2"
+    words = printed("complete", COMP_WORDS="seqlayers generate --temp", COMP_CWORD=at)
+    assert "--temperature" in words
 
 
 def test_debug_shows_the_traceback(run):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 from commands.helpers import RATE, refused, succeeds
@@ -27,6 +28,11 @@ def test_generate_writes_midi_files_named_after_the_seed(trained, music, tmp_pat
     primed = ["--seed", 8, "--num", 1, "--steps", 4, "--prime", music / "0.mid"]
     succeeds("generate", run, "--out", songs, *primed, "--temperature", 0.5)
     assert (songs / "seed8_1.mid").exists()
+    played = ["--seed", 7, "--num", 1, "--tempo", 90, "--programme", 20, "--articulate"]
+    succeeds("generate", run, "--out", tmp_path / "played", *played, "--steps", 6)
+    (track,) = mido.MidiFile(tmp_path / "played" / "seed7_1.mid").tracks
+    assert track[0].tempo == mido.bpm2tempo(90) and track[1].program == 19
+    np.testing.assert_array_equal(midi.read(tmp_path / "played" / "seed7_1.mid"), first)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +46,8 @@ def test_generate_writes_midi_files_named_after_the_seed(trained, music, tmp_pat
         (["--prime", "torn.mid"], ["--prime", "torn.mid: truncated"]),
         (["--prime", "none.mid"], ["--prime", "none.mid", "does not exist"]),
         (["--wav", "sounds"], ["one of --out and --wav", "Received: both"]),
+        (["--tempo", 2], ["--tempo", "=2", "at least 4"]),
+        (["--programme", 129], ["--programme", "=129", "from 1 to 128"]),
         (["--seconds", 2], ["`--seconds` has no effect with `--out`", "give --steps"]),
     ],
 )

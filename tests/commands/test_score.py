@@ -29,6 +29,13 @@ def test_a_score_of_a_folder_counts_skipped_files(trained, music):
     assert "Skipped 2 of 8" in said and "48 frames of 6 sequences" in said
 
 
+def test_a_quiet_score_is_a_number_alone(trained, music):
+    data = ["score", trained[0], "--midi", music]
+    said = json.loads(succeeds(*data, "--json", "--quiet"))
+    assert float(succeeds(*data, "--quiet")) == said["nats"]
+    assert "=" not in said["data"] and said["sequences"] == 6
+
+
 def test_a_run_scores_its_own_recordings_and_others(trained_on_sound, birds):
     run = trained_on_sound[0]
     said = succeeds("score", run, "--split", "valid")

@@ -106,6 +106,27 @@ def test_ones_in_a_row_are_one_held_note(tmp_path):
     assert messages[0].tempo == mido.bpm2tempo(90)
 
 
+def test_notes_that_go_on_are_struck_again_where_another_begins(tmp_path):
+    roll = np.zeros((4, 88), bool)
+    roll[:3, 39] = roll[1:3, 43] = roll[3, 44] = True  # the last one begins where both end
+    path = tmp_path / "roll.mid"
+    midi.write(path, roll, step_in_beats=1, articulate=True)
+    (messages,) = mido.MidiFile(path).tracks
+    ticks = np.cumsum([m.time for m in messages])
+    struck = [(m, tick // 480 - 1) for m, tick in zip(messages, ticks, strict=True)]
+    notes = [(m.note, step) for m, step in struck if m.type == "note_on"]
+    assert notes == [(60, 0), (60, 1), (64, 1), (65, 3)]
+    np.testing.assert_array_equal(midi.read(path, step_in_beats=1), roll)
+
+
+def test_one_track_has_the_instrument_before_all_notes(tmp_path):
+    midi.write(tmp_path / "roll.mid", np.ones((2, 88)), programme=20)
+    (messages,) = mido.MidiFile(tmp_path / "roll.mid").tracks
+    kinds = [m.type for m in messages]
+    assert kinds[:3] == ["set_tempo", "program_change", "note_on"]
+    assert messages[1].program == 19  # General MIDI counts from 1, the bytes from 0
+
+
 def test_a_silent_roll_is_written_and_refused_by_read(tmp_path):
     midi.write(tmp_path / "silence.mid", np.zeros((4, 88)))
     with pytest.raises(midi.MidiError, match="no notes"):
@@ -158,6 +179,9 @@ def test_what_is_no_roll_is_not_written(tmp_path, roll, message):
         {"velocity": 0},
         {"velocity": 128},
         {"velocity": 64.0},
+        {"programme": 0},
+        {"programme": 129},
+        {"articulate": "yes"},
     ],
 )
 def test_a_wrong_argument_of_write_is_named(tmp_path, argument):
