@@ -11,7 +11,7 @@ from seqlayers.registration import import_after_keras
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
 __all__ = ["audio", "callbacks", "datasets", "energy", "export", "heads", "layers", "metrics"]
-__all__ += ["load_model", "models", "plotting", "presets"]
+__all__ += ["load_model", "models", "plotting", "presets", "report"]
 
 
 def __getattr__(name):

@@ -17,6 +17,7 @@ from seqlayers.commands.export import export
 from seqlayers.commands.generate import generate
 from seqlayers.commands.presets import list_presets
 from seqlayers.commands.recipes import list_recipes
+from seqlayers.commands.report import report
 from seqlayers.commands.score import score
 from seqlayers.commands.segment import segment
 from seqlayers.commands.train import train
@@ -34,6 +35,7 @@ def cli():
       seqlayers train --dataset jsb_chorales --out runs/jsb
       seqlayers score runs/jsb
       seqlayers generate runs/jsb --out songs
+      seqlayers report runs/jsb
       seqlayers train --wav birds --out runs/birds
       seqlayers generate runs/birds --wav sounds
     """
@@ -44,7 +46,7 @@ def cli():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
 
 
-for command in (train, score, generate, export, segment, data, list_recipes, list_presets):
+for command in (train, score, generate, report, export, segment, data, list_recipes, list_presets):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""Keras callbacks: monitors of a model in training, a progress line, and a backup.
+"""Keras callbacks: monitors of a model in training, a progress line, a page, and a backup.
 
 A monitor looks every `every` epochs, after the epoch, and adds numbers to `logs`: they reach
 `History`, the progress line, and callbacks that come after it in the list given to `fit`. Monitors
@@ -25,8 +25,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqlayers import files
-from seqlayers.checks import check_integer, check_number
+from seqlayers import files, report
+from seqlayers.checks import check_integer, check_number, check_sequences
 from seqlayers.metrics import (
     hidden_activity,
     log_spectral_distance,
@@ -36,9 +36,9 @@ from seqlayers.metrics import (
     precision_recall,
 )
 from seqlayers.models import SequenceModel
-from seqlayers.models.distributed import check_same, is_chief
+from seqlayers.models.distributed import check_same, has_many_workers, is_chief
 from seqlayers.models.inputs import as_dataset, as_pair
-from seqlayers.models.likelihood import likelihood
+from seqlayers.models.likelihood import frame_log_probs, likelihood
 from seqlayers.models.nonfinite import COUNTERS
 
 
@@ -403,6 +403,135 @@ def _unpacked(path):
         )
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         return [archive[f"arr_{n}"] for n in range(len(archive.files))]
+
+
+class PageFile(keras.callbacks.Callback):
+    """A callback that writes a page after epochs, whole or not at all. A subclass defines `page`.
+
+    The last epoch of a training is on the page in any case. With many workers all of them make the
+    page, and the chief writes it.
+
+    Args:
+        path: File to write, in a folder that exists. One that is there is replaced.
+        every: Number of epochs from one page to the next.
+        seconds: Least time between two pages, in seconds.
+    """
+
+    def __init__(self, path, every=1, seconds=0):
+        super().__init__()
+        self.path = Path(path)
+        self.every = check_integer("every", every)
+        self.seconds = check_number("seconds", seconds, least=0)
+
+    def page(self, history):
+        """Returns a `report.Page` for a list with the logs of each epoch, and its `epoch`."""
+        raise NotImplementedError
+
+    def on_train_begin(self, logs=None):
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"The folder of `path` must exist; make {self.path.parent} first. "
+                f"Received: path={self.path}."
+            )
+        self.history, self.written, self.time = [], 0, -np.inf
+        self.several = has_many_workers(self.model.distribute_strategy)
+
+    def on_epoch_end(self, epoch, logs=None):
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
+        self.history.append({"epoch": epoch + 1} | numbers)
+        # Clocks of workers differ, and all of them have to make a page at the same time.
+        waited = self.several or time.monotonic() - self.time >= self.seconds
+        if (epoch + 1) % self.every == 0 and waited:
+            self._write()
+
+    def on_train_end(self, logs=None):
+        if self.history and self.written < len(self.history):
+            self._write()
+
+    def _write(self):
+        page = self.page(self.history)
+        if is_chief(self.model.distribute_strategy):
+            report.write(self.path, page)
+        self.written, self.time = len(self.history), time.monotonic()
+
+
+class Report(PageFile):
+    """Writes a page to look at and to listen to while a model trains: one HTML file for a browser.
+
+    It has the curves of all logs, the log-probability and the hidden units of each frame of the
+    sequences given, and sequences that the model draws. Reload it in the browser to see the epoch
+    that was written last. Piano-rolls are played; other frames are pictures alone.
+
+        model.fit(x, validation_data=valid, callbacks=[
+            callbacks.Report("runs/page.html", valid[:4], report.Music(0.25), seconds=60),
+        ])
+
+    Args:
+        path: File to write, in a folder that exists. One that is there is replaced.
+        x: Sequences to show, a list of arrays `(T, V)`: two from their start, of the others those
+            parts that have one of the ten least probable frames.
+        form: `report.Music` with the seconds that a frame lasts, and the MIDI number of the first
+            key; with None in its place there is no sound. Two frames a second from A0 on if None.
+        every: Number of epochs from one page to the next.
+        seconds: Least time between two pages, in seconds. It has no effect with many workers, whose
+            clocks differ.
+        num_generated: Number of sequences to draw.
+        num_steps: Number of frames of each.
+        temperature: Temperature of the draws.
+        title: Title of the page.
+        seed: Integer that the draws start from, the same for each page.
+    """
+
+    def __init__(
+        self,
+        path,
+        x,
+        form=None,
+        every=1,
+        seconds=0,
+        num_generated=2,
+        num_steps=64,
+        temperature=1.0,
+        title="Training",
+        seed=0,
+    ):
+        super().__init__(path, every, seconds)
+        self.x = check_sequences(x, name="x")
+        self.form = report.Music(0.5) if form is None else form
+        self.drawing = (
+            check_integer("num_generated", num_generated),
+            check_integer("num_steps", num_steps),
+            check_number("temperature", temperature, above=0),
+            seed,
+        )
+        self.title = title
+
+    def on_train_begin(self, logs=None):
+        if not isinstance(self.model, SequenceModel):
+            raise ValueError(
+                "`Report` shows a `SequenceModel`. Received: a model of class "
+                f"{type(self.model).__name__}."
+            )
+        super().on_train_begin(logs)
+
+    def page(self, history):
+        pieces, worst, drawn, notes = [], [], [], []
+        model, nats = self.model, None
+        try:
+            nats = frame_log_probs(model, self.x)
+            drawn = report.drawn(model, self.form, *self.drawing)
+        except ValueError as error:  # the weights, or what they give, are not finite
+            notes.append(f"The model can be neither scored nor played. {error}")
+            model = nats = None
+        pieces, worst = report.pieces(model, self.x, self.form, nats, "sequence")
+        return report.Page(
+            title=self.title,
+            summary=f"{self.model.count_params():,} weights, after epoch {history[-1]['epoch']}.",
+            pieces=[*pieces, *drawn],
+            worst=worst,
+            charts=report.charts(history),
+            notes=notes,
+        )
 
 
 class Progress(keras.callbacks.Callback):

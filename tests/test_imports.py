@@ -15,7 +15,7 @@ PACKAGE = ROOT / "seqlayers"
 GROUND = {"backends", "checks", "distributions", "files", "masks", "registration"}
 GROUND |= {"replicas", "sampling"}
 BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export", "presets"}
-ALL = BELOW_MODELS | {"loading", "models", "callbacks", "plotting"}
+ALL = BELOW_MODELS | {"loading", "models", "callbacks", "plotting", "report"}
 ALLOWED = {
     **dict.fromkeys(GROUND, set()),
     "energy": set(),
@@ -24,14 +24,15 @@ ALLOWED = {
     "metrics": set(),
     "presets": {"datasets"},
     "plotting": set(),
+    "report": set(),
     "layers": set(),
     "heads": {"energy"},
     "export": set(),
     "loading": set(),
     "models": BELOW_MODELS,
-    "callbacks": {"metrics", "models"},
+    "callbacks": {"metrics", "models", "report"},
     "runs": ALL | {""},
-    "commands": {"audio", "datasets", "plotting", "presets", "runs", ""},
+    "commands": {"audio", "datasets", "plotting", "presets", "report", "runs", ""},
     "__main__": {"commands", ""},
     "": ALL,
 }

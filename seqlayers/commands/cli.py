@@ -108,7 +108,7 @@ def import_runs():
     try:
         sys.stderr = io.StringIO()
         from seqlayers import runs
-        from seqlayers.runs import loading, training  # noqa: F401
+        from seqlayers.runs import loading, reporting, training  # noqa: F401
     finally:
         sys.stderr = python_stderr
         os.dup2(kept, 2)

@@ -5,6 +5,7 @@ import shlex
 
 import click
 
+from seqlayers import report as pages
 from seqlayers.commands.cli import HINT, check_utf8, import_runs, writing
 from seqlayers.commands.parameters import GroupedCommand, debug, output, run_options, switch
 from seqlayers.commands.run_data import compare, read_data
@@ -70,9 +71,15 @@ Examples:
 @output("--out", "Write the run to this folder.", OUTPUT, required=True)
 @switch("--resume", "Go on with the run in --out.", OUTPUT)
 @switch("--overwrite", "Delete the run in --out first.", OUTPUT)
+@switch(
+    "--report",
+    f"Keep {folder.REPORT} in --out up to date: a page to look at and to listen to, see "
+    "`seqlayers report`.",
+    OUTPUT,
+)
 @debug
 @click.pass_context
-def train(ctx, out, resume, overwrite, **options):
+def train(ctx, out, resume, overwrite, report, **options):
     """Starts a run in `out`, or resumes the one there."""
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other; give one of them.")
@@ -120,8 +127,16 @@ def train(ctx, out, resume, overwrite, **options):
         model, history = runs.training.last_model(out, options, data)
         done = f"{len(history)} epochs done" if history else "new"
         click.echo(f"{options['model']} with {model.count_params():,} weights, {done}, in {out}")
-        runs.training.fit(out, model, history, options, data)
+        callbacks = []
+        if report:
+            about = options, data, history, read_config(out)["versions"]
+            callbacks.append(runs.reporting.Refreshed(out, *about))
+        runs.training.fit(out, model, history, options, data, callbacks)
         _report(runs, out, model, history, options, data)
+        if report:
+            page = runs.reporting.page_of_run(out, read_config(out), data, history)
+            pages.write(out / folder.REPORT, page)
+            click.echo(f"  {out / folder.REPORT}")
 
 
 def _new_options(given):

@@ -44,18 +44,30 @@ def finite_likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False,
 
 def frame_log_probs(model, x, mask=None, batch_size=32, seed=0, adaptation=None):
     """Returns log p of each frame, see `SequenceModel.frame_log_probs`."""
+    return likelihood_and_frames(model, x, mask, batch_size, seed, adaptation)[1]
+
+
+def likelihood_and_frames(model, x, mask=None, batch_size=32, seed=0, adaptation=None):
+    """Returns `finite_likelihood` and, from the same draws, log p of each frame of each sequence.
+
+    Raises:
+        ValueError: As `finite_likelihood`.
+    """
     check_weights(model.weights)
-    results = _blocks(model, x, mask, batch_size, seed, False, adaptation)
-    blocks = [(nats, owners) for (nats, *_), owners in results]
-    nats, owners = map(np.concatenate, zip(*blocks, strict=True)) if blocks else ([], [])
-    _refuse_lost(np.count_nonzero(~np.isfinite(nats)), _at_least_one(len(nats)), adaptation)
+    blocks: list = []
+    result, lost = _pooled(model, x, mask, batch_size, seed, False, adaptation, blocks)
+    _refuse_lost(lost, result.frames, adaptation)
+    nats, owners = map(np.concatenate, zip(*blocks, strict=True))
     _, lengths = np.unique(owners, return_counts=True)
     # A stable sort: the frames of a sequence come in their order, other frames between them.
-    return np.split(nats[np.argsort(owners, kind="stable")], np.cumsum(lengths)[:-1])
+    return result, np.split(nats[np.argsort(owners, kind="stable")], np.cumsum(lengths)[:-1])
 
 
-def _pooled(model, x, mask, batch_size, seed, bracket, adaptation):
-    """Returns the `Likelihood`, and how many frames have no finite log-probability."""
+def _pooled(model, x, mask, batch_size, seed, bracket, adaptation, kept=None):
+    """Returns the `Likelihood`, and how many frames have no finite log-probability.
+
+    Log p of the frames of each block and the numbers of their sequences are added to `kept`.
+    """
     head = model.head
     kind = head.kind if adaptation is None else "adapted"
     totals, unknown = np.zeros(3), np.zeros(2)
@@ -64,6 +76,8 @@ def _pooled(model, x, mask, batch_size, seed, bracket, adaptation):
     blocks = _blocks(model, x, mask, batch_size, seed, bracket, adaptation)
     for log_probs, owners in blocks:
         nats, error, reverse, reverse_error = log_probs
+        if kept is not None:
+            kept.append((nats, owners))
         lost += np.count_nonzero(~np.isfinite(nats + reverse))
         unknown += np.isinf(error).sum(), np.isinf(reverse_error).sum()
         error = np.where(np.isinf(error), 1.0, error)

@@ -13,6 +13,15 @@ from seqlayers.runs import sound as run_sound
 _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
 
 
+class Place(NamedTuple):
+    """Where in a recording a segment lies: the file, and in seconds start, end and whole length."""
+
+    file: str
+    start: float
+    end: float
+    duration: float
+
+
 class Data(NamedTuple):
     """Sequences to train, validate and test on.
 
@@ -25,6 +34,7 @@ class Data(NamedTuple):
         sound: `SoundFrames` of recordings; None for music.
         sha256: Hash of the contents of recordings.
         resampled: Pairs `(file, rate)` of the recordings that were resampled, with their own rate.
+        places: For recordings, the `Place` of each sequence, in a list for each split.
     """
 
     train: Any
@@ -35,6 +45,7 @@ class Data(NamedTuple):
     sound: Any = None
     sha256: str = ""
     resampled: Any = ()
+    places: Any = None
 
     @property
     def splits(self):
@@ -95,9 +106,12 @@ def _recordings(options, sound):
         settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=options["sample_rate"])
     corpus = run_sound.segments(options["wav"], options, settings, scale)
     splits: tuple = [], [], []
-    tenths = parts_by_time(corpus, 10, silence=False)
-    for sequence, tenth in zip(corpus.sequences, tenths, strict=True):
-        splits[max(0, tenth - 7)].append(sequence)
+    places: dict = {name: [] for name in piano_roll.SPLITS}
+    for n, tenth in enumerate(parts_by_time(corpus, 10, silence=False)):
+        split, file = max(0, tenth - 7), corpus.files[n]
+        splits[split].append(corpus.sequences[n])
+        place = Place(file, *corpus.times[n].tolist(), corpus.durations[file])
+        places[piano_roll.SPLITS[split]].append(place)
     if sound is None:
         normalizer = audio.Normalizer.fit(splits[0], kind)
         sound = run_sound.SoundFrames(corpus.settings, scale, normalizer)
@@ -109,6 +123,7 @@ def _recordings(options, sound):
         sound,
         _sha256(files),
         corpus.resampled,
+        places,
     )
 
 

@@ -8,6 +8,7 @@ last.keras      the model after its last whole epoch, with its optimizer, the hi
 best.keras      the same after the epoch that validated best
 metrics.csv     the history as a table, a row for each epoch
 tensorboard/    the history as curves
+report.html     a page to look at and to listen to, if one was asked for
 .lock           held by the process that trains
 
 No file outside the folder is written: what has one of these names must be a regular file, and
@@ -32,8 +33,9 @@ LAST = "last.keras"
 BEST = "best.keras"
 TABLE = "metrics.csv"
 CURVES = "tensorboard"
+REPORT = "report.html"
 MARKER = ".seqlayers-run"
-_FILES = (CONFIG, LAST, BEST, TABLE)
+_FILES = (CONFIG, LAST, BEST, TABLE, REPORT)
 _LOCK = ".lock"
 _CURVES = ("train", "validation")  # the folders of Keras's `TensorBoard` callback
 _EVENTS = re.compile(r"events\.out\.tfevents\.\d+\..+\.\d+\.\d+\.v2")  # .time.host.process.number

@@ -1,0 +1,194 @@
+"""Pieces of a page made from sequences and from a model: excerpts, hidden units, drawn sequences.
+
+A model is anything with the methods of a `SequenceModel`; only they are called.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqlayers.report.parts import Chart, Curve, Piece
+
+LONGEST = 256  # frames of an excerpt
+NUM_WORST = 10
+NUM_UNITS = 64  # most hidden units that are shown
+_POINTS = 1000  # most points of a curve
+_MONITOR = "val_log_likelihood"
+_REPEATED = {_MONITOR: "val_loss"}  # a name, and another one for minus the same numbers
+_TITLES = {_MONITOR: "log-likelihood of the validation split", "loss": "training loss"}
+_UNITS = {_MONITOR: "nats per frame"}
+_COUNTS = ("skipped_steps", "shrunk_steps")  # curves of nothing but 0 are not drawn
+
+
+class Excerpt(NamedTuple):
+    """Frames `start` to `stop` of a sequence, given by its number."""
+
+    sequence: int
+    start: int
+    stop: int
+
+
+def excerpts(lengths, nats=None, num_first=2, longest=LONGEST):
+    """Chooses excerpts of sequences: the first ones, and those around the least probable frames.
+
+    Args:
+        lengths: Numbers of frames of the sequences.
+        nats: Log-probabilities of their frames, a list of arrays `(T,)`; None if unknown.
+        num_first: Number of sequences that are chosen in any case, from their first frame on.
+        longest: Largest number of frames of an excerpt.
+
+    Returns:
+        `(excerpts, worst)`: a list of `Excerpt`s, the first ones first, and a list of pairs of an
+        excerpt, by its number, and of a frame in it, the least probable frame first.
+    """
+    chosen = [Excerpt(n, 0, min(T, longest)) for n, T in enumerate(lengths[:num_first])]
+    worst: list[tuple[int, int]] = []
+    if nats is None:
+        return chosen, worst
+    owners = np.repeat(np.arange(len(nats)), [len(each) for each in nats])
+    frames = np.concatenate([np.arange(len(each)) for each in nats])
+    order = np.argsort(np.concatenate(nats), kind="stable")[:NUM_WORST]
+    for n, t in zip(owners[order].tolist(), frames[order].tolist(), strict=True):
+        holding = [e for e in chosen if e.sequence == n and e.start <= t < e.stop]
+        if not holding:
+            start = max(0, min(t - longest // 2, lengths[n] - longest))
+            holding = [Excerpt(n, start, min(lengths[n], start + longest))]
+            chosen += holding
+        worst.append((chosen.index(holding[0]), t - holding[0].start))
+    return chosen, worst
+
+
+def hidden_units(model, sequences):
+    """Returns the activity of the hidden units of a model for each frame of sequences.
+
+    Args:
+        model: A model. If its head has no hidden units, the outputs of its memory are returned.
+        sequences: List of arrays `(T, V)`.
+
+    Returns:
+        `(title, activities)`, with a float array `(T, H)` for each sequence; `("", None)` if the
+        model has neither. No more than `NUM_UNITS` units are returned, those that vary most,
+        sorted by the time at which they are most active.
+    """
+    if model.head.has_code:
+        name, function = "encode", model.encode
+        title = "hidden units, E[h | v]"
+    elif model.memory is not None:
+        name, function = "contexts_of_frames", model.contexts
+        title = "outputs of the memory"
+    else:
+        return "", None
+    longest = max(map(len, sequences))
+    frames = np.zeros((len(sequences), longest, sequences[0].shape[1]), "float32")
+    mask = np.zeros(frames.shape[:2], bool)
+    for row, sequence in enumerate(sequences):
+        frames[row, : len(sequence)], mask[row, : len(sequence)] = sequence, True
+    compiled = model.compiled_function(name, function, xla=False, reduce_retracing=True)
+    activity = np.asarray(compiled(frames, mask))
+    shown = np.sort(np.argsort(-activity[mask].std(axis=0), kind="stable")[:NUM_UNITS])
+    first = activity[0, : len(sequences[0])][:, shown]
+    shown = shown[np.argsort(first.argmax(axis=0), kind="stable")]
+    if activity.shape[-1] > len(shown):
+        title += f", the {len(shown)} of {activity.shape[-1]} that vary most"
+    return title, [activity[row, : len(s)][:, shown] for row, s in enumerate(sequences)]
+
+
+class Music(NamedTuple):
+    """How piano-rolls become pieces: by the length of a frame in seconds, and the lowest key."""
+
+    seconds: float
+    first_note: int | None = 21  # A0
+
+    def piece(self, frames, **about):
+        """Returns a `Piece` of frames `(T, keys)`."""
+        return Piece(frames=frames, seconds=self.seconds, first_note=self.first_note, **about)
+
+
+def pieces(model, sequences, form, nats=None, of="", names=None, num_first=2):
+    """Returns pieces of real sequences, with hidden units and log-probabilities.
+
+    Args:
+        model: A `SequenceModel`; None if there is none yet.
+        sequences: List of arrays `(T, V)`.
+        form: `Music`, or anything else with a method `piece(frames, **about)`.
+        nats: Log-probabilities of the frames, a list of arrays `(T,)`, or None.
+        of: Name of the data, for titles.
+        names: Names of the sequences; numbers from 1 if None.
+        num_first: Number of sequences that are shown in any case.
+
+    Returns:
+        `(pieces, worst)`, as a `Page` has them.
+    """
+    chosen, worst = excerpts([len(sequence) for sequence in sequences], nats, num_first)
+    hidden_name, hidden = "", None
+    if model is not None and chosen:
+        # A memory has to read what comes before an excerpt.
+        hidden_name, hidden = hidden_units(model, [sequences[e.sequence][: e.stop] for e in chosen])
+    made = []
+    for n, (sequence, start, stop) in enumerate(chosen):
+        whole = len(sequences[sequence])
+        made.append(
+            form.piece(
+                sequences[sequence][start:stop],
+                title=names[sequence] if names else f"{of} {sequence + 1}".strip(),
+                group="Real" if n < num_first else "",
+                start=start,
+                hidden=None if hidden is None else hidden[n][start:],
+                hidden_name=hidden_name,
+                nats=None if nats is None else nats[sequence][start:stop],
+                note="" if stop - start == whole else f"The sequence has {whole:,} frames.",
+            )
+        )
+    return made, worst
+
+
+def drawn(model, form, num, num_steps, temperature=1.0, seed=0):
+    """Returns pieces that a model generates, with its hidden units.
+
+    Args:
+        model: A `SequenceModel`.
+        form: As in `pieces`.
+        num: Number of pieces.
+        num_steps: Number of frames of each.
+        temperature, seed: As in `SequenceModel.generate`.
+    """
+    frames = model.generate(num_steps, num_sequences=num, temperature=temperature, seed=seed)
+    name, hidden = hidden_units(model, list(frames))
+    return [
+        form.piece(
+            frames[n],
+            title=f"generated {n + 1}",
+            group="Generated",
+            hidden=None if hidden is None else hidden[n],
+            hidden_name=name,
+            note=f"Sequence {n + 1} of seed {seed}, temperature {temperature:g}.",
+        )
+        for n in range(num)
+    ]
+
+
+def charts(history, levels=()):
+    """Returns charts of a training.
+
+    Args:
+        history: Dictionary of numbers for each epoch, with its number as `epoch`. A number that was
+            not measured after an epoch is missing.
+        levels: Pairs `(name, value)` of log-likelihoods to compare with the validation split.
+    """
+    names = dict.fromkeys(name for row in history for name in row if name != "epoch")
+    order = sorted(names, key=lambda name: (name != _MONITOR, name != "loss"))
+    found: list[Any] = []
+    for name in order:
+        if name in (_REPEATED.get(other) for other in names):
+            continue
+        rows = [row for row in history if name in row]
+        if name in _COUNTS and not any(row[name] for row in rows):
+            continue
+        kept = rows[:: math.ceil(len(rows) / _POINTS)]
+        kept += rows[-1:] if kept[-1] is not rows[-1] else []
+        curve = Curve(name, [row["epoch"] for row in kept], [row[name] for row in kept])
+        beside = levels if name == _MONITOR else ()
+        title = _TITLES.get(name, name.replace("_", " "))
+        found.append(Chart(title, _UNITS.get(name, ""), [curve], beside))
+    return found

@@ -1,0 +1,308 @@
+"""A `Page` as one HTML file that needs nothing else.
+
+Style, script and data are in the file. Its Content-Security-Policy forbids all requests, and all
+scripts and styles but those two. Text is escaped where it enters HTML; the script sets text, never
+HTML. Arrays are bytes in base64. The same page gives the same bytes.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import math
+from importlib import resources
+
+import numpy as np
+
+from seqlayers import files
+
+MAX_BYTES = 3_000_000
+_SCRIPTS = ("data.js", "player.js", "pictures.js", "charts.js", "page.js")
+_CONFUSIONS = 10  # most that are listed
+
+
+def write(path, page):
+    """Writes a page to a file, whole or not at all.
+
+    Args:
+        path: The file, in a folder that exists. One that is there is replaced.
+        page: A `Page`.
+
+    Raises:
+        ValueError: If the page is larger than `MAX_BYTES`.
+        OSError: If the file cannot be written.
+    """
+    files.write_atomically(path, render(page))
+
+
+def render(page):
+    """Returns a page as the bytes of an HTML file.
+
+    Raises:
+        ValueError: If there are more than `MAX_BYTES`.
+    """
+    style = _file("page.css")
+    script = '"use strict";\n' + "\n".join(map(_file, _SCRIPTS))
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            "img-src data:",
+            "media-src data: blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    sections = [
+        _listen(page),
+        _section("learning", "Learning", '<div id="charts"></div>') if page.charts else "",
+        _likelihood(page),
+        _labels(page),
+        _reproduce(page),
+    ]
+    text = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>{_text(page.title)}</title>
+<style>{style}</style>
+</head>
+<body>
+<header>
+<h1>{_text(page.title)}</h1>
+<p>{_text(page.summary)}</p>
+</header>
+<main>
+{"".join(f'<p class="note">{_text(note)}</p>' for note in page.notes)}
+<noscript><p class="note">The pictures and the sound of this page need JavaScript.</p></noscript>
+{"".join(sections)}
+</main>
+<script type="application/json" id="data">{_json(_data(page))}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+    page_bytes = text.encode("utf-8", "backslashreplace")
+    if len(page_bytes) > MAX_BYTES:
+        raise ValueError(
+            f"A page must have at most {MAX_BYTES:,} bytes; give fewer or shorter pieces. "
+            f"Received: {len(page_bytes):,} bytes."
+        )
+    return page_bytes
+
+
+def _file(name):
+    return (resources.files(__package__) / name).read_text("utf-8")
+
+
+def _hash(text):
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _text(text):
+    """Returns text for HTML. Control characters are escaped as in file names."""
+    return html.escape(files.printable(str(text)))
+
+
+def _json(value):
+    """Returns JSON that ends no element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _section(name, title, body):
+    return (
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{_text(title)}</h2>\n{body}</section>\n'
+    )
+
+
+def _listen(page):
+    if not page.pieces:
+        return ""
+    worst = ""
+    if page.worst:
+        of = f" of {_text(page.worst_of)}" if page.worst_of else ""
+        worst = f"""<h3>The least probable frames{of}</h3>
+<p>A click plays from a little before the frame.</p>
+<div id="worst" class="buttons"></div>
+"""
+    body = f"""<div id="pieces"></div>
+<div class="card" id="stage">
+<div id="bar">
+<button type="button" id="play" aria-keyshortcuts="Space">Play</button>
+<input type="range" id="seek" min="0" step="any" value="0" aria-label="Position in seconds">
+<output id="time"></output>
+</div>
+<p id="about"></p>
+<div id="tracks"><div id="mark" hidden></div><div id="cursor"></div></div>
+<output id="now"></output>
+<div id="segments" class="buttons" role="group" aria-label="Segments"></div>
+<p class="keys"><kbd>Space</kbd> plays and stops, <kbd>←</kbd> <kbd>→</kbd> seek
+(with <kbd>Shift</kbd> farther), <kbd>Home</kbd> goes to the start. A click on a picture seeks.</p>
+</div>
+{worst}"""
+    return _section("listen", "Listen", body)
+
+
+def _likelihood(page):
+    if not page.scores:
+        return ""
+    known = [score.nats for score in page.scores if math.isfinite(score.nats)]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    rows = "".join(_score_row(score, low, high) for score in page.scores)
+    of = f"Nats per frame of {_text(page.scores_of)}" if page.scores_of else "Nats per frame"
+    body = f"""<p>{of}: higher is better.</p>
+<div class="card wide"><table>
+<thead><tr><th scope="col">model</th><th scope="col" class="number">nats per frame</th>
+<th scope="col">worse to better</th><th scope="col">kind</th></tr></thead>
+<tbody>{rows}</tbody></table></div>
+"""
+    return _section("likelihood", "Likelihood", body)
+
+
+def _score_row(score, low, high):
+    number = _signed(score.nats) if math.isfinite(score.nats) else "not finite"
+    if score.error and math.isfinite(score.error):
+        number += f" ± {score.error:.3f}"
+    kind = score.kind.replace("_", " ")
+    if score.reverse is not None:
+        reverse = _signed(score.reverse) if math.isfinite(score.reverse) else "not converged"
+        kind += f"; from the other side {reverse}"
+    place = ""
+    if math.isfinite(score.nats):
+        at = 4 + 92 * (score.nats - low) / (high - low) if high > low else 50.0
+        spread = 92 * score.error / (high - low) if high > low and score.error < 1e6 else 0.0
+        left, right = max(0.0, at - spread), min(100.0, at + spread)
+        whisker = f'<rect x="{left:.2f}" y="5" width="{right - left:.2f}" height="2"/>'
+        place = (
+            '<svg class="place" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
+            f'<rect class="track" x="0" y="5.5" width="100" height="1"/>{whisker}'
+            f'<rect x="{at - 1:.2f}" y="1" width="2" height="10"/></svg>'
+        )
+    own = ' class="own"' if score.own else ""
+    return (
+        f'<tr{own}><th scope="row">{_text(score.name)}</th><td class="number">{number}</td>'
+        f"<td>{place}</td><td>{_text(kind)}</td></tr>"
+    )
+
+
+def _signed(nats):
+    return f"{nats:.3f}".replace("-", "−")
+
+
+def _labels(page):
+    if page.confusion is None:
+        return ""
+    names, counts = page.confusion.names, np.asarray(page.confusion.counts)
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
+    rows = "".join(
+        f"<tr><td>{_text(names[n // len(names)])}</td><td>{_text(names[n % len(names)])}</td>"
+        f'<td class="number">{wrong.flat[n]:,}</td></tr>'
+        for n in order.tolist()
+        if wrong.flat[n]
+    )
+    share = np.trace(counts) / max(1, counts.sum())
+    body = f"""<p>{share:.1%} of {counts.sum():,} frames are right. Rows are true labels, columns
+predicted ones; a row is shaded by its shares.</p>
+<div class="two"><div class="card"><canvas id="confusion" role="img"
+aria-label="Confusion matrix; the table has its largest entries"></canvas></div>
+<div class="card"><table><thead><tr><th scope="col">true</th><th scope="col">predicted</th>
+<th scope="col" class="number">frames</th></tr></thead><tbody>{rows}</tbody></table></div></div>
+"""
+    return _section("labels", "Labels", body)
+
+
+def _reproduce(page):
+    if not page.commands and not page.facts:
+        return ""
+    command = "\n".join(map(_text, page.commands))
+    command = f'<pre tabindex="0">{command}</pre>' if command else ""
+    rows = "".join(
+        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in page.facts
+    )
+    return _section("reproduce", "How to reproduce", f'{command}<dl class="card">{rows}</dl>')
+
+
+def _data(page):
+    data = {
+        "pieces": [_piece(piece) for piece in page.pieces],
+        "worst": [list(map(int, each)) for each in page.worst],
+        "charts": [_chart(chart) for chart in page.charts],
+        "labelNames": list(map(str, page.label_names)),
+        "confusion": None,
+    }
+    if page.confusion is not None:
+        counts = np.asarray(page.confusion.counts, "float64")
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        data["confusion"] = {"names": list(map(str, page.confusion.names))} | _image(shares, 0, 1)
+    return data
+
+
+def _piece(piece):
+    roll = piece.first_note is not None
+    packed = {
+        "title": piece.title,
+        "group": piece.group,
+        "seconds": float(piece.seconds),
+        "start": int(piece.start),
+        "note": piece.note,
+        "firstNote": piece.first_note,
+        "top": piece.top,
+        "frames": _image(piece.frames, *((0, 1) if roll else ())),
+        "segments": [[float(start), float(end)] for start, end in piece.segments],
+    }
+    if piece.sound is not None:
+        samples, rate = piece.sound
+        pcm = np.rint(np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype("<i2")
+        packed["sound"] = {"rate": float(rate), "data": _base64(pcm)}
+    if piece.hidden is not None:
+        packed["hidden"] = _image(piece.hidden) | {"name": piece.hidden_name}
+    if piece.nats is not None:
+        packed["nats"] = _base64(np.asarray(piece.nats, "<f4"))
+    if piece.labels is not None:
+        packed["labels"] = [_base64(np.asarray(labels, "<i2")) for labels in piece.labels]
+    return packed
+
+
+def _chart(chart):
+    return {
+        "title": chart.title,
+        "unit": chart.unit,
+        "curves": [
+            {"name": c.name, "x": [_number(x) for x in c.x], "y": [_number(y) for y in c.y]}
+            for c in chart.curves
+        ],
+        "levels": [[name, value] for name, value in chart.levels if math.isfinite(value)],
+    }
+
+
+def _number(value):
+    """Returns a number for JSON, with six digits; None if it is not finite."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _image(array, low=None, high=None):
+    """Returns an array as bytes from 0 to 255, scaled to its own range unless one is given.
+
+    255 stands for `high`. NaN becomes 0.
+    """
+    array = np.asarray(array, "float64")
+    finite = array[np.isfinite(array)]
+    if low is None:
+        low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    scaled = (array - low) / (high - low) if high > low else np.zeros_like(array)
+    shades = np.rint(np.clip(np.nan_to_num(scaled, posinf=1, neginf=0), 0, 1) * 255)
+    low, high = float(low), float(high)
+    return {"shape": list(array.shape), "low": low, "high": high} | {
+        "data": _base64(shades.astype("uint8"))
+    }
+
+
+def _base64(array):
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

@@ -1,0 +1,196 @@
+"""The page of a run, made from its folder, its data and its model.
+
+`RunReport` has what music and recordings share; `Rolls` shows music, and `Recordings` of
+`seqlayers.runs.recordings` sound.
+"""
+
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from seqlayers import report
+from seqlayers.callbacks import PageFile
+from seqlayers.datasets import roll_baselines
+from seqlayers.models.likelihood import likelihood_and_frames
+from seqlayers.runs.data import step_in_beats
+from seqlayers.runs.folder import REPORT
+from seqlayers.runs.history import best_row
+from seqlayers.runs.loading import load_model
+from seqlayers.runs.options import arguments, written
+from seqlayers.runs.options.rules import source
+from seqlayers.runs.options.schema import flag
+from seqlayers.runs.recordings import Recordings
+from seqlayers.runs.registry import MODELS
+
+_BEAT = 0.5  # seconds: 120 beats a minute, as in the files of `seqlayers generate`
+_STEPS = 64  # of a piece of music that is drawn
+_SECONDS = 30  # least time between two pages while a run trains
+_MOST_MUSIC, _MOST_SOUND = 4, 60  # sequences on these pages: pieces, and segments of recordings
+
+
+class Drawing(NamedTuple):
+    """Draws from the model that a page shows: number of pieces, temperature and seed."""
+
+    num: int = 4
+    temperature: float = 1.0
+    seed: int = 0
+
+
+class RunReport:
+    """Makes the `report.Page` of a run. All that does not change in training is made once.
+
+    Args:
+        folder: The run's folder.
+        options: All options of the run.
+        data: Its `Data`.
+        drawing: `Drawing`.
+        split: Split to show and to score. If it is empty, and if None, the first one of test, valid
+            and train that is not.
+        most: Largest number of sequences of the split to show and to score; all if None.
+        versions: Versions of the libraries by name, as in `config.json`.
+    """
+
+    def __init__(self, folder, options, data, drawing=None, split=None, most=None, versions=None):
+        self.folder, self.options, self.data = Path(folder), options, data
+        self.drawing, self.versions = drawing or Drawing(), versions or {}
+        splits = [split, "test", "valid", "train"]
+        self.split = next(s for s in splits if s and (data.splits[s] or s == "train"))
+        self.sequences = data.splits[self.split][:most]
+        self.partly = most is not None
+        if data.sound:
+            places = data.places[self.split][:most]
+            self.shown = Recordings(options, data.sound, places, self.sequences, self.drawing.num)
+        else:
+            names = data.files and data.files[self.split]
+            self.shown = Rolls(step_in_beats(options), self.split, self.sequences, names)
+        self.levels = self._baselines("valid")
+        self.beside = self._baselines(self.split)
+
+    def page(self, history, model=None):
+        """Returns the page.
+
+        Args:
+            history: The history of the epochs that are done.
+            model: The model of the run; None if there is none yet.
+        """
+        notes, likelihood, nats, drawn = [], None, None, []
+        weights = "" if model is None else f"{model.count_params():,} weights, "
+        if model is None:
+            notes.append("There is no model yet: the run has not finished an epoch.")
+        else:
+            try:
+                likelihood, nats = likelihood_and_frames(model, self.sequences)
+                drawn = self.shown.drawn(model, *self.drawing)
+            except ValueError as error:  # the weights, or what they give, are not finite
+                notes.append(f"The model can be neither scored nor played. {error}")
+                model = nats = None
+        pieces, worst = self.shown.real(model, nats) if self.sequences else ([], [])
+        scores = [] if likelihood is None else self._scores(likelihood)
+        best = best_row(history)
+        chosen = f", best on the validation split after epoch {best['epoch']}" if best else ""
+        part = f"the first {len(self.sequences)} sequences of " if self.partly else ""
+        return report.Page(
+            title=f"{MODELS[self.options['model']].title} on {self._source_name()}",
+            summary=f"{weights}{len(history)} of {self.options['epochs']} epochs{chosen}.",
+            pieces=[*pieces, *drawn],
+            worst=worst,
+            worst_of=f"{part}the {self.split} split" if not self.data.sound else "what is shown",
+            charts=report.charts(history, self.levels),
+            scores=scores,
+            scores_of=f"{part}the {self.split} split",
+            commands=self._commands(),
+            facts=self._facts(),
+            notes=notes,
+        )
+
+    def _scores(self, likelihood):
+        own = report.Score(
+            "this run", likelihood.nats, likelihood.kind, likelihood.standard_error, own=True
+        )
+        return [*(report.Score(name, nats, "exact") for name, nats in self.beside), own]
+
+    def _baselines(self, split):
+        """Returns pairs of the name and the nats per frame of each baseline of music."""
+        data = self.data
+        rolls = self.sequences if split == self.split else data.splits[split]
+        if data.sound or not rolls:
+            return []
+        found = {
+            "independent keys": roll_baselines.independent_keys(data.train, rolls),
+            "held chord": roll_baselines.held_chord(data.train, rolls),
+        }
+        if data.valid:
+            found["frame table"] = roll_baselines.frame_table(data.train, data.valid, rolls)
+        return [(name, float(np.concatenate(nats).mean())) for name, nats in found.items()]
+
+    def _source_name(self):
+        name = source(self.options)
+        return self.options[name] if name == "dataset" else Path(self.options[name]).name
+
+    def _commands(self):
+        train = ["seqlayers", "train", *arguments(self.options), "--out", str(self.folder)]
+        shown = ["seqlayers", "report", str(self.folder)]
+        for name, value in self.drawing._asdict().items():
+            shown += [flag(name), f"{value:g}"]
+        return [shlex.join(train), shlex.join(shown)]
+
+    def _facts(self):
+        options = {name: value for name, value in self.options.items() if value is not None}
+        facts = [(flag(name), " ".join(written(name, v))) for name, v in options.items()]
+        for split, sequences in self.data.splits.items():
+            frames = sum(map(len, sequences))
+            facts.append((f"{split} split", f"{len(sequences):,} sequences, {frames:,} frames"))
+        if self.data.skipped:
+            facts.append(("skipped files", f"{len(self.data.skipped):,}"))
+        return facts + [(f"version of {name}", number) for name, number in self.versions.items()]
+
+
+def page_of_run(folder, config, data, history, drawing=None):
+    """Returns the page of a run with its best model.
+
+    Args:
+        folder: The run's folder.
+        config: Its configuration, as `read_config` returns it.
+        data, drawing: As in `RunReport`.
+        history: The history of the epochs that are done.
+    """
+    run = RunReport(folder, config["options"], data, drawing, versions=config["versions"])
+    return run.page(history, load_model(folder)[0] if history else None)
+
+
+class Refreshed(PageFile):
+    """Keeps the page of a run in its folder while it trains.
+
+    It shows and judges a few sequences of the validation split, and none of the test split.
+
+    Args:
+        folder, options, data, versions: As in `RunReport`.
+        history: The history of the run, which grows meanwhile.
+    """
+
+    def __init__(self, folder, options, data, history, versions):
+        super().__init__(Path(folder) / REPORT, seconds=_SECONDS)
+        most = _MOST_SOUND if data.sound else _MOST_MUSIC
+        self.run = RunReport(folder, options, data, Drawing(num=2), "valid", most, versions)
+        self.whole = history
+
+    def page(self, history):
+        return self.run.page(self.whole, self.model)
+
+
+class Rolls:
+    """Shows music: pieces of a split, and drawn ones."""
+
+    def __init__(self, step_in_beats, split, rolls, names):
+        self.form, self.split = report.Music(step_in_beats * _BEAT), split
+        self.rolls, self.names = rolls, names
+
+    def real(self, model, nats):
+        """Returns pieces of the split and the least probable frames, see `report.pieces`."""
+        return report.pieces(model, self.rolls, self.form, nats, f"{self.split} piece", self.names)
+
+    def drawn(self, model, num, temperature, seed):
+        """Returns pieces that the model draws."""
+        return report.drawn(model, self.form, num, _STEPS, temperature, seed)
