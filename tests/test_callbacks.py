@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from reference import rbm, rnn_rbm
 
-from seqlayers import callbacks, energy, metrics
+from seqlayers import callbacks, energy, metrics, report
 from seqlayers.heads import BernoulliHead, ConditionalRBM
 from seqlayers.models import SequenceModel
 
@@ -361,3 +361,34 @@ def test_backups_leave_other_files_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     interrupted_fit(tmp_path, epochs=1)
     assert names(tmp_path) == ["notes.txt"]
+
+
+def test_a_page_is_written_in_training_and_shows_the_last_epoch(tmp_path):
+    model, path = made(BernoulliHead(V, seed=0)), tmp_path / "page.html"
+    x, seen = sequences(5, 7), []
+
+    class Seen(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(path.exists() and f"after epoch {epoch + 1}." in path.read_text("utf-8"))
+
+    form = report.Music(0.5, first_note=None)
+    page = callbacks.Report(path, x, form, every=2, num_generated=1, num_steps=3, title="A <run>")
+    model.fit(x, epochs=3, verbose=0, callbacks=[page, Seen()])
+    assert seen == [False, True, False]
+    text = path.read_text("utf-8")
+    assert "after epoch 3." in text and "A &lt;run&gt;" in text and "generated 1" in text
+    weight = model.trainable_weights[0]
+    weight.assign(np.full(weight.shape, np.nan))
+    page.on_epoch_end(3, {"loss": np.nan})
+    assert "The weights must be finite" in path.read_text("utf-8")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_page_needs_a_folder_and_a_model_of_sequences(tmp_path, small):
+    x = sequences(3)
+    with pytest.raises(FileNotFoundError, match="folder of `path` must exist"):
+        small.fit(x, verbose=0, callbacks=[callbacks.Report(tmp_path / "a" / "b.html", x)])
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    plain.compile(loss="mse")
+    with pytest.raises(ValueError, match="`Report` shows a `SequenceModel`"):
+        plain.fit(np.ones((2, 2)), np.ones((2, 1)), callbacks=[callbacks.Report("a", x)])

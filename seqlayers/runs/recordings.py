@@ -1,5 +1,6 @@
 """Recordings on the page of a run: parts of them with their segments, and sounds that are drawn."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +82,8 @@ class Recordings:
         """Reads the part of a recording that starts with the first segment of the split."""
         own = [n for n, place in enumerate(self.places) if place.file == file]
         rate, first = self.settings.sample_rate, self.places[own[0]]
-        start = round(max(0.0, first.start - _AROUND) * rate)
+        hundredths = math.floor(100 * max(0.0, first.start - _AROUND))  # as `note` has it
+        start = round(hundredths * rate / 100)
         last = min(self.places[own[-1]].end + _AROUND, first.duration)
         end = min(start + round(seconds * rate), round(last * rate))
         own = [n for n in own if self.places[n].end * rate <= end] or own[:1]

@@ -11,7 +11,7 @@ from seqlayers.runs import folder
 from seqlayers.runs.folder import MARKER, RunError, claim, clear, is_run, remove_curves
 
 EVENTS = "events.out.tfevents.1795842947.a-host.example.3552.0.v2"
-FILES = ("config.json", "last.keras", "best.keras", "metrics.csv", ".lock", MARKER)
+FILES = ("config.json", "last.keras", "best.keras", "metrics.csv", "report.html", ".lock", MARKER)
 TORN = ".tmp-0123456789abcdef-last.keras"
 NAMES = (*FILES, TORN, "tensorboard", "tensorboard/train", f"tensorboard/validation/{EVENTS}")
 
@@ -21,7 +21,7 @@ def run(tmp_path):
     """The folder of a run, with a file under each of its names."""
     run = tmp_path / "run"
     with claim(run):
-        for name in ("config.json", "last.keras", "best.keras", "metrics.csv"):
+        for name in FILES[:5]:
             (run / name).write_bytes(b"{}")
         for part in ("train", "validation"):
             (run / "tensorboard" / part).mkdir(parents=True)
