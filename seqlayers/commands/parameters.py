@@ -56,6 +56,25 @@ class _Checked(click.ParamType):
             raise click.UsageError(str(error), ctx) from error
 
 
+class _Listed(click.Path):
+    """The lines of a text file, without empty ones."""
+
+    def __init__(self, kind):
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+        self.kind = kind
+
+    def convert(self, value, param, ctx):
+        path = super().convert(value, param, ctx)
+        try:
+            lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+            return self.kind.check(param.opts[0], [line for line in lines if line])
+        except UnicodeDecodeError as error:
+            message = f"`{param.opts[0]}` must be a text file in UTF-8. Received: {path}."
+            raise click.UsageError(message, ctx) from error
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from error
+
+
 def option(name, kind, help, default=None, group=OTHER, **settings):
     """Returns `click.option` for a value of a type of `seqlayers.runs.options.schema`.
 
@@ -88,6 +107,8 @@ def _click_type(kind):
         return click.Choice(kind.values)
     if isinstance(kind, schema.Path):
         return click.Path(exists=True, file_okay=not kind.folder, path_type=Path)
+    if isinstance(kind, schema.Lines):
+        return _Listed(kind)
     return str if isinstance(kind, schema.Text) else _Checked(kind)
 
 

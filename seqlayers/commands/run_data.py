@@ -37,7 +37,7 @@ def read_data(options, sound=None):
     note(f"{where(options)}: {counts} sequences")
     few = "too few segments in each recording" if kind == "wav" else "too few MIDI files"
     for split, purpose in (("valid", "validate"), ("test", "test")):
-        if not data.splits[split]:
+        if not data.splits[split] and options[split] != 0:  # none was asked for
             note(f"None is left to {purpose}: there are {few}.")
     return data
 

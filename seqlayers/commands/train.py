@@ -12,6 +12,7 @@ from seqlayers.commands.run_data import compare, read_data
 from seqlayers.runs import folder, recipes
 from seqlayers.runs.checkpoints import last_history
 from seqlayers.runs.config import change_options, read_config, write_config
+from seqlayers.runs.data import check_shares
 from seqlayers.runs.history import best_row, finished, write_table
 from seqlayers.runs.options import complete, fixed, segment_rules, unused
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
@@ -56,7 +57,8 @@ Examples:
   seqlayers train --recipe lstm-nade-jsb --out runs/lstm_nade
   seqlayers train --dataset nottingham --model rnn-bernoulli --cell lstm \\
       --augment -5 6 --patience 20 --out runs/folk
-  seqlayers train --midi music --step-in-beats 0.25 --out runs/music
+  seqlayers train --midi music --out runs/music
+  seqlayers train --midi music --step-in-beats 0.25 --test 0.2 --split-seed 1 --out runs/drawn
   seqlayers train --wav birds --out runs/birds
   seqlayers train --recipe rnn-rbm-spectrograms --wav birds --threshold 85 --min-length 10 \\
       --max-length 1000 --out runs/published
@@ -108,9 +110,11 @@ def train(ctx, out, resume, overwrite, report, **options):
                 return
         data = read_data(options, config and config.get("sound"))
         if options["patience"] and not data.valid:
-            wanted = (
-                "recordings with more segments" if options["wav"] else "at least two MIDI files"
-            )
+            wanted = "at least two MIDI files"
+            if options["wav"]:
+                wanted = "recordings with more segments"
+            elif options["valid"] == 0:
+                wanted = "--valid above 0"
             raise click.UsageError(
                 f"--patience needs {wanted}, so that some validate. "
                 f"Received: {len(data.train)} sequences to train on, and none to validate on."
@@ -156,8 +160,9 @@ def _new_options(given):
             f"Give one of {', '.join(others)} and {last}. Received: {' and '.join(came) or 'none'}."
         )
     options = complete(chosen)
-    if options["wav"]:
-        segment_rules(options)  # refuses contradictions before anything is read
+    if options["wav"]:  # contradictions are refused before anything is read
+        segment_rules(options)
+    check_shares(options)
     return options
 
 

@@ -1,6 +1,7 @@
 """The data of a training run: sequences in three splits, read, batched and fingerprinted."""
 
 import hashlib
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from seqlayers import audio, datasets
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH, parts_by_time
 from seqlayers.runs import sound as run_sound
+from seqlayers.runs.options.schema import flag
 
 _STEP_IN_BEATS = {"a quarter note": 1.0, "an eighth note": 0.5}
 
@@ -56,9 +58,10 @@ class Data(NamedTuple):
 def read_data(options, sound=None):
     """Reads the data of a run.
 
-    A data set has its own split. MIDI files are sorted by path: the first eight tenths train, the
-    next tenth validates and the last one tests, at least one file each. Two files leave none to
-    test, one file none to validate.
+    A data set has its own split. MIDI files are sorted by path, or shuffled by `split_seed`: the
+    last ones test and those before them validate, by the shares `test` and `valid`, at least one
+    file each, unless `test_files` and `valid_files` list them. One file always trains: two files
+    leave none to test, one file none to validate.
 
     Each recording is split by time, with the silence between its segments removed: the first eight
     tenths of its frames train, the ninth validates and the last one tests. A segment belongs to the
@@ -79,7 +82,7 @@ def read_data(options, sound=None):
         MidiError: If no MIDI file can be read.
         AudioError: If there is no recording.
         NoSegments: If no recording has a segment.
-        ValueError: If options contradict each other.
+        ValueError: If options contradict each other, or do not fit the files.
     """
     if options["dataset"]:
         return Data(*piano_roll.load(options["dataset"]))
@@ -89,13 +92,77 @@ def read_data(options, sound=None):
         options["midi"], options["step_in_beats"], options["transpose"]
     )
     names = [path.relative_to(options["midi"]).as_posix() for path in paths]
-    tenth = max(1, len(rolls) // 10)
-    test = tenth if len(rolls) > 2 else 0
-    valid = tenth if len(rolls) > 1 else 0
-    ends = [len(rolls) - valid - test, len(rolls) - test]
-    parts = [slice(0, ends[0]), slice(*ends), slice(ends[1], None)]
-    by_split = {s: names[part] for s, part in zip(piano_roll.SPLITS, parts, strict=True)}
-    return Data(*(rolls[part] for part in parts), by_split, skipped)
+    by_split, by_name = split_files(names, options), dict(zip(names, rolls, strict=True))
+    splits = ([by_name[name] for name in by_split[split]] for split in piano_roll.SPLITS)
+    return Data(*splits, by_split, skipped)
+
+
+def check_shares(options):
+    """Refuses shares of MIDI files that leave none to train on. They are None without an effect."""
+    if (options["valid"] or 0) + (options["test"] or 0) >= 1:
+        raise ValueError(
+            "`--valid` and `--test` must together be below 1, so that files are left to train on. "
+            f"Received: --valid={options['valid']:g}, --test={options['test']:g}."
+        )
+
+
+def split_files(names, options):
+    """Returns which MIDI files train, validate and test, see `read_data`.
+
+    Args:
+        names: Their paths below the folder, in order.
+        options: All options of the run.
+
+    Returns:
+        Lists of names by split, in the order of `names`.
+
+    Raises:
+        ValueError: If a listed file is not among `names` or is listed for both splits, or a split
+            that is asked for is empty.
+    """
+    check_shares(options)
+    chosen = {"test": _listed("test_files", names, options)}
+    chosen["valid"] = _listed("valid_files", names, options)
+    for name in sorted(chosen["test"] & chosen["valid"]):
+        raise ValueError(
+            f"`--valid-files` and `--test-files` must have no file in common. Received: {name}."
+        )
+    rest = [name for name in names if name not in chosen["test"] | chosen["valid"]]
+    if options["split_seed"] is not None:
+        order = np.random.default_rng(options["split_seed"]).permutation(len(rest))
+        rest = [rest[n] for n in order]
+    counts = {"test": 0, "valid": 0}
+    for split in ("valid", "test"):  # of two files, one validates
+        if share := options[split]:  # None where the files are listed
+            wanted = max(1, int(len(names) * share + 1e-9))
+            counts[split] = min(wanted, max(0, len(rest) - 1 - sum(counts.values())))
+            if not counts[split] and len(names) > 2:
+                raise ValueError(
+                    f"`{flag(split)}` must leave itself and training a file; change the shares, or "
+                    f"add MIDI files. Received: {flag(split)}={share:g}, {len(names)} files."
+                )
+    for split, count in counts.items():  # the last ones test
+        chosen[split] |= set(rest[len(rest) - count :])
+        rest = rest[: len(rest) - count]
+    if not rest:
+        raise ValueError(
+            "`--valid-files` and `--test-files` must leave a file to train on. "
+            f"Received: all of the {len(names)} files."
+        )
+    chosen["train"] = set(rest)
+    return {split: [n for n in names if n in chosen[split]] for split in piano_roll.SPLITS}
+
+
+def _listed(name, names, options):
+    """Returns the set of the files that an option lists."""
+    listed = [PurePath(each).as_posix() for each in options[name] or ()]
+    for each in listed:
+        if each not in names:
+            raise ValueError(
+                f"`{flag(name)}` must list MIDI files that can be read, by their paths below "
+                f"--midi. Received: {each}."
+            )
+    return set(listed)
 
 
 def _recordings(options, sound):

@@ -208,6 +208,8 @@ def test_of_few_segments_none_is_left_to_validate(tmp_path, monkeypatch, no_repo
             ["--dataset", "nottingham", "--threshold", 85],
             ["`--threshold` has no effect with `--dataset`; remove it."],
         ),
+        (["--midi", ".", "--valid", 0.6, "--test", 0.4], ["--valid", "--test", "below 1", "=0.6"]),
+        (["--dataset", "nottingham", "--test", 0.2], ["--test", "no effect", "--dataset"]),
         (["--resume", "--overwrite"], ["--resume", "--overwrite", "one of them"]),
         (["--dataset", "nottingham", "--transpose", 1], ["--transpose", "no effect", "--dataset"]),
         (
@@ -248,6 +250,26 @@ def test_wrong_options_of_runs_on_recordings_are_refused(args, parts, birds, tmp
     said = refused("train", "--wav", birds, *args, "--out", tmp_path / "run")
     assert [part for part in parts if part not in said] == []
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_keeps_the_files_that_it_was_told_to_test_on(music, tmp_path, monkeypatch, no_report):
+    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
+    (tmp_path / "list.txt").write_text("0.mid\n\n 2.mid\n")
+    given = ["--midi", music, *TINY, "--out", tmp_path / "run", "--test-files"]
+    succeeds("train", *given, tmp_path / "list.txt", "--valid", 0.4)
+    (tmp_path / "list.txt").unlink()  # the run has its lines
+    config = read_config(tmp_path / "run")
+    assert config["data"]["files"] == {
+        "train": ["1.mid", "3.mid"],
+        "valid": ["4.mid", "5.mid"],
+        "test": ["0.mid", "2.mid"],
+    }
+    assert data.read_data(config["options"]).files == config["data"]["files"]
+    (tmp_path / "list.txt").write_bytes(b"\xff")
+    assert "text file in UTF-8" in refused("train", *given, tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_text("torn.mid")
+    said = refused("train", *given, tmp_path / "list.txt", "--overwrite")
+    assert "--test-files" in said and "Received: torn.mid" in said
 
 
 def test_a_folder_without_music_is_refused(tmp_path):

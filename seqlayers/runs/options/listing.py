@@ -10,6 +10,7 @@ from seqlayers.runs.options import rules
 from seqlayers.runs.options.schema import (
     Choice,
     Integer,
+    Lines,
     Number,
     Option,
     Pair,
@@ -22,6 +23,7 @@ from seqlayers.runs.registry import CELLS, MODELS
 _SIZE, _LAYERS, _COUNT = Integer(1, 10_000), Integer(1, 20), Integer(1)
 _SHARE, _SEMITONES = Number(least=0, below=1), Integer(-88, 88)
 _MS = Number(least=0, metavar="MS")
+_PART = Number(least=0, below=1, metavar="SHARE")
 
 DATA = (
     Option(
@@ -41,8 +43,45 @@ DATA = (
         "midi",
         Path(folder=True),
         None,
-        "Train on a folder of MIDI files, split in the order of their paths: 80% train, 10% "
-        "validate, 10% test.",
+        "Train on a folder of MIDI files. See --valid, --test and --split-seed for their split.",
+    ),
+    Option(
+        "valid",
+        _PART,
+        0.1,
+        "Validate on this share of the MIDI files, at least one: those before the files that test, "
+        "in the order of their paths. 0 for none.",
+        rules.share,
+    ),
+    Option(
+        "test",
+        _PART,
+        0.1,
+        "Test on this share of the MIDI files, at least one: the last in the order of their paths. "
+        "0 for none.",
+        rules.share,
+    ),
+    Option(
+        "split_seed",
+        Integer(0, 2**31 - 1),
+        None,
+        "Draw by this seed which MIDI files validate and which test, in place of their order.",
+        rules.split_seed,
+    ),
+    Option(
+        "valid_files",
+        Lines(),
+        None,
+        "Validate on the MIDI files that this text file lists, one path below --midi in each line, "
+        "in place of --valid.",
+        rules.midi,
+    ),
+    Option(
+        "test_files",
+        Lines(),
+        None,
+        "Test on the MIDI files that this text file lists, in place of --test.",
+        rules.midi,
     ),
     Option(
         "step_in_beats",

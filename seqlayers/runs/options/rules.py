@@ -24,6 +24,18 @@ def midi(name, options):
     return None if source(options) == "midi" else flag(source(options))
 
 
+def share(name, options):
+    """Applies to MIDI files, for a split without a list of its files."""
+    listed = f"{name}_files"
+    return midi(name, options) or (flag(listed) if options[listed] else None)
+
+
+def split_seed(name, options):
+    """Applies to MIDI files, unless both splits are listed."""
+    splits = [each for each in ("valid", "test") if not share(each, options)]
+    return midi(name, options) or (None if splits else share("test", options))
+
+
 def music(name, options):
     """Applies to music."""
     return None if source(options) != "wav" else "--wav"

@@ -83,6 +83,21 @@ class Several(NamedTuple):
         return checked
 
 
+class Lines(NamedTuple):
+    """Different texts, as a list; on the command line a text file with one in each line."""
+
+    metavar: str = "FILE"
+
+    def check(self, name, value):
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(f"`{name}` must list at least one. Received: {value!r}.")
+        checked = [_check_text(name, each) for each in value]
+        for each in checked:
+            if checked.count(each) > 1:
+                raise ValueError(f"`{name}` must list each once. Received: {each!r} twice.")
+        return checked
+
+
 class Text(NamedTuple):
     """Any string."""
 
@@ -132,7 +147,7 @@ class Option(NamedTuple):
 
     Attributes:
         name: Its name in Python; `flag(name)` is its name on the command line.
-        type: `Integer`, `Number`, `Choice`, `Pair`, `Several`, `Text` or `Path`.
+        type: `Integer`, `Number`, `Choice`, `Pair`, `Several`, `Lines`, `Text` or `Path`.
         default: Its default; None where there is none.
         help: An instruction to the person at the command line.
         applies_to: Function `(name, options)` that returns None if the option has an effect, else
