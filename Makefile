@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help demo test test-oldest test-newest test-jax faults docs check format bench clean distclean FORCE
 
 help:
-	@echo 'make demo       train an RNN-RBM on music and write what it plays to runs/demo'
+	@echo 'make demo       train an RNN-RBM on music and write a page that plays it to runs/demo'
 	@echo 'make test       run the tests            (PYTEST_ARGS="-m \"not slow\" -k rbm")'
 	@echo 'make test-oldest  the contracts alone, with python3.11 and the lowest versions that setup.cfg allows'
 	@echo 'make test-newest  the same tests with python3.13'

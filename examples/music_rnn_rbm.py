@@ -1,7 +1,7 @@
 """The demo: train an RNN-RBM on chorales, score it, let it play, and hand it to a server.
 
 Writes everything to one folder: the model, its likelihood beside that of simpler models, four
-pieces as MIDI files, pictures, and a SavedModel.
+pieces as MIDI files, pictures, a page to listen to, and a SavedModel.
 """
 
 import argparse
@@ -15,12 +15,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqlayers import callbacks, files, plotting
+import seqlayers
+from seqlayers import callbacks, files, plotting, report
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.heads import ConditionalRBM
 from seqlayers.models import RNNRBM, SequenceModel
 
 STEP_IN_BEATS = 1.0  # JSB Chorales have one time step a quarter note
+BEATS_A_MINUTE = 120  # as in the MIDI files
 EXPORTED = Path("saved_models", "music_rnn_rbm", "1")
 VALIDATIONS = 5
 SHORT_ANNEALING, LONG_ANNEALING = (30, 3), (100, 5)  # steps and chains: to validate, and to score
@@ -74,7 +76,9 @@ def main(out="runs/demo", epochs=50, quick=False):
     print(f"   RNN-RBM              {likelihood}")
 
     print("\n4. New music, pictures, the model and its export")
-    generated = model.generate(64, num_sequences=4, temperature=0.8, seed=1)
+    music = report.Music(seconds=STEP_IN_BEATS * 60 / BEATS_A_MINUTE)
+    drawn = report.drawn(model, music, num=4, num_steps=64, temperature=0.8, seed=1)
+    generated = [piece.frames for piece in drawn]
     for number, roll in enumerate(generated, start=1):
         midi.write(out / f"generated_{number}.mid", roll, STEP_IN_BEATS)
     piece = rolls.test[0][:64]
@@ -103,6 +107,14 @@ def main(out="runs/demo", epochs=50, quick=False):
     )
     with files.replacing(out / "model.keras") as temporary:
         model.save(temporary)
+    validated = [
+        {"epoch": epoch, "val_log_likelihood": nats}
+        for epoch, nats in zip(range(every, epochs + 1, every), history, strict=False)
+    ]
+    scores = [report.Score(name, nats) for name, nats in references.items()]
+    own = likelihood.kind, likelihood.standard_error, likelihood.reverse_nats
+    scores.append(report.Score("RNN-RBM", likelihood.nats, *own, own=True))
+    write_page(out / "report.html", model, rolls.test, music, drawn, validated, scores)
     exported = model.export(out / EXPORTED)
     served = serve_in_a_new_process(exported, rolls.test, out)
     agree = abs(served - likelihood.nats) < 0.05
@@ -116,6 +128,24 @@ def main(out="runs/demo", epochs=50, quick=False):
     for path in sorted(out.iterdir()):
         print(f"   {path}")
     return 0 if agree else 1
+
+
+def write_page(path, model, test, music, drawn, validated, scores):
+    """Writes a page that plays real and new pieces, with hidden units and nats of each frame."""
+    real, worst = report.pieces(model, test, music, model.frame_log_probs(test), "test piece")
+    page = report.Page(
+        title="An RNN-RBM on JSB Chorales",
+        summary=f"{model.count_params():,} weights. {__doc__.splitlines()[0]}",
+        pieces=[*real, *drawn],
+        worst=worst,
+        worst_of="the test split",
+        charts=report.charts(validated, [(score.name, score.nats) for score in scores[:-1]]),
+        scores=scores,
+        scores_of="the test split",
+        commands=["make demo"],
+        facts=[("keras", keras.__version__), ("seqlayers", seqlayers.__version__), ("seed", "0")],
+    )
+    report.write(path, page)
 
 
 def serve_in_a_new_process(exported, sequences, out):

@@ -1,8 +1,9 @@
 """Which phone is it? LSTMs over patches of the spectrum answer, five frames later.
 
 Trains a small recogniser on the sample of TIMIT, if that is there, or on the sentences that ship;
-prints how many frames and phones of other speech it recognises, and draws its confusions. Then it
-reads a WAV file frame by frame, as from a microphone, and carries its state along.
+prints how many frames and phones of other speech it recognises, draws its confusions, and writes a
+page that plays sentences beside what it heard. Then it reads a WAV file frame by frame, as from a
+microphone, and carries its state along.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqlayers import audio, layers, metrics, plotting
+from seqlayers import audio, layers, metrics, plotting, report
 from seqlayers.datasets import chunking, speech
 
 RATE, BANDS, DELAY = 16000, 40, 5  # samples a second, bands of a frame, frames to wait
@@ -64,6 +65,18 @@ def main(path, wav=None, out="runs/phones", quick=False):
     np.add.at(matrix, (np.concatenate(labels), np.concatenate(answers)), 1)
     plotting.save(plotting.confusion_matrix(matrix, names), out / "confusion.png")
     print(f"Confusions: {out / 'confusion.png'}")
+    page = report.Page(
+        title="Phones, heard by LSTMs over patches of the spectrum",
+        summary=f"Frame accuracy {right.mean():.3f} on {len(test)} sentences not trained on.",
+        pieces=[
+            sentence(utterance, hear(utterance.samples), *pair)
+            for utterance, *pair in zip(test, labels, answers, strict=True)
+        ][:6],
+        label_names=names,
+        confusion=report.Confusion(names, matrix),
+    )
+    report.write(out / "report.html", page)
+    print(f"A page to listen to: {out / 'report.html'}")
 
     if wav is None:
         wav = out / "sentence.wav"
@@ -77,6 +90,19 @@ def main(path, wav=None, out="runs/phones", quick=False):
         streamed.append(n)
     same = np.array_equal(streamed, recognise(model, [hear(samples)])[0])
     print(f"\n{'The same' if same else 'NOT the same'} as for the whole sentence at once")
+
+
+def sentence(utterance, frames, truth, answer):
+    """Returns a sentence for the page: its sound, its bands, and the true and the heard phones."""
+    return report.Piece(
+        title=f"{utterance.speaker} {utterance.sentence}",
+        group="Other speech",
+        frames=frames,
+        seconds=audio.frame_lengths(RATE)[1] / RATE,
+        sound=(utterance.samples, RATE),
+        labels=(truth, answer),
+        note=utterance.text,
+    )
 
 
 def log_mel(samples):

@@ -42,6 +42,7 @@ def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_
     assert "the scores agree" in result.stdout
     made = {path.name for path in (tmp_path / "demo").iterdir()}
     assert {f"generated_{number}.mid" for number in (1, 2, 3, 4)} <= made
+    assert (tmp_path / "demo" / "report.html").stat().st_size < 3_000_000
     pictures = ("piano_rolls", "hidden_activity", "receptive_fields", "learning_curve")
     assert {*(f"{name}.png" for name in pictures), "model.keras", "saved_models"} <= made
     scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
@@ -108,6 +109,7 @@ def test_phones_are_heard_frame_by_frame_as_in_the_whole_sentence(run, tmp_path)
     assert "none.npz: 4 sentences of ARCTIC to learn" in printed
     assert "The same as for the whole sentence at once" in printed
     assert (tmp_path / "phones" / "confusion.png").exists()
+    assert "slt arctic_a0013" in (tmp_path / "phones" / "report.html").read_text("utf-8")
 
 
 @pytest.mark.slow

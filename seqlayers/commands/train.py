@@ -197,6 +197,7 @@ def _end(out, config, options, history):
     click.echo(f"{options['model']}, {len(history)} epochs done, in {out}: the run is finished.")
     _report_epochs(history, options, best_row(history))
     click.echo(f"Score it with: {shlex.join(['seqlayers', 'score', str(out)])}")
+    click.echo(f"Listen to it with: {shlex.join(['seqlayers', 'report', str(out)])}")
 
 
 def _report_epochs(history, options, best):

@@ -140,7 +140,7 @@ function under(piece, frame) {
   }
   if (piece.labels) {
     const [truth, answer] = piece.labels.map((labels) => page.labelNames[labels[frame]]);
-    told.push(`true ${truth}, heard ${answer}`);
+    told.push(`true ${truth}, model ${answer}`);
   }
   if (piece.firstNote !== null) {
     const sounding = piece.notes.filter(({ start, end }) => start <= frame && frame < end);

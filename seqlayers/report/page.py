@@ -136,11 +136,11 @@ def _listen(page):
 <div id="bar">
 <button type="button" id="play" aria-keyshortcuts="Space">Play</button>
 <input type="range" id="seek" min="0" step="any" value="0" aria-label="Position in seconds">
-<output id="time"></output>
+<output id="time" aria-live="off"></output>
 </div>
 <p id="about"></p>
 <div id="tracks"><div id="mark" hidden></div><div id="cursor"></div></div>
-<output id="now"></output>
+<output id="now" aria-live="off"></output>
 <div id="segments" class="buttons" role="group" aria-label="Segments"></div>
 <p class="keys"><kbd>Space</kbd> plays and stops, <kbd>←</kbd> <kbd>→</kbd> seek
 (with <kbd>Shift</kbd> farther), <kbd>Home</kbd> goes to the start. A click on a picture seeks.</p>

@@ -63,8 +63,9 @@ function drawImage(view, image, columns, palette) {
   const pixels = new ImageData(T, F);
   for (let t = 0; t < T; t++) {
     for (let f = 0; f < F; f++) {
-      const shade = shades[image.values[t * F + f]];
-      pixels.data.set([...shade.map(Math.round), 255], 4 * ((F - 1 - f) * T + t));
+      const shade = shades[image.values[t * F + f]], at = 4 * ((F - 1 - f) * T + t);
+      for (let i = 0; i < 3; i++) pixels.data[at + i] = shade[i];
+      pixels.data[at + 3] = 255;
     }
   }
   small.getContext("2d").putImageData(pixels, 0, 0);
@@ -156,7 +157,7 @@ function drawLabels(canvas, piece) {
     }
   });
   label(view, "true", 14);
-  label(view, "heard", 41);
+  label(view, "model", 41);
 }
 
 // The pictures of a piece: title, how to draw it, and whether a click on it chooses a segment.
@@ -183,6 +184,6 @@ function drawConfusion(canvas, { names, shape, data }) {
       context.fillStyle = `rgb(${from.map((c, i) => Math.round(c + share * (to[i] - c)))})`;
       context.fillRect(GUTTER + column * cell, row * cell, cell, cell);
     }
-    if (cell >= 9 || row % Math.ceil(10 / cell) === 0) label(view, names[row], (row + 0.5) * cell);
+    if (row % Math.ceil(11 / cell) === 0) label(view, names[row], (row + 0.5) * cell);
   }
 }

@@ -48,7 +48,8 @@ class Recordings:
         self.settings = settings = sound.settings
         self.path, self.channel = options["wav"], options["channel"]
         self.rate = min(max(settings.sample_rate, _RATES[0]), _RATES[1])
-        share = min(1.0, _SAMPLES / (self.rate * (_WINDOWS * _REAL + num_drawn * _DRAWN)))
+        whole = max(self.rate, settings.sample_rate) * (_WINDOWS * _REAL + num_drawn * _DRAWN)
+        share = min(1.0, _SAMPLES / whole)
         self.num_drawn_samples = round(share * _DRAWN * settings.sample_rate)
         recordings = list(dict.fromkeys(place.file for place in places))
         self.windows = [self._window(file, share * _REAL) for file in recordings[:_WINDOWS]]
