@@ -35,9 +35,11 @@ from benchmarks.contenders.recurrent import (  # noqa: E402
     BINS,
     CELLS,
     PATCHES,
+    STEPS,
     UNITS,
     growth,
     of_spectra,
+    one_step,
     patch_contenders,
     recurrent,
 )
@@ -141,6 +143,35 @@ TABLES = {
             "keras.layers.RNN(SFMCell)": partial(recurrent, "cell", train=False),
             "keras.layers.LSTM(139)": partial(recurrent, "lstm", train=False),
             "keras.layers.GRU(164)": partial(recurrent, "gru", train=False),
+        },
+        None,
+    ),
+    "one_step": (
+        f"{STEPS} single steps of one sequence, each from the states before, not compiled by XLA",
+        {
+            "SFM": partial(one_step, "sfm"),
+            'SFM(gates="input")': partial(one_step, "sfm parallel"),
+            "AdaptiveSFM": partial(one_step, "adaptive"),
+            "keras.layers.LSTM(139)": partial(one_step, "lstm"),
+            "keras.layers.GRU(164)": partial(one_step, "gru"),
+        },
+        None,
+    ),
+    "one_step_gated": (
+        "The same of gated layers",
+        {
+            "PeepholeLSTM(139)": partial(one_step, "peephole"),
+            "TanhGated(164)": partial(one_step, "tanh gated"),
+            "keras.layers.LSTM(139)": partial(one_step, "lstm"),
+        },
+        None,
+    ),
+    "gated": (
+        "Train step of gated layers, 32 x 100 frames",
+        {
+            "PeepholeLSTM(139)": partial(recurrent, "peephole"),
+            "TanhGated(164)": partial(recurrent, "tanh gated"),
+            "keras.layers.LSTM(139)": partial(recurrent, "lstm"),
         },
         None,
     ),

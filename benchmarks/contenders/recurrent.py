@@ -19,6 +19,8 @@ def recurrent_layer(name, **kwargs):
         "sfm parallel": lambda **kw: layers.SFM(M, K, D, gates="input", **kw),
         "sfm 50": lambda **kw: layers.SFM(50, K, D, **kw),
         "adaptive": lambda **kw: layers.AdaptiveSFM(M, K, D, **kw),
+        "tanh gated": lambda **kw: layers.TanhGated(164, **kw),
+        "peephole": lambda **kw: layers.PeepholeLSTM(139, **kw),
         "cell": lambda **kw: keras.layers.RNN(layers.SFMCell(M, K, D), **kw),
         "lstm": lambda **kw: keras.layers.LSTM(139, **kw),
         "gru": lambda **kw: keras.layers.GRU(164, **kw),
@@ -43,6 +45,39 @@ def recurrent(name, train=True, batch=32, steps=100, xla="auto", **kwargs):
     x, y = np.random.default_rng(0).normal(size=(2, batch, steps, V)).astype("float32")
     model = dense_after(name, xla, **kwargs)
     return lambda: model.train_on_batch(x, y) if train else model.predict_on_batch(x)
+
+
+STEPS = 100
+
+
+def one_step(name):
+    """Returns `STEPS` calls of a cell and a dense layer on one frame, each from the states before.
+
+    That is how a stream is read where the caller keeps the states, by TensorFlow without XLA.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    model = dense_after(name)
+    cell, dense = model.layers[0].cell, model.layers[1]
+
+    @tf.function
+    def step(frame, states):
+        output, states = cell(frame, states)
+        return dense(output), states
+
+    frames = tf.constant(np.random.default_rng(0).normal(size=(STEPS, 1, V)).astype("float32"))
+    size = cell.state_size
+    sizes = size if isinstance(size, list | tuple) else [size]
+    zeros = [tf.zeros((1, n)) for n in sizes]
+
+    def run():
+        states = zeros
+        for frame in frames:
+            output, states = step(frame, states)
+        return output.numpy()
+
+    return run
 
 
 def growth(names, sizes):

@@ -32,7 +32,8 @@ def pages():
             for row in room.rows:
                 title = ", ".join(row.names)
                 text = f"# {title}\n\n*{_sentence(row.text)}*\n"
-                found[_path(room, row)] = text + "".join(map(_entry, row.names.values()))
+                text += "".join(map(_entry, row.names.values()))
+                found[_path(room, row)] = text + _equations(next(iter(row.names.values())))
         else:
             text = f"# {room.name}\n" + (f"\n*{_sentence(room.title)}*\n" if room.title else "")
             for row in room.rows:
@@ -78,9 +79,18 @@ def _entry(path):
 
 
 def docstring_block(path):
-    """Returns the docstring of a module, its equations as code."""
+    """Returns the docstring of a module without its title, its equations as code."""
     text = ast.get_docstring(ast.parse(path.read_text("utf-8")))
     return text.partition("\n")[2].strip("\n")
+
+
+def _equations(path):
+    """Returns a section with the equations of a class, where its own docstring has none."""
+    found = names.resolve(path)
+    block = docstring_block(Path(inspect.getsourcefile(found)))
+    if not inspect.isclass(found) or not block.startswith("    ") or block in (found.__doc__ or ""):
+        return ""
+    return f"\n## Equations\n\n{block}\n"
 
 
 class Linker:

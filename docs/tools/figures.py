@@ -1,0 +1,156 @@
+"""Writes tables of measured figures into pages.
+
+    python docs/tools/figures.py
+
+A table stands between `<!-- figures: NAME -->` and `<!-- end -->`. The figures are read from
+`benchmarks/results/` and `seqlayers/runs/recipes/measured.json`, into which the benchmarks write
+them. A test compares the pages with what this would write.
+"""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "docs" / "choose.md"]
+MEASURED = ROOT / "seqlayers" / "runs" / "recipes" / "measured.json"
+MARKED = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SETS = {
+    "jsb": "JSB Chorales",
+    "nottingham": "Nottingham",
+    "piano-midi": "Piano-midi",
+    "musedata": "MuseData",
+}
+
+
+def results(name):
+    """Returns the rows of a file of results."""
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
+
+
+def table(head, rows):
+    """Returns a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def milliseconds(name, contender):
+    return results("speed")[name]["contenders"][contender]["ms"]
+
+
+def recurrent_layers():
+    """Recurrent layers beside LSTM and GRU, in the same trainings and the same runs."""
+    lstm = "keras.layers.LSTM(139)"
+    layers = {  # title: name in the tables of papers; train step and single step: table, row, LSTM
+        "`SFM`": ("sfm", ("sfm", "SFM", lstm), ("one_step", "SFM")),
+        '`SFM(gates="input")`': (
+            "parallel",
+            ("sfm_parallel", "sfm parallel, 32 x 100", "lstm, 32 x 100"),
+            ("one_step", 'SFM(gates="input")'),
+        ),
+        '`AdaptiveSFM(phase="accumulated")`': (
+            "a-sfm",
+            ("sfm", "AdaptiveSFM", lstm),
+            ("one_step", "AdaptiveSFM"),
+        ),
+        "`PeepholeLSTM`": (
+            None,
+            ("gated", "PeepholeLSTM(139)", lstm),
+            ("one_step_gated", "PeepholeLSTM(139)"),
+        ),
+        "`TanhGated`": (
+            None,
+            ("gated", "TanhGated(164)", lstm),
+            ("one_step_gated", "TanhGated(164)"),
+        ),
+        "`keras.layers.LSTM`": ("lstm", ("sfm", lstm, lstm), ("one_step", lstm)),
+        "`keras.layers.GRU`": (
+            "gru",
+            ("sfm", "keras.layers.GRU(164)", lstm),
+            ("one_step", "keras.layers.GRU(164)"),
+        ),
+    }
+    sfm, clstm = results("sfm"), results("clstm")
+    rows = []
+    for title, (name, (train, row, of_train), (step, contender)) in layers.items():
+        scores = ["", "", "", ""]
+        if name:
+            folds = clstm[f"cells-{name}"]["folds"]
+            wrong = sum(fold["test"] for fold in folds) / len(folds)
+            music = [sfm[f"music-{s}-{name}-bernoulli"] for s in ("jsb_chorales", "nottingham")]
+            scores = [f"{row_of['nats']:.3f}" for row_of in music]
+            scores += [f"{sfm[f'waves-1k-{name}-seed0']['accuracy']:.4f}", f"{wrong:.3f}"]
+        times = milliseconds(train, row) / milliseconds(train, of_train)
+        steps = milliseconds(step, contender) / milliseconds(step, lstm)
+        rows.append([title, *scores, f"{times:.2f}", f"{steps:.2f}"])
+    head = ["layer", "music, JSB", "music, Nottingham", "waves", "phones", "train step", "one step"]
+    return table(head, rows)
+
+
+def music_models():
+    """Models of music by their recipes."""
+    measured = json.loads(MEASURED.read_text("utf-8"))
+    titles = {
+        "tied-nade": "`TiedNADE` after `FrameHistory`",
+        "lstm-nade": "LSTM and `NADE`",
+        "rnn-nade": "`RNNNADE`",
+        "rnn-rbm": "`RNNRBM`",
+        "rnn-dbn": "`RNNDBN`",
+        "nade": "`NADE` without time",
+        "rbm": "`ConditionalRBM` without time",
+    }
+    rows = []
+    for recipe, title in titles.items():
+        on = [measured.get(f"{recipe}-{name}") for name in SETS]
+        jsb = on[0]
+        nats = [f"{row['nats']:.3f}" if row else "" for row in on]
+        seconds = f"{jsb['seconds']:,}"
+        rows.append([title, jsb["kind"].replace("_", " "), *nats, f"{jsb['weights']:,}", seconds])
+    return table(["model", "kind", *SETS.values(), "weights", "seconds"], rows)
+
+
+def speech_codes():
+    """Codes of speech: models of 400 hidden units, trained for 250 epochs."""
+    lstbm = results("lstbm")
+    rows = []
+    for name, title, speed in (
+        ("lstbm", "`LSTBMModel`", "LSTBMModel"),
+        ("trbm", "`TRBM`", "TRBM"),
+        ("rbm", "`SequenceModel(None, ConditionalRBM)`", "RBM"),
+    ):
+        row = lstbm[f"{name}-400-full"]
+        quality = [f"{row['test'][key]:.2f}" for key in ("pesq_nb", "pesq_wb")]
+        ms = f"{milliseconds('lstbm', speed):.1f}"
+        rows.append([title, f"{row['weights']:,}", row["bits"], *quality, ms])
+    return table(["model", "weights", "bits a frame", "PESQ nb", "PESQ wb", "train step, ms"], rows)
+
+
+def patches():
+    """Networks over patches of a spectrum beside others."""
+    clstm = results("clstm")
+    rows = []
+    for name, title in {
+        "heads-clstmp+lstmp+relu": "`ConvLSTMPatch` with projection, `PeepholeLSTM`, dense layers",
+        "heads-clstm32+relu": "`ConvLSTMPatch`, dense layers",
+        "heads-lstmp+relu": "`PeepholeLSTM` with projection, dense layers",
+        "heads-lstm+relu": "`keras.layers.LSTM`, dense layers",
+        "heads-cnn+relu": "convolution over 11 frames, dense layers",
+        "heads-ffnn": "dense layers over 11 frames",
+    }.items():
+        row = clstm[name]
+        wrong = sum(fold["test"] for fold in row["folds"]) / len(row["folds"])
+        rows.append([title, f"{row['weights']:,}", f"{wrong:.3f}", f"{row['seconds']:,}"])
+    return table(["network", "weights", "wrong frames", "seconds"], rows)
+
+
+TABLES = {each.__name__: each for each in (recurrent_layers, music_models, speech_codes, patches)}
+
+
+def filled(text):
+    """Returns the text of a page with its tables made anew."""
+    return MARKED.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n{match[3]}", text)
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(filled(page.read_text("utf-8")), "utf-8")
