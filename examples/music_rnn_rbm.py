@@ -15,11 +15,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-import seqlayers
 from seqlayers import callbacks, files, plotting, report
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.heads import ConditionalRBM
 from seqlayers.models import RNNRBM, SequenceModel
+from seqlayers.models.likelihood import likelihood_and_frames
 
 STEP_IN_BEATS = 1.0  # JSB Chorales have one time step a quarter note
 BEATS_A_MINUTE = 120  # as in the MIDI files
@@ -68,7 +68,7 @@ def main(out="runs/demo", epochs=50, quick=False):
         verbose=0,
     ).history["val_log_likelihood"]
     model.head.num_betas, model.head.num_chains = LONG_ANNEALING
-    likelihood = model.score(rolls.test, bracket=True)
+    likelihood, nats = likelihood_and_frames(model, rolls.test, bracket=True)
 
     print("\n3. Log-likelihood of the test split")
     print(f"   each key for itself  {independent:.3f} nats per frame (exact)")
@@ -108,13 +108,26 @@ def main(out="runs/demo", epochs=50, quick=False):
     with files.replacing(out / "model.keras") as temporary:
         model.save(temporary)
     validated = [
-        {"epoch": epoch, "val_log_likelihood": nats}
-        for epoch, nats in zip(range(every, epochs + 1, every), history, strict=False)
+        {"epoch": epoch, "val_log_likelihood": value}
+        for epoch, value in zip(range(every, epochs + 1, every), history, strict=False)
     ]
-    scores = [report.Score(name, nats) for name, nats in references.items()]
+    scores = [report.Score(name, value) for name, value in references.items()]
     own = likelihood.kind, likelihood.standard_error, likelihood.reverse_nats
     scores.append(report.Score("RNN-RBM", likelihood.nats, *own, own=True))
-    write_page(out / "report.html", model, rolls.test, music, drawn, validated, scores)
+    real, worst = report.pieces(model, rolls.test, music, nats, "test piece")
+    page = report.Page(
+        title="An RNN-RBM on JSB Chorales",
+        summary=f"{model.count_params():,} weights, {epochs} epochs, from `make demo`.",
+        pieces=[*real, *drawn],
+        worst=worst,
+        worst_of="the test split",
+        charts=report.charts(validated, references.items()),
+        scores=scores,
+        scores_of="the test split",
+        commands=["make demo"],
+        facts=[("seed", "0"), ("epochs", str(epochs)), ("version of keras", keras.__version__)],
+    )
+    report.write(out / "report.html", page)
     exported = model.export(out / EXPORTED)
     served = serve_in_a_new_process(exported, rolls.test, out)
     agree = abs(served - likelihood.nats) < 0.05
@@ -128,24 +141,6 @@ def main(out="runs/demo", epochs=50, quick=False):
     for path in sorted(out.iterdir()):
         print(f"   {path}")
     return 0 if agree else 1
-
-
-def write_page(path, model, test, music, drawn, validated, scores):
-    """Writes a page that plays real and new pieces, with hidden units and nats of each frame."""
-    real, worst = report.pieces(model, test, music, model.frame_log_probs(test), "test piece")
-    page = report.Page(
-        title="An RNN-RBM on JSB Chorales",
-        summary=f"{model.count_params():,} weights. {__doc__.splitlines()[0]}",
-        pieces=[*real, *drawn],
-        worst=worst,
-        worst_of="the test split",
-        charts=report.charts(validated, [(score.name, score.nats) for score in scores[:-1]]),
-        scores=scores,
-        scores_of="the test split",
-        commands=["make demo"],
-        facts=[("keras", keras.__version__), ("seqlayers", seqlayers.__version__), ("seed", "0")],
-    )
-    report.write(path, page)
 
 
 def serve_in_a_new_process(exported, sequences, out):

@@ -44,10 +44,12 @@ def finite_likelihood(model, x, mask=None, batch_size=32, seed=0, bracket=False,
 
 def frame_log_probs(model, x, mask=None, batch_size=32, seed=0, adaptation=None):
     """Returns log p of each frame, see `SequenceModel.frame_log_probs`."""
-    return likelihood_and_frames(model, x, mask, batch_size, seed, adaptation)[1]
+    return likelihood_and_frames(model, x, mask, batch_size, seed, adaptation=adaptation)[1]
 
 
-def likelihood_and_frames(model, x, mask=None, batch_size=32, seed=0, adaptation=None):
+def likelihood_and_frames(
+    model, x, mask=None, batch_size=32, seed=0, bracket=False, adaptation=None
+):
     """Returns `finite_likelihood` and, from the same draws, log p of each frame of each sequence.
 
     Raises:
@@ -55,7 +57,7 @@ def likelihood_and_frames(model, x, mask=None, batch_size=32, seed=0, adaptation
     """
     check_weights(model.weights)
     blocks: list = []
-    result, lost = _pooled(model, x, mask, batch_size, seed, False, adaptation, blocks)
+    result, lost = _pooled(model, x, mask, batch_size, seed, bracket, adaptation, blocks)
     _refuse_lost(lost, result.frames, adaptation)
     nats, owners = map(np.concatenate, zip(*blocks, strict=True))
     _, lengths = np.unique(owners, return_counts=True)

@@ -157,7 +157,7 @@ def _likelihood(page):
     rows = "".join(_score_row(score, low, high) for score in page.scores)
     of = f"Nats per frame of {_text(page.scores_of)}" if page.scores_of else "Nats per frame"
     body = f"""<p>{of}: higher is better.</p>
-<div class="card wide"><table>
+<div class="card wide"><table class="scores">
 <thead><tr><th scope="col">model</th><th scope="col" class="number">nats per frame</th>
 <th scope="col">worse to better</th><th scope="col">kind</th></tr></thead>
 <tbody>{rows}</tbody></table></div>
