@@ -114,3 +114,7 @@ def test_a_recipe_is_measured_once_with_other_seeds_and_their_mixture(
     assert f"{row['nats']:.3f} +-" in capsys.readouterr().out
     music.main(["rnn-nade-jsb"], tmp_path / "none", 60, False, [1])  # nothing is left to do
     assert not (tmp_path / "none").exists()
+    music.main(["rnn-nade-jsb"], tmp_path / "runs", 60, False, [], ["rnn-nade-jsb-seed-1"])
+    again = music.store.read(measured)["rnn-nade-jsb"]["mixture"]
+    assert again["runs"] == ["rnn-nade-jsb", "rnn-nade-jsb-seed-1"]
+    assert again["nats"] == pytest.approx(mixed["nats"], abs=1e-6) != again["validation"]

@@ -2,6 +2,7 @@
 
     python benchmarks/tables/music.py [--rows rbm-jsb rnn-nade-jsb ...] [--minutes 60]
     python benchmarks/tables/music.py --rows tied-nade-jsb --seeds 1 2
+    python benchmarks/tables/music.py --rows tied-nade-recall-jsb --mix tied-nade-jsb
 
 Trains recipes (`seqlayers recipes`) one after the other, each in a folder of `--runs`, chooses the
 epoch on the validation split and scores the test split once, when the training is complete. A
@@ -12,8 +13,9 @@ it once more and counts the looks at the test split. A training that was stopped
 by `--rows` without names, with the figures of `baselines.py` below it.
 
 `--seeds` trains a measured recipe of an exact head with more seeds, and mixes all its models: the
-row gets `other_seeds` and `mixture`. An error is the standard deviation over resamples of the
-pieces of the test split.
+row gets `other_seeds` and `mixture`. `--mix` mixes a measured recipe with other runs of `--runs`
+on its set: the row gets `mixture`, with its runs and its validation. An error is the standard
+deviation over resamples of the pieces of the test split.
 """
 
 import argparse
@@ -32,10 +34,10 @@ import store  # noqa: E402
 from seqlayers import files, models  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
 from seqlayers.metrics import bootstrap_error  # noqa: E402
+from seqlayers.runs import checkpoints, loading, recipes, training  # noqa: E402
 from seqlayers.runs import config as run_config  # noqa: E402
 from seqlayers.runs import data as run_data  # noqa: E402
 from seqlayers.runs import folder as run_folder  # noqa: E402
-from seqlayers.runs import loading, recipes, training  # noqa: E402
 from seqlayers.runs.history import MONITOR, best_row, finished  # noqa: E402
 from seqlayers.runs.options import upgrade  # noqa: E402
 
@@ -108,14 +110,14 @@ def measure(options, folder, minutes, looks=0):
     }
 
 
-def likelihood(model, dataset):
-    """Returns the likelihood of the test split as a dictionary, with its error over pieces."""
+def likelihood(model, dataset, split="test"):
+    """Returns the likelihood of a split as a dictionary, with its error over pieces."""
     if hasattr(model.head, "num_betas"):
         # A head alone takes ten times as many.
         model.head.num_betas = NUM_BETAS if model.memory else NUM_BETAS // 10
     if hasattr(model.head, "num_samples"):
         model.head.num_samples = NUM_SAMPLES
-    test = piano_roll.load(dataset).test
+    test = getattr(piano_roll.load(dataset), split)
     if model.head.kind == "exact":
         frames = [len(piece) for piece in test]
         nats = [each.sum() for each in model.frame_log_probs(test)]
@@ -150,7 +152,26 @@ def add_seeds(name, folder, seeds, minutes):
     store.keep(MEASURED, name, row | {"other_seeds": others, "mixture": mixture})
 
 
-def main(rows, folder, minutes, again, seeds):
+def add_mixture(name, folder, others):
+    """Adds the mixture of the run of a recipe and of other runs to its measured row."""
+    row, options = recipes.measured()[name], recipes.read(name).options
+    runs = [name, *others]
+    if row.get("mixture", {}).get("runs") == runs:
+        return
+    found = [checkpoints.check(folder / run) for run in runs]
+    for run, (*_, config) in zip(runs, found, strict=True):
+        if config is None or config["options"]["dataset"] != options["dataset"]:
+            raise ValueError(
+                f"`--mix` needs runs on {options['dataset']}, as {name} is. Received: {run}."
+            )
+    model = models.Mixture([loading.load_model(folder / run)[0] for run in runs])
+    validation = likelihood(model, options["dataset"], "valid")["nats"]
+    mixture = likelihood(model, options["dataset"]) | {"validation": validation, "runs": runs}
+    store.keep(MEASURED, name, row | {"mixture": mixture})
+    print(f"{name}, mixture: {figure(mixture)}, validation {validation:.3f}", flush=True)
+
+
+def main(rows, folder, minutes, again, seeds, mix=()):
     for name in rows:
         measured, options = recipes.measured().get(name), recipes.read(name).options
         if measured and not again:
@@ -159,8 +180,11 @@ def main(rows, folder, minutes, again, seeds):
                     f"{name}: the recipe has changed since it was measured; --again measures it "
                     "once more and counts the looks at the test split."
                 )
-            elif seeds:
+                continue
+            if seeds:
                 add_seeds(name, folder, seeds, minutes)
+            if mix:
+                add_mixture(name, folder, mix)
             continue
         print(name, flush=True)
         result = measure(options, folder / name, minutes, (measured or {}).get("looks", 0))
@@ -170,6 +194,8 @@ def main(rows, folder, minutes, again, seeds):
         store.keep(MEASURED, name, result)
         if seeds:
             add_seeds(name, folder, seeds, minutes)
+        if mix:
+            add_mixture(name, folder, mix)
     print("\ntest split, nats per frame; printed in brackets; < lower bound, ~ estimate; +- error")
     kinds = list(dict.fromkeys(n.removesuffix(f"-{s}") for n, s in map(parts, recipes.names())))
     print(f"{'':16}" + "".join(f"{each:>22}" for each in recipes.SETS))
@@ -212,5 +238,6 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=1e6, help="at most, for each row")
     parser.add_argument("--again", action="store_true", help="measure once more what was measured")
     parser.add_argument("--seeds", nargs="*", type=int, default=[], help="other seeds of a recipe")
+    parser.add_argument("--mix", nargs="*", default=[], metavar="RUN", help="other runs to mix in")
     parsed = parser.parse_args()
-    main(parsed.rows, parsed.runs, parsed.minutes, parsed.again, parsed.seeds)
+    main(parsed.rows, parsed.runs, parsed.minutes, parsed.again, parsed.seeds, parsed.mix)
