@@ -91,6 +91,7 @@ def music_models():
     """Models of music by their recipes."""
     measured = json.loads(MEASURED.read_text("utf-8"))
     titles = {
+        "tied-nade-recall": "`TiedNADE` after `FrameHistory` and `Recall`",
         "tied-nade": "`TiedNADE` after `FrameHistory`",
         "lstm-nade": "LSTM and `NADE`",
         "rnn-nade": "`RNNNADE`",
