@@ -15,8 +15,9 @@ def list_recipes(name):
     """List the recipes that ship with seqlayers, or describe one.
 
     The list has the log-likelihood of the test split in nats per frame, as published and as ours.
-    benchmarks/tables/music.py in the source code trains and measures recipes. A recipe that names
-    no data set is for recordings: give them with --wav.
+    benchmarks/tables/music.py in the source code trains and measures recipes. Recipes
+    without a data set are for files of your own: tied-nade-midi for --midi, rnn-rbm-spectrograms
+    for --wav.
 
     \b
     Examples:
@@ -27,7 +28,9 @@ def list_recipes(name):
         recipe = recipes.read(name)
         click.echo(f"{name}: {recipe.title}\n")
         for option_name, value in recipe.options.items():
-            if value is not None and option_name != "recipe":
+            if recipe.updates and option_name in recipes.SIZED:
+                click.echo(f"  {flag(option_name):20} by the size of the data")
+            elif value is not None and option_name != "recipe":
                 click.echo(f"  {flag(option_name):20} {' '.join(written(option_name, value))}")
         click.echo(
             f"\n  published  {_nats(recipe.published)}\n  ours       {_score(recipe).strip()}"
@@ -36,7 +39,7 @@ def list_recipes(name):
             click.echo(f"  made by    {recipe.measured['made_by']}")
         return
     click.echo(f"{'name':26}{'published':>10}{'ours':>9}")
-    for name in (*recipes.names(), *recipes.sound_names()):
+    for name in (*recipes.names(), *recipes.midi_names(), *recipes.sound_names()):
         recipe = recipes.read(name)
         click.echo(f"{name:26}{_nats(recipe.published):>10}{_score(recipe)}")
 

@@ -6,21 +6,22 @@ import shlex
 import click
 
 from seqlayers import report as pages
-from seqlayers.commands.cli import HINT, check_utf8, import_runs, writing
+from seqlayers.commands.cli import HINT, check_utf8, import_runs, note, writing
 from seqlayers.commands.parameters import GroupedCommand, debug, output, run_options, switch
 from seqlayers.commands.run_data import compare, read_data
 from seqlayers.runs import folder, recipes
 from seqlayers.runs.checkpoints import last_history
 from seqlayers.runs.config import change_options, read_config, write_config
-from seqlayers.runs.data import check_shares
+from seqlayers.runs.data import check_shares, num_batches, num_pieces
 from seqlayers.runs.history import best_row, finished, write_table
-from seqlayers.runs.options import complete, fixed, segment_rules, unused
+from seqlayers.runs.options import complete, fixed, segment_rules, unused, written
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import flag
 from seqlayers.runs.registry import MODELS
 
 OUTPUT = "Output"
+FEW_BATCHES = 5  # of an epoch
 _HELP = """Train a model and write it, its metrics and its configuration to a folder.
 
 Give the data with --dataset, --midi, --wav, or a --recipe for a data set, and a folder with --out.
@@ -42,6 +43,10 @@ a constant learning rate, --epochs.
 \b
 Models:
 {models}
+
+MIDI files, given with --midi, are trained by the recipe tied-nade-midi unless --model or --cell is
+given: a NADE whose keys share one network, with a batch size and a number of epochs that suit the
+size of the data. It learns from as few as ten short tunes, in a few minutes.
 
 Recordings, given with --wav, are cut into the segments that `seqlayers segment` finds with the same
 options. A frame is a spectrum of 256 samples; frames are 128 samples apart. Each recording is split
@@ -119,6 +124,9 @@ def train(ctx, out, resume, overwrite, report, **options):
                 f"--patience needs {wanted}, so that some validate. "
                 f"Received: {len(data.train)} sequences to train on, and none to validate on."
             )
+        if not config:
+            options = _sized(options, given, data.train)
+        _report_few(options, data.train)
         runs = import_runs()
         if config:
             compare(config, data)
@@ -145,6 +153,8 @@ def train(ctx, out, resume, overwrite, report, **options):
 
 def _new_options(given):
     """Returns all options of a new run: those given, else those of a recipe, else defaults."""
+    if "midi" in given and not given.keys() & {"recipe", "model", "cell"}:
+        given = given | {"recipe": recipes.OWN_MIDI}
     chosen = dict(given)
     if "recipe" in given:
         chosen = {k: v for k, v in recipes.read(given["recipe"]).options.items() if v is not None}
@@ -164,6 +174,31 @@ def _new_options(given):
         segment_rules(options)
     check_shares(options)
     return options
+
+
+def _sized(options, given, sequences):
+    """Returns the options with those that the size of the data sets, and prints them."""
+    pieces = num_pieces(options, sequences)
+    fitted = recipes.sized(options, given, pieces)
+    if fitted is not options:
+        words = [flag("recipe"), options["recipe"]]
+        for name in recipes.SIZED:
+            words += [flag(name), *written(name, fitted[name])]
+        note(f"By the size of the data, {pieces} sequences once cut: {shlex.join(words)}")
+    return fitted
+
+
+def _report_few(options, sequences):
+    """Prints whether a training has few updates, and how to change it."""
+    number = num_batches(options, sequences)
+    if number < FEW_BATCHES:
+        cut = "lower --max-steps" if options["max_steps"] else "cut sequences by --max-steps"
+        note(
+            f"An epoch has {number} batches of {options['batch_size']} sequences, so that "
+            f"{options['epochs']} epochs make {options['epochs'] * number} updates. Fewer than "
+            f"{FEW_BATCHES} batches an epoch learn little: give a smaller --batch-size, {cut}, or "
+            "raise --epochs."
+        )
 
 
 def _resumed_options(config, given):

@@ -3,6 +3,7 @@
 from pkgutil import resolve_name
 
 import keras
+import numpy as np
 
 from seqlayers import layers
 from seqlayers.datasets import piano_roll
@@ -40,6 +41,7 @@ def _head(options):
     """Returns the head, or the whole model if it is one of `TIED`."""
     head = MODELS[options["model"]].head
     given = {name: options[name] for name in head.options if options[name] is not None}
+    given.pop("first_bias", None)  # `begin` has the data for it
     if "head_dropout" in given:
         H = given["hidden_units"]
         given |= {"hidden_units": (H, -(-H // 4)), "dropout": given.pop("head_dropout")}
@@ -127,6 +129,26 @@ def _phases(rate, num_steps):
     # Steps are counted from 0, and a phase in Keras includes its boundary.
     ends = [max(1, num_steps * phase // count) - 1 for phase in range(1, count)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(ends, rates)
+
+
+def begin(model, options, rolls):
+    """Sets the first biases of the keys, if the options ask for it.
+
+    Args:
+        model: A new model of `build_model`.
+        options: All options of the run.
+        rolls: The rolls to train on.
+    """
+    if options["first_bias"] != "frequencies":
+        return
+    low, high = options["augment"] or (0, 0)
+    rng = np.random.default_rng(0)  # there is one shift to draw
+    shifted = (
+        [piano_roll.random_transpose(roll, shift, shift, rng) for roll in rolls]
+        for shift in range(low, high + 1)
+    )
+    p = np.mean([piano_roll.note_frequencies(each) for each in shifted], axis=0)
+    model.head.visible_bias.assign(np.log(p) - np.log1p(-p))
 
 
 def pretrain(model, options, sequences, dataset):

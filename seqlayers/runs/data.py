@@ -219,6 +219,17 @@ def batches(options, sequences, first_epoch=0):
     )
 
 
+def num_pieces(options, sequences):
+    """Returns the number of sequences in an epoch, once they are cut at `max_steps` frames."""
+    longest = options["max_steps"]
+    return sum(-(-len(sequence) // longest) if longest else 1 for sequence in sequences)
+
+
+def num_batches(options, sequences):
+    """Returns the number of `batches` in an epoch."""
+    return -(-num_pieces(options, sequences) // options["batch_size"])
+
+
 def step_in_beats(options):
     """Returns the length of a time step of music, in beats."""
     if options["midi"]:

@@ -70,7 +70,9 @@ HEADS = {
     "rbm": Head("RBM", "seqlayers.heads:ConditionalRBM", (*_ONE_RBM, "persistent_chains", "l1")),
     "nade": Head("NADE", "seqlayers.heads:NADE", ("hidden_units",)),
     "tied-nade": Head(
-        "NADE tied over the keys", "seqlayers.heads:TiedNADE", ("hidden_units", "head_dropout")
+        "NADE tied over the keys",
+        "seqlayers.heads:TiedNADE",
+        ("hidden_units", "head_dropout", "first_bias"),
     ),
     "dbn": Head("DBN", "seqlayers.heads:ConditionalDBN", (*_RBM, "hidden_layers")),
 }

@@ -14,10 +14,10 @@ import keras
 from seqlayers import files
 from seqlayers.callbacks import Progress
 from seqlayers.runs import checkpoints
-from seqlayers.runs.building import build_model, pretrain
+from seqlayers.runs.building import begin, build_model, pretrain
 from seqlayers.runs.checkpoints import cannot_go_on, last_history
 from seqlayers.runs.config import Identity
-from seqlayers.runs.data import batches, fingerprint
+from seqlayers.runs.data import batches, fingerprint, num_batches
 from seqlayers.runs.folder import BEST, CURVES, LAST, RunError, remove_curves
 from seqlayers.runs.history import COLUMNS, best_row, finished, write_table
 from seqlayers.runs.loading import load_model
@@ -40,8 +40,9 @@ def last_model(folder, options, data):
     """
     history = last_history(folder, options)
     if not history:
-        steps = options["epochs"] * int(batches(options, data.train).cardinality())
-        return build_model(options, steps), []
+        model = build_model(options, options["epochs"] * num_batches(options, data.train))
+        begin(model, options, data.train)
+        return model, []
     try:
         model, _ = load_model(Path(folder) / LAST)
     except RunError as error:

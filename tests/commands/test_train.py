@@ -4,6 +4,7 @@ import json
 import shutil
 
 import keras
+import numpy as np
 import pytest
 from commands.helpers import (
     EPOCHS,
@@ -250,6 +251,29 @@ def test_wrong_options_of_runs_on_recordings_are_refused(args, parts, birds, tmp
     said = refused("train", "--wav", birds, *args, "--out", tmp_path / "run")
     assert [part for part in parts if part not in said] == []
     assert not (tmp_path / "run").exists()
+
+
+def test_own_midi_files_take_a_recipe_that_their_size_completes(
+    music, tmp_path, monkeypatch, no_report
+):
+    begun = []
+    monkeypatch.setattr(training, "fit", lambda folder, model, *_: begun.append(model))
+    said = succeeds("train", "--midi", music, "--augment", 0, 0, "--out", tmp_path / "run")
+    assert "4 sequences once cut: --recipe tied-nade-midi --batch-size 2 --epochs 100" in said
+    options = read_config(tmp_path / "run")["options"]
+    assert options["model"] == "rnn-tied-nade" and options["epochs"] == 100
+    rolls = data.read_data(options).train
+    p = piano_roll.note_frequencies(rolls)
+    bias = begun[0].head.visible_bias.numpy()
+    assert bias.min() == pytest.approx(np.log(p.min() / (1 - p.min())), abs=1e-5)
+    assert bias[np.concatenate(rolls).any(axis=0)].min() > bias.min()  # all that sound
+    said = " ".join(said.split())
+    assert "An epoch has 2 batches of 2 sequences, so that 100 epochs make 200 updates." in said
+    assert "give a smaller --batch-size, lower --max-steps, or raise --epochs" in said
+    other = ["--midi", music, "--model", "rnn-bernoulli", "--batch-size", 1]
+    said = succeeds("train", *other, "--epochs", 1, "--max-steps", 4, "--out", tmp_path / "other")
+    assert "once cut" not in said and "An epoch has" not in said
+    assert read_config(tmp_path / "other")["options"]["recipe"] is None
 
 
 def test_a_run_keeps_the_files_that_it_was_told_to_test_on(music, tmp_path, monkeypatch, no_report):

@@ -325,6 +325,14 @@ MODEL = (
         "Share of the hidden units of the head to drop in training.",
         rules.head,
     ),
+    Option(
+        "first_bias",
+        Choice(("constant", "frequencies")),
+        "constant",
+        "Where the biases of the keys begin: all alike, or at the log-odds of how often each key "
+        "sounds in training, shifts of --augment included.",
+        rules.keys,
+    ),
 )
 TRAINING = (
     Option(

@@ -57,6 +57,11 @@ def head(name, options):
     return None if name in MODELS[options["model"]].head.options else _with_value("model", options)
 
 
+def keys(name, options):
+    """Applies to music, with heads that list the option."""
+    return music(name, options) or head(name, options)
+
+
 def memory(name, options):
     """Applies to models with a recurrent layer."""
     return None if MODELS[options["model"]].memory else _with_value("model", options)

@@ -2,13 +2,16 @@
 
 A file `<model>.toml` has a title, the options that all data sets share, and a table for each data
 set with options of its own. A recipe is named after the file and the data set: `rnn-dbn-jsb`. A
-file without such tables is a recipe for recordings of the user's own and gives it its name.
+file without such tables is a recipe for data of the user's own and gives it its name: for MIDI
+files if its `data` is "midi", else for recordings. With `updates` it leaves the batch size and the
+number of epochs to the size of the data.
 
 `measured.json` has the results, written by `benchmarks/tables/music.py`.
 """
 
 import difflib
 import functools
+import math
 import tomllib
 from importlib import resources
 from typing import Any, NamedTuple
@@ -23,6 +26,9 @@ SETS = {
     "piano-midi": "piano_midi",
 }
 MEASURED = "measured.json"
+OWN_MIDI = "tied-nade-midi"  # for MIDI files where no model is chosen
+SIZED = ("batch_size", "epochs")  # what `updates` leaves to the size of the data
+_BATCHES, _LARGEST, _FEWEST, _MOST = 25, 16, 8, 100  # batches of an epoch, their size, epochs
 
 
 class Recipe(NamedTuple):
@@ -35,6 +41,7 @@ class Recipe(NamedTuple):
         published: Log-likelihood of the test split as published, in nats per frame; None if it
             is not.
         measured: Row of `measured.json`: what our training reached. None if it was not run.
+        updates: Number of updates for which `sized` chooses the epochs; None if they are set.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Recipe(NamedTuple):
     options: Any
     published: Any
     measured: Any
+    updates: Any = None
 
 
 def names():
@@ -51,14 +59,24 @@ def names():
 
 def sound_names():
     """Returns the names of the recipes for recordings."""
-    return [model for model, file in _files().items() if not SETS.keys() & file.keys()]
+    return _own_names("wav")
+
+
+def midi_names():
+    """Returns the names of the recipes for MIDI files of the user's own."""
+    return _own_names("midi")
+
+
+def _own_names(data):
+    own = [name for name, file in _files().items() if not SETS.keys() & file.keys()]
+    return [name for name in own if _files()[name].get("data", "wav") == data]
 
 
 def read(name):
     """Reads a recipe.
 
     Args:
-        name: One of `names()` or `sound_names()`.
+        name: One of `names()`, `sound_names()` or `midi_names()`.
 
     Returns:
         A `Recipe`.
@@ -71,7 +89,7 @@ def read(name):
         >>> read("lstm-nade-jsb").options["cell"]
         'lstm'
     """
-    known = [*names(), *sound_names()]
+    known = [*names(), *sound_names(), *midi_names()]
     if name not in known:
         near = difflib.get_close_matches(name, known)
         raise ValueError(
@@ -80,13 +98,38 @@ def read(name):
         )
     if name not in names():
         file = _files()[name]
-        options = complete({"recipe": name} | file["options"])
-        return Recipe(name, file["title"], options, file.get("published"), measured().get(name))
+        source = {"midi": "music"} if name in midi_names() else {}
+        options = complete({"recipe": name} | source | file["options"]) | dict.fromkeys(source)
+        found = file.get("published"), measured().get(name), file.get("updates")
+        return Recipe(name, file["title"], options, *found)
     each = next(each for each in SETS if name.endswith(f"-{each}"))
     file = _files()[name.removesuffix(f"-{each}")]
     options = {"recipe": name, "dataset": SETS[each]} | file["options"] | file[each]
     published = options.pop("published", None)
     return Recipe(name, file["title"], complete(options), published, measured().get(name))
+
+
+def sized(options, given, num_pieces):
+    """Returns the options of a run with the batch size and the epochs that suit its data.
+
+    Small data make small batches, so that an epoch has many, and many epochs.
+
+    Args:
+        options: All options of the run.
+        given: Names of the options that are given and stay. The others follow from the data if the
+            recipe has `updates`.
+        num_pieces: Number of sequences to train on, after they are cut.
+    """
+    updates = options["recipe"] and read(options["recipe"]).updates
+    if not updates:
+        return options
+    size = 2
+    while size < _LARGEST and num_pieces >= 2 * size * _BATCHES:
+        size *= 2
+    size = options["batch_size"] if "batch_size" in given else size
+    epochs = math.ceil(updates / math.ceil(num_pieces / size))
+    fitted = {"batch_size": size, "epochs": min(max(epochs, _FEWEST), _MOST)}
+    return options | {name: fitted[name] for name in SIZED if name not in given}
 
 
 def measured():
