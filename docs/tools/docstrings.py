@@ -58,17 +58,21 @@ def _parameter(parameter):
 
 
 def readable(text):
-    """Returns a docstring whose sections griffe knows, and whose `Returns` is text alone."""
+    """Returns a docstring whose sections griffe knows.
+
+    Its parser takes text before a colon in `Returns` for a type: here that section is plain text.
+    """
     lines, section = [], ""
     for line in text.splitlines():
         title = line[:-1] if line.endswith(":") else ""
         if re.fullmatch(r"[A-Z][a-z ]+", title):
             section = title
-            if title in TITLES:
+            if title in ("Returns", "Yields"):
+                line = f"**{title}:**\n"
+            elif title in TITLES:
                 line = f"{TITLES[title]}:" if title == "Example" else TITLES[title]
-        elif section in ("Returns", "Yields") and line.strip():
-            line = f"    : {line.strip()}"  # else text before a colon is taken for a type
-            section = ""
+        elif section in ("Returns", "Yields"):
+            line = line.removeprefix("    ")
         elif section in ("Args", "Call arguments") and (shared := SHARED.match(line)):
             lines += [f"    {name}: {shared[2]}" for name in shared[1].split(", ")[:-1]]
             line = f"    {shared[1].split(', ')[-1]}: {shared[2]}"
