@@ -73,7 +73,7 @@ faults: $(VENV)/.test
 
 # A warning ends the build. Nothing is fetched. The variable silences advice of the theme on its successor.
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	SEQLAYERS_SITE=site $(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)
 	@echo 'The site is built: open site/index.html, or put site/ on any web server.'
 
