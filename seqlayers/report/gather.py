@@ -95,7 +95,12 @@ def hidden_units(model, sequences):
 
 
 class Music(NamedTuple):
-    """How piano-rolls become pieces: by the length of a frame in seconds, and the lowest key."""
+    """How piano-rolls become pieces.
+
+    Attributes:
+        seconds: Length of a frame.
+        first_note: MIDI note of the lowest key.
+    """
 
     seconds: float
     first_note: int | None = 21  # A0

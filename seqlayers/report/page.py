@@ -38,6 +38,9 @@ def write(path, page):
 def render(page):
     """Returns a page as the bytes of an HTML file.
 
+    Args:
+        page: A `Page`.
+
     Raises:
         ValueError: If there are more than `MAX_BYTES`.
     """

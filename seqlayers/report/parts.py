@@ -11,7 +11,13 @@ from seqlayers.checks import check_number
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A line of a chart. Values that are not finite leave a gap."""
+    """A line of a chart. Values that are not finite leave a gap.
+
+    Attributes:
+        name: Name of the line.
+        x: Places, one for each value.
+        y: Values.
+    """
 
     name: str
     x: Any
@@ -115,7 +121,12 @@ class Piece:
 
 @dataclasses.dataclass(frozen=True)
 class Confusion:
-    """How often each label was recognised as each other one: rows are true labels."""
+    """How often each label was recognised as each other one.
+
+    Attributes:
+        names: The labels.
+        counts: Integers `(labels, labels)`; rows are true labels.
+    """
 
     names: Sequence[str]
     counts: Any
