@@ -30,7 +30,7 @@ help:
 	@echo 'make test-jax   the tests of layers, heads, energies, sound and metrics on JAX, without TensorFlow'
 	@echo 'make faults     try damaged files, full disks and killed processes, for hours (PYTEST_ARGS="-k readers")'
 	@echo 'make docs       build the site into site/, strictly, and test it'
-	@echo 'make check      formatter, linter and type checker; changes nothing'
+	@echo 'make check      formatter, linter and type checkers; changes nothing'
 	@echo 'make format     apply the formatter and the fixes the linter is sure of'
 	@echo 'make bench      time layers and samplers (installs torch and scikit-learn)'
 	@echo 'make clean      remove caches and build files'
@@ -81,6 +81,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+	PYTHONPATH="$(CURDIR)" $(BIN)/python -m basedpyright -p tests/as_a_user
 
 format: $(VENV)/.dev
 	$(BIN)/python -m ruff format .

@@ -6,8 +6,26 @@ a class is missing in one, `load_model` names it.
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from seqlayers.registration import import_after_keras
+
+if TYPE_CHECKING:  # what `__getattr__` imports when it is first named
+    from seqlayers import (
+        audio,
+        callbacks,
+        datasets,
+        energy,
+        export,
+        heads,
+        layers,
+        metrics,
+        models,
+        plotting,
+        presets,
+        report,
+    )
+    from seqlayers.loading import load_model
 
 __version__ = "0.1.0"  # setup.cfg reads this line without running it
 __all__ = ["audio", "callbacks", "datasets", "energy", "export", "heads", "layers", "metrics"]

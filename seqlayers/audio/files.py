@@ -62,7 +62,7 @@ def find(path):
     return found
 
 
-def read(path, sample_rate=None, channel="mean", strict=True):
+def read(path, sample_rate=None, channel: int | str = "mean", strict=True):
     """Reads a sound file.
 
     Args:
@@ -100,7 +100,7 @@ def read(path, sample_rate=None, channel="mean", strict=True):
         raise AudioError(TOO_LARGE, path) from error
 
 
-def read_blocks(path, block_samples=2**16, sample_rate=None, channel="mean"):
+def read_blocks(path, block_samples=2**16, sample_rate=None, channel: int | str = "mean"):
     """Reads a sound file block by block, in memory that does not grow with its length.
 
     The blocks joined are what `read` returns, to the sample. A file that its container shows to be

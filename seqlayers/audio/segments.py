@@ -258,7 +258,7 @@ def segments_of_blocks(read, sample_rate, rules=DEFAULT):
     return _found(search, smoothed, percentile)
 
 
-def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel="mean"):
+def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel: int | str = "mean"):
     """Finds the segments of a sound file, in memory that does not grow with its length.
 
     Args:

@@ -101,7 +101,9 @@ def read(path, step_in_beats=0.5, transpose=0, max_steps=100_000):
         raise MidiError(error.reason, path) from error.__cause__
 
 
-def write(path, roll, step_in_beats=0.5, tempo=120, velocity=80, programme=None, articulate=False):
+def write(
+    path, roll, step_in_beats=0.5, tempo: float = 120, velocity=80, programme=None, articulate=False
+):
     """Writes a piano-roll as a MIDI file, all of it or nothing.
 
     The file has one track. A step of silence comes first, because `read` drops the first step. So

@@ -50,7 +50,7 @@ def frames_of_segments(
     settings=None,
     scale="log_amplitude",
     normalizer=None,
-    channel="mean",
+    channel: int | str = "mean",
 ):
     """Finds the segments of recordings and makes a sequence of frames from each.
 
@@ -94,7 +94,8 @@ def frames_of_segments(
     if normalizer is not None:
         _check_normalizer(normalizer, settings)
 
-    sequences, files, times, durations, levels, resampled = [], [], [], {}, {}, []
+    sequences: list[Any] = []
+    files, times, durations, levels, resampled = [], [], {}, {}, []
     for name, rate, read in sounds:
         blocks = functools.partial(read, settings.sample_rate)
         try:
@@ -113,8 +114,9 @@ def frames_of_segments(
             resampled.append((name, rate))
     if not sequences:
         raise NoSegments.in_none(skipped)
-    times = np.concatenate(times)
-    return SegmentCorpus(sequences, files, times, durations, levels, settings, resampled, skipped)
+    return SegmentCorpus(
+        sequences, files, np.concatenate(times), durations, levels, settings, resampled, skipped
+    )
 
 
 def parts_by_time(corpus, num_parts, silence=True):

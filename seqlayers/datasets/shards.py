@@ -22,6 +22,7 @@ processes and machines.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def load(
     seed=0,
     first_epoch=0,
     buffer_size=None,
-    normalizer="own",
+    normalizer: Any = "own",
     endless=False,
     check=True,
 ):

@@ -14,6 +14,7 @@ the samples come and how t is scaled. Here they are sorted by t, and t is that o
 Nearly half of the waves are shorter than their period, so that some square ones never jump.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,11 +41,11 @@ def load(
     num_samples=500,
     seed=0,
     *,
-    lengths=(15, 125),
-    periods=(50, 75),
-    amplitudes=(0.5, 2),
-    phases=(0, 15),
-    biases=(0.25, 0.75),
+    lengths: Sequence[int] = (15, 125),
+    periods: Sequence[float] = (50, 75),
+    amplitudes: Sequence[float] = (0.5, 2),
+    phases: Sequence[float] = (0, 15),
+    biases: Sequence[float] = (0.25, 0.75),
     terms=None,
 ):
     """Draws waves, half of them square (label 0) and half sawtooth (label 1).
@@ -77,7 +78,7 @@ def load(
         )
     num_samples = check_integer("num_samples", num_samples)
     rng = np.random.default_rng(check_integer("seed", seed, least=0))
-    ranges = [
+    ranges: list[Any] = [
         _check_range("lengths", lengths, positive=True),
         _check_range("periods", periods, positive=True),
         _check_range("amplitudes", amplitudes, positive=True),
@@ -85,12 +86,12 @@ def load(
         _check_range("biases", biases),
     ]
 
-    L, *parameters = (rng.uniform(*each, (num_sequences, 1)) for each in ranges)
+    L, *parameters = (rng.uniform(low, high, (num_sequences, 1)) for low, high in ranges)
     t = np.sort(L * rng.random((num_sequences, num_samples)), axis=1)
     half = num_sequences // 2
+    waves: Any = ((square, slice(half)), (sawtooth, slice(half, None)))
     y = [
-        wave(t[rows], *(parameter[rows] for parameter in parameters), terms)
-        for wave, rows in ((square, slice(half)), (sawtooth, slice(half, None)))
+        wave(t[rows], *(parameter[rows] for parameter in parameters), terms) for wave, rows in waves
     ]
     x = np.stack([np.concatenate(y), t], axis=-1).astype("float32")
     labels = np.repeat(np.array([0, 1], "int32"), half)

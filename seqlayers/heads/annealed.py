@@ -6,6 +6,8 @@ log Z is exact where one binary side of the RBM is small enough to enumerate; el
 by `seqlayers.energy.partition`, from both sides.
 """
 
+from typing import Any
+
 import keras
 
 from seqlayers import energy
@@ -51,7 +53,7 @@ class AnnealedHead(Head):
         num_chains=NUM_CHAINS,
         kernel_initializer=None,
         kernel_regularizer=None,
-        context_initializer="glorot_uniform",
+        context_initializer: Any = "glorot_uniform",
         context_regularizer=None,
         **kwargs,
     ):

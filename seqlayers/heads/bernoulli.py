@@ -6,6 +6,8 @@ b is `visible_bias` and A `context_visible_kernel`. Without a context each unit 
 for all frames.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -40,7 +42,7 @@ class BernoulliHead(Head):
     def __init__(
         self,
         visible_units,
-        context_initializer="glorot_uniform",
+        context_initializer: Any = "glorot_uniform",
         context_regularizer=None,
         seed=None,
         **kwargs,

@@ -12,6 +12,8 @@ Dependencies Using a RNN-DBN, ICANN 2014.
 """
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -84,7 +86,7 @@ class ConditionalDBN(AnnealedHead):
     def __init__(
         self,
         visible_units,
-        hidden_units=(150, 150),
+        hidden_units: Sequence[int] = (150, 150),
         gibbs_steps=15,
         objective="variational",
         num_particles=5,
@@ -94,7 +96,7 @@ class ConditionalDBN(AnnealedHead):
         num_samples=100,
         kernel_initializer=None,
         kernel_regularizer=None,
-        context_initializer="glorot_uniform",
+        context_initializer: Any = "glorot_uniform",
         context_regularizer=None,
         seed=None,
         **kwargs,

@@ -12,6 +12,8 @@ Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Mod
 Dependencies Using a RNN-DBN, ICANN 2014, section 2.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -91,7 +93,7 @@ class ConditionalRBM(AnnealedHead):
         num_chains=NUM_CHAINS,
         kernel_initializer=None,
         kernel_regularizer=None,
-        context_initializer="glorot_uniform",
+        context_initializer: Any = "glorot_uniform",
         context_regularizer=None,
         seed=None,
         **kwargs,

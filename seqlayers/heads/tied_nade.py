@@ -28,6 +28,7 @@ H. Larochelle and I. Murray, The Neural Autoregressive Distribution Estimator, A
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -114,16 +115,16 @@ class TiedNADE(AutoregressiveHead):
     def __init__(
         self,
         visible_units,
-        hidden_units=(128, 32),
+        hidden_units: Sequence[int] = (128, 32),
         lower_window=24,
-        layout=((5, 12), (3, 2), (2, "octave")),
+        layout: Sequence[Any] = ((5, 12), (3, 2), (2, "octave")),
         octave=12,
         key_embedding=True,
         dropout=0.3,
-        kernel_initializer="random_normal",
-        decoder_initializer="glorot_uniform",
+        kernel_initializer: Any = "random_normal",
+        decoder_initializer: Any = "glorot_uniform",
         kernel_regularizer=None,
-        context_initializer="random_normal",
+        context_initializer: Any = "random_normal",
         context_regularizer=None,
         seed=None,
         **kwargs,

@@ -8,6 +8,8 @@ Frames before the first one are 0, and so is a_0. Each l_t and a_t is a channel 
 for each feature of a frame. Lag 1 is the frame just read. Before any frame y is 0.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
@@ -44,7 +46,12 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
         array([[4., 2.]], dtype=float32)
     """
 
-    def __init__(self, lags=(1, 2, 3, 4, 8, 6, 12, 16), decays=(0.7, 0.95), **kwargs):
+    def __init__(
+        self,
+        lags: Sequence[int] = (1, 2, 3, 4, 8, 6, 12, 16),
+        decays: Sequence[float] = (0.7, 0.95),
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.lags = each_once("lags", lags, check_integer)
         self.decays = each_once(

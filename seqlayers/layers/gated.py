@@ -4,6 +4,8 @@ A cell takes the arguments of `keras.layers.LSTMCell`, and its own. Its layer ta
 cell and of `keras.layers.RNN`.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -33,7 +35,9 @@ class GatedCell(ScannedCell, keras.layers.SimpleRNNCell):
     argument_texts = documentation.LSTM_ARGUMENTS
     rows_of_frame = 1  # in the batch that the recurrence sees
 
-    def __init__(self, units, recurrent_activation="sigmoid", unit_forget_bias=True, **kwargs):
+    def __init__(
+        self, units, recurrent_activation: Any = "sigmoid", unit_forget_bias=True, **kwargs
+    ):
         implementation = check_integer("implementation", kwargs.pop("implementation", 2), most=2)
         for name in {"dropout", "recurrent_dropout"} & kwargs.keys():
             kwargs[name] = check_number(name, kwargs[name], least=0, most=1)

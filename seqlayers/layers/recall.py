@@ -18,6 +18,8 @@ Reference: E. Grave, A. Joulin and N. Usunier, Improving Neural Language Models 
 Cache, ICLR 2017.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
@@ -57,7 +59,7 @@ class RecallCell(ScannedCell, equations=__doc__):
 
     state_names = ("frames", "likeness")
 
-    def __init__(self, longest=256, decays=(0.6, 0.9), sharpness=6.0, **kwargs):
+    def __init__(self, longest=256, decays: Sequence[float] = (0.6, 0.9), sharpness=6.0, **kwargs):
         super().__init__(**kwargs)
         self.longest = check_integer("longest", longest)  # L
         self.decays = each_once(

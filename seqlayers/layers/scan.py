@@ -37,7 +37,7 @@ def scan(
     states,
     mask=None,
     training=False,
-    jit_compile="auto",
+    jit_compile: bool | str = "auto",
 ):
     """Runs a recurrence over time.
 

@@ -117,7 +117,7 @@ class ScannedRNN(keras.layers.RNN):
         "return_sequences return_state go_backwards stateful unroll zero_output_for_mask".split()
     )
 
-    def __init__(self, cell, jit_compile="auto", **kwargs):
+    def __init__(self, cell, jit_compile: bool | str = "auto", **kwargs):
         if jit_compile not in ("auto", True, False):
             raise ValueError(
                 '`jit_compile` must be "auto", True or False. '

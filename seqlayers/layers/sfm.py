@@ -34,6 +34,7 @@ Reference: H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural Networks,
 
 import functools
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -79,7 +80,7 @@ class StateFrequencyCell(GatedCell):
         units,
         num_frequencies=4,
         memory_units=None,
-        frequencies="log",
+        frequencies: Any = "log",
         recurrent_output="aggregated",
         variant="paper",
         gates="recurrent",
@@ -273,7 +274,7 @@ class SFMCell(StateFrequencyCell, equations=__doc__):
         units,
         num_frequencies=4,
         memory_units=None,
-        frequencies="harmonic",
+        frequencies: Any = "harmonic",
         learn_frequencies=False,
         **kwargs,
     ):
@@ -341,7 +342,7 @@ class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
         num_frequencies=4,
         memory_units=None,
         phase="product",
-        frequencies="log",
+        frequencies: Any = "log",
         **kwargs,
     ):
         check_choice("phase", phase, ("product", "accumulated"))

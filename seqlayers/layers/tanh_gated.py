@@ -16,6 +16,8 @@ once, so that u is not bounded by 1, and where z stays near -1 it grows from fra
 Reference: S. A. Razzaq, an RNN-RBM for the unsupervised modelling of audio spectrograms.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -53,7 +55,7 @@ class TanhGatedCell(GatedCell, equations=__doc__):
     fixed = ("recurrent_activation", "unit_forget_bias")
     why_fixed = "`gate_activation` sets its gates, and none of them starts open"
 
-    def __init__(self, units, gate_activation="tanh", **kwargs):
+    def __init__(self, units, gate_activation: Any = "tanh", **kwargs):
         self.check_fixed(kwargs)
         super().__init__(units, gate_activation, False, **kwargs)
         self.state_size = [self.units]

@@ -8,6 +8,8 @@ A model without labels has two features of each frame of a sequence v_1 .. v_T:
 The vector holds their mean over t and their standard deviation.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -20,7 +22,9 @@ FEATURES = ("code", "context")
 STATISTICS = ("mean", "deviation")
 
 
-def encode_segments(model, sequences, *, features=None, statistics=STATISTICS, batch_size=32):
+def encode_segments(
+    model, sequences, *, features=None, statistics: Sequence[str] = STATISTICS, batch_size=32
+):
     """Computes a vector for each sequence, such as the segments of a recording.
 
     Args:

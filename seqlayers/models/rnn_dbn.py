@@ -12,6 +12,8 @@ Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Mod
 Dependencies Using a RNN-DBN, ICANN 2014, section 3.
 """
 
+from collections.abc import Sequence
+
 import keras
 
 from seqlayers.heads import ConditionalDBN
@@ -56,7 +58,7 @@ class RNNDBN(RecurrentModel):
     def __init__(
         self,
         visible_units,
-        hidden_units=(150, 150),
+        hidden_units: Sequence[int] = (150, 150),
         recurrent_units=150,
         cell=None,
         gibbs_steps=15,

@@ -14,6 +14,9 @@ Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN 2014, sectio
 S. A. Razzaq, an RNN-RBM for the unsupervised modelling of audio spectrograms.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from seqlayers.checks import check_integer, check_number
@@ -92,7 +95,7 @@ class RNNRBM(RecurrentModel):
         hidden_units=None,
         recurrent_units=None,
         num_layers=3,
-        gate_activation="tanh",
+        gate_activation: Any = "tanh",
         visibles="gaussian",
         seed=None,
         **kwargs,
@@ -142,7 +145,9 @@ class RNNRBM(RecurrentModel):
         return cls(V, hidden_units, recurrent_units, cells, **options)
 
     @staticmethod
-    def optimizer_for_spectrograms(steps_per_phase, learning_rates=SPECTROGRAM_LEARNING_RATES):
+    def optimizer_for_spectrograms(
+        steps_per_phase, learning_rates: Sequence[float] = SPECTROGRAM_LEARNING_RATES
+    ):
         """Returns the optimizer of the spectrogram model: RMSProp, its rate lower in each phase.
 
             a = 0.9 a' + 0.1 g^2,  step = rate * g / sqrt(a + 1e-6)

@@ -8,6 +8,7 @@ are independent.
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -125,7 +126,12 @@ class SequenceModel(ContextModel):
     # Training.
 
     def compile(
-        self, optimizer="adam", jit_compile="auto", run_eagerly=False, nonfinite="skip", **kwargs
+        self,
+        optimizer: Any = "adam",
+        jit_compile: bool | str = "auto",
+        run_eagerly=False,
+        nonfinite="skip",
+        **kwargs,
     ):
         """Configures training, as `keras.Model.compile`; the loss is the head's.
 
@@ -356,7 +362,7 @@ class SequenceModel(ContextModel):
         steps=None,
         return_dict=False,
         *,
-        verbose="auto",
+        verbose: int | str = "auto",
         callbacks=None,
         y=None,
         sample_weight=None,
@@ -400,7 +406,9 @@ class SequenceModel(ContextModel):
         given = {"y": y, "sample_weight": sample_weight, "return_dict": return_dict}
         return self.evaluate(x, mask, **given)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, mask=None):
+    def predict(
+        self, x, batch_size=None, verbose: int | str = "auto", steps=None, callbacks=None, mask=None
+    ):
         """Computes contexts, or without a memory reconstructions, as `keras.Model.predict`.
 
         Args:
@@ -484,7 +492,13 @@ class SequenceModel(ContextModel):
         return pretraining.epoch_function(self)
 
     def pretrain_head(
-        self, x, epochs=10, batch_size=100, optimizer="adam", verbose="auto", first_epoch=0
+        self,
+        x,
+        epochs=10,
+        batch_size=100,
+        optimizer: Any = "adam",
+        verbose: int | str = "auto",
+        first_epoch=0,
     ):
         """Trains the head without context on shuffled frames, before `fit`.
 
@@ -510,7 +524,7 @@ class SequenceModel(ContextModel):
             self, x, epochs, batch_size, optimizer, verbose, first_epoch
         )
 
-    def pretrain_memory(self, x, epochs=10, optimizer="adam", **kwargs):
+    def pretrain_memory(self, x, epochs=10, optimizer: Any = "adam", **kwargs):
         """Trains the memory to predict frames by cross-entropy, before `fit`.
 
         The memory is trained with a `BernoulliHead`. The weights from its context to the visible

@@ -1,11 +1,13 @@
 """Pictures of the contents of a memory split by frequency."""
 
+from typing import Any
+
 from seqlayers.plotting.figures import check_dict, check_numbers, heat_map, new_figure
 
 _SHAPE = "(time, memory states, frequencies)"  # of one sequence
 
 
-def state_frequency(spectra, fractions=(0.25, 0.5, 0.75, 1.0)):
+def state_frequency(spectra, fractions: Any = (0.25, 0.5, 0.75, 1.0)):
     """Draws the amplitude of each frequency in each memory state, at a few times of a sequence.
 
     As figure 5 of the SFM paper: a row of panels for each spectrum, a panel for each time. In a
