@@ -8,7 +8,7 @@ import numpy as np
 from seqlayers import audio, files, report
 from seqlayers.runs import sound as run_sound
 
-_SAMPLES = 480_000  # of all sounds of a page, in 16 bits: a megabyte
+_SAMPLES = 560_000  # of all sounds of a page, in 16 bits: a megabyte
 _REAL, _DRAWN = 12.0, 4.0  # longest sounds in seconds
 _WINDOWS = 2  # most recordings that are shown
 _RATES = 8000, 96_000  # that every browser plays
