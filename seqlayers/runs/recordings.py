@@ -20,16 +20,18 @@ class _Window(NamedTuple):
     """A part of a recording.
 
     Attributes:
-        place: `Place` of its first segment.
+        place: `Place` of its first segment of the split.
         start: Its start in the recording, in seconds.
         samples: Its samples.
         numbers: Numbers of its segments in the split.
+        segments: Pairs `(start, end)` of all its segments, in seconds from its own start.
     """
 
     place: Any
     start: float
     samples: Any
     numbers: list[int]
+    segments: list[tuple[float, float]]
 
 
 class Recordings:
@@ -41,10 +43,12 @@ class Recordings:
         places: `Place` of each sequence.
         sequences: Frames of the segments.
         num_drawn: Number of sounds that are drawn, with which the real ones share the page.
+        others: `Place` of each segment of the other splits, shown if there is room.
     """
 
-    def __init__(self, options, sound, places, sequences, num_drawn):
+    def __init__(self, options, sound, places, sequences, num_drawn, others=()):
         self.sound, self.places, self.sequences = sound, places, sequences
+        self.all_places = sorted([*places, *others])
         self.settings = settings = sound.settings
         self.path, self.channel = options["wav"], options["channel"]
         self.rate = min(max(settings.sample_rate, _RATES[0]), _RATES[1])
@@ -80,15 +84,21 @@ class Recordings:
         return self._of_samples(samples, frames=self._spectrogram(samples), **about)
 
     def _window(self, file, seconds):
-        """Reads the part of a recording that starts with the first segment of the split."""
+        """Reads a part of a recording: the segments of the split, and what fits before them."""
         own = [n for n, place in enumerate(self.places) if place.file == file]
         rate, first = self.settings.sample_rate, self.places[own[0]]
-        hundredths = math.floor(100 * max(0.0, first.start - _AROUND))  # as `note` has it
-        start = round(hundredths * rate / 100)
         last = min(self.places[own[-1]].end + _AROUND, first.duration)
-        end = min(start + round(seconds * rate), round(last * rate))
-        own = [n for n in own if self.places[n].end * rate <= end] or own[:1]
-        return _Window(first, start / rate, self._read(file, start, end), own)
+        start = max(0.0, min(first.start - _AROUND, last - seconds))
+        start = math.floor(100 * start) / 100  # as `note` has it
+        end = min(start + seconds, last)
+        own = [n for n in own if self.places[n].end <= end] or own[:1]
+        segments = [
+            (place.start - start, min(place.end, end) - start)
+            for place in self.all_places
+            if place.file == file and start <= place.start and place.start < end
+        ]
+        samples = self._read(file, round(start * rate), round(end * rate))
+        return _Window(first, start, samples, own, segments)
 
     def _read(self, file, start, end):
         """Returns the samples of a recording from number `start` to number `end`."""
@@ -106,12 +116,11 @@ class Recordings:
     def _piece(self, window, title, units, nats):
         picture = self._spectrogram(window.samples)
         T, rate = len(picture), self.settings.sample_rate
-        of_frames, activity, segments = np.full(T, np.nan), None, []
+        of_frames, activity = np.full(T, np.nan), None
         if units is not None:
             activity = np.full((T, units[window.numbers[0]].shape[1]), np.nan)
         for n in window.numbers:
-            start, end = (each - window.start for each in self.places[n][1:3])
-            segments.append((start, min(end, len(window.samples) / rate)))
+            start = self.places[n].start - window.start
             at = round(start * rate / self.settings.hop_length)
             count = min(len(self.sequences[n]), T - at)
             if nats is not None:
@@ -119,6 +128,7 @@ class Recordings:
             if activity is not None:
                 activity[at : at + count] = units[n][:count]
         end = window.start + len(window.samples) / rate
+        others = len(window.segments) > len(window.numbers)
         return self._of_samples(
             window.samples,
             frames=picture,
@@ -127,8 +137,9 @@ class Recordings:
             hidden=activity,
             hidden_name=title,
             nats=None if nats is None else of_frames,
-            segments=segments,
-            note=f"From {window.start:.2f} to {end:.2f} s of {window.place.duration:.2f} s.",
+            segments=window.segments,
+            note=f"From {window.start:.2f} to {end:.2f} s of {window.place.duration:.2f} s."
+            + (" Segments without log-probabilities are those of other splits." * others),
         )
 
     def _of_samples(self, samples, **about):

@@ -61,7 +61,10 @@ class RunReport:
         self.partly = most is not None
         if data.sound:
             places = data.places[self.split][:most]
-            self.shown = Recordings(options, data.sound, places, self.sequences, self.drawing.num)
+            others = [p for s in data.places if s != self.split for p in data.places[s]]
+            self.shown = Recordings(
+                options, data.sound, places, self.sequences, self.drawing.num, others
+            )
         else:
             names = data.files and data.files[self.split]
             self.shown = Rolls(step_in_beats(options), self.split, self.sequences, names)

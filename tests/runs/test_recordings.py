@@ -30,7 +30,7 @@ class Loud:
         return np.random.default_rng(0).normal(size=(num_sequences, num_steps, BINS))
 
 
-def recordings(folder, rate, segments, num_drawn=8):
+def recordings(folder, rate, segments, num_drawn=8, others=()):
     """`Recordings` of two files of noise, with the same segments in each."""
     rng, places = np.random.default_rng(0), []
     settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=rate)
@@ -43,7 +43,7 @@ def recordings(folder, rate, segments, num_drawn=8):
     ]
     options = {"wav": str(folder), "channel": None}
     how = sound.SoundFrames(settings, "log_amplitude", normalizer)
-    return Recordings(options, how, places, frames, num_drawn)
+    return Recordings(options, how, places, frames, num_drawn, others)
 
 
 @pytest.mark.parametrize("rate, played", [(4000, 8000), (44_100, 44_100), (192_000, 96_000)])
@@ -72,6 +72,13 @@ def test_a_segment_is_where_its_sound_is_and_a_long_one_is_cut(tmp_path):
     assert piece.note == "From 1.75 to 13.75 s of 30.00 s." and piece.title == "a.wav"
     whole = audio.read(tmp_path / "a.wav").samples
     np.testing.assert_array_equal(piece.sound[0], whole[28_000:220_000])
+
+    others = [Place(str(tmp_path / "a.wav"), at, at + 0.1, SECONDS) for at in (1.0, 9.0, 16.9)]
+    shown = recordings(tmp_path, 16_000, [(20.0, 20.5), (21.0, 21.5)], 1, others)
+    piece = shown.real(None, None)[0][0]  # from 9.75 s on: what is judged is at the end
+    times = [(7.15, 7.25), (10.25, 10.75), (11.25, 11.75)]
+    assert [pytest.approx(pair) for pair in times] == piece.segments
+    assert "Segments without log-probabilities are those of other splits." in piece.note
 
     shown = recordings(tmp_path, 16_000, [(2.0, 29.0)], num_drawn=1)
     pieces, _ = shown.real(Loud(), [np.zeros(len(frames)) for frames in shown.sequences])
