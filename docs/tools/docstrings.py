@@ -60,14 +60,15 @@ def _parameter(parameter):
 def readable(text):
     """Returns a docstring whose sections griffe knows.
 
-    Its parser takes text before a colon in `Returns` for a type: here that section is plain text.
+    Its parser takes text before a colon in `Returns` for a type, and `Notes` for a box: here both
+    are plain text.
     """
     lines, section = [], ""
     for line in text.splitlines():
         title = line[:-1] if line.endswith(":") else ""
         if re.fullmatch(r"[A-Z][a-z ]+", title):
             section = title
-            if title in ("Returns", "Yields"):
+            if title in ("Returns", "Yields", "Notes"):
                 line = f"**{title}:**\n"
             elif title in TITLES:
                 line = f"{TITLES[title]}:" if title == "Example" else TITLES[title]

@@ -55,6 +55,7 @@ ValueError: If an argument is out of range, if inputs lack an axis or their numb
     is unknown, or if `initial_state` does not hold the states above.""",
 }
 TITLES = ("Args", "Attributes", "Call arguments", "Returns", "Yields", "Raises", "Example")
+NOTES = "Notes"  # the last section, whose text is not indented: its lines are long
 WIDTH = 100
 
 
@@ -77,7 +78,7 @@ def sections(docstring):
     """Returns the text of each section of a docstring by its title; that of the first is ""."""
     found, title = {"": []}, ""
     for line in inspect.cleandoc(docstring or "").splitlines():
-        if line[:-1] in TITLES and line.endswith(":"):
+        if line[:-1] in (*TITLES, NOTES) and line.endswith(":"):
             title = line[:-1]
             found[title] = []
         else:
@@ -98,16 +99,18 @@ def arguments(section):
 
 
 def docstring(parts, equations, texts, signature, fixed=(), why_fixed=""):
-    """Returns the docstring of a class.
+    """Returns the docstring of a class: the equations alone come before its arguments.
 
     Args:
         parts: Sections of the class's own docstring, as `sections` returns them.
-        equations: Docstring of the module that holds the equations. Its first line is left out.
+        equations: Docstring of the module: a title, which is left out, the equations, and notes on
+            them.
         texts: Description of each argument, by its name.
         signature: The arguments, which give the defaults.
         fixed, why_fixed: Arguments of an LSTM that the class does not take, and why.
     """
-    body = [parts[""], inspect.cleandoc(equations).partition("\n")[2].strip("\n")]
+    block, _, notes = inspect.cleandoc(equations).partition("\n")[2].strip("\n").partition("\n\n")
+    body = [parts[""], block]
     if fixed:
         names = " and ".join(f"`{name}`" for name in fixed)
         body.append(textwrap.fill(f"Fixed, so no argument: {names}, since {why_fixed}.", WIDTH))
@@ -115,6 +118,8 @@ def docstring(parts, equations, texts, signature, fixed=(), why_fixed=""):
     for title in TITLES:
         if title in parts:
             body.append(f"{title}:\n{textwrap.indent(parts[title], '    ')}")
+    if notes:
+        body.append(f"{NOTES}:\n\n{notes}")
     return "\n\n".join(body) + "\n"
 
 

@@ -30,7 +30,7 @@ def test_a_docstring_is_read_by_sections_and_arguments():
     assert documentation.sections(None) == {"": ""}  # as with python -OO
 
 
-def test_equations_follow_the_summary_without_their_title():
+def test_equations_follow_the_summary_and_notes_on_them_the_sections():
     def cell(units, seed=None, **kwargs):
         pass
 
@@ -38,7 +38,9 @@ def test_equations_follow_the_summary_without_their_title():
     texts = documentation.arguments(parts["Args"])
     equations = "A title.\n\n    y = x  (1)\n\nWhat x is.\n"
     text = documentation.docstring(parts, equations, texts, signature, ("bias",), "y has none")
-    assert text.startswith("A cell.\n\nOf a kind.\n\n    y = x  (1)\n\nWhat x is.\n\nFixed, so no")
+    assert text.startswith("A cell.\n\nOf a kind.\n\n    y = x  (1)\n\nFixed, so no")
+    assert text.endswith("Returns:\n    Nothing.\n\nNotes:\n\nWhat x is.\n")
+    assert documentation.sections(text)["Notes"] == "What x is."
     assert "argument: `bias`, since y has none.\n\nArgs:\n" in text
     assert "\n    units: Size of it, in units: many.\n    seed: None. Default: None.\n" in text
 

@@ -39,7 +39,9 @@ from seqlayers.layers import TanhGated
 def test_help_shows_the_equations_and_every_argument_with_its_default(name, part):
     cls, cell = member(name)[["layer", "cell"].index(part)], member(name)[1]
     text, equations = cls.__doc__, inspect.getmodule(cell).__doc__
-    assert equations.partition("\n")[2].strip() in text
+    block, *notes = equations.strip().split("\n\n")[1:]
+    assert text.index(block) < text.index("Args:")
+    assert "\n\n".join(notes) in text
     args = text[text.index("Args:") : text.index("Call arguments:")]
     for argument, parameter in arguments_of(cls).items():
         (entry,) = re.findall(rf"^    {argument}: (\S.*(?:\n     .*)*)", args, re.MULTILINE)
