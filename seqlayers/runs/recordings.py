@@ -52,11 +52,11 @@ class Recordings:
         self.settings = settings = sound.settings
         self.path, self.channel = options["wav"], options["channel"]
         self.rate = min(max(settings.sample_rate, _RATES[0]), _RATES[1])
-        whole = max(self.rate, settings.sample_rate) * (_WINDOWS * _REAL + num_drawn * _DRAWN)
-        share = min(1.0, _SAMPLES / whole)
+        recordings = list(dict.fromkeys(place.file for place in places))[:_WINDOWS]
+        seconds = len(recordings) * _REAL + num_drawn * _DRAWN
+        share = min(1.0, _SAMPLES / (max(self.rate, settings.sample_rate) * seconds))
         self.num_drawn_samples = round(share * _DRAWN * settings.sample_rate)
-        recordings = list(dict.fromkeys(place.file for place in places))
-        self.windows = [self._window(file, share * _REAL) for file in recordings[:_WINDOWS]]
+        self.windows = [self._window(file, share * _REAL) for file in recordings]
 
     def real(self, model, nats):
         """Returns pieces of the recordings, and the least probable frames in them."""
