@@ -88,7 +88,9 @@ def _equations(path):
     """Returns a section with the equations of a class, where its own docstring has none."""
     found = names.resolve(path)
     block = docstring_block(Path(inspect.getsourcefile(found)))
-    if not inspect.isclass(found) or not block.startswith("    ") or block in (found.__doc__ or ""):
+    equations = block.partition("\n\n")[0]
+    shown = not equations.startswith("    ") or equations in (found.__doc__ or "")
+    if shown or not inspect.isclass(found):
         return ""
     return f"\n## Equations\n\n{block}\n"
 
