@@ -136,5 +136,5 @@ def test_every_public_name_is_in_the_map_of_names():
 
 def test_links_between_pages_lead_somewhere():
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
-        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        links = re.findall(r"\]\(([^)#:=]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
         assert [link for link in links if not (page.parent / link).exists()] == [], page.name
