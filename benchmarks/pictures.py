@@ -43,6 +43,7 @@ RECIPES = {
     "rnn-nade": "RNN-NADE",
     "lstm-nade": "LSTM and NADE",
     "tied-nade": "tied NADE",
+    "tied-nade-recall": "tied NADE with recall",
 }
 SETS = {
     "jsb_chorales": "JSB Chorales",
