@@ -27,8 +27,14 @@ SHOWN = {  # files of other kinds, as pages
 
 
 def on_config(config):
-    """Adds what is made to the navigation of `mkdocs.yml`: of a folder, all that is in it."""
-    made = {"api": reference.navigation()}
+    """Completes the navigation of `mkdocs.yml`.
+
+    An entry "{name}" stands for what is made here: the reference, all that is in a folder, and the
+    files for those who work on the project, which have no other place.
+    """
+    placed = str(config.nav)
+    files = sorted(path.name for path in ROOT.glob("*.md") if path.name not in placed)
+    made = {"api": reference.navigation(), "project": files}
     for name, pattern in LISTED.items():
         files = sorted(ROOT.glob(pattern))
         made[name] = [{path.stem: _page(path)} for path in files]
@@ -37,7 +43,7 @@ def on_config(config):
 
 
 def _filled(nav, made):
-    """Returns a navigation in which each entry "{name}" stands for what is made under that name."""
+    """Returns a navigation with what is made in the place of each entry "{name}"."""
     filled = []
     for entry in nav:
         ((title, target),) = entry.items() if isinstance(entry, dict) else ((None, entry),)
