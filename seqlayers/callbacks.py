@@ -521,8 +521,9 @@ class Report(PageFile):
             nats = frame_log_probs(model, self.x)
             drawn = report.drawn(model, self.form, *self.drawing)
         except ValueError as error:  # the weights, or what they give, are not finite
-            notes.append(f"The model can be neither scored nor played. {error}")
-            model = nats = None
+            lacks = "scored or played" if nats is None else "played"
+            notes.append(f"The model cannot be {lacks}. {error}")
+            model = None if nats is None else model
         pieces, worst = report.pieces(model, self.x, self.form, nats, "sequence")
         return report.Page(
             title=self.title,

@@ -81,7 +81,7 @@ def render(page):
 <p>{_text(page.summary)}</p>
 </header>
 <main>
-{"".join(f'<p class="note">{_text(note)}</p>' for note in page.notes)}
+{"".join(f'<p class="note">{_text(" ".join(note.split()))}</p>' for note in page.notes)}
 <noscript><p class="note">The pictures and the sound of this page need JavaScript.</p></noscript>
 {"".join(sections)}
 </main>
@@ -255,8 +255,8 @@ def _piece(piece):
         "seconds": float(piece.seconds),
         "start": int(piece.start),
         "note": piece.note,
-        "firstNote": piece.first_note,
-        "top": piece.top,
+        "firstNote": int(piece.first_note) if roll else None,
+        "top": None if piece.top is None else float(piece.top),
         "frames": _image(piece.frames, *((0, 1) if roll else ())),
         "segments": [[float(start), float(end)] for start, end in piece.segments],
     }
@@ -281,7 +281,7 @@ def _chart(chart):
             {"name": c.name, "x": [_number(x) for x in c.x], "y": [_number(y) for y in c.y]}
             for c in chart.curves
         ],
-        "levels": [[name, value] for name, value in chart.levels if math.isfinite(value)],
+        "levels": [[name, float(value)] for name, value in chart.levels if math.isfinite(value)],
     }
 
 

@@ -87,8 +87,9 @@ class RunReport:
                 likelihood, nats = likelihood_and_frames(model, self.sequences)
                 drawn = self.shown.drawn(model, *self.drawing)
             except ValueError as error:  # the weights, or what they give, are not finite
-                notes.append(f"The model can be neither scored nor played. {error}")
-                model = nats = None
+                lacks = "scored or played" if likelihood is None else "played"
+                notes.append(f"The model cannot be {lacks}. {error}")
+                model = None if likelihood is None else model
         pieces, worst = self.shown.real(model, nats) if self.sequences else ([], [])
         scores = [] if likelihood is None else self._scores(likelihood)
         best = best_row(history)

@@ -95,7 +95,7 @@ def test_weights_that_are_not_finite_are_named_on_the_page(run, tmp_path, monkey
     monkeypatch.setattr(reporting, "load_model", spoiled)
     succeeds("report", run, "--out", tmp_path / "a.html")
     text = (tmp_path / "a.html").read_text("utf-8")
-    assert "can be neither scored nor played. The weights must be finite" in text
+    assert "The model cannot be scored or played. The weights must be finite" in text
     assert [piece["group"] for piece in data_of(tmp_path / "a.html")["pieces"]] == ["Real"]
 
 
