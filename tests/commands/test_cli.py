@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from commands.helpers import seqlayers, succeeds
 
-from seqlayers import audio
+from seqlayers import audio, report
 from seqlayers.__main__ import cli, main
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.metrics import Likelihood
 from seqlayers.models import SequenceModel
-from seqlayers.runs import building, checkpoints, config, folder, training
+from seqlayers.runs import building, checkpoints, config, folder, reporting, training
 from seqlayers.runs.config import Identity
 from seqlayers.runs.data import Data, fingerprint
 
@@ -30,7 +30,7 @@ def examples():
         yield from (shlex.split(line) for line in lines)
 
 
-def save_a_small_model(run, model, history, options, data):
+def save_a_small_model(run, model, history, options, data, callbacks=()):
     """Writes a small new model in place of training, if the run is on recordings."""
     if options["wav"]:
         small = {"hidden_units": 4, "recurrent_units": 3, "recurrent_layers": 1}
@@ -57,11 +57,12 @@ def draw_nothing(model, num_steps, prime=None, num_sequences=1, **_):
 def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no_report, rng):
     tiny = [(rng.random((6, 88)) < 0.05).astype("uint8")]
     monkeypatch.setattr(piano_roll, "load", lambda name: piano_roll.PianoRolls(tiny, tiny, tiny))
-    # Training, scores, draws and export are tested elsewhere.
+    # Training, scores, draws, pages and export are tested elsewhere.
     monkeypatch.setattr(training, "fit", save_a_small_model)
     monkeypatch.setattr(SequenceModel, "score", lambda *_, **__: Likelihood(-1, 0, "exact", 1, 1))
     monkeypatch.setattr(SequenceModel, "generate", draw_nothing)
     monkeypatch.setattr(SequenceModel, "export", lambda model, path: path.mkdir(parents=True))
+    monkeypatch.setattr(reporting, "page_of_run", lambda *_: report.Page("a page"))
     commands = list(examples())
     assert {words[1] for words in commands} == set(cli.commands)
     monkeypatch.chdir(tmp_path)
