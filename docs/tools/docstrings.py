@@ -20,6 +20,8 @@ class RuntimeDocstrings(griffe.Extension):
 
     def on_package(self, *, pkg, **kwargs):
         for thing in _walk(pkg):
+            if thing.docstring is None and thing.is_function and thing.parent.is_class:
+                thing.docstring = _inherited(thing)
             if thing.docstring is None:
                 continue
             if thing.is_class:
@@ -34,11 +36,28 @@ def _walk(thing):
             yield from _walk(member)
 
 
+def _at_run_time(thing):
+    """Returns the object of the imported package; None if it is not there."""
+    found = sys.modules.get(thing.module.path)
+    for name in thing.path.removeprefix(f"{thing.module.path}.").split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _inherited(method):
+    """Returns the docstring that a method without one has from a base of this package."""
+    for base in getattr(_at_run_time(method.parent), "__mro__", ()):
+        if base.__module__.startswith("seqlayers."):
+            own = vars(base).get(method.name)
+            text = getattr(getattr(own, "__func__", own), "__doc__", None)
+            if text:
+                return griffe.Docstring(inspect.cleandoc(text), parent=method)
+    return None
+
+
 def _complete(cls):
     """Replaces docstring and arguments of a class by those that it has at run time."""
-    found = sys.modules.get(cls.module.path)
-    for name in cls.path.removeprefix(f"{cls.module.path}.").split("."):
-        found = getattr(found, name, None)
+    found = _at_run_time(cls)
     if found is None or not found.__doc__:
         return
     cls.docstring.value = inspect.cleandoc(found.__doc__)

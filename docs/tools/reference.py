@@ -69,7 +69,11 @@ def _entry(path):
             links = ", ".join(f"[`{name}`][{base}.{name}]" for name in others)
             after += f"\nFrom [`{base.split('.')[-1]}`][{base}]: {links}.\n"
     elif inspect.ismodule(found):
-        options["members"] = True
+        options["members"] = [
+            name
+            for name, member in vars(found).items()
+            if getattr(member, "__module__", None) == found.__name__ and not name.startswith("_")
+        ]
     identifier = path
     if path.count(".") == 1:  # a name of the package itself, which is imported when it is asked for
         identifier = f"{found.__module__}.{found.__qualname__}"
