@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest test-newest test-jax faults docs check format bench clean distclean FORCE
+.PHONY: help demo test test-oldest test-newest test-jax faults docs check format bench release clean distclean FORCE
 
 help:
 	@echo 'make demo       train an RNN-RBM on music and write a page that plays it to runs/demo'
@@ -33,6 +33,7 @@ help:
 	@echo 'make check      formatter, linter and type checkers; changes nothing'
 	@echo 'make format     apply the formatter and the fixes the linter is sure of'
 	@echo 'make bench      time layers and samplers (installs torch and scikit-learn)'
+	@echo 'make release    build the distributions into dist/ and try them in empty environments'
 	@echo 'make clean      remove caches and build files'
 	@echo 'make distclean  the same, $(VENV) and $(OTHERS); runs/ is yours and stays'
 	@echo
@@ -90,6 +91,10 @@ format: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/speed.py
 
+# RELEASING.md has what comes before and after.
+release: $(VENV)/.release
+	$(BIN)/python tools/release.py
+
 clean:
 	rm -rf build dist site *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
 	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -99,7 +104,7 @@ distclean: clean
 
 # One stamp for each extra that is installed. `dev` and `docs` hold `test`, which holds `plot`.
 # .installing outlives only an installation that was killed.
-$(VENV)/.plot $(VENV)/.test $(VENV)/.docs $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml $(CONSTRAINTS)
+$(VENV)/.plot $(VENV)/.test $(VENV)/.docs $(VENV)/.dev $(VENV)/.bench $(VENV)/.release: $(VENV)/.%: $(VENV)/.made setup.cfg pyproject.toml $(CONSTRAINTS)
 	@touch $(VENV)/.installing
 	$(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %) --editable '.[$(BACKEND),$*]' || { rm -f $(VENV)/.installing; exit 1; }
 	@rm -f $(VENV)/.installing

@@ -4,9 +4,11 @@ import ast
 import configparser
 import itertools
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -70,6 +72,32 @@ def test_version_is_said_alike_everywhere(wheel):
     assert f'__version__ = "{version}"' in (ROOT / "seqlayers" / "__init__.py").read_text("utf-8")
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\n## [{version}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_public_ci_calls_targets_of_the_makefile():
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    targets = re.findall(r"^          - run: make (\S+)$", workflow, re.MULTILINE)
+    assert {"check", "docs", "test-oldest"} <= set(targets) and "- run: .ci/run\n" in workflow
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert [name for name in targets if f"\n{name}:" not in makefile] == []
+
+
+@pytest.mark.parametrize("more, fewer", [("", ""), ("seqlayers/x.py", ""), ("", "seqlayers/b.py")])
+def test_a_release_that_lacks_a_file_or_has_another_is_refused(more, fewer, tmp_path, monkeypatch):
+    release = runpy.run_path(str(ROOT / "tools" / "release.py"))
+    tracked = ["seqlayers/a.py", "seqlayers/b.py"]
+    check = release["check_contents"]
+    monkeypatch.setitem(check.__globals__, "output", lambda *_, **__: "\n".join(tracked))
+    with zipfile.ZipFile(tmp_path / "wheel", "w") as archive:
+        for name in {*tracked, "seqlayers-1.dist-info/METADATA", more} - {fewer, ""}:
+            archive.writestr(name, "")
+    with tarfile.open(tmp_path / "sdist", "w") as tar:
+        for name in (*tracked, *release["NEEDED"]):
+            tar.addfile(tarfile.TarInfo(f"seqlayers-1/{name}"))
+    if not (more or fewer):
+        return check(tmp_path / "sdist", tmp_path / "wheel")
+    with pytest.raises(SystemExit, match=f"The wheel (lacks|has no business with) {more or fewer}"):
+        check(tmp_path / "sdist", tmp_path / "wheel")
 
 
 def requirements(setup, extra=None):

@@ -202,7 +202,8 @@ class ConvLSTMPatch(GatedRNN, cell=ConvLSTMPatchCell):
     """An LSTM over each patch of the frequency axis, and pools of them.
 
     In all else it is like `keras.layers.LSTM`. Another one can read its outputs, `(.., J', R)`, as
-    bands and channels.
+    bands and channels. A `Dense` layer would read each pool alone, and an LSTM refuse them: set
+    `flatten` before these. `model.summary()` shows which of the two comes out.
 
     Call arguments:
         sequences: Frames, `(batch, time, bands)` or `(batch, time, bands, channels)`.

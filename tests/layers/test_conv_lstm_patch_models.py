@@ -29,6 +29,9 @@ def test_layers_of_it_are_stacked_and_learn_and_are_saved(tmp_path):
     model = speech()
     shapes = [layer.output.shape for layer in model.layers]
     assert shapes == [(None, None, 4, 4), (None, None, 2), (None, None, M), (None, None, 2)]
+    printed = []
+    model.summary(line_length=120, print_fn=lambda text, **_: printed.append(text))
+    assert "(None, None, 4, 4)" in "".join(printed)  # pools and units; one axis with `flatten`
     model.compile(keras.optimizers.Adam(0.05), loss="mse", run_eagerly=True, jit_compile=False)
     x, y = frames(B, T, F, C), np.ones((B, T, 2), "float32")
     before = [w.numpy() for w in model.weights]
