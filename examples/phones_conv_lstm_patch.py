@@ -1,9 +1,12 @@
 """Which phone is it? LSTMs over patches of the spectrum answer, five frames later.
 
-Trains a small recogniser on the sample of TIMIT, if that is there, or on the sentences that ship;
-prints how many frames and phones of other speech it recognises, draws its confusions, and writes a
-page that plays sentences beside what it heard. Then it reads a WAV file frame by frame, as from a
-microphone, and carries its state along.
+Trains a small recogniser on the sentences that ship, or on a sample of TIMIT; prints how many
+frames and phones of other speech it recognises, draws its confusions, and writes a page that plays
+sentences beside what it heard. Then it reads a WAV file frame by frame, as from a microphone, and
+carries its state along.
+
+The terms of TIMIT do not let it ship. NLTK has a sample of 160 sentences, `nltk.download("timit")`,
+the Linguistic Data Consortium all of them, LDC93S1. `speech.load_timit` reads a file of arrays.
 """
 
 import argparse
@@ -19,18 +22,17 @@ RATE, BANDS, DELAY = 16000, 40, 5  # samples a second, bands of a frame, frames 
 LENGTH, OVERLAP, BATCH = 100, 20, 16  # trained in chunks of a second
 
 
-def main(path, wav=None, out="runs/phones", quick=False):
+def main(timit=None, wav=None, out="runs/phones", quick=False):
     """About three minutes on two cores with TIMIT; with `quick` a test of a few seconds."""
     keras.utils.set_random_seed(0)
-    timit = Path(path).exists()
     if timit:
-        names, (train, test) = speech.TIMIT_PHONES, speech.folds(speech.load_timit(path))[0]
+        names, (train, test) = speech.TIMIT_PHONES, speech.folds(speech.load_timit(timit))[0]
         train, test = (train[:8], test[:2]) if quick else (train, test)
         print(f"TIMIT: {len(train)} sentences to learn, {len(test)} of other speakers to be asked")
     else:
         names, sentences = speech.ARCTIC_PHONES, speech.load_examples()
         train, test = sentences[:4], sentences[4:]
-        print(f"No {path}: {len(train)} sentences of ARCTIC to learn, another to be asked")
+        print(f"No TIMIT: {len(train)} sentences of ARCTIC to learn, another to be asked")
 
     normalizer = audio.Normalizer.fit([log_mel(u.samples) for u in train])
 
@@ -159,8 +161,7 @@ def phones(names, timit):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    timit = Path("..", "shared", "data", "speech", "timit_sample.npz")
-    parser.add_argument("timit", nargs="?", default=timit, help="the sample of TIMIT")
+    parser.add_argument("timit", nargs="?", help="a sample of TIMIT; sentences that ship if none")
     parser.add_argument("--wav", help="a file to listen to; one of the test sentences if not given")
     parser.add_argument("--out", default="runs/phones", help="folder to write to")
     parser.add_argument("--quick", action="store_true", help="a few seconds on a little data")

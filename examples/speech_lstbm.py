@@ -3,7 +3,8 @@
 Trains an RBM, a TRBM and an LSTBM on the spectra of speech, codes and decodes a sentence that is
 not in the training data, and makes it audible with its original phases. Writes both sounds and
 their spectrograms (figure 3 of the LSTBM paper), the errors over epochs (figure 2), and the LSTBM
-with its normalizer.
+with its normalizer. `--arctic` takes more sentences of the speaker slt of CMU ARCTIC
+(festvox.org/cmu_arctic), in a file with the layout of `speech.load_arctic`.
 """
 
 import argparse
@@ -89,7 +90,7 @@ class Watch(keras.callbacks.Callback):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--arctic", help="103 sentences of CMU ARCTIC slt instead of those shipped")
+    parser.add_argument("--arctic", help="sentences of CMU ARCTIC slt instead of those that ship")
     parser.add_argument("--units", type=int, default=100, help="hidden units, of each gate")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", default="runs/speech_lstbm", help="folder to write to")
