@@ -100,6 +100,19 @@ def uniform(shape, seed, first=0):
     return (_integers(shape, seed, first) + 0.5) * 2.0**-23
 
 
+def dropout(values, share, seed):
+    """Returns values of which a share is set to 0 and the others are divided by 1 - share.
+
+    Args:
+        values: Numbers of any shape.
+        share: Share to drop, at least 0 and below 1.
+        seed: As in `uniform`.
+    """
+    keep = 1.0 - share
+    kept = uniform(ops.shape(values), seed) < keep
+    return ops.where(kept, values / ops.cast(keep, values.dtype), 0)
+
+
 def bernoulli(logits):
     """Returns a `Bernoulli` whose `sample(seed=...)` takes the seeds of this module."""
     return _distributions().Bernoulli(logits=logits, dtype=logits.dtype)

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "seqlayers"
 
 # A room, and the rooms it may import besides itself and the ground floor.
 # "" is `seqlayers/__init__.py`.
-GROUND = {"backends", "checks", "distributions", "files", "masks", "registration"}
+GROUND = {"arrays", "backends", "checks", "distributions", "files", "masks", "registration"}
 GROUND |= {"replicas", "sampling"}
 BELOW_MODELS = {"audio", "energy", "layers", "heads", "datasets", "metrics", "export", "presets"}
 ALL = BELOW_MODELS | {"loading", "models", "callbacks", "plotting", "report"}

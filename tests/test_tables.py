@@ -97,6 +97,8 @@ def test_a_recipe_is_measured_once_with_other_seeds_and_their_mixture(
     monkeypatch.setattr(music.recipes, "names", lambda: ["rnn-nade-jsb"])
     monkeypatch.setattr(music.recipes, "measured", lambda: music.store.read(measured))
     monkeypatch.setattr(music, "MEASURED", measured)
+    with pytest.raises(ValueError, match=f"`--seeds`.*Received: {options['seed']}, the seed of"):
+        music.main(["rnn-nade-jsb"], tmp_path / "runs", 60, False, [1, options["seed"]])
     music.main(["rnn-nade-jsb"], tmp_path / "runs", 60, False, [1])
     row = music.store.read(measured)["rnn-nade-jsb"]
     (other,) = row["other_seeds"]

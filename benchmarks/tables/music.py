@@ -173,6 +173,13 @@ def add_mixture(name, folder, others):
 
 def main(rows, folder, minutes, again, seeds, mix=()):
     for name in rows:
+        own = recipes.read(name).options["seed"]
+        if own in seeds:
+            raise ValueError(
+                f"`--seeds` must be other seeds than that of the recipe. Received: {own}, the seed "
+                f"of {name}."
+            )
+    for name in rows:
         measured, options = recipes.measured().get(name), recipes.read(name).options
         if measured and not again:
             if upgrade(measured["options"]) != options:

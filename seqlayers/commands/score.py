@@ -40,7 +40,7 @@ NOT_CONVERGED = 3  # the exit status
 @switch("--bracket", "For models with RBMs, estimate from the other side as well.")
 @option(
     "--adapt",
-    Number(least=0, metavar="RATE"),
+    Number(above=0, metavar="RATE"),
     "Let the model learn from each sequence while it is scored (dynamic evaluation), at this "
     "learning rate.",
 )
@@ -97,6 +97,8 @@ def score(
         raise click.UsageError(f"`--split` has no effect with `{given[0]}`; remove it.")
     if adapt_steps and adapt is None:
         raise click.UsageError("`--adapt-steps` needs `--adapt`; remove it.")
+    if bracket and adapt is not None:
+        raise click.UsageError("`--bracket` has no effect with `--adapt`; remove it.")
     if not midi and (step_in_beats or transpose):
         raise click.UsageError("`--step-in-beats` and `--transpose` need `--midi`; remove them.")
     if not given and source.path and not source.path.is_dir():
@@ -142,8 +144,9 @@ def score(
     if data is not None:
         compare(config, data)
     model, file = source.load()
-    adapting = {"adapt": adapt} | ({"adapt_steps": adapt_steps} if adapt_steps else {})
-    likelihood = model.score(sequences, seed=seed, bracket=bracket, **adapting)
+    likelihood = model.score(
+        sequences, seed=seed, bracket=bracket, adapt=adapt, adapt_steps=adapt_steps
+    )
     if as_json:
         plain = {k: getattr(v, "item", lambda v=v: v)() for k, v in likelihood._asdict().items()}
         for field, value in plain.items():

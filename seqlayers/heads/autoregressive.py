@@ -32,7 +32,7 @@ class AutoregressiveHead(Head):
     """
 
     kind = "exact"
-    has_exact_loss = True
+    has_exact_gradient = True
 
     def log_odds(self, frames, context=None, dropout_seed=None):
         """Returns the log-odds x_i of each unit given those before it, `(..., V)`.
@@ -176,12 +176,6 @@ def unit_log_prob(v, x):
 def frame_log_prob(v, x, weights=1.0):
     """Returns sum_i [v_i x_i - softplus(x_i)]."""
     return ops.sum(weights * unit_log_prob(v, x), axis=-1)
-
-
-def in_parts(values, sizes, axis=-1):
-    """Returns the parts of these sizes; `ops.split` refuses to leave one part as it is."""
-    ends = np.cumsum(sizes)[:-1].tolist()
-    return ops.split(values, ends, axis=axis) if ends else [values]
 
 
 # Rows that a loop writes have a column too many: a scatter refuses the rows of no frames at all.

@@ -53,7 +53,7 @@ class BernoulliHead(Head):
         )
 
     kind = "exact"
-    has_exact_loss = True
+    has_exact_gradient = True
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -21,7 +21,7 @@ same leading axes. `context=None` is the model without time, and every method ta
    `has_code`              `encode`, `decode`, `code_units`, `decodes_alone`
    `has_reverse`           `reverse_log_prob`, for a head whose `kind` is an estimate or a bound
    `has_free_energy`       `free_energy`
-   `has_exact_loss`        none: `loss` is the mean of -log p, exact, without any draw
+   `has_exact_gradient`    none: `log_prob` is exact and has a gradient, in compiled graphs, too
    `trains_in_layers`      `pretrain_layers`, `stack_on`; `hidden_units` is a tuple
 
    A head with hidden units has their number, or a tuple of numbers, as `hidden_units`.
@@ -92,7 +92,8 @@ class Head(keras.layers.Layer):
         has_code: Whether the head has `encode`, `decode` and `code_units`.
         has_reverse: Whether the head has `reverse_log_prob`.
         has_free_energy: Whether the head has `free_energy`.
-        has_exact_loss: Whether `loss` is the mean of -log p, exact and not drawn.
+        has_exact_gradient: Whether `log_prob` is exact and has a gradient, by which
+            `SequenceModel.score` adapts weights.
         trains_in_layers: Whether the head has `pretrain_layers` and `stack_on`.
         hidden_units: Number of hidden units, or a tuple of one for each layer; None without any.
         context_units: Number C of values in a context; None if built without one.
@@ -108,7 +109,7 @@ class Head(keras.layers.Layer):
     has_code = False
     has_reverse = False
     has_free_energy = False
-    has_exact_loss = False
+    has_exact_gradient = False
     trains_in_layers = False
     hidden_units: Any = None
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from seqlayers.arrays import in_parts
 from seqlayers.checks import check_integer
-from seqlayers.heads.autoregressive import in_parts
 from seqlayers.heads.key_windows import COUNTS, Terms, Windows, one_hot_count, read_octaves
 
 

@@ -11,8 +11,9 @@ whole frames: so it is a distribution over frames, with exact likelihoods and dr
 import keras
 from keras import ops
 
+from seqlayers.arrays import in_parts
 from seqlayers.checks import check_integer
-from seqlayers.heads.autoregressive import AutoregressiveHead, in_parts
+from seqlayers.heads.autoregressive import AutoregressiveHead
 from seqlayers.heads.head import split_shape
 from seqlayers.sampling import fold_in
 

@@ -32,7 +32,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_flag, check_integer
 from seqlayers.heads.autoregressive import (
     AutoregressiveHead,
     frame_log_prob,
@@ -104,16 +104,12 @@ class NADE(AutoregressiveHead):
         super().__init__(visible_units, seed=seed, **kwargs)
         self.hidden_units = check_integer("hidden_units", hidden_units)
         self.num_orders = check_integer("num_orders", num_orders)
-        if not isinstance(orderless, bool):
-            raise ValueError(
-                f"`orderless` must be True or False. Received: orderless={orderless!r}."
-            )
+        self.orderless = check_flag("orderless", orderless)
         if num_orders > 1 and not orderless:
             raise ValueError(
                 "`num_orders` must be 1 unless the head is `orderless`: it is trained for one. "
                 f"Received: num_orders={num_orders}."
             )
-        self.orderless = orderless
         rng = np.random.default_rng(self.seed % 2**64)
         orders = [rng.permutation(visible_units) for _ in range(self.num_orders - 1)]
         self.orders = np.array([np.arange(visible_units), *orders], "int32")  # [K, V]
@@ -124,10 +120,6 @@ class NADE(AutoregressiveHead):
             context_initializer=context_initializer,
             context_regularizer=context_regularizer,
         )
-
-    @property
-    def has_exact_loss(self):
-        return not self.orderless
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -34,8 +34,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from seqlayers.arrays import in_parts
 from seqlayers.checks import check_flag, check_integer, check_number
-from seqlayers.heads.autoregressive import AutoregressiveHead, in_parts
+from seqlayers.heads.autoregressive import AutoregressiveHead
 from seqlayers.heads.key_layout import (
     blocks_of_context,
     check_layout,
@@ -53,7 +54,9 @@ from seqlayers.heads.key_windows import (
     one_hot_count,
     total,
 )
-from seqlayers.sampling import fold_in, uniform
+from seqlayers.sampling import dropout, fold_in
+
+_LOWER_WINDOW = 24  # keys, where there are as many
 
 
 class Carry(NamedTuple):
@@ -79,14 +82,16 @@ class TiedNADE(AutoregressiveHead):
     they stand. A block `(count, n)` has `count` channels of V values, of each of which a key reads
     the 2 n + 1 around it. `(count, "octave")` has channels whose values are summed over octaves.
     `(count, "shared")` has `count` values that all keys read alike, as have all values after the
-    last block. The default is the layout of `seqlayers.layers.FrameHistory`.
+    last block. The default is the layout of `seqlayers.layers.FrameHistory()`.
 
     Args:
         visible_units: Number V of visible units in a frame.
         hidden_units: Sizes H and K of the two hidden layers.
-        lower_window: Number L of lower keys of the frame itself that a key reads.
+        lower_window: Number L of lower keys of the frame itself that a key reads; the smaller one
+            of 24 and V if None.
         layout: Pairs `(count, window)`, see above; `()` for a context that all keys read alike. It
-            has no effect in a head without a context.
+            has no effect in a head without a context. If None it is
+            `((5, 12), (3, 2), (2, "octave"))`, with windows of at most V keys.
         octave: Number o of keys in an octave.
         key_embedding: Whether each key has an embedding and a bias of its own, and reads pitch
             classes by their place in the octave, too.
@@ -116,8 +121,8 @@ class TiedNADE(AutoregressiveHead):
         self,
         visible_units,
         hidden_units: Sequence[int] = (128, 32),
-        lower_window=24,
-        layout: Sequence[Any] = ((5, 12), (3, 2), (2, "octave")),
+        lower_window: int | None = None,
+        layout: Sequence[Any] | None = None,
         octave=12,
         key_embedding=True,
         dropout=0.3,
@@ -136,8 +141,11 @@ class TiedNADE(AutoregressiveHead):
                 f"Received: hidden_units={hidden_units!r}."
             )
         self.hidden_units = tuple(check_integer("hidden_units", units) for units in hidden_units)
-        self.lower_window = check_window("lower_window", lower_window, visible_units)
-        self.layout = check_layout(layout, visible_units)
+        V = self.visible_units
+        lower_window = min(_LOWER_WINDOW, V) if lower_window is None else lower_window
+        layout = _layout_of_history(V) if layout is None else layout
+        self.lower_window = check_window("lower_window", lower_window, V)
+        self.layout = check_layout(layout, V)
         self.octave = check_integer("octave", octave)
         self.key_embedding = check_flag("key_embedding", key_embedding)
         self.dropout = check_number("dropout", dropout, least=0, below=1)
@@ -227,9 +235,9 @@ class TiedNADE(AutoregressiveHead):
 
     def _hidden_mask(self, shape, seeds):
         """Returns 0 with probability p, else 1 / (1 - p), for each frame and unit `(N, 1, H)`."""
-        H, keep = self.hidden_units[0], 1.0 - self.dropout
-        u = uniform((*shape[:-1], H), fold_in(seeds, 1))
-        return ops.reshape(ops.cast(u < keep, self.variable_dtype) / keep, (-1, 1, H))
+        ones = ops.ones((*shape[:-1], self.hidden_units[0]), self.variable_dtype)
+        mask = dropout(ones, self.dropout, fold_in(seeds, 1))
+        return ops.reshape(mask, (-1, 1, self.hidden_units[0]))
 
     def _second_weights(self):
         """Returns U, d and w."""
@@ -273,6 +281,11 @@ class TiedNADE(AutoregressiveHead):
             "key_embedding": self.key_embedding,
             "dropout": self.dropout,
         }
+
+
+def _layout_of_history(V):
+    """Returns the layout of `FrameHistory()`, with windows of at most V keys."""
+    return (5, min(12, V)), (3, min(2, V)), (2, "octave")
 
 
 def _log_odds(first, second, mask=None):

@@ -8,6 +8,7 @@ Frames before the first one are 0, and so is a_0. Each l_t and a_t is a channel 
 for each feature of a frame. Lag 1 is the frame just read. Before any frame y is 0.
 """
 
+import functools
 from collections.abc import Sequence
 
 import keras
@@ -19,13 +20,16 @@ from seqlayers.layers.linear_scan import linear_scan
 from seqlayers.layers.scanned import MemoryRNN, ScannedCell, known_features
 from seqlayers.masks import at_steps, frames_first
 
+LONGEST = 100_000  # frames that a state may hold: each row of a batch has its own
+
 
 @keras.saving.register_keras_serializable("seqlayers")
 class FrameHistoryCell(ScannedCell, equations=__doc__):
     """One step of a memory of the last frames.
 
     Args:
-        lags: Lags l, integers of at least 1, in the order of the channels; each one once.
+        lags: Lags l, integers from 1 to 100,000, in the order of the channels; each one once. The
+            state holds as many frames as the largest.
         decays: Decays d between 0 and 1, each one once.
 
     Call arguments:
@@ -53,7 +57,7 @@ class FrameHistoryCell(ScannedCell, equations=__doc__):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.lags = each_once("lags", lags, check_integer)
+        self.lags = each_once("lags", lags, functools.partial(check_integer, most=LONGEST))
         self.decays = each_once(
             "decays", decays, lambda name, d: check_number(name, d, above=0, below=1)
         )

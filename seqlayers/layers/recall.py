@@ -25,7 +25,7 @@ import numpy as np
 from keras import ops
 
 from seqlayers.checks import check_integer, check_number
-from seqlayers.layers.frame_history import each_once, fading_means
+from seqlayers.layers.frame_history import LONGEST, each_once, fading_means
 from seqlayers.layers.scanned import MemoryRNN, ScannedCell, known_features
 from seqlayers.masks import at_steps, frames_first
 
@@ -35,7 +35,7 @@ class RecallCell(ScannedCell, equations=__doc__):
     """One step of a memory that recalls what followed similar frames.
 
     Args:
-        longest: Number L of frames that it looks back to.
+        longest: Number L of frames that it looks back to, at most 100,000.
         decays: Decays d between 0 and 1, each one once: near 1, long passages are compared.
         sharpness: Sharpness b of the weights, above 0.
 
@@ -61,7 +61,7 @@ class RecallCell(ScannedCell, equations=__doc__):
 
     def __init__(self, longest=256, decays: Sequence[float] = (0.6, 0.9), sharpness=6.0, **kwargs):
         super().__init__(**kwargs)
-        self.longest = check_integer("longest", longest)  # L
+        self.longest = check_integer("longest", longest, most=LONGEST)  # L
         self.decays = each_once(
             "decays", decays, lambda name, d: check_number(name, d, above=0, below=1)
         )

@@ -29,22 +29,33 @@ class Adaptation(NamedTuple):
     steps: int
 
     @classmethod
-    def of(cls, model, adapt, adapt_steps):
+    def of(cls, model, adapt, adapt_steps=None, bracket=False):
         """Returns the arguments of `SequenceModel.score`, checked; None if `adapt` is None.
 
         Raises:
-            ValueError: If a number is out of range, the loss of the head is not the exact
-                likelihood, or several replicas share the weights.
+            ValueError: If a number is out of range, one has no effect with the others,
+                `log_prob` of the head has no exact gradient, or several replicas share the weights.
         """
-        steps = check_integer("adapt_steps", adapt_steps)
+        if adapt_steps is not None:
+            check_integer("adapt_steps", adapt_steps)
         if adapt is None:
+            if adapt_steps is not None:
+                raise ValueError(
+                    "`adapt_steps` has no effect without `adapt`; remove it, or give the learning "
+                    f"rate. Received: adapt_steps={adapt_steps!r}, adapt=None."
+                )
             return None
-        rate = check_number("adapt", adapt, least=0)
-        if not model.head.has_exact_loss:
+        rate = check_number("adapt", adapt, above=0)
+        if not model.head.has_exact_gradient:
             raise ValueError(
-                "`adapt` must be None unless the loss of the head is the exact likelihood, as that "
-                f"of a NADE: its gradient is what adapts. Received: adapt={adapt!r}, "
-                f"head={model.head!r}."
+                "`adapt` must be None unless `log_prob` of the head is exact and has a gradient, "
+                "as that of a NADE: its gradient is what adapts. "
+                f"Received: adapt={adapt!r}, head={model.head!r}."
+            )
+        if bracket:
+            raise ValueError(
+                "`bracket` must be False with `adapt`: an exact likelihood has no other side. "
+                f"Received: bracket={bracket!r}, adapt={adapt!r}."
             )
         if model.has_replicas:
             raise ValueError(
@@ -52,7 +63,7 @@ class Adaptation(NamedTuple):
                 "each sequence has weights of its own. Load the model outside of the strategy. "
                 f"Received: adapt={adapt!r}."
             )
-        return cls(rate, steps)
+        return cls(rate, STEPS if adapt_steps is None else int(adapt_steps))
 
 
 def adapted_log_probs(model, sequences, adaptation):

@@ -5,14 +5,14 @@ import numpy as np
 from keras import ops
 
 from seqlayers import replicas
-from seqlayers.heads.autoregressive import in_parts
+from seqlayers.arrays import in_parts
 from seqlayers.layers import PositionCell
 from seqlayers.layers.gated import GatedCell
 from seqlayers.layers.joined import JoinedCell
 from seqlayers.layers.parts import as_recurrent, first_output, outputs_and_states
 from seqlayers.layers.scan import scan
 from seqlayers.layers.simple_rnn_recurrence import SimpleRNNRecurrence
-from seqlayers.sampling import fold_in, row_seeds, uniform
+from seqlayers.sampling import dropout, fold_in, row_seeds
 
 
 def as_memory(memory):
@@ -151,8 +151,6 @@ def dropped(context, share, seed, kept=0):
     """
     if not share:
         return context
-    u = uniform(ops.shape(context), row_seeds(seed, ops.shape(context)[0]))
-    keep = 1.0 - share
     others = np.arange(context.shape[-1]) < context.shape[-1] - kept
-    scaled = ops.where(u < keep, context / ops.cast(keep, context.dtype), 0)
+    scaled = dropout(context, share, row_seeds(seed, ops.shape(context)[0]))
     return ops.where(others, scaled, context)

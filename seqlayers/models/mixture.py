@@ -22,7 +22,9 @@ class Mixture(SequenceModel):
 
     Models that were trained from other seeds, or that differ in kind, err in other places, so that
     their mean is often better than the best of them. Its memories run side by side. The weights of
-    memories and heads are those of the models, not copies: to train one trains the other.
+    memories and heads are those of the models, not copies: to train one trains the other. It has no
+    `context_dropout`, which acts in training alone: `fit` of a mixture drops no contexts, whatever
+    its models were trained with.
 
     Args:
         models: List of `SequenceModel`s with autoregressive heads, such as `TiedNADE` or `NADE`,
@@ -31,7 +33,8 @@ class Mixture(SequenceModel):
 
     Raises:
         ValueError: If there is no model, one is no `SequenceModel`, gives its memory something else
-            than the frames, has `transpose`, a head that is not autoregressive, or another size.
+            than the frames, has `transpose`, a head that is not autoregressive, another size, or a
+            memory of another type; or if `initial_context` of some is trainable and of others not.
 
     Example:
         >>> models = [SequenceModel(FrameHistory(), TiedNADE(88, seed=k)) for k in range(3)]
@@ -48,17 +51,17 @@ class Mixture(SequenceModel):
             )
         for k, model in enumerate(models):
             _check_model(f"models[{k}]", model, models[0])
+        contexts = _initial_contexts(models)
         configs = [_serialized(model) for model in models]
-        memories = [model.memory for model in models if model.memory is not None]
+        memories = _memories(models)
         heads, first = [model.head for model in models], models[0].head
         memory = Joined(memories, dtype=memories[0].dtype_policy) if memories else None
         head = MixtureHead(first.visible_units, heads, seed=first.seed, dtype=first.dtype_policy)
         super().__init__(memory, head, **kwargs)
         self.__dict__["_configs"] = configs  # Keras would wrap and track lists and dicts
-        contexts = [m.initial_context for m in models]
-        learned = [c.numpy() for c in contexts if c is not None]
-        if learned:
-            self.initial_context.assign(keras.ops.concatenate(learned))
+        if contexts:
+            self.initial_context.assign(keras.ops.concatenate([c.numpy() for c in contexts]))
+            self.initial_context.trainable = contexts[0].trainable
 
     def get_config(self):
         return {"models": copy.deepcopy(self.__dict__["_configs"]), "name": self.name}
@@ -87,6 +90,45 @@ def _check_model(name, model, first):
             f"`{name}` must be of the size of the first model, {first.head.visible_units} visible "
             f"units. Received: a model of {model.head.visible_units}."
         )
+
+
+def _memories(models):
+    """Returns the memories of the models that have one.
+
+    Raises:
+        ValueError: If one computes in another type than the first, as all do side by side.
+    """
+    memories = [model.memory for model in models if model.memory is not None]
+    for k, model in enumerate(models):
+        if model.memory is not None and _types(model.memory) != _types(memories[0]):
+            raise ValueError(
+                f"`models[{k}]` must have a memory of the type of the first memory, "
+                f"{memories[0].dtype_policy.name}. Received: {model.memory.dtype_policy.name}."
+            )
+    return memories
+
+
+def _types(layer):
+    return layer.compute_dtype, layer.variable_dtype
+
+
+def _initial_contexts(models):
+    """Returns the first contexts that are weights of the models.
+
+    Raises:
+        ValueError: If some are trainable and others are not: in the mixture they are one weight.
+    """
+    contexts = {}
+    for k, model in enumerate(models):
+        if model.initial_context is not None:
+            contexts[k] = model.initial_context
+    fixed = [k for k, context in contexts.items() if not context.trainable]
+    if 0 < len(fixed) < len(contexts):
+        raise ValueError(
+            "`initial_context` must be trainable in all of `models` or in none: in a mixture it is "
+            f"one weight. Received: not trainable in {', '.join(f'models[{k}]' for k in fixed)}."
+        )
+    return list(contexts.values())
 
 
 def _serialized(model):

@@ -560,7 +560,7 @@ class SequenceModel(ContextModel):
         seed=0,
         bracket=False,
         adapt=None,
-        adapt_steps=adaptation.STEPS,
+        adapt_steps=None,
     ):
         """Computes the log-likelihood of sequences, in nats per frame, all frames pooled.
 
@@ -575,11 +575,13 @@ class SequenceModel(ContextModel):
             batch_size: Number of sequences in a batch.
             seed: Seed of the draws of an estimate, an integer of up to 64 bits.
             bracket: Whether to compute `reverse_nats`, too, for a head that can: an estimate that
-                errs to the other side, so that on average the truth lies between the two.
-            adapt: Learning rate of dynamic evaluation, for a head whose loss is the exact
-                likelihood (`head.has_exact_loss`); None for weights that stay. Sequences are then
-                scored one by one, whatever `batch_size` is.
-            adapt_steps: Number of frames in a block of dynamic evaluation.
+                errs to the other side, so that on average the truth lies between the two. It has no
+                effect with a head whose `log_prob` is exact, and is refused with `adapt`.
+            adapt: Learning rate of dynamic evaluation, above 0, for a head whose `log_prob` is
+                exact and has a gradient (`head.has_exact_gradient`); None for weights that stay.
+                Sequences are then scored one by one, whatever `batch_size` is. A rate that is too
+                large makes scores worse than without it: choose it on other data.
+            adapt_steps: With `adapt`, number of frames in a block of dynamic evaluation; 8 if None.
 
         Returns:
             A `seqlayers.metrics.Likelihood`.
@@ -589,12 +591,10 @@ class SequenceModel(ContextModel):
                 not for this head, or the result is not finite. The message then names the weights
                 that are not, or counts the frames.
         """
-        adapting = adaptation.Adaptation.of(self, adapt, adapt_steps)
+        adapting = adaptation.Adaptation.of(self, adapt, adapt_steps, bracket)
         return finite_likelihood(self, x, mask, batch_size, seed, bracket, adapting)
 
-    def frame_log_probs(
-        self, x, mask=None, *, batch_size=32, seed=0, adapt=None, adapt_steps=adaptation.STEPS
-    ):
+    def frame_log_probs(self, x, mask=None, *, batch_size=32, seed=0, adapt=None, adapt_steps=None):
         """Computes log p(v_t | v_1 .. v_{t-1}) of each frame of each sequence, in nats.
 
         Their mean over all frames is `score`. They show where in a sequence a model fails, and how

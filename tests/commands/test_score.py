@@ -79,6 +79,11 @@ def test_wrong_data_to_score_are_refused(trained, music):
     assert "`--split` has no effect with `--midi`" in refused(
         "score", last, "--midi", music, "--split", "test"
     )
+    adapting = ["score", last, "--midi", music, "--adapt-steps", 4]
+    assert "`--adapt-steps` needs `--adapt`" in refused(*adapting)
+    said = refused(*adapting, "--adapt", 0.1, "--bracket")
+    assert "`--bracket` has no effect with `--adapt`" in said
+    assert "--adapt" in refused(*adapting, "--adapt", 0)
     said = refused("score", last, "--midi", music / "torn.mid")
     assert "--midi" in said and "torn.mid: truncated" in said
     said = refused("score", last, "--dataset", "bach")

@@ -3,6 +3,7 @@
 import backend
 import keras
 import numpy as np
+import pytest
 from reference import dbn as dbn_reference
 from reference.rbm import binary_states
 
@@ -65,6 +66,23 @@ def assert_shares(draws, p):
     count = len(draws)
     share = np.bincount(frame_numbers(draws), minlength=len(p)) / count
     assert np.all(np.abs(share - p) <= 5 * np.sqrt(p * (1 - p) / count) + 1e-9)
+
+
+def assert_draws(head, context, p, temperature=1.0, count=20_000):
+    """Each binary frame has its share p of the draws of a head with this context `(C,)`."""
+    assert np.sum(p) == pytest.approx(1)
+    seed = sampling.seed_pair(4)
+    draws = head.sample(np.tile(context, (count, 1)), seed, temperature)
+    assert_shares(np.asarray(draws), p)
+
+
+def assert_no_frames(head):
+    """No frames have no likelihoods, no reconstructions and no draws."""
+    V = head.visible_units
+    frames, context = np.zeros((0, 3, V)), np.zeros((0, 3, head.context_units))
+    assert head.log_prob(frames, context).nats.shape == (0, 3)
+    assert head.reconstruct(frames, context).shape == (0, 3, V)
+    assert head.sample(context).shape == (0, 3, V)
 
 
 def dbn_in_numpy(head, context=None):

@@ -10,7 +10,14 @@ from backend import tensor
 from keras import ops
 from reference import nade as reference
 
-from heads.helpers import assert_shares, binary_frames, built, loss_and_gradients, train
+from heads.helpers import (
+    assert_draws,
+    assert_no_frames,
+    binary_frames,
+    built,
+    loss_and_gradients,
+    train,
+)
 from seqlayers import sampling
 from seqlayers.heads import NADE
 
@@ -127,11 +134,7 @@ def test_frames_whose_number_is_not_known_are_the_same_in_a_graph(rng, kwargs):
 
 @both
 def test_no_frames_have_no_likelihoods_and_no_draws(rng, kwargs):
-    head = made(rng, **kwargs)
-    frames, context = np.zeros((0, 3, V)), np.zeros((0, 3, C))
-    assert head.log_prob(frames, context).nats.shape == (0, 3)
-    assert head.reconstruct(frames, context).shape == (0, 3, V)
-    assert head.sample(context).shape == (0, 3, V)
+    assert_no_frames(made(rng, **kwargs))
 
 
 # The gradient that is written by hand.
@@ -226,16 +229,14 @@ def test_draws_have_the_marginals_and_pairs_of_the_equations(rng, kwargs):
 @both
 @pytest.mark.parametrize("temperature", [0.4, 3.0])
 def test_a_temperature_divides_the_log_odds_of_each_unit_in_turn(rng, kwargs, temperature):
-    head, count = made(rng, V=4, dtype="float32", **kwargs), 20_000
+    head = made(rng, V=4, dtype="float32", **kwargs)
     u = rng.normal(size=C)
     nade, orders = in_numpy(head, u), head.orders.tolist()
     p = [
         np.mean([np.exp(reference.log_prob(nade, v, o, temperature)) for o in orders])
         for v in binary_frames(4)
     ]
-    draws = np.asarray(head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature))
-    assert np.sum(p) == pytest.approx(1)
-    assert_shares(draws, np.array(p))
+    assert_draws(head, u, np.array(p), temperature)
 
 
 # Orders.
@@ -314,7 +315,7 @@ def test_training_raises_the_likelihood_almost_to_the_truth(kwargs):
 # What is refused.
 
 
-@pytest.mark.parametrize("value", [0, 1, None, "no"])
+@pytest.mark.parametrize("value", [2, None, "no"])
 def test_orderless_is_true_or_false(value):
     with pytest.raises(ValueError, match=f"`orderless` must be True or False.*{value!r}"):
         NADE(V, H, orderless=value)

@@ -9,7 +9,13 @@ import pytest
 from backend import tensor
 from reference import tied_nade as reference
 
-from heads.helpers import assert_shares, binary_frames, built, loss_and_gradients
+from heads.helpers import (
+    assert_draws,
+    assert_no_frames,
+    binary_frames,
+    built,
+    loss_and_gradients,
+)
 from seqlayers import sampling
 from seqlayers.heads import TiedNADE
 
@@ -122,16 +128,13 @@ def test_without_embedding_frames_moved_with_their_context_have_the_same_log_odd
 
 
 def test_draws_have_the_distribution_of_the_equations_at_any_temperature(rng):
-    head, count = made(rng, V=6, context=6 * 4 + 2, dtype="float32", octave=3), 20_000
+    head = made(rng, V=6, context=6 * 4 + 2, dtype="float32", octave=3)
     u = data(rng, V=6, C=26)[1]
     nade, states = in_numpy(head), binary_frames(6)
     for temperature in (1.0, 0.5):
         x = np.array([[reference.log_odds(nade, v, u, i) for i in range(6)] for v in states])
         p = np.exp(np.where(states, 0, -x / temperature) - np.log1p(np.exp(-x / temperature)))
-        p = p.prod(axis=1)
-        assert p.sum() == pytest.approx(1)
-        draws = head.sample(np.tile(u, (count, 1)), sampling.seed_pair(4), temperature)
-        assert_shares(np.asarray(draws), p)
+        assert_draws(head, u, p.prod(axis=1), temperature)
 
 
 def test_units_that_are_given_are_kept_and_change_those_above_them_alone(rng):
@@ -148,10 +151,7 @@ def test_units_that_are_given_are_kept_and_change_those_above_them_alone(rng):
 
 
 def test_no_frames_have_no_likelihoods_and_no_draws(rng):
-    head = made(rng)
-    frames, context = np.zeros((0, 3, V)), np.zeros((0, 3, C))
-    assert head.log_prob(frames, context).nats.shape == (0, 3)
-    assert head.sample(context).shape == (0, 3, V)
+    assert_no_frames(made(rng))
 
 
 @pytest.mark.tensorflow
@@ -270,6 +270,18 @@ def test_arguments_that_are_none_are_refused_by_name(change, message):
     given = {"visible_units": V, "lower_window": 3, "layout": ()} | change
     with pytest.raises(ValueError, match=message):
         TiedNADE(**given)
+
+
+@pytest.mark.parametrize("keys", [1, 3, 12, 88])
+def test_the_default_windows_fit_the_keyboard_and_those_given_must(keys):
+    head = TiedNADE(keys, (4, 3), seed=0)
+    head.build([(None, keys), (None, 10 * keys)])
+    assert head.lower_window == min(24, keys)
+    assert [window for _, window in head.layout] == [min(12, keys), min(2, keys), "octave"]
+    given = TiedNADE.from_config(head.get_config())
+    assert given.get_config() == head.get_config()
+    nats = head.log_prob(np.zeros((2, keys)), np.zeros((2, 10 * keys))).nats
+    assert np.all(np.isfinite(nats))
 
 
 def test_a_layout_of_more_values_than_the_context_has_is_refused_when_building():

@@ -90,7 +90,8 @@ def test_an_output_depends_on_no_later_frame_and_has_the_gradient_of_those_befor
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"lags": (1, 0)}, r"`lags\[1\]` must be an integer of at least 1.*=0"),
+        ({"lags": (1, 0)}, r"`lags\[1\]` must be an integer from 1 to 100000.*=0"),
+        ({"lags": (1, 10**9)}, r"`lags\[1\]` must be an integer from 1 to 100000.*=1000000000"),
         ({"lags": (1.5,)}, r"`lags\[0\]` must be an integer.*=1.5"),
         ({"lags": (True,)}, r"`lags\[0\]` must be an integer.*=True"),
         ({"lags": (2, 2)}, r"`lags` must hold each number once.*\(2, 2\)"),

@@ -62,16 +62,16 @@ def by_hand(model, sequence, rate):
         gradients = tape.gradient(loss, copy.trainable_weights)
         for weight, gradient in zip(copy.trainable_weights, gradients, strict=True):
             if gradient is not None:
-                weight.assign(weight - rate * gradient)
+                weight.assign(weight - rate * tf.convert_to_tensor(gradient))
         state = after
         nats.append(of_block.numpy()[0])
     return np.concatenate(nats)
 
 
 @memories
-def test_a_rate_of_0_is_the_score(models, frames, memory):
+def test_a_rate_that_moves_no_weight_gives_the_score(models, frames, memory):
     score = models[memory].score(frames)
-    still = models[memory].score(frames, adapt=0, adapt_steps=STEPS)
+    still = models[memory].score(frames, adapt=1e-30, adapt_steps=STEPS)
     assert (score.kind, still.kind) == ("exact", "adapted") and "(adapted;" in str(still)
     assert still == score._replace(kind="adapted", nats=still.nats)
     assert still.nats == pytest.approx(score.nats, rel=1e-6)
@@ -122,8 +122,9 @@ def test_adaptation_learns_what_repeats(models):
 
 def test_weights_are_restored_where_scoring_fails(models, frames, monkeypatch):
     model = models["stack"]
-    with pytest.raises(ValueError, match="use a smaller `adapt`.* of 22 frames with NaN"):
-        model.score(frames, adapt=1e38, adapt_steps=STEPS)
+    for scored in (model.score, model.frame_log_probs):
+        with pytest.raises(ValueError, match="use a smaller `adapt`.* of 22 frames with NaN"):
+            scored(frames, adapt=1e38, adapt_steps=STEPS)
     compiled = model.compiled_function
 
     def failing(*args):
@@ -145,23 +146,33 @@ def test_weights_are_restored_where_scoring_fails(models, frames, monkeypatch):
         np.testing.assert_array_equal(weight, value)
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        lambda: ConditionalRBM(V, 3, seed=0),
-        lambda: NADE(V, 3, orderless=True, seed=0),
-    ],
-    ids=["rbm", "orderless nade"],
-)
-def test_a_head_without_an_exact_loss_does_not_adapt(head, frames):
-    model = SequenceModel(None, head())
+def test_a_nade_of_several_orders_adapts_by_its_likelihood_also_compiled(frames):
+    keras.utils.set_random_seed(0)
+    head = NADE(V, 3, orderless=True, num_orders=3, seed=0)
+    model = SequenceModel(keras.layers.SimpleRNN(3, return_sequences=True), head)
+    model.compile(jit_compile=True)
+    nats = adapted(model, frames[2:], 0.3)[0]
+    np.testing.assert_allclose(nats, by_hand(model, frames[2], 0.3), rtol=1e-5, atol=1e-5)
+
+
+def test_a_head_without_an_exact_gradient_does_not_adapt(frames):
+    model = SequenceModel(None, ConditionalRBM(V, 3, seed=0))
     with pytest.raises(ValueError, match="`adapt` must be None unless.*Received: adapt=0.1"):
         model.score(frames, adapt=0.1)
 
 
+def test_what_has_no_effect_is_refused_by_name(frames):
+    model = SequenceModel(None, BernoulliHead(V))
+    for scored in (model.score, model.frame_log_probs):
+        with pytest.raises(ValueError, match="`adapt_steps` has no effect without `adapt`.*=4"):
+            scored(frames, adapt_steps=4)
+    with pytest.raises(ValueError, match="`bracket` must be False with `adapt`"):
+        model.score(frames, adapt=0.1, bracket=True)
+
+
 def test_wrong_numbers_of_adaptation_are_refused(frames):
     model = SequenceModel(None, BernoulliHead(V))
-    for wrong in (-0.1, np.nan, "fast"):
+    for wrong in (0, -0.1, np.nan, "fast"):
         with pytest.raises(ValueError, match="`adapt`"):
             model.score(frames, adapt=wrong)
     with pytest.raises(ValueError, match="`adapt_steps`"):

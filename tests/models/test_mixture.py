@@ -121,6 +121,17 @@ def test_training_a_mixture_trains_all_of_its_models(models):
         assert any(np.any(w.numpy() != old) for w, old in zip(after, weights, strict=True))
 
 
+def frozen(model):
+    model.initial_context.trainable = False
+    return model
+
+
+def test_a_first_context_that_is_fixed_stays_so_and_one_that_is_learned_is_trained():
+    learned, fixed = RNNNADE(V, 3, 2), frozen(RNNNADE(V, 3, 2))
+    for model in (learned, fixed):
+        assert Mixture([model]).initial_context.trainable is model.initial_context.trainable
+
+
 @pytest.mark.parametrize(
     "of, message",
     [
@@ -140,8 +151,16 @@ def test_training_a_mixture_trains_all_of_its_models(models):
             r"`heads\[1\]` must draw the units in one order",
         ),
         (lambda m: [m, RTRBM(V, 3)], r"`models\[1\]` must have a memory that reads the frames"),
+        (
+            lambda m: [m, SequenceModel(keras.layers.GRUCell(2, dtype="float64"), NADE(V, 2))],
+            r"`models\[1\]` must have a memory of the type of the first.*float32.*float64",
+        ),
+        (
+            lambda m: [RNNNADE(V, 3, 2), m, frozen(RNNNADE(V, 3, 2))],
+            r"`initial_context` must be trainable in all.*not trainable in models\[2\]",
+        ),
     ],
-    ids=["none", "no list", "file", "size", "head", "orders", "memory"],
+    ids=["none", "no list", "file", "size", "head", "orders", "memory", "type", "frozen"],
 )
 def test_models_that_do_not_go_together_are_refused_by_name(models, of, message):
     with pytest.raises(ValueError, match=message):
