@@ -74,12 +74,20 @@ def _entry(path):
             for name, member in vars(found).items()
             if getattr(member, "__module__", None) == found.__name__ and not name.startswith("_")
         ]
-    identifier = path
-    if path.count(".") == 1:  # a name of the package itself, which is imported when it is asked for
-        identifier = f"{found.__module__}.{found.__qualname__}"
     lines = "".join(f"      {name}: {value!r}\n" for name, value in options.items())
     heading = f"      heading: {path.split('.', 1)[1] if path.count('.') > 1 else path}\n"
-    return f"\n::: {identifier}\n    options:\n{lines}{heading}{after}"
+    return f"\n::: {_anchor(path)}\n    options:\n{lines}{heading}{after}"
+
+
+def _anchor(path):
+    """Returns the path by which the site finds a name.
+
+    A name of the package itself is imported when it is asked for: the source has it elsewhere.
+    """
+    if path.count(".") > 1:
+        return path
+    found = names.resolve(path)
+    return f"{found.__module__}.{found.__qualname__}"
 
 
 def docstring_block(path):
@@ -132,7 +140,9 @@ class Linker:
             return line
         first = names.CODE.sub(
             lambda match: (
-                f"[{match[0]}][{row.names[match[1]]}]" if match[1] in row.names else match[0]
+                f"[{match[0]}][{_anchor(row.names[match[1]])}]"
+                if match[1] in row.names
+                else match[0]
             ),
             cells[0],
         )
@@ -143,7 +153,7 @@ def _targets():
     """Returns the full path of each name as pages write it: `heads.NADE`, and `NADE` alone."""
     full, short = {}, {}
     for path in names.all_paths():
-        full[path.removeprefix("seqlayers.")] = path
+        full[path.removeprefix("seqlayers.")] = _anchor(path)
         short.setdefault(path.split(".")[-1], []).append(path)
     once = {name: paths[0] for name, paths in short.items() if len(paths) == 1}
     return full | {name: path for name, path in once.items() if name[0].isupper()}
