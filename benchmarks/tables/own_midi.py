@@ -2,12 +2,12 @@
 
     python benchmarks/tables/own_midi.py [--melody] [--choice 1 2]
 
-Draws 15 pieces of Nottingham's training split by the seed `--choice`, writes them as MIDI files, and
-runs `seqlayers train` and `seqlayers generate` as a person would, the latter with four seeds. With
-`--melody` the tunes are their highest voice alone. Prints a row for each choice: seconds of the
-training, by the clock and of all processors, and how many of the 16 pieces are like the tunes. Such
-a piece has no note more than five semitones outside of the range of the tunes, and no step with
-more notes than 99 of 100 of their steps have.
+Draws 15 pieces of Nottingham's training split by the seed `--choice`, writes them as MIDI files,
+and runs `seqlayers train` and `seqlayers generate` as a person would, the latter with four seeds.
+With `--melody` the tunes are their highest voice alone. Prints a row for each choice: seconds of
+the training, by the clock and of all processors, and how many of the 16 pieces are like the
+tunes. Such a piece has no note more than five semitones outside of the range of the tunes, and no
+step with more notes than 99 of 100 of their steps have.
 """
 
 import argparse

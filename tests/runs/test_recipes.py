@@ -46,7 +46,7 @@ def sized(num_pieces, **given):
 
 
 def test_small_data_make_small_batches_and_many_epochs():
-    assert sized(104) == (4, 20)
+    assert sized(104) == (4, 20) and sized(99) == (4, 20)
     for num_pieces in (1, 10, 60, 300, 1000, 20_000):
         size, epochs = sized(num_pieces)
         assert 2 <= size <= 16 and 8 <= epochs <= 100

@@ -28,7 +28,8 @@ SETS = {
 MEASURED = "measured.json"
 OWN_MIDI = "tied-nade-midi"  # for MIDI files where no model is chosen
 SIZED = ("batch_size", "epochs")  # what `updates` leaves to the size of the data
-_BATCHES, _LARGEST, _FEWEST, _MOST = 25, 16, 8, 100  # batches of an epoch, their size, epochs
+_SIZES = ((2, 0), (4, 10), (8, 25), (16, 25))  # of batches, with the number that makes an epoch
+_FEWEST, _MOST = 8, 100  # epochs
 
 
 class Recipe(NamedTuple):
@@ -123,9 +124,7 @@ def sized(options, given, num_pieces):
     updates = options["recipe"] and read(options["recipe"]).updates
     if not updates:
         return options
-    size = 2
-    while size < _LARGEST and num_pieces >= 2 * size * _BATCHES:
-        size *= 2
+    size = max(size for size, number in _SIZES if num_pieces >= size * number)
     size = options["batch_size"] if "batch_size" in given else size
     epochs = math.ceil(updates / math.ceil(num_pieces / size))
     fitted = {"batch_size": size, "epochs": min(max(epochs, _FEWEST), _MOST)}
