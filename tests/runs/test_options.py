@@ -61,6 +61,9 @@ WAV = {"dataset": None, "wav": "birds"}
         ({"model": "nade", "augment_told": (-5, 6)}, "--augment-told", "--model nade"),
         ({"augment": (-5, 6), "augment_told": (-5, 6)}, "--augment-told", "--augment"),
         (WAV | {"transpose": 1}, "--transpose", "--wav"),
+        (WAV | {"cell": "history", "key_units": 3}, "--key-units", "--wav"),
+        (WAV | {"cell": "history", "recall": 3}, "--recall", "--wav"),
+        (WAV | {"model": "rnn-tied-nade", "first_bias": "frequencies"}, "--first-bias", "--wav"),
         (WAV | {"model": "nade", "visibles": "gamma"}, "--visibles", "--model nade"),
         (
             WAV | {"visibles": "gamma", "centering_rate": 0.1},
