@@ -117,7 +117,7 @@ def main(out="runs/demo", epochs=50, quick=False):
     real, worst = report.pieces(model, rolls.test, music, nats, "test piece")
     page = report.Page(
         title="An RNN-RBM on JSB Chorales",
-        summary=f"{model.count_params():,} weights, {epochs} epochs, from `make demo`.",
+        summary=f"{model.count_params():,} weights, {epochs} epochs.",
         pieces=[*real, *drawn],
         worst=worst,
         worst_of="the test split",
