@@ -4,9 +4,11 @@ import json
 
 import keras
 import pytest
-from commands.helpers import CALLS, RATE, refused, succeeds, table
+from commands.helpers import CALLS, RATE, refused, seqlayers, succeeds, table
 
 from seqlayers.datasets import midi
+from seqlayers.metrics import Likelihood
+from seqlayers.models import SequenceModel
 from seqlayers.runs import loading
 
 
@@ -34,6 +36,14 @@ def test_a_quiet_score_is_a_number_alone(trained, music):
     said = json.loads(succeeds(*data, "--json", "--quiet"))
     assert float(succeeds(*data, "--quiet")) == said["nats"]
     assert "=" not in said["data"] and said["sequences"] == 6
+
+
+def test_a_score_that_has_not_converged_ends_with_a_status_of_its_own(trained, music, monkeypatch):
+    lost = Likelihood(-1.5, float("inf"), "not_converged", 8, 1)
+    monkeypatch.setattr(SequenceModel, "score", lambda *_, **__: lost)
+    done = seqlayers("score", trained[0], "--midi", music / "0.mid", "--quiet")
+    assert done.exit_code == 3
+    assert done.stdout == "-1.5\n" and "has not converged" in done.stderr
 
 
 def test_a_run_scores_its_own_recordings_and_others(trained_on_sound, birds):
