@@ -298,7 +298,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         if is_chief(self.model.distribute_strategy):
-            self._make_folder()
+            _make_folder("backup_dir", self.backup_dir)
         epoch = self._restore()
         check_same(
             self.model.distribute_strategy,
@@ -310,7 +310,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if is_chief(self.model.distribute_strategy):
-            self._make_folder()
+            _make_folder("backup_dir", self.backup_dir)
             written = self.backup_dir / f"epoch-{epoch + 1:06d}.npz"
             files.write_atomically(written, _packed(map(_in_numpy, self._variables())))
             for backup in self._backups()[2:]:
@@ -322,15 +322,6 @@ class BackupAndRestore(keras.callbacks.Callback):
                 backup.unlink()
             with contextlib.suppress(OSError):  # there may be other files
                 self.backup_dir.rmdir()
-
-    def _make_folder(self):
-        try:
-            self.backup_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                "`backup_dir` must be a folder or a path where one can be made. "
-                f"Received: {files.printable(self.backup_dir)}: {files.reason_of(error)}"
-            ) from error
 
     def _backups(self):
         """Returns the files, the newest first."""
@@ -367,6 +358,18 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
+
+
+def _make_folder(name, path):
+    """Makes the folder that an argument names, with those around it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        wanted = "a file in a folder" if name == "path" else "a folder"
+        raise ValueError(
+            f"`{name}` must be {wanted}, or a path where one can be made. "
+            f"Received: {files.printable(path)}: {files.reason_of(error)}"
+        ) from error
 
 
 def _in_numpy(variable):
@@ -412,9 +415,12 @@ class PageFile(keras.callbacks.Callback):
     page, and the chief writes it.
 
     Args:
-        path: File to write, in a folder that exists. One that is there is replaced.
+        path: File to write; its folder is made if it is missing. A file that is there is replaced.
         every: Number of epochs from one page to the next.
         seconds: Least time between two pages, in seconds.
+
+    Raises:
+        ValueError: In `fit`, if the folder cannot be made.
     """
 
     def __init__(self, path, every=1, seconds=0):
@@ -428,11 +434,8 @@ class PageFile(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(
-                f"The folder of `path` must exist; make {self.path.parent} first. "
-                f"Received: path={self.path}."
-            )
+        if is_chief(self.model.distribute_strategy):
+            _make_folder("path", self.path.parent)
         self.history, self.written, self.time = [], 0, -np.inf
         self.several = has_many_workers(self.model.distribute_strategy)
 
@@ -467,11 +470,12 @@ class Report(PageFile):
         ])
 
     Args:
-        path: File to write, in a folder that exists. One that is there is replaced.
+        path: File to write; its folder is made if it is missing. A file that is there is replaced.
         x: Sequences to show, a list of arrays `(T, V)`: two from their start, of the others those
             parts that have one of the ten least probable frames.
         form: `report.Music` with the seconds that a frame lasts, and the MIDI number of the first
-            key; with None in its place there is no sound. Two frames a second from A0 on if None.
+            key; with None in its place there is no sound. If `form` is None, two frames a second,
+            and a sound for frames of 88 units, which are the keys from A0 on.
         every: Number of epochs from one page to the next.
         seconds: Least time between two pages, in seconds. It has no effect with many workers, whose
             clocks differ.
@@ -497,7 +501,8 @@ class Report(PageFile):
     ):
         super().__init__(path, every, seconds)
         self.x = check_sequences(x, name="x")
-        self.form = report.Music(0.5) if form is None else form
+        first_note = 21 if self.x[0].shape[1] == 88 else None
+        self.form = report.Music(0.5, first_note) if form is None else form
         self.drawing = (
             check_integer("num_generated", num_generated),
             check_integer("num_steps", num_steps),

@@ -364,15 +364,15 @@ def test_backups_leave_other_files_alone(tmp_path):
 
 
 def test_a_page_is_written_in_training_and_shows_the_last_epoch(tmp_path):
-    model, path = made(BernoulliHead(V, seed=0)), tmp_path / "page.html"
+    model, path = made(BernoulliHead(V, seed=0)), tmp_path / "new" / "page.html"
     x, seen = sequences(5, 7), []
 
     class Seen(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             seen.append(path.exists() and f"after epoch {epoch + 1}." in path.read_text("utf-8"))
 
-    form = report.Music(0.5, first_note=None)
-    page = callbacks.Report(path, x, form, every=2, num_generated=1, num_steps=3, title="A <run>")
+    page = callbacks.Report(path, x, every=2, num_generated=1, num_steps=3, title="A <run>")
+    assert page.form == report.Music(0.5, first_note=None)  # four units are no keyboard
     model.fit(x, epochs=3, verbose=0, callbacks=[page, Seen()])
     assert seen == [False, True, False]
     text = path.read_text("utf-8")
@@ -381,13 +381,14 @@ def test_a_page_is_written_in_training_and_shows_the_last_epoch(tmp_path):
     weight.assign(np.full(weight.shape, np.nan))
     page.on_epoch_end(3, {"loss": np.nan})
     assert "The weights must be finite" in path.read_text("utf-8")
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_page_needs_a_folder_and_a_model_of_sequences(tmp_path, small):
     x = sequences(3)
-    with pytest.raises(FileNotFoundError, match="folder of `path` must exist"):
-        small.fit(x, verbose=0, callbacks=[callbacks.Report(tmp_path / "a" / "b.html", x)])
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="`path` must be a file in a folder, or"):
+        small.fit(x, verbose=0, callbacks=[callbacks.Report(tmp_path / "file" / "a.html", x)])
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     plain.compile(loss="mse")
     with pytest.raises(ValueError, match="`Report` shows a `SequenceModel`"):
