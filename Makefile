@@ -82,7 +82,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
-	PYTHONPATH="$(CURDIR)" $(BIN)/python -m basedpyright -p tests/as_a_user
+	PYTHONPATH="$(CURDIR)" $(BIN)/python -m basedpyright -p tests/as_a_user --pythonpath $(BIN)/python
 
 format: $(VENV)/.dev
 	$(BIN)/python -m ruff format .
