@@ -62,7 +62,11 @@ def _complete(cls):
         return
     cls.docstring.value = inspect.cleandoc(found.__doc__)
     if "__signature__" in vars(found) or "__init__" not in cls.members:
-        parameters = [_parameter(p) for p in inspect.signature(found).parameters.values()]
+        try:
+            signature = inspect.signature(found)
+        except ValueError:  # a class of built-in ones alone
+            return
+        parameters = [_parameter(p) for p in signature.parameters.values()]
         init = griffe.Function("__init__", parameters=griffe.Parameters(*parameters))
         cls.set_member("__init__", init)
         cls.docstring.value = re.sub(
