@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlayers import report
+from seqlayers import presets, report
 from seqlayers.callbacks import PageFile
 from seqlayers.datasets import roll_baselines
 from seqlayers.models.likelihood import likelihood_and_frames
@@ -68,8 +68,9 @@ class RunReport:
         else:
             names = data.files and data.files[self.split]
             self.shown = Rolls(step_in_beats(options), self.split, self.sequences, names)
-        self.levels = self._baselines("valid")
-        self.beside = self._baselines(self.split)
+        self.levels = self._baselines(data.valid)
+        beside = [report.Score(*each, "exact") for each in self._baselines(self.sequences)]
+        self.beside = beside + (self._presets() if self.split == "test" and not most else [])
 
     def page(self, history, model=None):
         """Returns the page.
@@ -113,12 +114,20 @@ class RunReport:
         own = report.Score(
             "this run", likelihood.nats, likelihood.kind, likelihood.standard_error, own=True
         )
-        return [*(report.Score(name, nats, "exact") for name, nats in self.beside), own]
+        return [*self.beside, own]
 
-    def _baselines(self, split):
+    def _presets(self):
+        """Returns the scores of the presets on the data set of the run, from their cards."""
+        cards = {name: presets.read(name).card for name in presets.names()}
+        return [
+            report.Score(f"preset {name}", card.test["nats"], card.test["kind"])
+            for name, card in cards.items()
+            if card.dataset == self.options["dataset"]
+        ]
+
+    def _baselines(self, rolls):
         """Returns pairs of the name and the nats per frame of each baseline of music."""
         data = self.data
-        rolls = self.sequences if split == self.split else data.splits[split]
         if data.sound or not rolls:
             return []
         found = {

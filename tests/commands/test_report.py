@@ -10,6 +10,8 @@ from commands.helpers import CALLS, RATE, TINY, refused, succeeds
 
 from seqlayers import audio
 from seqlayers.runs import folder, reporting
+from seqlayers.runs.data import Data
+from seqlayers.runs.options import complete
 
 
 def data_of(path):
@@ -132,3 +134,17 @@ def test_a_training_keeps_its_page_up_to_date(music, tmp_path, no_report, monkey
     assert folder.REPORT in succeeds(*command, "--report")
     assert seen == [(n, ["4.mid", "generated 1", "generated 2"]) for n in (1, 2)]
     assert data_of(out / folder.REPORT)["pieces"][0]["title"] == "5.mid"  # the test split at last
+
+
+def test_a_run_is_compared_with_baselines_and_with_presets_on_its_data(rng):
+    rolls = [(rng.random((12, 88)) < 0.05).astype("uint8") for _ in range(9)]
+    data, options = Data(rolls[:4], rolls[4:6], rolls[6:]), complete({"dataset": "jsb_chorales"})
+    whole = reporting.RunReport("a", options, data)
+    names = [score.name for score in whole.beside]
+    assert names[:3] == ["independent keys", "held chord", "frame table"]
+    assert "preset tied-nade-jsb" in names and "preset tied-nade-nottingham" not in names
+    # In training, a page shows some of the validation split, and its curve is that of all of it.
+    part = reporting.RunReport("a", options, data, split="valid", most=1)
+    assert part.levels == whole.levels and len(part.sequences) == 1
+    assert [score.name for score in part.beside] == names[:3]
+    assert part.beside[0].nats != pytest.approx(part.levels[0][1])
