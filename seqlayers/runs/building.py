@@ -148,6 +148,10 @@ def begin(model, options, rolls):
         for shift in range(low, high + 1)
     )
     p = np.mean([piano_roll.note_frequencies(each) for each in shifted], axis=0)
+    # Each key has half a note more than it sounds. Keys that never sound share one such half: in as
+    # many frames, none of them was heard.
+    never = p * (sum(map(len, rolls)) + 1) < 0.5 + 0.5 / (high - low + 1)
+    p = np.where(never, p / max(1, never.sum()), p)
     model.head.visible_bias.assign(np.log(p) - np.log1p(-p))
 
 
