@@ -37,7 +37,8 @@ def on_config(config):
     made = {"api": reference.navigation(), "project": files}
     for name, pattern in LISTED.items():
         files = sorted(ROOT.glob(pattern))
-        made[name] = [{path.stem: _page(path)} for path in files]
+        named = pattern.endswith(".py")  # a notebook has a title of its own
+        made[name] = [{path.stem: _page(path)} if named else _page(path) for path in files]
     config.nav = _filled(config.nav, made)
     return config
 
