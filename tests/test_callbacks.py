@@ -199,7 +199,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch):
     """A clock that tests set."""
     times = [0.0]
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: times[0])
+    monkeypatch.setattr(callbacks.progress.time, "monotonic", lambda: times[0])
     return times
 
 
