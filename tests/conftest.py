@@ -4,6 +4,7 @@ Under `KERAS_BACKEND=jax` the tests of the rooms that run on JAX run, as if Tens
 installed. Tests marked `tensorflow` are skipped there.
 """
 
+import collections
 import gc
 import os
 import sys
@@ -14,6 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
 os.environ["MPLBACKEND"] = "Agg"
 
+import garbage
 import numpy as np
 import pytest
 
@@ -45,8 +47,17 @@ LONG = (
     "commands/",
     "test_export",
     "test_package",
+    "test_presets",
+    "test_shards",
     "models/",
     "layers/",
+    "faults/",
+    "energy/",
+    "heads/",
+    "test_goldens",
+    "test_sampling",
+    "test_tables",
+    "test_callbacks",
 )
 
 
@@ -77,10 +88,20 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Spares the garbage collector what was imported: a tenth of the time went there."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    garbage.spare()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints which files took longest, since the tests as a whole must stay short."""
+    seconds = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    if sum(seconds.values()) > 60:
+        terminalreporter.section("slowest files")
+        for path, each in seconds.most_common(10):
+            terminalreporter.write_line(f"{each:6.0f} s  {path}")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,6 +17,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import garbage
 import keras
 import numpy as np
 import pytest
@@ -429,7 +430,7 @@ def _():
     adam = functools.partial(keras.optimizers.Adam, 0.01, clipnorm=0.1)
     frames = frames_of("bernoulli")
     train = fit(frames, validation_data=frames[:3])
-    on_one_and_two(OF_MODELS["rnn-rbm"], train, adam, run_eagerly=False)
+    on_one_and_two(OF_MODELS["rnn-rbm"], train, adam, run_eagerly=False, jit_compile=False)
 
 
 @case("compiled model, with a scaled loss that overflows")
@@ -658,6 +659,7 @@ def main(path, *names):
     (cpu,) = tf.config.list_physical_devices("CPU")
     devices = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, devices)
+    garbage.spare()
     outcomes = {}
     for name in names or CASES:
         try:

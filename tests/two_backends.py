@@ -12,6 +12,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
     sys.modules["tensorflow"] = None  # not needed, installed or not
 
+import garbage
 import keras
 import numpy as np
 from backend import compiled, graph
@@ -135,5 +136,6 @@ def of_fit(name):
 
 
 if __name__ == "__main__":
+    garbage.spare()
     np.savez(sys.argv[1], **numbers())
     np.savez(sys.argv[4], **one_file.results(*sys.argv[2:4]))

@@ -16,6 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
+import garbage
 import keras
 import numpy as np
 import tensorflow as tf
@@ -217,6 +218,7 @@ TRAININGS = {
 
 
 def main(kind, folder, *names):
+    garbage.spare()
     workers = kind == "workers"
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if workers else None
     np.savez(Path(folder) / "chief.npz", chief=strategy is None or is_chief(strategy))
