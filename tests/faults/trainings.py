@@ -65,7 +65,7 @@ def train_with_keras(folder, last_batch=None):
     sequences = [(rng.random((n % 5 + 3, 6)) < 0.3).astype("float32") for n in range(24)]
     keras.utils.set_random_seed(0)
     model = RNNRBM(6, hidden_units=5, recurrent_units=4, gibbs_steps=1, seed=0)
-    model.compile("adam")
+    model.compile("adam", jit_compile=False)
     backup = keras.callbacks.BackupAndRestore(folder / "backup", double_checkpoint=True)
     done = model.fit(sequences, batch_size=2, epochs=10, verbose=0, callbacks=[backup, Kill()])
     weights = [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
