@@ -1,4 +1,4 @@
-"""What `seqlayers train --midi FOLDER` makes of 15 tunes, with no option but the folder.
+"""Measures the music of `seqlayers train --midi FOLDER` on 15 tunes, with no other option.
 
     python benchmarks/tables/own_midi.py [--melody] [--choice 1 2]
 
