@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest test-newest test-jax faults docs check format bench release clean distclean FORCE
+.PHONY: help demo test test-oldest test-newest test-jax faults docs tutorials check format bench release clean distclean FORCE
 
 help:
 	@echo 'make demo       train an RNN-RBM on music and write a page that plays it to runs/demo'
@@ -30,6 +30,7 @@ help:
 	@echo 'make test-jax   the tests of layers, heads, energies, sound and metrics on JAX, without TensorFlow'
 	@echo 'make faults     try damaged files, full disks and killed processes, for hours (PYTEST_ARGS="-k readers")'
 	@echo 'make docs       build the site into site/, strictly, and test it'
+	@echo 'make tutorials  execute the notebooks of docs/tutorials in place'
 	@echo 'make check      formatter, linter and type checkers; changes nothing'
 	@echo 'make format     apply the formatter and the fixes the linter is sure of'
 	@echo 'make bench      time layers and samplers (installs torch and scikit-learn)'
@@ -77,6 +78,9 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	SEQLAYERS_SITE=site $(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)
 	@echo 'The site is built: open site/index.html, or put site/ on any web server.'
+
+tutorials: $(VENV)/.docs
+	SEQLAYERS_QUICK=0 $(BIN)/python docs/tools/execute.py
 
 check: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
