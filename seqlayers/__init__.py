@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # what `__getattr__` imports when it is first named
     )
     from seqlayers.loading import load_model
 
-__version__ = "0.1.0"  # setup.cfg reads this line without running it
+__version__ = "0.2.0"  # setup.cfg reads this line without running it
 __all__ = ["audio", "callbacks", "datasets", "energy", "export", "heads", "layers", "metrics"]
 __all__ += ["load_model", "models", "plotting", "presets", "report"]
 

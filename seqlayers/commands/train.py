@@ -46,7 +46,7 @@ Models:
 
 MIDI files, given with --midi, are trained by the recipe tied-nade-midi unless --model or --cell is
 given: a NADE whose keys share one network, with a batch size and a number of epochs that suit the
-size of the data. It learns from as few as ten short tunes, in a few minutes.
+size of the data. A dozen short tunes are enough.
 
 Recordings, given with --wav, are cut into the segments that `seqlayers segment` finds with the same
 options. A frame is a spectrum of 256 samples; frames are 128 samples apart. Each recording is split
