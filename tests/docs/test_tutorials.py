@@ -11,6 +11,7 @@ import pytest
 TUTORIALS = sorted((Path(__file__).resolve().parents[2] / "docs" / "tutorials").glob("*.ipynb"))
 SHORT_FORM = 'QUICK = os.environ.get("SEQLAYERS_QUICK") == "1"'
 MACHINE = re.compile(r"/(home|root|tmp|work|usr|opt)/|site-packages|https?://|0x[0-9a-f]{6,}")
+SHOWS = re.compile(r"^(print|Audio|plotting\.\w+|plt\.show)\(", re.MULTILINE)
 
 tutorials = pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 
@@ -65,6 +66,8 @@ def test_a_tutorial_is_committed_as_it_was_executed(path):
         *("stream", "display_data", "execute_result")
     }
     assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
+    for cell in cells:
+        assert cell["outputs"] or not SHOWS.search("".join(cell["source"]))
     for output in outputs:
         data = output.get("data", {})
         texts = ["".join(output.get("text", "")), "".join(data.get("text/plain", ""))]
