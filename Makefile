@@ -20,11 +20,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest test-newest test-jax faults docs tutorials check format bench release clean distclean FORCE
+.PHONY: help demo test test-all test-oldest test-newest test-jax faults docs tutorials check format bench release clean distclean FORCE
 
 help:
 	@echo 'make demo       train an RNN-RBM on music and write a page that plays it to runs/demo'
 	@echo 'make test       run the tests            (PYTEST_ARGS="-m \"not slow\" -k rbm")'
+	@echo 'make test-all   the same, and those that take longest'
 	@echo 'make test-oldest  the contracts alone, with python3.11 and the lowest versions that setup.cfg allows'
 	@echo 'make test-newest  the same tests with python3.13'
 	@echo 'make test-jax   the tests of layers, heads, energies, sound and metrics on JAX, without TensorFlow'
@@ -47,6 +48,10 @@ demo: $(VENV)/.plot
 # processes on two cores: with more, all of it takes longer; with fewer, each keeps more of what XLA compiled, and grows.
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS) $(PYTEST_ARGS)
+
+# With the tests that are marked `long`, too.
+test-all:
+	SEQLAYERS_TESTS=all $(MAKE) test
 
 # Other environments: the same rules with another folder, in which Python and what is installed differ. A PYTHON that
 # was asked for is taken here, too.
@@ -71,12 +76,12 @@ test-jax:
 
 # The suites that `make test` runs with few tries, with many. One after the other: some measure memory and time.
 faults: $(VENV)/.test
-	SEQLAYERS_FAULTS=long $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+	SEQLAYERS_TESTS=all SEQLAYERS_FAULTS=long $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 # A warning ends the build. Nothing is fetched. The variable silences advice of the theme on its successor.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
-	SEQLAYERS_SITE=site $(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)
+	SEQLAYERS_TESTS=all SEQLAYERS_SITE=site $(BIN)/python -m pytest tests/docs tests/test_package.py $(PYTEST_ARGS)
 	@echo 'The site is built: open site/index.html, or put site/ on any web server.'
 
 tutorials: $(VENV)/.docs

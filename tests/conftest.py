@@ -74,7 +74,14 @@ def pytest_ignore_collect(collection_path):
 
 
 def pytest_collection_modifyitems(items):
-    """Long files first, so that all processes end at about the same time."""
+    """Long files first, so that all processes end at about the same time.
+
+    Tests marked `long` are skipped unless SEQLAYERS_TESTS is `all`.
+    """
+    if os.environ.get("SEQLAYERS_TESTS") != "all":
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: make test-all runs it"))
     if BACKEND != "tensorflow":
         for item in items:
             if item.get_closest_marker("tensorflow"):

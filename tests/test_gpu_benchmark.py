@@ -31,7 +31,7 @@ def test_an_lstm_beside_a_layer_has_about_its_work():
         assert ours == pytest.approx(theirs, rel=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("library", ["jax", "torch"])
 def test_the_small_form_times_and_checks_a_layer(library, tmp_path):
     for needed in {"jax", library}:

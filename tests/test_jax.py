@@ -59,6 +59,7 @@ def there(tmp_path_factory):
 
 
 # TensorFlow warns that functions of data stay graphs.
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Even though the .tf.config.*run_functions_eagerly:UserWarning")
 def test_numbers_are_those_of_tensorflow(there):
     from layers import helpers

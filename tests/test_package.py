@@ -125,6 +125,11 @@ def test_the_oldest_versions_are_the_lower_bounds_of_setup_cfg():
     assert sorted(oldest) == sorted(bounds)
 
 
+def marks(page):
+    """`make docs` runs the code of all pages."""
+    return () if page.name == "README.md" else pytest.mark.long
+
+
 def python_blocks(page):
     """The ```python blocks of a page as one script, whose lines keep their numbers."""
     script, inside = [], False
@@ -136,7 +141,9 @@ def python_blocks(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=marks(page), id=page.name) for page in PAGES]
+)
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     script = python_blocks(page)

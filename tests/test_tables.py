@@ -77,6 +77,7 @@ def test_the_pace_is_that_of_steps_after_the_first_ones(table):
     assert 0.0001 <= seconds["compiled"] < seconds["plain"] < 0.1
 
 
+@pytest.mark.long
 def test_a_recipe_is_measured_once_with_other_seeds_and_their_mixture(
     table, tmp_path, monkeypatch, capsys
 ):

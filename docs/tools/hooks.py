@@ -8,8 +8,8 @@ sources and notebooks that a page links to.
 import re
 from pathlib import Path
 
+import api_pages
 import notebooks
-import reference
 from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def on_config(config):
     """
     placed = str(config.nav)
     files = sorted(path.name for path in ROOT.glob("*.md") if path.name not in placed)
-    made = {"api": reference.navigation(), "project": files}
+    made = {"api": api_pages.navigation(), "project": files}
     for name, pattern in LISTED.items():
         files = sorted(ROOT.glob(pattern))
         named = pattern.endswith(".py")  # a notebook has a title of its own
@@ -62,7 +62,7 @@ def _filled(nav, made):
 def on_files(files, config):
     """Replaces the files of `docs/` by those of the repository that are in the site."""
     texts = {page: (ROOT / page).read_text("utf-8") for page in _markdown()}
-    texts |= reference.pages()
+    texts |= api_pages.pages()
     for pattern in LISTED.values():
         texts |= {_page(path): _shown(path) for path in ROOT.glob(pattern)}
     built = [File.generated(config, page, content=text) for page, text in texts.items()]
@@ -108,8 +108,8 @@ def _shown(path):
 def on_page_markdown(markdown, page, config, files):
     """Puts docstrings in their places, and links names to the reference, files to their pages."""
     here = page.file.src_uri
-    markdown = DOCSTRING.sub(lambda match: reference.docstring_block(ROOT / match[1]), markdown)
-    linker = reference.Linker(here)
+    markdown = DOCSTRING.sub(lambda match: api_pages.docstring_block(ROOT / match[1]), markdown)
+    linker = api_pages.Linker(here)
     parts = []
     for text, is_code in _by_fences(markdown):
         if not is_code:

@@ -1,14 +1,14 @@
 """Pages of the reference, as they are made."""
 
+import api_pages
 import pytest
-import reference
 
 pytestmark = pytest.mark.tensorflow
 
 
 @pytest.fixture(scope="module")
 def pages():
-    return reference.pages()
+    return api_pages.pages()
 
 
 def test_every_page_of_the_navigation_is_made(pages):
@@ -17,7 +17,7 @@ def test_every_page_of_the_navigation_is_made(pages):
             for target in entry.values():
                 yield from targets(target) if isinstance(target, list) else [target]
 
-    assert sorted(targets(reference.navigation())) == sorted(pages)
+    assert sorted(targets(api_pages.navigation())) == sorted(pages)
 
 
 def test_equations_stand_once_on_a_page(pages):
@@ -35,7 +35,7 @@ def test_the_first_mention_of_a_name_on_a_page_is_a_link():
     text = (
         "`heads.NADE` and `NADE`, `unknown`\n`heads.NADE`\n# `SFM`\n    `SFM`\n[`SFM`](lstm.md)\n"
     )
-    assert reference.Linker("docs/lstm.md").linked(text) == text.replace(
+    assert api_pages.Linker("docs/lstm.md").linked(text) == text.replace(
         "`heads.NADE` and `NADE`",
         "[`heads.NADE`][seqlayers.heads.NADE] and [`NADE`][seqlayers.heads.NADE]",
     )

@@ -35,7 +35,7 @@ def shown(monkeypatch):
     return sounds
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.tensorflow
 @tutorials
 def test_a_tutorial_runs_in_its_short_form(path, shown, monkeypatch):

@@ -51,6 +51,7 @@ def command(log, *args, environment=()):
     return process.exitcode
 
 
+@pytest.mark.long
 def test_a_training_on_a_full_disk_goes_on_when_there_is_space(
     tmp_path, tried, music, chance, disk
 ):

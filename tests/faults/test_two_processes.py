@@ -26,6 +26,7 @@ def both(tmp_path, chance, first, second, seconds):
     return [process.exitcode for process in pair], texts
 
 
+@pytest.mark.long
 def test_two_trainings_in_one_folder(tmp_path, tried, music, chance):
     for n in range(PAIRS):
         run = tmp_path / f"run-{n}"

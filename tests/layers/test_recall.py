@@ -94,7 +94,7 @@ def test_a_passage_that_comes_again_is_recalled_frame_by_frame(rng):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"longest": 0}, "`longest` must be an integer of at least 1.*=0"),
+        ({"longest": 0}, "`longest` must be an integer from 1 to 100000.*=0"),
         ({"decays": ()}, r"`decays` must not be empty.*=\(\)"),
         ({"decays": (1.0,)}, r"`decays\[0\]` must be a finite number above 0 and below 1.*=1.0"),
         ({"decays": (0.5, 0.5)}, "`decays` must hold each number once"),
