@@ -14,6 +14,17 @@ _SHORT.maxother = _SHORT.maxstring = _SHORT.maxlong = 200
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
 
 
+def counted(number, noun):
+    """Returns a number with its noun, in the singular or the plural, as text.
+
+    Example:
+        >>> counted(1, "batch"), counted(2, "batch"), counted(2000, "epoch")
+        ('1 batch', '2 batches', '2,000 epochs')
+    """
+    plural = "es" if noun.endswith("tch") else "s"
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
+
+
 def check_integer(name, value, least=1, most=None):
     """Returns `value` as an int.
 

@@ -46,14 +46,19 @@ def output(*command, **options):
 
 
 def checked_version():
-    """Returns the version, of a tree without changes and with a dated section in CHANGELOG.md."""
+    """Returns the version: new, of a tree without changes, and described in CHANGELOG.md."""
     if changed := output("git", "status", "--porcelain", cwd=ROOT):
         raise SystemExit(f"Commit first: the working tree must have no changes.\n{changed}")
     text = (ROOT / "seqlayers" / "__init__.py").read_text("utf-8")
     version = re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE)[1]
     dated = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
-    if not re.search(dated, (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE):
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    if not re.search(dated, changes, re.MULTILINE):
         raise SystemExit(f"CHANGELOG.md must have a section `## [{version}] - YYYY-MM-DD`.")
+    if re.search(r"^## \[Unreleased\]\s+(?!## )\S", changes, re.MULTILINE):
+        raise SystemExit("Unreleased in CHANGELOG.md must be empty: move it to the new version.")
+    if output("git", "tag", "--list", f"v{version}", cwd=ROOT):
+        raise SystemExit(f"The version must be new: there is a tag v{version}.")
     return version
 
 

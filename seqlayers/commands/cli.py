@@ -14,7 +14,7 @@ import click
 
 from seqlayers.files import FileError, printable
 
-# Keys in click's `ctx.meta`.
+# Keys in click's `ctx.meta`; a hint is a function that returns it when it is needed.
 DEBUG, HINT, QUIET = "seqlayers.debug", "seqlayers.hint", "seqlayers.quiet"
 SHOWN = 10  # most skipped files that are listed
 
@@ -41,8 +41,8 @@ class Commands(click.Group):
         except KeyboardInterrupt as stop:
             terminated = isinstance(stop, _Terminated)
             click.echo(f"\nStopped{' by SIGTERM' if terminated else ''}.", err=True)
-            if ctx.meta.get(HINT):
-                click.echo(ctx.meta[HINT], err=True)
+            if HINT in ctx.meta:
+                click.echo(ctx.meta[HINT](), err=True)
             ctx.exit(143 if terminated else 130)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
@@ -53,8 +53,9 @@ class Commands(click.Group):
                 traceback.print_exc()
             message, code = _explain(error)
             # A file that cannot be used has advice of its own.
-            hint = None if isinstance(error, FileError) else ctx.meta.get(HINT)
-            raise Failure("\n".join(filter(None, [message, hint])), code) from error
+            if HINT in ctx.meta and not isinstance(error, FileError):
+                message += "\n" + ctx.meta[HINT]()
+            raise Failure(message, code) from error
 
 
 def _explain(error):

@@ -8,6 +8,7 @@ import click
 from seqlayers import __version__, audio, files
 from seqlayers.audio.files import SUFFIXES
 from seqlayers.audio.spectra import DEFAULT
+from seqlayers.checks import counted
 from seqlayers.commands.cli import check_utf8, import_runs, list_skipped, naming, writing
 from seqlayers.commands.parameters import (
     GroupedCommand,
@@ -147,8 +148,9 @@ def shard(folder, out, shards, kind, gzip, overwrite, **options):
         list_resampled(reader.resampled, reader)
     size = sum(each.bytes for each in index.shards)
     click.echo(
-        f"{index.num_sequences:,} sequences of {reader.read:,} {KINDS[kind]}, "
-        f"{index.num_frames:,} frames, in {shards} shards, {size:,} bytes"
+        f"{counted(index.num_sequences, 'sequence')} of "
+        f"{counted(reader.read, KINDS[kind].removesuffix('s'))}, "
+        f"{counted(index.num_frames, 'frame')}, in {counted(shards, 'shard')}, {size:,} bytes"
     )
     click.echo(files.printable(out))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from seqlayers.commands.cli import DEBUG
+from seqlayers.runs import recipes
 from seqlayers.runs.options import OPTIONS, schema, written
 from seqlayers.runs.options.schema import flag
 
@@ -102,6 +103,11 @@ def option(name, kind, help, default=None, group=OTHER, **settings):
     )
 
 
+def completing(names):
+    """Returns `shell_complete` of a parameter whose values are what a function returns."""
+    return lambda ctx, parameter, begun: [name for name in names() if name.startswith(begun)]
+
+
 def _click_type(kind):
     if isinstance(kind, schema.Choice):
         return click.Choice(kind.values)
@@ -121,7 +127,8 @@ def run_option(name, group=OTHER):
         if each.with_wav is not None:
             shown = f"{shown}; {each.with_wav} with --wav"
         help += f"  [default: {shown}]"
-    return option(flag(name), each.type, help, group=group)
+    names = completing(recipes.all_names) if name == "recipe" else None
+    return option(flag(name), each.type, help, group=group, shell_complete=names)
 
 
 def run_options(options, group=OTHER):

@@ -3,12 +3,12 @@
 import click
 
 from seqlayers import presets
-from seqlayers.commands.parameters import debug
+from seqlayers.commands.parameters import completing, debug
 from seqlayers.datasets import piano_roll
 
 
 @click.command("presets")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing(presets.names))
 @debug
 def list_presets(name):
     """List the trained models that ship with seqlayers, or describe one.

@@ -2,14 +2,14 @@
 
 import click
 
-from seqlayers.commands.parameters import debug
+from seqlayers.commands.parameters import completing, debug
 from seqlayers.runs import recipes
 from seqlayers.runs.options import written
 from seqlayers.runs.options.schema import flag
 
 
 @click.command("recipes")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing(recipes.all_names))
 @debug
 def list_recipes(name):
     """List the recipes that ship with seqlayers, or describe one.
@@ -39,7 +39,7 @@ def list_recipes(name):
             click.echo(f"  made by    {recipe.measured['made_by']}")
         return
     click.echo(f"{'name':26}{'published':>10}{'ours':>9}")
-    for name in (*recipes.names(), *recipes.midi_names(), *recipes.sound_names()):
+    for name in recipes.all_names():
         recipe = recipes.read(name)
         click.echo(f"{name:26}{_nats(recipe.published):>10}{_score(recipe)}")
 

@@ -8,7 +8,7 @@ from seqlayers import files
 from seqlayers import report as pages
 from seqlayers.commands.cli import check_utf8, import_runs, writing
 from seqlayers.commands.parameters import debug, option, switch
-from seqlayers.commands.run_data import compare, read_data
+from seqlayers.commands.run_data import compare_versions, read_data
 from seqlayers.runs import checkpoints, folder
 from seqlayers.runs.config import read_config
 from seqlayers.runs.options.schema import Integer, Number
@@ -68,9 +68,9 @@ def report(run, out, num, temperature, seed, overwrite):
     history = checkpoints.last_history(run, config["options"])
     if history:
         checkpoints.check(run)
-    data = read_data(config["options"], config.get("sound"))
+    data = read_data(config["options"], config)
     runs = import_runs()
-    compare(config, data)
+    compare_versions(config)
     drawing = runs.reporting.Drawing(num, temperature, seed)
     page = runs.reporting.page_of_run(run, config, data, history, drawing)
     with writing(out):

@@ -2,11 +2,13 @@
 
 import json
 import math
+import os
 
 import click
 
 from seqlayers import files
-from seqlayers.commands.cli import QUIET, Failure, import_runs, list_skipped, naming
+from seqlayers.checks import counted
+from seqlayers.commands.cli import QUIET, Failure, import_runs, list_skipped, naming, note
 from seqlayers.commands.parameters import (
     debug,
     option,
@@ -15,7 +17,7 @@ from seqlayers.commands.parameters import (
     switch,
 )
 from seqlayers.commands.run_data import (
-    compare,
+    compare_versions,
     list_resampled,
     read_data,
     where,
@@ -121,7 +123,9 @@ def score(
     if midi:
         step, name = source.step_in_beats(step_in_beats), str(midi)
         with naming("--midi"):
-            sequences = _rolls(midi, step, transpose or 0)
+            names, sequences = _rolls(midi, step, transpose or 0)
+        if config:
+            _report_trained_on(config, midi, names)
     elif wav:
         name = str(wav)
         with naming("--wav"):
@@ -132,7 +136,7 @@ def score(
     elif dataset:
         name, sequences = f"{dataset} {split}", getattr(piano_roll.load(dataset), split)
     elif config:
-        data = read_data(config["options"], sound)
+        data = read_data(config["options"], config)
         name, sequences = f"{where(config['options'])} {split}", data.splits[split]
         if not sequences:
             raise click.UsageError(f"--split {split} of {where(config['options'])} is empty.")
@@ -142,7 +146,7 @@ def score(
         )
     import_runs()
     if data is not None:
-        compare(config, data)
+        compare_versions(config)
     model, file = source.load()
     likelihood = model.score(
         sequences, seed=seed, bracket=bracket, adapt=adapt, adapt_steps=adapt_steps
@@ -166,8 +170,32 @@ def score(
 
 
 def _rolls(path, step_in_beats, transpose):
+    """Returns the paths and the rolls of a MIDI file or of those in a folder."""
     if not path.is_dir():
-        return [midi_files.read(path, step_in_beats, transpose)]
-    _, rolls, skipped = midi_files.read_folder(path, step_in_beats, transpose)
+        return [path], [midi_files.read(path, step_in_beats, transpose)]
+    paths, rolls, skipped = midi_files.read_folder(path, step_in_beats, transpose)
     list_skipped(skipped, len(rolls), "MIDI files")
-    return rolls
+    return paths, rolls
+
+
+def _report_trained_on(config, path, paths):
+    """Prints how many MIDI files have the names of those that a run trained or validated on."""
+    by_split, folder = config["data"].get("files"), config["options"]["midi"]
+    if folder is None or not isinstance(by_split, dict):
+        return
+    root = path if path.is_dir() else path.parent
+    counts = []
+    for split, title in (("train", "training"), ("valid", "validation")):
+        names = set(by_split[split])
+        same = {os.path.join(folder, name) for name in names}
+        number = sum(
+            os.path.abspath(each) in same or each.relative_to(root).as_posix() in names
+            for each in paths
+        )
+        if number:
+            counts.append(f"{number} in its {title} split")
+    if counts:
+        note(
+            f"Note: of {counted(len(paths), 'file')} by name, the run has {' and '.join(counts)}; "
+            "a model scores higher on what it was trained on."
+        )

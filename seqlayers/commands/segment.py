@@ -9,6 +9,7 @@ import numpy as np
 
 from seqlayers import audio, files
 from seqlayers.audio.segment_search import Search
+from seqlayers.checks import counted
 from seqlayers.commands.cli import list_skipped, naming, writing
 from seqlayers.commands.parameters import debug, option, run_option, run_options, switch
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
@@ -80,12 +81,13 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
             name = files.printable(name_of(path, source))
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
             length = np.diff(found.times).sum()
-            counted = f"{len(found.times)} segments, {length:.3f} of {found.duration:.3f} s"
-            click.echo(f"{name}: {counted}")
+            number = counted(len(found.times), "segment")
+            click.echo(f"{name}: {number}, {length:.3f} of {found.duration:.3f} s")
         if first is None:
             raise audio.NoSegments.in_none(skipped)
-    list_skipped(skipped, len(paths) - len(skipped), "recordings")
-    click.echo(f"{len(rows)} segments in {len(paths) - len(skipped)} recordings")
+    read = len(paths) - len(skipped)
+    list_skipped(skipped, read, "recordings")
+    click.echo(f"{counted(len(rows), 'segment')} in {counted(read, 'recording')}")
     _write_table(out, rows)
     click.echo(files.printable(out))
     if picture:

@@ -8,7 +8,7 @@ import click
 
 from seqlayers import presets
 from seqlayers.commands.cli import import_runs
-from seqlayers.commands.parameters import option
+from seqlayers.commands.parameters import completing, option
 from seqlayers.runs import checkpoints
 from seqlayers.runs import data as run_data
 from seqlayers.runs.options.schema import Text
@@ -19,6 +19,7 @@ preset_option = option(
     Text("NAME"),
     "Use a trained model that ships with seqlayers in place of SOURCE. `seqlayers presets` lists "
     "them.",
+    shell_complete=completing(presets.names),
 )
 
 

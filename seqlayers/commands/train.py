@@ -1,14 +1,17 @@
 """`seqlayers train`."""
 
 import contextlib
+import functools
 import shlex
 
 import click
 
+from seqlayers import files
 from seqlayers import report as pages
+from seqlayers.checks import counted
 from seqlayers.commands.cli import HINT, check_utf8, import_runs, note, writing
 from seqlayers.commands.parameters import GroupedCommand, debug, output, run_options, switch
-from seqlayers.commands.run_data import compare, read_data
+from seqlayers.commands.run_data import compare_versions, read_data
 from seqlayers.runs import folder, recipes
 from seqlayers.runs.checkpoints import last_history
 from seqlayers.runs.config import change_options, read_config, write_config
@@ -99,8 +102,6 @@ def train(ctx, out, resume, overwrite, report, **options):
     check_utf8("--out", out)
     folder.check(out, resume, overwrite)
 
-    command = shlex.join(["seqlayers", "train", "--out", str(out), "--resume"])
-    hint = f"Finished epochs are kept. Go on with: {command}"
     with contextlib.ExitStack() as stack:
         stack.enter_context(writing(out))
         config = None
@@ -113,7 +114,7 @@ def train(ctx, out, resume, overwrite, report, **options):
             if finished(history, options):
                 _end(out, config, options, history)
                 return
-        data = read_data(options, config and config.get("sound"))
+        data = read_data(options, config)
         if options["patience"] and not data.valid:
             wanted = "at least two MIDI files"
             if options["wav"]:
@@ -122,22 +123,23 @@ def train(ctx, out, resume, overwrite, report, **options):
                 wanted = "--valid above 0"
             raise click.UsageError(
                 f"--patience needs {wanted}, so that some validate. "
-                f"Received: {len(data.train)} sequences to train on, and none to validate on."
+                f"Received: {counted(len(data.train), 'sequence')} to train on, and none to "
+                "validate on."
             )
         if not config:
             options = _sized(options, given, data.train)
         _report_few(options, data.train)
         runs = import_runs()
         if config:
-            compare(config, data)
+            compare_versions(config)
         else:
             stack.enter_context(folder.claim(out, overwrite=overwrite))
             folder.clear(out)
-        ctx.meta[HINT] = hint
+        ctx.meta[HINT] = functools.partial(_how_to_go_on, out)
         if not config or options != config["options"]:
             write_config(out, options, data)
         model, history = runs.training.last_model(out, options, data)
-        done = f"{len(history)} epochs done" if history else "new"
+        done = f"{counted(len(history), 'epoch')} done" if history else "new"
         click.echo(f"{options['model']} with {model.count_params():,} weights, {done}, in {out}")
         callbacks = []
         if report:
@@ -149,6 +151,14 @@ def train(ctx, out, resume, overwrite, report, **options):
             page = runs.reporting.page_of_run(out, read_config(out), data, history)
             pages.write(out / folder.REPORT, page)
             click.echo(f"  {out / folder.REPORT}")
+
+
+def _how_to_go_on(out):
+    """Returns what to do after a run was stopped."""
+    there = files.mode_of(out / folder.LAST) is not None
+    kept = "Finished epochs are kept" if there else "No epoch is finished"
+    command = shlex.join(["seqlayers", "train", "--out", str(out), "--resume"])
+    return f"{kept}. Go on with: {command}"
 
 
 def _new_options(given):
@@ -181,10 +191,11 @@ def _sized(options, given, sequences):
     pieces = num_pieces(options, sequences)
     fitted = recipes.sized(options, given, pieces)
     if fitted is not options:
-        words = [flag("recipe"), options["recipe"]]
-        for name in recipes.SIZED:
-            words += [flag(name), *written(name, fitted[name])]
-        note(f"By the size of the data, {pieces} sequences once cut: {shlex.join(words)}")
+        chosen = {k: fitted[k] for k in ("recipe", *recipes.SIZED) if k not in given}
+        if chosen.keys() - {"recipe"}:
+            words = [word for k, v in chosen.items() for word in (flag(k), *written(k, v))]
+            number = counted(pieces, "sequence")
+            note(f"By the size of the data, {number} once cut: {shlex.join(words)}")
     return fitted
 
 
@@ -194,10 +205,11 @@ def _report_few(options, sequences):
     if number < FEW_BATCHES:
         cut = "lower --max-steps" if options["max_steps"] else "cut sequences by --max-steps"
         note(
-            f"An epoch has {number} batches of {options['batch_size']} sequences, so that "
-            f"{options['epochs']} epochs make {options['epochs'] * number} updates. Fewer than "
-            f"{FEW_BATCHES} batches an epoch learn little: give a smaller --batch-size, {cut}, or "
-            "raise --epochs."
+            f"An epoch has {counted(number, 'batch')} of "
+            f"{counted(options['batch_size'], 'sequence')}: "
+            f"{counted(options['epochs'] * number, 'update')} in "
+            f"{counted(options['epochs'], 'epoch')}. Fewer than {FEW_BATCHES} batches an epoch "
+            f"learn little: give a smaller --batch-size, {cut}, or raise --epochs."
         )
 
 
@@ -229,7 +241,8 @@ def _end(out, config, options, history):
     write_table(out, history)
     if options != config["options"]:
         change_options(out, options)
-    click.echo(f"{options['model']}, {len(history)} epochs done, in {out}: the run is finished.")
+    done = counted(len(history), "epoch")
+    click.echo(f"{options['model']}, {done} done, in {out}: the run is finished.")
     _report_epochs(history, options, best_row(history))
     click.echo(f"Score it with: {shlex.join(['seqlayers', 'score', str(out)])}")
     click.echo(f"Listen to it with: {shlex.join(['seqlayers', 'report', str(out)])}")
@@ -237,8 +250,8 @@ def _end(out, config, options, history):
 
 def _report_epochs(history, options, best):
     """Prints whether the run stopped early, and its best epoch, a row of the history or None."""
-    if len(history) < options["epochs"]:
-        click.echo(f"Stopped early: no better for {options['patience']} epochs.")
+    if options["patience"] and len(history) < options["epochs"]:
+        click.echo(f"Stopped early: no better for {counted(options['patience'], 'epoch')}.")
     if best:
         click.echo(f"Best on the validation split: epoch {best['epoch']}")
 

@@ -143,13 +143,15 @@ def _whole(x, steps):
 def _likeness(blocks, L):
     """Returns s of the C frames of each block and those l = 1 .. L before, `(batch, K C, L)`."""
     B, K, W, _ = ops.shape(blocks)
+    dtype = keras.backend.standardize_dtype(blocks.dtype)
+    blocks = ops.cast(blocks, keras.backend.result_type(dtype, "float32"))  # of sums in float16
     frames, size, C = blocks[:, :, L:], ops.sum(blocks, axis=-1), W - L
     both = ops.matmul(frames, ops.swapaxes(blocks, -1, -2))  # [B, K, C, W]
     s = 2 * both / ops.maximum(size[:, :, L:, None] + size[:, :, None], 1)
     # Row i has its L places from column i on: in rows that are one longer, they begin at 0.
     s = ops.pad(ops.reshape(s, (B, K, C * W)), [(0, 0), (0, 0), (0, C)])
     s = ops.reshape(s, (B, K, C, W + 1))[..., :L]
-    return ops.reshape(ops.flip(s, axis=-1), (B, K * C, L))
+    return ops.cast(ops.reshape(ops.flip(s, axis=-1), (B, K * C, L)), dtype)
 
 
 def _band(w, W):

@@ -266,7 +266,7 @@ class CellRNN(ScannedRNN):
         try:
             cell = self.cell_class(*args, **for_cell)
         except ValueError as error:
-            if len(args) == 1:
+            if len(args) < 2:  # no order that could be another one
                 raise
             raise ValueError(f"{error} {positional}") from error
         super().__init__(cell, activity_regularizer=activity_regularizer, **kwargs)
@@ -287,7 +287,7 @@ class CellRNN(ScannedRNN):
         names = [p.name for p in parameters]
         sentence = (
             f"Positional arguments of `{type(self).__name__}` are {', '.join(names)}; give all "
-            "others by name, those of `keras.layers.LSTM` too."
+            f"others by name{', those of `keras.layers.LSTM` too' if 'units' in names else ''}."
         )
         by_position = names[: len(args)]
         missing = [

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from seqlayers.checks import check_finite, check_integer
+from seqlayers.checks import check_finite, check_integer, counted
 
 
 class Likelihood(NamedTuple):
@@ -50,7 +50,8 @@ class Likelihood(NamedTuple):
             converged = self.reverse_nats != -math.inf
             text += ", from the other side "
             text += f"{self.reverse_nats:.3f}" if converged else "not converged"
-        return text + f"; {self.averaging}, {self.frames:,} frames of {self.sequences:,} sequences)"
+        frames, sequences = counted(self.frames, "frame"), counted(self.sequences, "sequence")
+        return text + f"; {self.averaging}, {frames} of {sequences})"
 
 
 def bootstrap_error(nats, frames, num_resamples=10_000, seed=0):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from seqlayers import files, loading
 from seqlayers.runs import history as histories
 from seqlayers.runs.config import Identity, config_of
-from seqlayers.runs.folder import BEST, LAST, RunError
+from seqlayers.runs.folder import BEST, CONFIG, LAST, RunError, is_run
 from seqlayers.runs.options import arguments
 
 _METADATA = "metadata.json"
@@ -88,6 +88,12 @@ def find(source):
     if file.is_dir():
         found = [file / name for name in (BEST, LAST) if files.mode_of(file / name) is not None]
         if not found:
+            if _has_begun(file):
+                command = shlex.join(["seqlayers", "train", "--out", str(file), "--resume"])
+                raise RunError(
+                    f"no model yet: the run has not finished an epoch; go on with `{command}`.",
+                    source,
+                )
             raise RunError(
                 f"a model is a .keras file, or the folder of a run with {BEST} or {LAST}. "
                 "Received: a folder without either.",
@@ -99,6 +105,12 @@ def find(source):
             "a model is a .keras file, or the folder of a run. Received: another file.", source
         )
     return file
+
+
+def _has_begun(folder):
+    """Returns whether a run without models can go on: it has finished no epoch."""
+    configured = is_run(folder) and files.mode_of(folder / CONFIG) is not None
+    return configured and not histories.has_rows(folder)
 
 
 def check(source):

@@ -1,7 +1,7 @@
 """`config.json`: all that a run is made from, written before its first epoch.
 
 options    all options
-data       number of sequences and frames in each split, a hash of them, and names of files
+data       number of sequences and frames in each split, a hash of them, names and hashes of files
 versions   versions of the libraries
 sound      for recordings, the `SoundFrames`
 
@@ -20,7 +20,7 @@ from seqlayers import __version__, audio, files
 from seqlayers.checks import check_integer
 from seqlayers.datasets.piano_roll import SPLITS
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
-from seqlayers.runs.data import fingerprint
+from seqlayers.runs.data import file_hashes, fingerprint
 from seqlayers.runs.folder import BEST, CONFIG, LAST, RunError, is_run
 from seqlayers.runs.options import OPTIONS, fixed, segment_rules, upgrade
 from seqlayers.runs.options.rules import SOURCES
@@ -82,6 +82,15 @@ class Identity(NamedTuple):
 
 def describe(options, data):
     """Returns the contents of `config.json` for the options of a run and its `Data`."""
+    about = describe_data(data)
+    config = {"options": {k: options[k] for k in OPTIONS}, "data": about, "versions": versions()}
+    if data.sound is not None:
+        config["sound"] = data.sound.get_config()
+    return config
+
+
+def describe_data(data):
+    """Returns the part `data` of `config.json`."""
     about = {
         "sequences": {split: len(sequences) for split, sequences in data.splits.items()},
         "frames": {split: sum(map(len, sequences)) for split, sequences in data.splits.items()},
@@ -89,10 +98,8 @@ def describe(options, data):
     }
     if data.files is not None:
         about |= {"files": data.files, "files_skipped": len(data.skipped)}
-    config = {"options": {k: options[k] for k in OPTIONS}, "data": about, "versions": versions()}
-    if data.sound is not None:
-        config["sound"] = data.sound.get_config()
-    return config
+        about["file_sha256"] = file_hashes(data)
+    return about
 
 
 def write_config(folder, options, data):
@@ -208,14 +215,16 @@ def _sound(config, options):
 
 
 def _check_about(about):
-    _check_keys("data", about, ("sequences", "frames", "sha256"), ("files", "files_skipped"))
+    optional = ("files", "files_skipped", "file_sha256")
+    _check_keys("data", about, ("sequences", "frames", "sha256"), optional)
     for name in ("sequences", "frames"):
         _check_keys(name, about[name], SPLITS)
         for split in SPLITS:
             check_integer(f"{name} of {split}", about[name][split], 0)
-    sha256 = about["sha256"]
-    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise ValueError(f"`sha256` must be 64 hexadecimal digits. Received: {sha256!r}")
+    of_files = _dictionary("file_sha256", about.get("file_sha256", {}))
+    for sha256 in (about["sha256"], *of_files.values()):
+        if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise ValueError(f"`sha256` must be 64 hexadecimal digits. Received: {sha256!r}")
     if ("files" in about) != ("files_skipped" in about):
         raise ValueError("`files` and `files_skipped` go together")
     if "files" in about:

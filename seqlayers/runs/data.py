@@ -1,12 +1,14 @@
 """The data of a training run: sequences in three splits, read, batched and fingerprinted."""
 
 import hashlib
-from pathlib import PurePath
+import os
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqlayers import audio, datasets
+from seqlayers.checks import counted
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH, parts_by_time
 from seqlayers.runs import sound as run_sound
@@ -34,7 +36,7 @@ class Data(NamedTuple):
             data set.
         skipped: Pairs `(file, reason)` of the files that were not used.
         sound: `SoundFrames` of recordings; None for music.
-        sha256: Hash of the contents of recordings.
+        hashes: SHA-256 of the contents of each recording, as hexadecimal digits.
         resampled: Pairs `(file, rate)` of the recordings that were resampled, with their own rate.
         places: For recordings, the `Place` of each sequence, in a list for each split.
     """
@@ -45,7 +47,7 @@ class Data(NamedTuple):
     files: Any = None
     skipped: Any = ()
     sound: Any = None
-    sha256: str = ""
+    hashes: Any = ()
     resampled: Any = ()
     places: Any = None
 
@@ -147,7 +149,7 @@ def split_files(names, options):
     if not rest:
         raise ValueError(
             "`--valid-files` and `--test-files` must leave a file to train on. "
-            f"Received: all of the {len(names)} files."
+            f"Received: all of the {counted(len(names), 'file')}."
         )
     chosen["train"] = set(rest)
     return {split: [n for n in names if n in chosen[split]] for split in piano_roll.SPLITS}
@@ -156,13 +158,28 @@ def split_files(names, options):
 def _listed(name, names, options):
     """Returns the set of the files that an option lists."""
     listed = [PurePath(each).as_posix() for each in options[name] or ()]
-    for each in listed:
+    for number, each in enumerate(listed, 1):
         if each not in names:
             raise ValueError(
                 f"`{flag(name)}` must list MIDI files that can be read, by their paths below "
-                f"--midi. Received: {each}."
+                f"--midi. Received: {each}, entry {number} of the list: "
+                f"{_why_not(each, Path(options['midi']))}."
             )
     return set(listed)
+
+
+def _why_not(listed, folder):
+    """Returns why a listed path is none of a MIDI file below a folder."""
+    path = Path(os.path.normpath(folder / listed))
+    if not path.is_relative_to(os.path.normpath(folder)):
+        return "outside of the folder"
+    if not path.exists():
+        return "no such file below --midi"
+    if path.is_dir():
+        return "a folder"
+    if path != folder / listed or PurePath(listed).is_absolute():
+        return "not written as a path below --midi"
+    return "no MIDI file that can be read"
 
 
 def _recordings(options, sound):
@@ -188,18 +205,15 @@ def _recordings(options, sound):
         [run_sound.name(file, options["wav"]) for file in files],
         corpus.skipped,
         sound,
-        _sha256(files),
+        [_sha256(file) for file in files],
         corpus.resampled,
         places,
     )
 
 
-def _sha256(files):
-    digest = hashlib.sha256()
-    for path in files:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def batches(options, sequences, first_epoch=0):
@@ -239,9 +253,44 @@ def step_in_beats(options):
 
 def fingerprint(data):
     """Returns a hash of the split and of all rolls, or of the contents of recordings."""
-    digest = hashlib.sha256(data.sha256.encode())
+    digest = hashlib.sha256()
+    if data.sound is not None:
+        contents = b"".join(map(bytes.fromhex, data.hashes))
+        digest.update(hashlib.sha256(contents).hexdigest().encode())
     for sequences in (data.train, data.valid, data.test):
         digest.update(str([sequence.shape for sequence in sequences]).encode())
         for roll in sequences if data.sound is None else ():
             digest.update(np.ascontiguousarray(roll, "uint8"))
     return digest.hexdigest()
+
+
+def file_hashes(data):
+    """Returns a hash of the roll of each MIDI file, or of each recording, by name."""
+    if isinstance(data.files, list):
+        return dict(zip(data.files, data.hashes, strict=True))
+    hashes = {}
+    for split, names in (data.files or {}).items():
+        for name, roll in zip(names, data.splits[split], strict=True):
+            hashes[name] = hashlib.sha256(np.ascontiguousarray(roll, "uint8")).hexdigest()
+    return hashes
+
+
+def changed_files(about, data):
+    """Returns which files are not as they were when a run began.
+
+    Args:
+        about: `data` of the configuration of the run.
+        data: Its `Data` now.
+
+    Returns:
+        Lists of names as `added`, `missing` and `changed`. Without hashes, as in runs of earlier
+        versions, none is known to have changed.
+    """
+    files = about.get("files") or []
+    before = set(sum(files.values(), []) if isinstance(files, dict) else files)
+    hashes, now = about.get("file_sha256", {}), file_hashes(data)
+    return {
+        "added": sorted(now.keys() - before),
+        "missing": sorted(before - now.keys()),
+        "changed": sorted(k for k in now.keys() & before if hashes.get(k, now[k]) != now[k]),
+    }

@@ -119,6 +119,14 @@ def test_shells_complete_commands_and_options(shell, monkeypatch, capsys):
     at = "--temp" if shell == "fish" else "2"
     words = printed("complete", COMP_WORDS="seqlayers generate --temp", COMP_CWORD=at)
     assert "--temperature" in words
+    for command, name in (
+        ("generate --preset tied", "tied-nade-jsb"),
+        ("train --recipe tied", "tied-nade-midi"),
+        ("recipes tied", "tied-nade-midi"),
+    ):
+        begun = f"seqlayers {command}"
+        at = "tied" if shell == "fish" else str(begun.count(" "))
+        assert name in printed("complete", COMP_WORDS=begun, COMP_CWORD=at)
 
 
 def test_debug_shows_the_traceback(run):

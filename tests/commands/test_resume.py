@@ -124,7 +124,7 @@ def test_a_run_on_recordings_that_was_stopped_ends_as_one_that_was_not(
 ):
     undisturbed, _, stopped = both_runs_on_sound
     run = shutil.copytree(stopped, tmp_path / "run")
-    assert "1 epochs done" in succeeds("train", "--out", run, "--resume")
+    assert "1 epoch done" in succeeds("train", "--out", run, "--resume")
     for ours, theirs in zip(
         weights(run / "last.keras"), weights(undisturbed / "last.keras"), strict=True
     ):
@@ -215,14 +215,20 @@ def test_the_advice_for_a_lost_checkpoint_begins_the_same_run_anew(run, monkeypa
     assert read_config(run)["options"] == options
 
 
-def test_a_run_stopped_before_its_first_epoch_begins_anew(run, monkeypatch, no_report):
+def test_a_run_stopped_before_its_first_epoch_begins_anew(run, tmp_path, monkeypatch, no_report):
     def interrupted(*_):
         raise KeyboardInterrupt
 
     for name in ("last.keras", "best.keras", "metrics.csv"):
         (run / name).unlink()
     monkeypatch.setattr(training, "pretrain", interrupted)
-    assert seqlayers("train", "--out", run, "--resume").exit_code == 130
+    done = seqlayers("train", "--out", run, "--resume")
+    assert done.exit_code == 130 and "No epoch is finished. Go on with: " in done.output
+    new = tmp_path / "new"
+    for command in (["score", run], ["generate", run, "--out", new], ["export", run, new]):
+        said = refused(*command)
+        assert "no model yet: the run has not finished an epoch; go on with" in said
+        assert f"`seqlayers train --out {run} --resume`" in said
     monkeypatch.setattr(training, "fit", lambda run, model, history, *_: begun.append(history))
     begun = []
     assert "new, in" in succeeds("train", "--out", run, "--resume")
@@ -284,7 +290,12 @@ def test_resuming_with_other_options_or_data_is_refused(run, music, tmp_path):
     config["options"]["midi"] = str(other)
     (run / "config.json").write_text(json.dumps(config))
     said = refused("train", "--out", run, "--resume", "--epochs", EPOCHS + 1)
-    assert "must not change" in said
+    assert "must not change after it began" in said
+    assert f"{other}, missing 0.mid." in said
+    assert " sequences" not in said  # of a split that is another one
+    shutil.rmtree(other)
+    for command in (["train", "--out", run, "--resume", "--epochs", EPOCHS + 1], ["score", run]):
+        assert f"put the folder back. Received: a run with --midi {other}" in refused(*command)
 
 
 def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, no_report):
@@ -301,9 +312,14 @@ def test_resuming_on_other_recordings_is_refused(sound_run, birds, tmp_path, no_
         (copy / name).unlink()
     go_on = ["train", "--out", copy, "--resume"]
     assert "must not change" in refused(*go_on)
-    assert "must not change" in refused("score", run)
+    shutil.copy(other / "b.wav", other / "d.wav")
+    assert f"{other}, added d.wav; changed a.wav." in refused("score", run)
     shutil.rmtree(other)
-    assert str(other) in refused(*go_on)
+    for command in (go_on, ["score", run], ["report", run]):
+        said = refused(*command)
+        assert (
+            "put the recordings back" in said and f"--wav {other}, where there is nothing" in said
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`seqlayers score`."""
 
 import json
+import shutil
 
 import keras
 import pytest
@@ -16,9 +17,9 @@ def test_a_score_tells_its_kind(trained, music):
     run = trained[0]
     said = succeeds("score", run)
     assert "best.keras on" in said
-    assert "nats per frame (exact; per_frame, 8 frames of 1 sequences)" in said
+    assert "nats per frame (exact; per_frame, 8 frames of 1 sequence)" in said
     data = ["--midi", music / "0.mid", "--bracket", "--json"]
-    said = json.loads(succeeds("score", run / "last.keras", *data))
+    said = json.loads(seqlayers("score", run / "last.keras", *data).stdout)
     assert (said["kind"], said["averaging"]) == ("exact", "per_frame")
     assert (said["frames"], said["sequences"], said["standard_error"]) == (8, 1, 0.0)
     assert said["reverse_nats"] is None  # no estimate, no other side
@@ -29,6 +30,16 @@ def test_a_score_tells_its_kind(trained, music):
 def test_a_score_of_a_folder_counts_skipped_files(trained, music):
     said = succeeds("score", trained[0], "--midi", music)
     assert "Skipped 2 of 8" in said and "48 frames of 6 sequences" in said
+
+
+def test_a_score_of_files_that_a_run_was_trained_on_has_a_note(trained, music, tmp_path):
+    run, splits = trained[0], "4 in its training split and 1 in its validation split"
+    assert f"of 6 files by name, the run has {splits}" in succeeds("score", run, "--midi", music)
+    elsewhere = shutil.copytree(music, tmp_path / "music")
+    assert splits in succeeds("score", run, "--midi", elsewhere)
+    said = seqlayers("score", run, "--midi", elsewhere / "0.mid")
+    assert "of 1 file by name, the run has 1 in its training split;" in said.stderr
+    assert "by name" not in succeeds("score", run, "--midi", music / "5.mid")  # which tests
 
 
 def test_a_quiet_score_is_a_number_alone(trained, music):

@@ -1,6 +1,7 @@
 """`seqlayers train`: what it writes and prints, and the options that it refuses."""
 
 import json
+import re
 import shutil
 
 import keras
@@ -136,6 +137,8 @@ def test_skipped_and_resampled_recordings_are_reported(trained_on_sound, birds):
     assert f"{birds / 'text.wav'}: not a sound file" in said
     assert "notes.txt" not in said and ".hidden" not in said
     assert f"Resampled to {RATE} Hz: 1 of {2 * RATE} Hz" in said
+    share = re.search(r"Segments hold (.*) of 18.0 s of sound, \d+%", said)
+    assert 36 * 0.04 < float(share[1]) < 36 * 0.06 and "`seqlayers segment` lists" in said
 
 
 def test_the_published_rule_for_gradients_is_counted(trained_on_sound):
@@ -269,8 +272,12 @@ def test_own_midi_files_take_a_recipe_that_their_size_completes(
     np.testing.assert_allclose(bias, np.log(p / (1 - p)), atol=1e-5)
     assert bias[~sounds].max() < bias[sounds].min()
     said = " ".join(said.split())
-    assert "An epoch has 2 batches of 2 sequences, so that 100 epochs make 200 updates." in said
+    assert "An epoch has 2 batches of 2 sequences: 200 updates in 100 epochs." in said
     assert "give a smaller --batch-size, lower --max-steps, or raise --epochs" in said
+    given = ["--midi", music, "--batch-size", 4, "--out", tmp_path / "given"]
+    said = succeeds("train", *given)
+    assert "once cut: --recipe tied-nade-midi --epochs 100" in " ".join(said.split())
+    assert "An epoch has 1 batch of 4 sequences: 100 updates" in said
     other = ["--midi", music, "--model", "rnn-bernoulli", "--batch-size", 1]
     said = succeeds("train", *other, "--epochs", 1, "--max-steps", 4, "--out", tmp_path / "other")
     assert "once cut" not in said and "An epoch has" not in said
@@ -294,7 +301,7 @@ def test_a_run_keeps_the_files_that_it_was_told_to_test_on(music, tmp_path, monk
     assert "text file in UTF-8" in refused("train", *given, tmp_path / "list.txt")
     (tmp_path / "list.txt").write_text("torn.mid")
     said = refused("train", *given, tmp_path / "list.txt", "--overwrite")
-    assert "--test-files" in said and "Received: torn.mid" in said
+    assert "--test-files" in said and "torn.mid, entry 1 of the list: no MIDI file that can" in said
 
 
 def test_a_folder_without_music_is_refused(tmp_path):

@@ -105,3 +105,20 @@ def test_wrong_arguments_are_refused_by_name(arguments, message):
     for part in (Recall, RecallCell):
         with pytest.raises(ValueError, match=message):
             part(**arguments)
+
+
+def test_sums_of_large_frames_do_not_overflow_in_half_precision(rng):
+    x = 50 * rng.random((2, T, 88))
+    outputs = np.asarray(recall(dtype="float16")(x)[0])
+    assert outputs.dtype == "float16" and np.isfinite(outputs).all()
+    expected = np.asarray(recall(dtype="float32")(x)[0])
+    assert_allclose(outputs[..., -2:], expected[..., -2:], rtol=0.01)  # c
+
+
+def test_a_wrong_number_has_no_advice_on_positions():
+    with pytest.raises(ValueError) as error:
+        Recall(longest=0)
+    assert "Positional" not in str(error.value)
+    with pytest.raises(TypeError, match="give all others by name") as error:
+        Recall(4, (0.5,), 6.0, 1)
+    assert "LSTM" not in str(error.value)

@@ -70,6 +70,7 @@ def test_an_option_has_a_value_that_the_command_line_could_give(name, run):
         (["data", "frames", "valid"], [None, [], -1]),
         (["data", "files"], [1, {"train": 1}, [1], {"train": [], "valid": [], "test": [None]}]),
         (["data", "files_skipped"], [-1, "0"]),
+        (["data", "file_sha256"], [[], {"a.mid": "0"}, {"a.mid": 1}]),
         (["data", "more"], [1]),
         (["versions"], [{}, [], {"keras": 1}]),
         (["versions", "keras"], [3, None]),

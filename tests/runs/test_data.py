@@ -1,7 +1,9 @@
 """The data of runs: how they are split, and what a run on recordings keeps of them."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seqlayers.datasets import midi
@@ -61,7 +63,7 @@ def test_listed_files_validate_and_test_and_shares_divide_the_rest():
             "no file in common. Received: 01.mid",
         ),
         (NAMES[:2], {"test_files": NAMES[:1], "valid_files": NAMES[1:2]}, "all of the 2 files"),
-        (NAMES, {"test_files": []}, "`--test-files` must list at least one"),
+        (NAMES, {"test_files": []}, "`--test-files` must list at least one file"),
         (NAMES, {"test_files": ["1", "1"]}, "`--test-files` must list each once"),
         (NAMES, {"test_files": ["01.mid"], "test": 0.2}, "`--test` has no effect .*--test-files"),
         (
@@ -74,3 +76,37 @@ def test_listed_files_validate_and_test_and_shares_divide_the_rest():
 def test_splits_that_cannot_be_are_refused_by_name(names, options, message):
     with pytest.raises(ValueError, match=message):
         split(names, **options)
+
+
+def test_a_listed_path_that_is_no_music_is_refused_with_the_reason(tmp_path):
+    music = tmp_path / "music"
+    (music / "folk").mkdir(parents=True)
+    for path in (music / "torn.mid", music / "a.mid", tmp_path / "b.mid"):
+        path.write_text("")
+    for listed, reason in (
+        ("no.mid", "no such file below --midi"),
+        ("../b.mid", "outside of the folder"),
+        (str(tmp_path / "b.mid"), "outside of the folder"),
+        (str(music / "a.mid"), "not written as a path below --midi"),
+        ("folk", "a folder"),
+        ("torn.mid", "no MIDI file that can be read"),
+    ):
+        message = re.escape(f"Received: {listed}, entry 2 of the list: {reason}.")
+        with pytest.raises(ValueError, match=message):
+            options = complete({"midi": str(music), "test_files": ["a.mid", listed]})
+            data.split_files(["a.mid", "z.mid"], options)
+
+
+def test_files_that_were_added_lost_or_changed_are_named():
+    roll = np.eye(3, 88, dtype="uint8")
+    names = {"train": ["a.mid", "b.mid"], "valid": ["c.mid"], "test": []}
+    before = data.Data([roll, roll], [roll], [], names)
+    about = {"files": names, "file_sha256": data.file_hashes(before)}
+    now = data.Data(
+        [roll], [1 - roll, roll], [], names | {"train": ["b.mid"], "valid": ["c.mid", "d.mid"]}
+    )
+    found = data.changed_files(about, now)
+    assert found == {"added": ["d.mid"], "missing": ["a.mid"], "changed": ["c.mid"]}
+    del about["file_sha256"]  # as in earlier versions
+    assert data.changed_files(about, now) == found | {"changed": []}
+    assert not any(data.changed_files({"sha256": "0"}, data.Data([roll], [], [])).values())

@@ -84,13 +84,13 @@ class Several(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Different texts, as a list; on the command line a text file with one in each line."""
+    """Names of files, each once, as a list; on the command line a text file with one a line."""
 
     metavar: str = "FILE"
 
     def check(self, name, value):
         if not isinstance(value, list | tuple) or not value:
-            raise ValueError(f"`{name}` must list at least one. Received: {value!r}.")
+            raise ValueError(f"`{name}` must list at least one file. Received: {value!r}.")
         checked = [_check_text(name, each) for each in value]
         for each in checked:
             if checked.count(each) > 1:

@@ -68,6 +68,11 @@ def midi_names():
     return _own_names("midi")
 
 
+def all_names():
+    """Returns the names of all recipes."""
+    return [*names(), *midi_names(), *sound_names()]
+
+
 def _own_names(data):
     own = [name for name, file in _files().items() if not SETS.keys() & file.keys()]
     return [name for name in own if _files()[name].get("data", "wav") == data]
@@ -77,7 +82,7 @@ def read(name):
     """Reads a recipe.
 
     Args:
-        name: One of `names()`, `sound_names()` or `midi_names()`.
+        name: One of `all_names()`.
 
     Returns:
         A `Recipe`.
@@ -90,7 +95,7 @@ def read(name):
         >>> read("lstm-nade-jsb").options["cell"]
         'lstm'
     """
-    known = [*names(), *sound_names(), *midi_names()]
+    known = all_names()
     if name not in known:
         near = difflib.get_close_matches(name, known)
         raise ValueError(
