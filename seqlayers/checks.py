@@ -14,6 +14,10 @@ _SHORT.maxother = _SHORT.maxstring = _SHORT.maxlong = 200
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
 
 
+class NotFiniteError(ValueError):
+    """Weights of a model, or numbers computed from them, that are not finite."""
+
+
 def counted(number, noun):
     """Returns a number with its noun, in the singular or the plural, as text.
 
@@ -252,7 +256,7 @@ def check_weights(weights):
         weights: List of Keras variables.
 
     Raises:
-        ValueError: If there is a number that is not finite. The message names the weights.
+        NotFiniteError: If there is a number that is not finite. The message names the weights.
     """
     wrong = []
     for weight in weights:
@@ -262,7 +266,7 @@ def check_weights(weights):
             wrong.append(f"{lost} of {values.size} in {weight.path}")
     if wrong:
         more = f" and {len(wrong) - 3} more weights" if len(wrong) > 3 else ""
-        raise ValueError(
+        raise NotFiniteError(
             "The weights must be finite; load an earlier file of the model or train it anew. "
             f"Received: NaN or infinity, {', '.join(wrong[:3])}{more}."
         )

@@ -384,11 +384,27 @@ def test_a_page_is_written_in_training_and_shows_the_last_epoch(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_page_that_cannot_be_written_ends_no_training(tmp_path, monkeypatch):
+    model, x = made(BernoulliHead(V, seed=0)), sequences(5, 7)
+    page = callbacks.Report(tmp_path / "page.html", x, num_generated=1, num_steps=3)
+    monkeypatch.setattr("seqlayers.report.page.MAX_BYTES", 10)
+    with pytest.warns(UserWarning, match="page.html was not written; .* at most 10 bytes"):
+        history = model.fit(x, epochs=2, verbose=0, callbacks=[page])
+    assert history.epoch == [0, 1] and list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    (tmp_path / "page.html").mkdir()
+    with pytest.warns(UserWarning, match="page.html was not written; .* a file, not a folder"):
+        page.on_epoch_end(2, {"loss": 0.0})
+
+
 def test_a_page_needs_a_folder_and_a_model_of_sequences(tmp_path, small):
     x = sequences(3)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match="`path` must be a file in a folder, or"):
         small.fit(x, verbose=0, callbacks=[callbacks.Report(tmp_path / "file" / "a.html", x)])
+    with pytest.raises(ValueError, match=r"`x\[0\]` must have 4 features"):
+        page = callbacks.Report(tmp_path / "a.html", [np.zeros((5, 88))])
+        small.fit(x, verbose=0, callbacks=[page])
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     plain.compile(loss="mse")
     with pytest.raises(ValueError, match="`Report` shows a `SequenceModel`"):

@@ -1,6 +1,7 @@
 """A page to look at and to listen to, written while a model trains."""
 
 import time
+import warnings
 from pathlib import Path
 
 import keras
@@ -8,17 +9,20 @@ import numpy as np
 
 from seqlayers import report
 from seqlayers.callbacks.folders import make_folder
-from seqlayers.checks import check_integer, check_number, check_sequences
+from seqlayers.checks import NotFiniteError, check_integer, check_number, check_sequences
 from seqlayers.models import SequenceModel
 from seqlayers.models.distributed import has_many_workers, is_chief
+from seqlayers.models.inputs import checked_sequences
 from seqlayers.models.likelihood import frame_log_probs
+from seqlayers.sampling import seed_pair
 
 
 class PageFile(keras.callbacks.Callback):
     """A callback that writes a page after epochs, whole or not at all. A subclass defines `page`.
 
     The last epoch of a training is on the page in any case. With many workers all of them make the
-    page, and the chief writes it.
+    page, and the chief writes it. A page that cannot be written, as on a full disk, or that is
+    larger than `report.MAX_BYTES`, is a warning: the training goes on, and an older page stays.
 
     Args:
         path: File to write; its folder is made if it is missing. A file that is there is replaced.
@@ -28,6 +32,8 @@ class PageFile(keras.callbacks.Callback):
     Raises:
         ValueError: In `fit`, if the folder cannot be made.
     """
+
+    follow = True  # whether a symbolic link at `path` stands for the file that it points to
 
     def __init__(self, path, every=1, seconds=0):
         super().__init__()
@@ -60,7 +66,13 @@ class PageFile(keras.callbacks.Callback):
     def _write(self):
         page = self.page(self.history)
         if is_chief(self.model.distribute_strategy):
-            report.write(self.path, page)
+            try:
+                report.write(self.path, page, self.follow)
+            except (OSError, ValueError) as error:
+                warnings.warn(
+                    f"The page {self.path} was not written; the training goes on. {error}",
+                    stacklevel=2,
+                )
         self.written, self.time = len(self.history), time.monotonic()
 
 
@@ -115,6 +127,7 @@ class Report(PageFile):
             check_number("temperature", temperature, above=0),
             seed,
         )
+        seed_pair(seed)  # checks it
         self.title = title
 
     def on_train_begin(self, logs=None):
@@ -123,6 +136,7 @@ class Report(PageFile):
                 "`Report` shows a `SequenceModel`. Received: a model of class "
                 f"{type(self.model).__name__}."
             )
+        checked_sequences(self.model.head, self.x)
         super().on_train_begin(logs)
 
     def page(self, history):
@@ -131,7 +145,7 @@ class Report(PageFile):
         try:
             nats = frame_log_probs(model, self.x)
             drawn = report.drawn(model, self.form, *self.drawing)
-        except ValueError as error:  # the weights, or what they give, are not finite
+        except NotFiniteError as error:
             lacks = "scored or played" if nats is None else "played"
             notes.append(f"The model cannot be {lacks}. {error}")
             model = None if nats is None else model

@@ -67,7 +67,7 @@ class _Listed(click.Path):
     def convert(self, value, param, ctx):
         path = super().convert(value, param, ctx)
         try:
-            lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+            lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
             return self.kind.check(param.opts[0], [line for line in lines if line])
         except UnicodeDecodeError as error:
             message = f"`{param.opts[0]}` must be a text file in UTF-8. Received: {path}."

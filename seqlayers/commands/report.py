@@ -52,13 +52,13 @@ def report(run, out, num, temperature, seed, overwrite):
         raise click.UsageError(
             f"RUN must be the folder of a run, as `seqlayers train` writes it. Received: {run}."
         )
-    if out is None:
-        out = run / folder.REPORT
-        files.check_own(out)  # a link may lead out of the folder
-    check_utf8("--out", out)
-    if not overwrite and files.mode_of(out) is not None:
+    target = out or run / folder.REPORT
+    if not out:
+        files.check_own(target)  # a link may lead out of the folder
+    check_utf8("--out", target)
+    if not overwrite and files.mode_of(target) is not None:
         raise click.UsageError(
-            f"The page must not exist yet; add --overwrite to replace it. Received: {out}."
+            f"The page must not exist yet; add --overwrite to replace it. Received: {target}."
         )
     config = read_config(run)
     if config is None:
@@ -72,8 +72,8 @@ def report(run, out, num, temperature, seed, overwrite):
     runs = import_runs()
     compare_versions(config)
     drawing = runs.reporting.Drawing(num, temperature, seed)
-    page = runs.reporting.page_of_run(run, config, data, history, drawing)
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        pages.write(out, page)
-    click.echo(files.printable(out))
+    page = runs.reporting.page_of_run(run, config, data, history, drawing, out)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pages.write(target, page, follow=out is not None)
+    click.echo(files.printable(target))

@@ -113,6 +113,12 @@ def train(ctx, out, resume, overwrite, report, **options):
             _check_epochs(options, given, history)
             if finished(history, options):
                 _end(out, config, options, history)
+                if report:
+                    data = read_data(options, config)
+                    runs = import_runs()
+                    compare_versions(config)
+                    click.echo("Wrote:")
+                    _write_page(runs, out, data, history)
                 return
         data = read_data(options, config)
         if options["patience"] and not data.valid:
@@ -148,9 +154,7 @@ def train(ctx, out, resume, overwrite, report, **options):
         runs.training.fit(out, model, history, options, data, callbacks)
         _report(runs, out, model, history, options, data)
         if report:
-            page = runs.reporting.page_of_run(out, read_config(out), data, history)
-            pages.write(out / folder.REPORT, page)
-            click.echo(f"  {out / folder.REPORT}")
+            _write_page(runs, out, data, history)
 
 
 def _how_to_go_on(out):
@@ -246,6 +250,13 @@ def _end(out, config, options, history):
     _report_epochs(history, options, best_row(history))
     click.echo(f"Score it with: {shlex.join(['seqlayers', 'score', str(out)])}")
     click.echo(f"Listen to it with: {shlex.join(['seqlayers', 'report', str(out)])}")
+
+
+def _write_page(runs, out, data, history):
+    """Writes the page of a run and prints its name."""
+    page = runs.reporting.page_of_run(out, read_config(out), data, history)
+    pages.write(out / folder.REPORT, page, follow=False)
+    click.echo(f"  {out / folder.REPORT}")
 
 
 def _report_epochs(history, options, best):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from seqlayers.checks import check_integer, check_number, check_weights
+from seqlayers.checks import NotFiniteError, check_integer, check_number, check_weights
 from seqlayers.models.inputs import checked_prime
 from seqlayers.sampling import Use, fold_in, row_seeds, seed_pair
 
@@ -131,12 +131,12 @@ def finite(frames):
     """Returns drawn frames as float32.
 
     Raises:
-        ValueError: If some are not finite.
+        NotFiniteError: If some are not finite.
     """
     frames = frames.astype("float32")
     lost = np.count_nonzero(~np.isfinite(frames).all(axis=-1))
     if lost:
-        raise ValueError(
+        raise NotFiniteError(
             "The drawn frames must be finite; use smaller weights, or a lower temperature. "
             f"Received: {lost} frames with NaN or infinity, from finite weights."
         )

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqlayers.checks import check_integer, check_weights
+from seqlayers.checks import NotFiniteError, check_integer, check_weights
 from seqlayers.metrics import Likelihood
 from seqlayers.models.adaptation import adapted_log_probs
 from seqlayers.models.inputs import OF_BATCHES, as_dataset, as_pair, checked_sequences
@@ -141,7 +141,7 @@ def _refuse_lost(lost, frames, adaptation):
     """Refuses results of `frames` frames of which some are not finite."""
     if lost:
         smaller = "smaller weights" if adaptation is None else "a smaller `adapt`"
-        raise ValueError(
+        raise NotFiniteError(
             f"The log-probabilities of all frames must be finite; use {smaller}, or scale the "
             f"frames. Received: {lost} of {frames} frames with NaN or infinity, from finite "
             "weights."

@@ -23,9 +23,9 @@ function ticks(low, high, count, integers = false) {
 function drawChart(holder, chart) {
   holder.replaceChildren();
   element(holder, "h3", { textContent: chart.title });
-  const points = chart.curves.map(({ x, y }) =>
-    x.map((each, n) => [each, y[n]]).filter(([a, b]) => a !== null && b !== null));
-  const all = points.flat();
+  const points = chart.curves.map(({ x, y }) => // null where a number is not finite
+    x.map((each, n) => (each === null || y[n] === null ? null : [each, y[n]])));
+  const all = points.flat().filter(Boolean);
   if (!all.length) {
     element(holder, "p", { textContent: "There is no finite number yet." });
     return;
@@ -61,13 +61,17 @@ function drawChart(holder, chart) {
   }
   points.forEach((curve, n) => {
     const style = { class: `curve curve-${n % 4}`, "stroke-dasharray": STYLES[n % 4] };
-    const path = curve.map(([x, y], i) => `${i ? "L" : "M"}${X(x).toFixed(1)} ${Y(y).toFixed(1)}`);
-    if (curve.length > 1) svg(picture, "path", { ...style, d: path.join("") });
-    if (curve.length <= 30) {
-      for (const [x, y] of curve) {
-        svg(picture, "circle", { class: `dot-${n % 4}`, cx: X(x), cy: Y(y), r: 2.5 });
+    let path = "";
+    curve.forEach((point, i) => {
+      if (!point) return; // a gap
+      const [x, y] = point.map((each, axis) => (axis ? Y : X)(each).toFixed(1));
+      path += `${curve[i - 1] ? "L" : "M"}${x} ${y}`;
+      const alone = !curve[i - 1] && !curve[i + 1];
+      if (alone || curve.length <= 30) {
+        svg(picture, "circle", { class: `dot-${n % 4}`, cx: x, cy: y, r: 2.5 });
       }
-    }
+    });
+    svg(picture, "path", { ...style, d: path });
   });
   const legend = element(holder, "p", { className: "legend" });
   chart.curves.forEach((curve, n) => {
@@ -75,7 +79,8 @@ function drawChart(holder, chart) {
     const swatch = svg(entry, "svg", { width: 26, height: 10, "aria-hidden": "true" });
     const style = { class: `curve curve-${n % 4}`, "stroke-dasharray": STYLES[n % 4] };
     svg(swatch, "path", { ...style, d: "M1 5L25 5" });
-    const last = points[n].length ? `, last ${signed(points[n].at(-1)[1], 3)}` : ", none finite";
-    element(entry, "span", { textContent: ` ${curve.name}${last} ${chart.unit}` });
+    const last = points[n].findLast(Boolean);
+    const told = last ? `last ${signed(last[1], 3)}` : "none finite";
+    element(entry, "span", { textContent: ` ${curve.name}, ${told} ${chart.unit}` });
   });
 }

@@ -59,18 +59,21 @@ def excerpts(lengths, nats=None, num_first=2, longest=LONGEST):
     return chosen, worst
 
 
-def hidden_units(model, sequences):
+def hidden_units(model, sequences, chosen=None):
     """Returns the activity of the hidden units of a model for each frame of sequences.
 
     Args:
         model: A model. If its head has no hidden units, the outputs of its memory are returned.
         sequences: List of arrays `(T, V)`.
+        chosen: `Excerpt`s of them to return; the whole sequences if None.
 
     Returns:
-        `(title, activities)`, with a float array `(T, H)` for each sequence; `("", None)` if the
+        `(title, activities)`, with a float array `(T, H)` for each excerpt; `("", None)` if the
         model has neither. No more than `NUM_UNITS` units are returned, those that vary most,
         sorted by the time at which they are most active.
     """
+    if chosen is None:
+        chosen = [Excerpt(n, 0, len(sequence)) for n, sequence in enumerate(sequences)]
     if model.head.has_code:
         name, function = "encode", model.encode
         title = "hidden units, E[h | v]"
@@ -79,19 +82,23 @@ def hidden_units(model, sequences):
         title = "outputs of the memory"
     else:
         return "", None
-    longest = max(map(len, sequences))
-    frames = np.zeros((len(sequences), longest, sequences[0].shape[1]), "float32")
-    mask = np.zeros(frames.shape[:2], bool)
-    for row, sequence in enumerate(sequences):
-        frames[row, : len(sequence)], mask[row, : len(sequence)] = sequence, True
     compiled = model.compiled_function(name, function, xla=False, reduce_retracing=True)
-    activity = np.asarray(compiled(frames, mask))
-    shown = np.sort(np.argsort(-activity[mask].std(axis=0), kind="stable")[:NUM_UNITS])
-    first = activity[0, : len(sequences[0])][:, shown]
-    shown = shown[np.argsort(first.argmax(axis=0), kind="stable")]
-    if activity.shape[-1] > len(shown):
-        title += f", the {len(shown)} of {activity.shape[-1]} that vary most"
-    return title, [activity[row, : len(s)][:, shown] for row, s in enumerate(sequences)]
+    stops: dict[int, int] = {}
+    for number, _, stop in chosen:
+        stops[number] = max(stop, stops.get(number, 0))
+    parts = {}
+    for number, stop in stops.items():  # one at a time: those of all may be too large for memory
+        frames = np.asarray(sequences[number][:stop], "float32")[None]
+        activity = np.asarray(compiled(frames, np.ones(frames.shape[:2], bool)))[0]
+        for excerpt in chosen:
+            if excerpt.sequence == number:
+                parts[excerpt] = activity[excerpt.start : excerpt.stop].copy()
+    units = [parts[excerpt] for excerpt in chosen]
+    shown = np.sort(np.argsort(-np.concatenate(units).std(axis=0), kind="stable")[:NUM_UNITS])
+    shown = shown[np.argsort(units[0][:, shown].argmax(axis=0), kind="stable")]
+    if units[0].shape[1] > len(shown):
+        title += f", the {len(shown)} of {units[0].shape[1]} that vary most"
+    return title, [each[:, shown] for each in units]
 
 
 class Music(NamedTuple):
@@ -128,8 +135,7 @@ def pieces(model, sequences, form, nats=None, of="", names=None, num_first=2):
     chosen, worst = excerpts([len(sequence) for sequence in sequences], nats, num_first)
     hidden_name, hidden = "", None
     if model is not None and chosen:
-        # A memory has to read what comes before an excerpt.
-        hidden_name, hidden = hidden_units(model, [sequences[e.sequence][: e.stop] for e in chosen])
+        hidden_name, hidden = hidden_units(model, sequences, chosen)
     made = []
     for n, (sequence, start, stop) in enumerate(chosen):
         whole = len(sequences[sequence])
@@ -137,9 +143,9 @@ def pieces(model, sequences, form, nats=None, of="", names=None, num_first=2):
             form.piece(
                 sequences[sequence][start:stop],
                 title=names[sequence] if names else f"{of} {sequence + 1}".strip(),
-                group="Real" if n < num_first else "",
+                group="Real" if n < min(num_first, len(sequences)) else "",
                 start=start,
-                hidden=None if hidden is None else hidden[n][start:],
+                hidden=None if hidden is None else hidden[n],
                 hidden_name=hidden_name,
                 nats=None if nats is None else nats[sequence][start:stop],
                 note="" if stop - start == whole else f"The sequence has {whole:,} frames.",

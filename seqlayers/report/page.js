@@ -11,6 +11,7 @@ function choose(piece) {
   player.at = 0;
   stage.piece = piece;
   stage.mark = null;
+  if (page.worst.length) press(byId("worst"), -1);
   byId("seek").max = piece.duration;
   byId("play").disabled = !canSound(piece);
   const from = piece.start ? `, from frame ${piece.start} on` : "";
@@ -70,12 +71,12 @@ function play(from, until) {
 }
 
 function toggle() {
-  if (player.playing) player.stop();
+  if (player.wanted) player.stop();
   else play(player.position);
 }
 
 function seek(time) {
-  const to = Math.min(stage.piece.duration, Math.max(0, time)), playing = player.playing;
+  const to = Math.min(stage.piece.duration, Math.max(0, time)), playing = player.wanted;
   player.stop();
   player.at = to;
   if (playing && to < stage.piece.duration - 0.01) play(to);
@@ -154,12 +155,22 @@ function tick() {
   requestAnimationFrame(tick);
 }
 
+// Returns whether a button that has focus leaves its space bar to Play and Stop: that of the piece on
+// the stage does, and while it plays that of the segment or the frame that was chosen.
+function leavesSpace(button) {
+  if (button.getAttribute("aria-pressed") !== "true") return false;
+  return player.wanted || byId("pieces").contains(button);
+}
+
+let taken = false; // whether the space bar that is down is for Play and Stop
+
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || !stage.piece) return;
   const step = Math.max(stage.piece.seconds, 0.1) * (event.shiftKey ? 10 : 1);
   if (event.key === " ") {
-    // A button that has focus keeps its space bar, but for the one that was chosen already.
-    if (event.target.closest("button:not([aria-pressed=true]), summary, a")) return;
+    const focused = event.target.closest("button, summary, a");
+    if (!event.repeat) taken = !focused || leavesSpace(focused);
+    if (!taken) return;
     if (!event.repeat) toggle();
   } else if (event.key === "ArrowLeft") seek(player.position - step);
   else if (event.key === "ArrowRight") seek(player.position + step);
@@ -171,7 +182,7 @@ function onKey(event) {
 
 // Firefox and Chrome click a focused button when the space bar is released.
 function onKeyUp(event) {
-  if (event.key === " " && event.target.closest("button[aria-pressed=true]")) event.preventDefault();
+  if (event.key === " " && taken) event.preventDefault();
 }
 
 function listPieces() {

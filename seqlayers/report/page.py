@@ -21,18 +21,20 @@ _SCRIPTS = ("data.js", "player.js", "pictures.js", "charts.js", "page.js")
 _CONFUSIONS = 10  # most that are listed
 
 
-def write(path, page):
+def write(path, page, follow=True):
     """Writes a page to a file, whole or not at all.
 
     Args:
         path: The file, in a folder that exists. One that is there is replaced.
         page: A `Page`.
+        follow: Whether a symbolic link at `path` stands for the file that it points to. If not, it
+            is refused.
 
     Raises:
-        ValueError: If the page is larger than `MAX_BYTES`.
+        ValueError: If the page is larger than `MAX_BYTES`, or `path` cannot be replaced.
         OSError: If the file cannot be written.
     """
-    files.write_atomically(path, render(page))
+    files.write_atomically(path, render(page), follow)
 
 
 def render(page):
@@ -52,7 +54,6 @@ def render(page):
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
             "img-src data:",
-            "media-src data: blob:",
             "base-uri 'none'",
             "form-action 'none'",
         ]
@@ -146,7 +147,8 @@ def _listen(page):
 <output id="now" aria-live="off"></output>
 <div id="segments" class="buttons" role="group" aria-label="Segments"></div>
 <p class="keys"><kbd>Space</kbd> plays and stops, <kbd>←</kbd> <kbd>→</kbd> seek
-(with <kbd>Shift</kbd> farther), <kbd>Home</kbd> goes to the start. A click on a picture seeks.</p>
+(with <kbd>Shift</kbd> farther), <kbd>Home</kbd> and <kbd>End</kbd> go to the start and the end.
+A click on a picture seeks.</p>
 </div>
 {worst}"""
     return _section("listen", "Listen", body)
@@ -293,7 +295,7 @@ def _number(value):
 def _image(array, low=None, high=None):
     """Returns an array as bytes from 0 to 255, scaled to its own range unless one is given.
 
-    255 stands for `high`. NaN becomes 0.
+    255 stands for the highest value. NaN becomes 0.
     """
     array = np.asarray(array, "float64")
     finite = array[np.isfinite(array)]
@@ -301,10 +303,7 @@ def _image(array, low=None, high=None):
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     scaled = (array - low) / (high - low) if high > low else np.zeros_like(array)
     shades = np.rint(np.clip(np.nan_to_num(scaled, posinf=1, neginf=0), 0, 1) * 255)
-    low, high = float(low), float(high)
-    return {"shape": list(array.shape), "low": low, "high": high} | {
-        "data": _base64(shades.astype("uint8"))
-    }
+    return {"shape": list(array.shape), "data": _base64(shades.astype("uint8"))}
 
 
 def _base64(array):

@@ -53,6 +53,7 @@ class Player {
     this.context = this.output = this.source = null;
     this.at = 0; // seconds in the piece, while nothing plays
     this.turn = 0; // of calls of play and stop: a later one wins
+    this.wanted = false; // whether it plays, or will as soon as the browser lets it
   }
 
   get playing() {
@@ -78,12 +79,14 @@ class Player {
   async play(buffer, from, until = buffer.duration) {
     this.halt();
     const turn = this.turn;
+    [this.at, this.wanted] = [from, true];
     if (!this.context) {
       this.context = new AudioContext();
       this.output = this.context.createGain();
       this.output.connect(this.context.destination);
     }
-    await this.context.resume(); // browsers start it after a click or a key alone
+    // Browsers start it after a click or a key alone.
+    if (this.context.state !== "running") await this.context.resume();
     if (turn !== this.turn) return;
     const source = this.context.createBufferSource();
     source.buffer = buffer;
@@ -103,6 +106,7 @@ class Player {
   halt() {
     this.at = this.position;
     this.turn++;
+    this.wanted = false;
     const source = this.source;
     this.source = null;
     if (source) {

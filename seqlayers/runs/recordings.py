@@ -87,8 +87,9 @@ class Recordings:
         """Reads a part of a recording: the segments of the split, and what fits before them."""
         own = [n for n, place in enumerate(self.places) if place.file == file]
         rate, first = self.settings.sample_rate, self.places[own[0]]
-        last = min(self.places[own[-1]].end + _AROUND, first.duration)
-        start = max(0.0, min(first.start - _AROUND, last - seconds))
+        around = min(_AROUND, seconds / 4)  # windows are short at very high rates
+        last = min(self.places[own[-1]].end + around, first.duration)
+        start = max(0.0, min(first.start - around, last - seconds))
         start = math.floor(100 * start) / 100  # as `note` has it
         end = min(start + seconds, last)
         own = [n for n in own if self.places[n].end <= end] or own[:1]
@@ -122,7 +123,7 @@ class Recordings:
         for n in window.numbers:
             start = self.places[n].start - window.start
             at = round(start * rate / self.settings.hop_length)
-            count = min(len(self.sequences[n]), T - at)
+            count = max(0, min(len(self.sequences[n]), T - at))
             if nats is not None:
                 of_frames[at : at + count] = nats[n][:count]
             if activity is not None:

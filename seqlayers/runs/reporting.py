@@ -18,9 +18,9 @@ from seqlayers.runs.data import step_in_beats
 from seqlayers.runs.folder import REPORT
 from seqlayers.runs.history import best_row
 from seqlayers.runs.loading import load_model
-from seqlayers.runs.options import arguments, written
+from seqlayers.runs.options import OPTIONS, arguments, written
 from seqlayers.runs.options.rules import source
-from seqlayers.runs.options.schema import flag
+from seqlayers.runs.options.schema import Lines, flag
 from seqlayers.runs.recordings import Recordings
 from seqlayers.runs.registry import MODELS
 
@@ -46,17 +46,29 @@ class RunReport:
         options: All options of the run.
         data: Its `Data`.
         drawing: `Drawing`.
-        split: Split to show and to score. If it is empty, and if None, the first one of test, valid
-            and train that is not.
-        most: Largest number of sequences of the split to show and to score; all if None.
+        split: Split to show and to score, or the training split if it is empty. If None, the first
+            one of test, valid and train that is not empty.
+        most: While the run trains, the largest number of sequences of the split to show and to
+            score. None for the page of its best model, which has all of them.
         versions: Versions of the libraries by name, as in `config.json`.
+        out: File of the page, as in the command that makes it again; None for the one in `folder`.
     """
 
-    def __init__(self, folder, options, data, drawing=None, split=None, most=None, versions=None):
+    def __init__(
+        self,
+        folder,
+        options,
+        data,
+        drawing=None,
+        split=None,
+        most=None,
+        versions=None,
+        out=None,
+    ):
         self.folder, self.options, self.data = Path(folder), options, data
-        self.drawing, self.versions = drawing or Drawing(), versions or {}
-        splits = [split, "test", "valid", "train"]
-        self.split = next(s for s in splits if s and (data.splits[s] or s == "train"))
+        self.drawing, self.versions, self.out = drawing or Drawing(), versions or {}, out
+        splits = [split, "train"] if split else ["test", "valid", "train"]
+        self.split = next(s for s in splits if data.splits[s] or s == "train")
         self.sequences = data.splits[self.split][:most]
         self.partly = most is not None
         if data.sound:
@@ -85,7 +97,8 @@ class RunReport:
             notes.append("There is no model yet: the run has not finished an epoch.")
         else:
             try:
-                likelihood, nats = likelihood_and_frames(model, self.sequences)
+                both = not self.partly and model.head.kind == "estimate"
+                likelihood, nats = likelihood_and_frames(model, self.sequences, bracket=both)
                 drawn = self.shown.drawn(model, *self.drawing)
             except ValueError as error:  # the weights, or what they give, are not finite
                 lacks = "scored or played" if likelihood is None else "played"
@@ -93,12 +106,11 @@ class RunReport:
                 model = None if likelihood is None else model
         pieces, worst = self.shown.real(model, nats) if self.sequences else ([], [])
         scores = [] if likelihood is None else self._scores(likelihood)
-        best = best_row(history)
-        chosen = f", best on the validation split after epoch {best['epoch']}" if best else ""
         part = f"the first {len(self.sequences)} sequences of " if self.partly else ""
         return report.Page(
             title=f"{MODELS[self.options['model']].title} on {self._source_name()}",
-            summary=f"{weights}{len(history)} of {self.options['epochs']} epochs{chosen}.",
+            summary=f"{weights}{len(history)} of {self.options['epochs']} epochs"
+            f"{self._shown(history)}.",
             pieces=[*pieces, *drawn],
             worst=worst,
             worst_of=f"{part}the {self.split} split" if not self.data.sound else "what is shown",
@@ -110,11 +122,17 @@ class RunReport:
             notes=notes,
         )
 
+    def _shown(self, history):
+        """Returns words on the epoch whose weights the page shows."""
+        best = best_row(history)
+        if not self.partly:
+            return f", best on the validation split after epoch {best['epoch']}" if best else ""
+        so_far = f"; best so far: epoch {best['epoch']}" if best else ""
+        return f"; shown: epoch {len(history)}{so_far}" if history else ""
+
     def _scores(self, likelihood):
-        own = report.Score(
-            "this run", likelihood.nats, likelihood.kind, likelihood.standard_error, own=True
-        )
-        return [*self.beside, own]
+        own = likelihood.kind, likelihood.standard_error, likelihood.reverse_nats
+        return [*self.beside, report.Score("this run", likelihood.nats, *own, own=True)]
 
     def _presets(self):
         """Returns the scores of the presets on the data set of the run, from their cards."""
@@ -146,12 +164,14 @@ class RunReport:
         train = ["seqlayers", "train", *arguments(self.options), "--out", str(self.folder)]
         shown = ["seqlayers", "report", str(self.folder)]
         for name, value in self.drawing._asdict().items():
-            shown += [flag(name), f"{value:g}"]
+            shown += [flag(name), str(value)]
+        if self.out is not None:
+            shown += ["--out", str(self.out)]
         return [shlex.join(train), shlex.join(shown)]
 
     def _facts(self):
         options = {name: value for name, value in self.options.items() if value is not None}
-        facts = [(flag(name), " ".join(written(name, v))) for name, v in options.items()]
+        facts = [(flag(name), _fact(name, value)) for name, value in options.items()]
         for split, sequences in self.data.splits.items():
             frames = sum(map(len, sequences))
             facts.append((f"{split} split", f"{len(sequences):,} sequences, {frames:,} frames"))
@@ -160,28 +180,40 @@ class RunReport:
         return facts + [(f"version of {name}", number) for name, number in self.versions.items()]
 
 
-def page_of_run(folder, config, data, history, drawing=None):
+def _fact(name, value):
+    """Returns the value of an option as text. A list that a file holds is given in full."""
+    words = " ".join(written(name, value))
+    if isinstance(OPTIONS[name].type, Lines):
+        words += f", a text file to make, with a line for each of: {', '.join(value)}"
+    return words
+
+
+def page_of_run(folder, config, data, history, drawing=None, out=None):
     """Returns the page of a run with its best model.
 
     Args:
         folder: The run's folder.
         config: Its configuration, as `read_config` returns it.
-        data, drawing: As in `RunReport`.
+        data, drawing, out: As in `RunReport`.
         history: The history of the epochs that are done.
     """
-    run = RunReport(folder, config["options"], data, drawing, versions=config["versions"])
+    options, versions = config["options"], config["versions"]
+    run = RunReport(folder, options, data, drawing, versions=versions, out=out)
     return run.page(history, load_model(folder)[0] if history else None)
 
 
 class Refreshed(PageFile):
     """Keeps the page of a run in its folder while it trains.
 
-    It shows and judges a few sequences of the validation split, and none of the test split.
+    It shows and judges a few sequences of the validation split, or of the training split if that is
+    empty, and none of the test split.
 
     Args:
         folder, options, data, versions: As in `RunReport`.
         history: The history of the run, which grows meanwhile.
     """
+
+    follow = False
 
     def __init__(self, folder, options, data, history, versions):
         super().__init__(Path(folder) / REPORT, seconds=_SECONDS)

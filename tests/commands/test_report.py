@@ -3,12 +3,14 @@
 import base64
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from commands.helpers import CALLS, RATE, TINY, refused, succeeds
 
 from seqlayers import audio
+from seqlayers.metrics import Likelihood
 from seqlayers.runs import folder, reporting
 from seqlayers.runs.data import Data
 from seqlayers.runs.options import complete
@@ -136,8 +138,72 @@ def test_a_training_keeps_its_page_up_to_date(music, tmp_path, no_report, monkey
     assert data_of(out / folder.REPORT)["pieces"][0]["title"] == "5.mid"  # the test split at last
 
 
-def test_a_run_is_compared_with_baselines_and_with_presets_on_its_data(rng):
-    rolls = [(rng.random((12, 88)) < 0.05).astype("uint8") for _ in range(9)]
+def test_a_finished_run_gets_the_page_that_was_asked_for(run):
+    said = succeeds("train", "--out", run, "--resume", "--report")
+    assert "the run is finished" in said and str(run / folder.REPORT) in said
+    assert data_of(run / folder.REPORT)["pieces"][0]["title"] == "5.mid"
+
+
+@pytest.fixture
+def rolls(rng):
+    return [(rng.random((12, 88)) < 0.05).astype("uint8") for _ in range(9)]
+
+
+def test_a_page_in_training_shows_no_test_split(rolls):
+    options = complete({"dataset": "jsb_chorales"})
+    for data, split, shown in (
+        (Data(rolls[:4], rolls[4:6], rolls[6:]), None, "test"),
+        (Data(rolls[:4], rolls[4:6], []), None, "valid"),
+        (Data(rolls[:4], rolls[4:6], rolls[6:]), "valid", "valid"),
+        (Data(rolls[:4], [], rolls[6:]), "valid", "train"),
+    ):
+        page = reporting.RunReport("a", options, data, split=split, most=1)
+        assert page.split == shown
+        assert page.sequences[0] is data.splits[shown][0]
+
+
+def test_a_page_tells_which_epoch_and_which_commands_made_it(rolls):
+    data, options = Data(rolls[:4], rolls[4:6], rolls[6:]), complete({"dataset": "jsb_chorales"})
+    options |= {"epochs": 9, "test_files": ["a b.mid", "c.mid"]}
+    history = [{"epoch": n, "val_log_likelihood": -n} for n in (1, 2)]
+    drawing = reporting.Drawing(2, 0.5, 20240601)
+    page = reporting.RunReport("a", options, data, drawing, out="b.html").page(history)
+    assert page.summary == "2 of 9 epochs, best on the validation split after epoch 1."
+    train, again = page.commands
+    assert "--test-files test_files.txt" in train
+    listed = "test_files.txt, a text file to make, with a line for each of: a b.mid, c.mid"
+    assert dict(page.facts)["--test-files"] == listed
+    given = "--num 2 --temperature 0.5 --seed 20240601 --out b.html"
+    assert again == f"seqlayers report a {given}"
+
+
+def test_an_estimate_has_its_other_side_once_training_is_over(rolls, monkeypatch):
+    def scored(model, sequences, bracket):
+        reverse = -3.2 if bracket else None
+        likelihood = Likelihood(-3.0, 0.1, model.head.kind, 36, 3, reverse_nats=reverse)
+        return likelihood, [np.zeros(len(each)) for each in sequences]
+
+    monkeypatch.setattr(reporting, "likelihood_and_frames", scored)
+    data, options = Data(rolls[:4], rolls[4:6], rolls[6:]), complete({"dataset": "jsb_chorales"})
+    history = [{"epoch": n, "val_log_likelihood": -n} for n in (1, 2)]
+    for kind, most, reverse in (
+        ("exact", None, None),
+        ("estimate", None, -3.2),
+        ("estimate", 1, None),
+    ):
+        model = SimpleNamespace(
+            head=SimpleNamespace(kind=kind, has_code=False),
+            memory=None,
+            count_params=lambda: 9,
+            generate=lambda num_steps, num_sequences, **_: np.zeros((num_sequences, num_steps, 88)),
+        )
+        page = reporting.RunReport("a", options, data, most=most).page(history, model)
+        own = page.scores[-1]
+        assert own.own and (own.nats, own.error, own.reverse) == (-3.0, 0.1, reverse)
+    assert page.summary.endswith("epochs; shown: epoch 2; best so far: epoch 1.")
+
+
+def test_a_run_is_compared_with_baselines_and_with_presets_on_its_data(rolls):
     data, options = Data(rolls[:4], rolls[4:6], rolls[6:]), complete({"dataset": "jsb_chorales"})
     whole = reporting.RunReport("a", options, data)
     names = [score.name for score in whole.beside]

@@ -286,7 +286,7 @@ def test_own_midi_files_take_a_recipe_that_their_size_completes(
 
 def test_a_run_keeps_the_files_that_it_was_told_to_test_on(music, tmp_path, monkeypatch, no_report):
     monkeypatch.setattr(training, "fit", lambda *_, **__: None)
-    (tmp_path / "list.txt").write_text("0.mid\n\n 2.mid\n")
+    (tmp_path / "list.txt").write_text("0.mid\n\n 2.mid\n", "utf-8-sig")  # as some editors write
     given = ["--midi", music, *TINY, "--out", tmp_path / "run", "--test-files"]
     succeeds("train", *given, tmp_path / "list.txt", "--valid", 0.4)
     (tmp_path / "list.txt").unlink()  # the run has its lines

@@ -1,5 +1,7 @@
 """The page in a real browser: one that is started once plays, seeks and is looked at."""
 
+import re
+
 import browser
 import numpy as np
 import pytest
@@ -127,6 +129,46 @@ def test_keys_play_stop_and_seek(page):
     page.press(" ")
 
 
+def test_keys_count_while_the_sound_is_about_to_start(page):
+    def press_before_it_starts(*keys):
+        page.evaluate(
+            "(async () => { await report.player.context.suspend();"
+            f" for (const key of {list(keys)}) document.body.dispatchEvent("
+            "new KeyboardEvent('keydown', { key, bubbles: true })); })()"
+        )
+
+    choose(page, "piece")
+    page.evaluate("document.activeElement.blur()")
+    page.press(" ")
+    plays(page)
+    page.press(" ")
+    page.press("Home")
+    press_before_it_starts(" ", " ")
+    page.evaluate("new Promise((resolve) => setTimeout(resolve, 300))")
+    assert not page.evaluate("report.player.playing")
+    assert page.evaluate("report.player.position") == 0
+    press_before_it_starts(" ", "ArrowRight")
+    assert plays(page)[0] == pytest.approx(0.5)
+    page.press(" ")
+
+
+def test_the_space_bar_is_that_of_a_chosen_button_when_nothing_plays(page):
+    choose(page, "piece")
+    page.click("#worst button:nth-child(2)")
+    plays(page)
+    page.press(" ")
+    assert not page.evaluate("report.player.playing")
+    page.press(" ")
+    assert plays(page)[0] == pytest.approx(3.5)  # the frame again, not on from where it stopped
+    choose(page, "ramp")
+    assert page.evaluate("document.querySelectorAll('#worst [aria-pressed=true]').length") == 0
+    page.click("#segments button:nth-child(2)")
+    plays(page)
+    page.wait_for("!report.player.playing")
+    page.press(" ")
+    assert plays(page) == pytest.approx(SEGMENTS[1])
+
+
 def test_a_click_on_one_of_the_worst_frames_goes_there_and_plays(page):
     for number, frame in ((0, 15), (1, 9)):
         page.click(f"#worst button:nth-child({number + 1})")
@@ -174,6 +216,12 @@ def test_a_piece_without_sound_is_shown_and_cannot_play(page):
     page.press("ArrowRight")
     assert not page.evaluate("report.player.playing")
     assert page.evaluate("document.querySelector('#now').textContent") == "frame 1"
+
+
+def test_a_number_that_is_not_finite_leaves_a_gap_in_its_curve(page):
+    curve = page.evaluate("document.querySelector('#charts svg path.curve').getAttribute('d')")
+    assert re.findall("[ML]", curve) == ["M", "M", "L"]  # the second of four is NaN
+    assert page.evaluate("document.querySelectorAll('#charts svg circle').length") == 3
 
 
 @pytest.mark.parametrize("dark", [False, True])

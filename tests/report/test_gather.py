@@ -61,6 +61,28 @@ def test_hidden_units_of_an_excerpt_depend_on_all_frames_before_it():
     assert late.nats[worst[0][1]] == -7
 
 
+def test_a_sequence_is_read_alone_and_no_further_than_its_last_excerpt():
+    model, read = Echo(), []
+
+    def remembered(name, function, **_):
+        return lambda frames, mask: read.append(frames.shape) or function(frames, mask)
+
+    model.compiled_function = remembered
+    chosen = [Excerpt(0, 0, 5), Excerpt(2, 10, 13), Excerpt(0, 7, 9)]
+    _, units = report.hidden_units(model, [np.ones((30, 88))] * 3, chosen)
+    assert read == [(1, 9, 88), (1, 13, 88)]
+    found = [each[:, 0].tolist() for each in units]
+    assert found == [[1, 2, 3, 4, 5], [11, 12, 13], [8, 9]]
+
+
+def test_a_late_excerpt_of_the_only_sequence_has_no_button_of_its_own():
+    nats = [np.zeros(1000)]
+    nats[0][900] = -1
+    pieces, worst = report.pieces(None, [np.ones((1000, 88))], report.Music(0.5), nats, "piece")
+    assert worst[0] == (1, 900 - pieces[1].start)
+    assert [piece.group for piece in pieces] == ["Real", ""]
+
+
 @pytest.mark.parametrize(
     "model, title",
     [

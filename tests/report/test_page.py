@@ -90,7 +90,7 @@ def test_arrays_come_back_as_they_were():
     packed = data_of(report.render(page))["pieces"]
     np.testing.assert_array_equal(unpacked(packed[0]["frames"]), 255 * page.pieces[0].frames)
     image, given = packed[2]["frames"], page.pieces[2].frames
-    restored = image["low"] + unpacked(image) / 255 * (image["high"] - image["low"])
+    restored = given.min() + unpacked(image) / 255 * np.ptp(given)
     np.testing.assert_allclose(restored, given, atol=np.ptp(given) / 500)
     nats = np.frombuffer(base64.b64decode(packed[1]["nats"]), "<f4")
     np.testing.assert_allclose(nats, page.pieces[1].nats, rtol=1e-6)
@@ -118,6 +118,16 @@ def test_a_page_that_is_too_large_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match=r"at most 3,000,000 bytes; .* Received: 3,2\d\d,\d\d\d"):
         report.write(tmp_path / "page.html", page)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_in_the_place_of_a_page_is_followed_or_refused(tmp_path):
+    link, page = tmp_path / "link.html", report.Page("t")
+    link.symlink_to(tmp_path / "page.html")
+    with pytest.raises(ValueError, match="regular file"):
+        report.write(link, page, follow=False)
+    assert not (tmp_path / "page.html").exists()
+    report.write(link, page)
+    assert (tmp_path / "page.html").read_bytes() == report.render(page) and link.is_symlink()
 
 
 def test_a_piece_has_as_many_rows_in_each_part_as_frames():
@@ -159,5 +169,5 @@ def test_text_and_curves_stand_out_from_what_is_behind_them(scheme):
     assert contrast(colours["ink"], colours["strip"]) >= 4.5
     assert contrast(colours["card"], colours["bad"]) >= 4.5
     assert contrast(colours["card"], colours["unit"]) >= 4.5
-    for mark in ("note", "bad", "curve-0", "curve-1", "curve-2", "curve-3"):
+    for mark in ("note", "bad", "nats", "curve-0", "curve-1", "curve-2", "curve-3"):
         assert contrast(colours[mark], colours["card"]) >= 3

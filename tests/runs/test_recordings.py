@@ -65,6 +65,18 @@ def test_the_fullest_page_fits_and_every_browser_plays_it(rate, played, tmp_path
         assert len(piece.frames) * piece.seconds == pytest.approx(length, abs=3 * piece.seconds)
 
 
+def test_a_window_that_is_shorter_than_the_space_around_segments_has_log_probabilities(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("seqlayers.runs.recordings._SAMPLES", 4000)  # as at a very high rate
+    shown = recordings(tmp_path, 8000, [(2.0, 2.5)])
+    pieces, worst = shown.real(Loud(), [-np.ones(len(frames)) for frames in shown.sequences])
+    for piece in pieces:
+        assert len(piece.sound[0]) < 0.25 * 8000
+        assert 0 < np.isfinite(piece.nats).sum() < len(piece.nats)
+    assert len(worst) > 0
+
+
 def test_a_segment_is_where_its_sound_is_and_a_long_one_is_cut(tmp_path):
     shown = recordings(tmp_path, 16_000, [(2.0, 2.5), (20.0, 29.0)], num_drawn=1)
     piece = shown.real(None, None)[0][0]
