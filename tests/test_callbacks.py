@@ -399,6 +399,9 @@ def test_a_page_that_cannot_be_written_ends_no_training(tmp_path, monkeypatch):
 
 def test_a_page_needs_a_folder_and_a_model_of_sequences(tmp_path, small):
     x = sequences(3)
+    for wrong in (0.5, report.Music):
+        with pytest.raises(ValueError, match="`form` must be a `report.Music`"):
+            callbacks.Report(tmp_path / "a.html", x, wrong)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ValueError, match="`path` must be a file in a folder, or"):
         small.fit(x, verbose=0, callbacks=[callbacks.Report(tmp_path / "file" / "a.html", x)])

@@ -102,6 +102,10 @@ class Report(PageFile):
         temperature: Temperature of the draws.
         title: Title of the page.
         seed: Integer that the draws start from, the same for each page.
+
+    Raises:
+        ValueError: If an argument is out of range; in `fit`, if the folder cannot be made, the
+            model is no `SequenceModel`, or `x` is not for its head.
     """
 
     def __init__(
@@ -121,6 +125,10 @@ class Report(PageFile):
         self.x = check_sequences(x, name="x")
         first_note = 21 if self.x[0].shape[1] == 88 else None
         self.form = report.Music(0.5, first_note) if form is None else form
+        if isinstance(form, type) or not hasattr(self.form, "piece"):
+            raise ValueError(
+                f"`form` must be a `report.Music`, as `report.Music(0.5)`. Received: form={form!r}."
+            )
         self.drawing = (
             check_integer("num_generated", num_generated),
             check_integer("num_steps", num_steps),

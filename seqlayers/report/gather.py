@@ -4,10 +4,12 @@ A model is anything with the methods of a `SequenceModel`; only they are called.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlayers.checks import check_integer, check_number
 from seqlayers.report.parts import Chart, Curve, Piece
 
 LONGEST = 256  # frames of an excerpt
@@ -101,16 +103,25 @@ def hidden_units(model, sequences, chosen=None):
     return title, [each[:, shown] for each in units]
 
 
-class Music(NamedTuple):
+@dataclass(frozen=True)
+class Music:
     """How piano-rolls become pieces.
 
     Attributes:
         seconds: Length of a frame.
-        first_note: MIDI note of the lowest key.
+        first_note: MIDI note of the lowest key; None for frames that have no sound.
+
+    Raises:
+        ValueError: If one is out of range.
     """
 
     seconds: float
     first_note: int | None = 21  # A0
+
+    def __post_init__(self):
+        check_number("seconds", self.seconds, above=0)
+        if self.first_note is not None:
+            check_integer("first_note", self.first_note, least=0, most=127)
 
     def piece(self, frames, **about):
         """Returns a `Piece` of frames `(T, keys)`."""

@@ -126,3 +126,9 @@ def test_a_history_becomes_charts():
     long = report.charts([{"epoch": n, "loss": 0.0} for n in range(1, 5002)])[0].curves[0].x
     assert len(long) <= 1001 and long[-1] == 5001
     assert report.charts([]) == []
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": 0.5, "first_note": 128}])
+def test_a_form_is_checked_where_it_is_made(wrong):
+    with pytest.raises(ValueError, match=f"`{[*wrong][-1]}` must be"):
+        report.Music(**wrong)
