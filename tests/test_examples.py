@@ -53,7 +53,7 @@ def test_the_demo_writes_scores_music_pictures_and_a_model_that_a_server_scores_
     assert "is not empty; --overwrite" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_waves_are_told_apart_and_the_memories_drawn(run, tmp_path):
     picture = tmp_path / "new" / "spectrum.png"
     printed = run("waves_sfm.py", "--quick", "--out", picture)
@@ -62,7 +62,7 @@ def test_the_waves_are_told_apart_and_the_memories_drawn(run, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(run, tmp_path):
     printed = run("music_sfm.py", "--quick", "--out", tmp_path / "music")
     for head in ("each key for itself", "an RBM over all keys"):
@@ -122,7 +122,7 @@ def test_speech_is_coded_and_decoded_and_its_spectra_drawn(run, tmp_path):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_calls_are_sorted_without_labels(run):
     printed = run("calls_cluster.py", "--quick")
     assert re.search(r"^\d+ segments to learn from; 80 calls of 5 kinds$", printed, re.M)

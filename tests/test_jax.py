@@ -76,6 +76,7 @@ def test_numbers_are_those_of_tensorflow(there):
         )
 
 
+@pytest.mark.long
 def test_a_file_of_all_layers_is_the_same_model_and_learns_the_same(there, tmp_path):
     import keras
     from layers import helpers, one_file

@@ -34,7 +34,9 @@ LONG = """
 layer: boltzmann; layer: boltzmann drawn; layer: peephole lstm; layer: adaptive; layer: delay;
 layer: bidirectional; head: bernoulli; head: gaussian rbm; head: gamma rbm; head: centered rbm;
 head: nade; head: tied nade; model: memory, simple rnn cell; model: memory, gru;
-model: memory, sfm; model: trbm; model: centered rbm; model: persistent rbm
+model: memory, sfm; model: trbm; model: centered rbm; model: persistent rbm;
+layer: adaptive parallel; layer: lstbm drawn; model: memory, lstm; model: memory, joined;
+model: rnn-nade; model: rtrbm; compiled pre-training of the head
 """
 LONG = {" ".join(name.split()) for name in LONG.split(";")}
 assert set(replica_cases.CASES) >= LONG

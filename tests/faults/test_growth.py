@@ -42,6 +42,7 @@ def growth(tmp_path, tried, name, number):
     return slopes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CHOSEN)
 def test_memory_does_not_grow(tmp_path, tried, name):
     megabytes, objects = growth(tmp_path, tried, name, REPEATS)
