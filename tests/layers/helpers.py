@@ -5,7 +5,7 @@ import contextlib
 import keras
 import numpy as np
 import pytest
-from backend import JAX, tensor, value_and_gradients
+from backend import JAX, compiled, tensor, value_and_gradients
 from keras import ops
 
 B, T = 3, 5
@@ -54,6 +54,29 @@ def frames(*shape, dtype="float32", seed=2):
 def random_states(layer, batch=B, seed=4):
     rng = np.random.default_rng(seed)
     return [rng.normal(size=(batch, size)) for size in layer.cell.state_size]
+
+
+def assert_pieces_are_the_whole(layer, x, masks):
+    """Asserts that pieces, states handed on, are the whole, for a layer with `return_state`."""
+    whole, *last = layer(x, mask=masks)
+    states, outputs = None, []
+    for piece in (slice(0, 1), slice(1, 3), slice(3, x.shape[1])):
+        output, *states = layer(x[:, piece], mask=masks[:, piece], initial_state=states)
+        outputs.append(output)
+    outputs = np.concatenate(outputs, axis=1)
+    assert_allclose(outputs[masks], np.asarray(whole)[masks], atol=1e-6)
+    for actual, expected in zip(states, last, strict=True):
+        assert_allclose(actual, expected, atol=1e-6)
+
+
+def assert_is_keras_loop(layer, x, mask):
+    """Asserts that a layer with `return_state` is Keras's loop over its cell, also compiled."""
+    loop = keras.layers.RNN(layer.cell, return_sequences=True, return_state=True, **UNROLLED)
+    expected = loop(x, mask=mask)
+    run = compiled(lambda x: layer(x, mask=mask))
+    for actual in (layer(x, mask=mask), run(x)):
+        for a, e in zip(actual, expected, strict=True):
+            assert_allclose(a, e, atol=1e-6)
 
 
 def randomised(layer, scale=0.7, seed=1, without=()):

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from backend import EXACT, FINEST, compiled, value_and_gradients
-from layers.helpers import UNROLLED, assert_allclose
+from backend import EXACT, FINEST, value_and_gradients
+from layers.helpers import assert_allclose, assert_is_keras_loop, assert_pieces_are_the_whole
 from reference import frame_history as reference
 
 from seqlayers.layers import FrameHistory, FrameHistoryCell
@@ -47,28 +47,13 @@ def test_masked_steps_are_as_if_they_were_not_there(x):
 
 @pytest.mark.parametrize("lags, decays", [((3,), ()), ((), (0.2,)), (LAGS, DECAYS)])
 def test_pieces_with_the_states_handed_on_are_the_whole(x, lags, decays):
-    layer = FrameHistory(lags, decays, return_state=True)
-    whole, *last = layer(x, mask=MASKS)
-    states, outputs = None, []
-    for piece in (slice(0, 1), slice(1, 3), slice(3, T)):
-        output, *states = layer(x[:, piece], mask=MASKS[:, piece], initial_state=states)
-        outputs.append(output)
-    outputs = np.concatenate(outputs, axis=1)
-    assert_allclose(outputs[MASKS], np.asarray(whole)[MASKS], atol=1e-6)
-    for actual, expected in zip(states, last, strict=True):
-        assert_allclose(actual, expected, atol=1e-6)
+    assert_pieces_are_the_whole(FrameHistory(lags, decays, return_state=True), x, MASKS)
 
 
 def test_the_layer_is_keras_loop_over_its_cell_also_compiled(x):
     layer, x = history(), x.astype("float32")
     for mask in (None, MASKS):
-        expected = keras.layers.RNN(
-            layer.cell, return_sequences=True, return_state=True, **UNROLLED
-        )(x, mask=mask)
-        run = compiled(lambda x, mask=mask: layer(x, mask=mask))
-        for actual in (layer(x, mask=mask), run(x)):
-            for a, e in zip(actual, expected, strict=True):
-                assert_allclose(a, e, atol=1e-6)
+        assert_is_keras_loop(layer, x, mask)
 
 
 @pytest.mark.parametrize("mask", [None, MASKS], ids=["whole", "masked"])

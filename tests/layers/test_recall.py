@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from backend import EXACT, FINEST, compiled, value_and_gradients
-from layers.helpers import UNROLLED, assert_allclose
+from backend import EXACT, FINEST, value_and_gradients
+from layers.helpers import assert_allclose, assert_is_keras_loop, assert_pieces_are_the_whole
 from reference import recall as reference
 
 from seqlayers.layers import Recall, RecallCell
@@ -49,29 +49,13 @@ def test_masked_steps_are_as_if_they_were_not_there(x):
 
 
 def test_pieces_with_the_states_handed_on_are_the_whole(x):
-    layer = recall()
-    whole, *last = layer(x, mask=MASKS)
-    states, outputs = None, []
-    for piece in (slice(0, 1), slice(1, 3), slice(3, T)):
-        output, *states = layer(x[:, piece], mask=MASKS[:, piece], initial_state=states)
-        outputs.append(output)
-    outputs = np.concatenate(outputs, axis=1)
-    assert_allclose(outputs[MASKS], np.asarray(whole)[MASKS], atol=1e-6)
-    for actual, expected in zip(states, last, strict=True):
-        assert_allclose(actual, expected, atol=1e-6)
+    assert_pieces_are_the_whole(recall(), x, MASKS)
 
 
 def test_the_layer_is_keras_loop_over_its_cell_also_compiled(x):
     layer, x = recall(), x.astype("float32")
-    for mask in (None, MASKS[:-1]):
-        rows = x if mask is None else x[:-1]
-        expected = keras.layers.RNN(
-            layer.cell, return_sequences=True, return_state=True, **UNROLLED
-        )(rows, mask=mask)
-        run = compiled(lambda x, mask=mask: layer(x, mask=mask))
-        for actual in (layer(rows, mask=mask), run(rows)):
-            for a, e in zip(actual, expected, strict=True):
-                assert_allclose(a, e, atol=1e-6)
+    for rows, mask in ((x, None), (x[:-1], MASKS[:-1])):
+        assert_is_keras_loop(layer, rows, mask)
 
 
 def test_an_output_depends_on_no_later_frame(x):
