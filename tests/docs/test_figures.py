@@ -2,12 +2,22 @@
 
 import re
 
+import claims
 import figures
+import music_tables
 import pytest
 
 RESULTS = figures.ROOT / "RESULTS.md"
 # Pages that tell of results in words. Times of a guide's own commands stand in that guide alone.
 TOLD = ["papers", "likelihoods", "start", "choose", "lstm"]
+FIGURE = r"(?<![\w.])-?\d+\.\d\d+(?![\w.])|\d+\.\d %"
+DETAILS = re.sub(
+    r"<!-- figures: claims-[\w-]+ -->.*?<!-- end -->",
+    "",
+    RESULTS.read_text("utf-8"),
+    flags=re.DOTALL,
+)
+ALL = [claim for paper in claims.papers().values() for claim in paper["claims"]]
 
 
 @pytest.mark.parametrize("page", figures.PAGES, ids=lambda page: page.name)
@@ -27,6 +37,62 @@ def test_a_figure_that_was_changed_by_hand_is_seen():
 def test_a_figure_in_the_text_of_a_page_stands_in_the_results(name):
     text = (figures.ROOT / "docs" / f"{name}.md").read_text("utf-8")
     text = re.sub(r"```.*?```|`[^`]*`", "", figures.MARKED.sub("", text), flags=re.DOTALL)
-    told = re.findall(r"(?<![\w.])-?\d+\.\d\d+(?![\w.])|\d+\.\d %", text)
+    told = re.findall(FIGURE, text)
     results = RESULTS.read_text("utf-8")
     assert [figure for figure in told if figure.lstrip("-") not in results] == []
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim["short"])
+def test_a_claim_has_figures_that_stand_below_it_and_a_reason_where_it_fails(claim):
+    _, ours, verdicts = claims._judged(claim)
+    assert verdicts and verdicts.keys() <= set(claims.VERDICTS)
+    told = [claims._told(claim, verdict, "") for verdict in verdicts]
+    assert f"**{claims.FAILS}**." not in told
+    computed = "recipes" in claim  # from files whose tables stand there
+    found = re.findall(FIGURE, " ".join([*told, "" if computed else ours]))
+    assert [figure for figure in found if figure.lstrip("-") not in DETAILS] == []
+
+
+def row(nats, error=0.1, **others):
+    return {"nats": nats, "kind": "exact", "error_over_pieces": error, **others}
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Rows of results by name, in place of those that were measured."""
+    rows = {}
+    monkeypatch.setattr(music_tables, "measured", lambda: rows)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        (row(-5.7), "comes out"),
+        (row(-5.9), "level"),
+        (row(-6.1), "level"),
+        (row(-6.3), "does not come out"),
+        (row(-5.7, reverse_nats=-5.85), "level"),  # from its other side
+        (row(-6.3, reverse_nats=-6.15), "level"),
+        (row(-5.7, standard_error=0.2), "level"),  # of the annealing
+        (None, "not run"),
+    ],
+)
+def test_a_verdict_follows_from_two_standard_errors(measured, ours, verdict):
+    measured |= {"a-jsb": ours} if ours else {}
+    claim = {"recipes": ["b", "a"], "printed": {"jsb": -6.0}}
+    assert claims._judged(claim)[2] == {verdict: "JSB"}
+
+
+def test_a_lead_has_the_errors_of_both(measured):
+    measured |= {"a-jsb": row(-5.0, 0.3), "b-jsb": row(-5.9, 0.3)}
+    claim = {"recipes": ["a"], "than": ["b"], "printed": {"jsb": 2.75}}
+    assert claims._judged(claim) == ("+2.75", "+0.90", {"comes out": "JSB"})
+    measured["b-jsb"]["nats"] = -5.8
+    assert claims._judged(claim)[2] == {"level": "JSB"}
+
+
+def test_a_row_without_an_error_has_that_of_the_nearest(measured):
+    measured |= {"a-jsb": row(-7.0, 0.4), "b-jsb": row(-5.0, 0.1), "c-jsb": {"nats": -5.8}}
+    assert claims._error(measured["c-jsb"], "jsb") == 0.1
+    assert claims._error({"nats": -6.5}, "jsb") == 0.4
