@@ -10,9 +10,10 @@
 import json
 from pathlib import Path
 
+from seqlayers.runs import recipes
+
 ROOT = Path(__file__).resolve().parent.parent
 SPEED = ROOT / "benchmarks" / "results" / "speed.json"
-MEASURED = ROOT / "seqlayers" / "runs" / "recipes" / "measured.json"
 BASELINES = ROOT / "benchmarks" / "results" / "music_baselines.json"
 OURS, PEER = "#3f51b5", "#9e9e9e"  # they differ in lightness, too
 PEERS = {  # of each table: title, and the rows that are shown, ours first
@@ -35,22 +36,13 @@ NAMES = {  # of rows, where they have others in the tables
     "sfm parallel, 8 x 4096": 'SFM(gates="input")',
     "lstm, 8 x 4096": "keras.layers.LSTM(139)",
 }
-RECIPES = {
-    "rbm": "RBM without time",
-    "nade": "NADE without time",
-    "rnn-dbn": "RNN-DBN (bound)",
-    "rnn-rbm": "RNN-RBM (estimate)",
-    "rnn-nade": "RNN-NADE",
-    "lstm-nade": "LSTM and NADE",
-    "tied-nade": "tied NADE",
-    "tied-nade-recall": "tied NADE with recall",
-}
 SETS = {
-    "jsb_chorales": "JSB Chorales",
-    "nottingham": "Nottingham",
-    "piano_midi": "Piano-midi",
+    "jsb": "JSB Chorales",
     "musedata": "MuseData",
+    "nottingham": "Nottingham",
+    "piano-midi": "Piano-midi",
 }
+KINDS = {"exact": "", "estimate": " (estimate)", "lower_bound": " (bound)"}
 
 
 def peers(plt):
@@ -76,25 +68,27 @@ def peers(plt):
 
 def music_board(plt):
     """Returns a figure of log-likelihoods, a panel for each set."""
-    measured, baselines = (json.loads(path.read_text()) for path in (MEASURED, BASELINES))
+    measured, baselines = recipes.measured(), json.loads(BASELINES.read_text())
+    models = {}  # title and kind by the beginning of the recipes' names, in the order of recipes
+    for name in filter(measured.get, recipes.names()):
+        model = next(name.removesuffix(f"-{each}") for each in SETS if name.endswith(f"-{each}"))
+        models[model] = recipes.read(name).title + KINDS[measured[name]["kind"]]
     fig, axes = plt.subplots(1, 4, figsize=(10, 3.6), sharey=True, layout="constrained")
-    for ax, (name, title) in zip(axes, SETS.items(), strict=True):
-        suffix = {"jsb_chorales": "jsb"}.get(name, name.replace("_", "-"))
+    for ax, (each, title) in zip(axes, SETS.items(), strict=True):
         known = {
-            place: measured[f"{recipe}-{suffix}"]["nats"]
-            for place, recipe in enumerate(RECIPES)
-            if f"{recipe}-{suffix}" in measured
+            place: measured[f"{model}-{each}"]["nats"]
+            for place, model in enumerate(models)
+            if f"{model}-{each}" in measured
         }
         for baseline, style in (("frame table", ":"), ("held chord", "--")):
-            ax.axvline(
-                baselines[baseline][name]["nats"], color=PEER, linestyle=style, label=baseline
-            )
+            nats = baselines[baseline][recipes.SETS[each]]["nats"]
+            ax.axvline(nats, color=PEER, linestyle=style, label=baseline)
         ax.plot(list(known.values()), list(known), "o", color=OURS)
         ax.set(title=title, xlabel="nats a frame")
         ax.grid(axis="y", alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0].set_yticks(range(len(RECIPES)), RECIPES.values())
-    axes[0].set_ylim(-0.5, len(RECIPES) - 0.5)
+    axes[0].set_yticks(range(len(models)), models.values())
+    axes[0].set_ylim(-0.5, len(models) - 0.5)
     fig.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower right", ncols=2, frameon=False
     )

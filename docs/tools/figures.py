@@ -81,15 +81,19 @@ def music_models():
         "tied-nade": "`TiedNADE` after `FrameHistory`",
         "lstm-nade": "LSTM and `NADE`",
         "rnn-nade": "`RNNNADE`",
+        "lstm-rbm": "`RNNRBM` with an LSTM",
         "rnn-rbm": "`RNNRBM`",
         "rnn-dbn": "`RNNDBN`",
+        "rtrbm": "`RTRBM`",
+        "rnn": "RNN and `BernoulliHead`",
         "nade": "`NADE` without time",
         "rbm": "`ConditionalRBM` without time",
     }
     rows = []
     for recipe, title in titles.items():
         on = [measured.get(f"{recipe}-{name}") for name in sets]
-        jsb = on[0]
+        if (jsb := on[0]) is None:
+            continue
         nats = [f"{row['nats']:.3f}" if row else "" for row in on]
         seconds = f"{jsb['seconds']:,}"
         rows.append([title, jsb["kind"].replace("_", " "), *nats, f"{jsb['weights']:,}", seconds])

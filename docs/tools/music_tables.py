@@ -90,12 +90,14 @@ def trainings():
         )
     head = ["recipe", "kind", "nats per frame", "from the other side", "validation"]
     head += ["epochs (chosen)", "seconds (processor)", "weights", "looks"]
-    others = [
-        f"\n`{name}` was trained and scored by `{row['made_by']}`, from other first weights.\n"
-        for name, row in measured().items()
-        if "made_by" in row
-    ]
-    return table(head, rows) + "".join(others)
+    others = ""
+    for name, row in measured().items():
+        if made_by := row.get("made_by"):
+            others += (
+                f"\n`{name}` was trained and scored by `{made_by}`, with other initial weights "
+            )
+            others += "than the recipe has.\n"
+    return table(head, rows) + others
 
 
 def seeds():
