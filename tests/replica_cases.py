@@ -403,7 +403,13 @@ OF_MODELS |= {
     "rnn-dbn": lambda: RNNDBN(V, (H, 3), D, gibbs_steps=1, seed=0),
     "rnn-nade": lambda: RNNNADE(V, H, D, seed=0),
     "trbm": lambda: TRBM(V, H, "bernoulli", seed=0),
-    "rtrbm": lambda: RTRBM(V, H, "bernoulli", seed=0, centering_rate=0.1),
+    "rtrbm": lambda: RTRBM(
+        *(V, H, "bernoulli"),
+        seed=0,
+        centering_rate=0.1,
+        context_visible=True,
+        learn_initial_context=True,
+    ),
     "lstbm": lambda: LSTBMModel(
         V, H, "bernoulli", mode="sample", dropout=0.2, recurrent_dropout=0.2, seed=0
     ),

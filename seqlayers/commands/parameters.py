@@ -115,6 +115,8 @@ def _click_type(kind):
         return click.Path(exists=True, file_okay=not kind.folder, path_type=Path)
     if isinstance(kind, schema.Lines):
         return _Listed(kind)
+    if isinstance(kind, schema.Boolean):
+        return click.BOOL
     return str if isinstance(kind, schema.Text) else _Checked(kind)
 
 

@@ -29,9 +29,9 @@ def list_recipes(name):
         click.echo(f"{name}: {recipe.title}\n")
         for option_name, value in recipe.options.items():
             if recipe.updates and option_name in recipes.SIZED:
-                click.echo(f"  {flag(option_name):20} by the size of the data")
+                click.echo(f"  {flag(option_name):24} by the size of the data")
             elif value is not None and option_name != "recipe":
-                click.echo(f"  {flag(option_name):20} {' '.join(written(option_name, value))}")
+                click.echo(f"  {flag(option_name):24} {' '.join(written(option_name, value))}")
         click.echo(
             f"\n  published  {_nats(recipe.published)}\n  ours       {_score(recipe).strip()}"
         )

@@ -59,7 +59,7 @@ class ContextModel(Distributed, keras.Model):
         **kwargs: `name` and `dtype`, as in `keras.Model`.
     """
 
-    learns_initial_context = True  # False in a subclass whose u_0 stays 0
+    learns_initial_context = True  # False in a model whose u_0 stays 0
 
     def __init__(self, memory, head, transpose=None, **kwargs):
         super().__init__(**kwargs)
@@ -126,11 +126,14 @@ class ContextModel(Distributed, keras.Model):
         self.frames_shape(frames, "time, ")
         start = self._state_before(ops.shape(frames)[0], shift)
         inputs = self.memory_input(without_masked(frames, mask))
-        if training:
-            outputs = outputs_in_training(self.memory, inputs, start.memory, mask)
-        else:
-            outputs = self.memory(inputs, initial_state=start.memory, mask=mask)
+        outputs = self.memory_outputs(inputs, start.memory, mask, training)
         return delay(self._with_shift(outputs, start.context), start.context, mask)
+
+    def memory_outputs(self, inputs, states, mask, training=False):
+        """Returns the outputs `(batch, time, C)` of what the memory reads, from these states on."""
+        if training:
+            return outputs_in_training(self.memory, inputs, states, mask)
+        return self.memory(inputs, initial_state=states, mask=mask)
 
     def contexts_after(self, state, frames, mask=None):
         """Computes the contexts of frames that follow a `State`: a long sequence, piece by piece.

@@ -5,7 +5,12 @@
     b_1,t = b_1 + u_{t-1} W_uh1,  b_2,t = b_2 + u_{t-1} W_uh2                    (13), (16)
     p(v_t | v_1 .. v_{t-1}) is a DBN with kernels W_1, W_2 and biases b_t, b_1,t and b_2,t
 
-Numbers are the paper's; its (17) has a sigmoid instead of the tanh. W_vu, W_uu and b_u are the
+Numbers are the paper's. u_t is its (17) with two changes. It prints W_uu h^(t-1), which we read as
+W_uu u^(t-1): the sentence before it connects u^(t) to u^(t-1) and v^(t) alone, u are to be units
+apart from the hidden ones of the DBN, and step 1 of its training computes all u^(t) from (17)
+before any of those is known. It has a sigmoid where we have a tanh, as in the RNN-RBM.
+
+W_vu, W_uu and b_u are the
 memory's `kernel`, `recurrent_kernel` and `bias`, u_0 is `initial_context`, W_uv, W_uh1 and W_uh2
 are the head's `context_visible_kernel`, `context_hidden_1_kernel` and `context_hidden_2_kernel`.
 Reference: K. Goel, R. Vohra and J. K. Sahoo, Polyphonic Music Generation by Modeling Temporal

@@ -11,8 +11,17 @@ Numbers are those of the LSTBM paper. E_v(v) and f(v) are `energy` and `features
 units, see `seqlayers.energy.visibles`; for Gaussian ones f(v) = v / s^2. W, U and b are shared with
 the memory, a recurrent layer that reads f(v): they are its `kernel`, `recurrent_kernel` and `bias`.
 
-In the paper h_{t-1} is a constant in the gradient of frame t. With `truncate=False` the error goes
-back through time, as in the RTRBM.
+The RTRBM of the RNN-DBN paper has two parameters more. Each is an option of all three models:
+
+    b_v,t = b_v + h_{t-1} W_uv    its (14), `context_visible=True`: b_v,t in the place of b_v
+    h_0   learned                 its u^(0), `learn_initial_context=True`
+
+b_v is the head's `visible_bias`, W_uv its `context_visible_kernel`, h_0 `initial_context`. By
+default W_uv and h_0 are 0, as in the LSTBM paper. Its (13) and (15) are h_{t-1} U and E[s_t] above.
+The RTRBM of Sutskever et al. has no W_uv, and hidden biases of the first frame in place of h_0.
+
+In the LSTBM paper h_{t-1} is a constant in the gradient of frame t. With `truncate=False` the error
+goes back through time, as in the RTRBM. h_0 learns from the first frame at least.
 
 Outside training h_{t-1} is its expectation after the frames before, in a TRBM and an LSTBM, too.
 Then p(v_t | v_1 .. v_{t-1}) is that of an RBM, which can be computed; (6) and (13) would need a sum
@@ -23,7 +32,9 @@ a unit of 0 and 1 with twice the weights: `encode` returns P(g = 1).
 
 References: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
 Boltzmann Machine with Long Short-Term Memory, Interspeech 2018; I. Sutskever, G. Hinton and
-G. Taylor, The Recurrent Temporal Restricted Boltzmann Machine, NIPS 2008.
+G. Taylor, The Recurrent Temporal Restricted Boltzmann Machine, NIPS 2008; K. Goel, R. Vohra and
+J. K. Sahoo, Polyphonic Music Generation by Modeling Temporal Dependencies Using a RNN-DBN, ICANN
+2014, section 2.4.
 """
 
 import copy
@@ -34,7 +45,7 @@ import numpy as np
 from keras import ops
 
 from seqlayers import energy
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_flag, check_integer
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import LSTBM, BoltzmannRNN
 from seqlayers.masks import without_masked
@@ -50,17 +61,26 @@ class TiedRBM(ConditionalRBM):
         cell: A `BoltzmannCell` or an `LSTBMCell`, which owns the weights W, U and b: it
             initializes, regularizes and constrains them.
         visible_units: Number V of visible units in a frame.
-        **kwargs: Arguments of `ConditionalRBM`, except those of the weights of the cell.
+        context_visible: Whether the context sets the visible biases, too, by W_uv.
+        **kwargs: Arguments of `ConditionalRBM`, except those of the weights of the cell. With
+            `context_visible`, `context_initializer` and `context_regularizer` are those of W_uv.
 
     Raises:
-        ValueError: If an argument belongs to the cell, or the cell has no bias.
+        ValueError: If an argument belongs to the cell or has no effect, `context_visible` is not
+            True or False, or the cell has no bias.
     """
 
-    def __init__(self, cell, visible_units, **kwargs):
+    def __init__(self, cell, visible_units, context_visible=False, **kwargs):
+        self.context_visible = check_flag("context_visible", context_visible)
         for name in _OF_CELL & kwargs.keys():
             raise ValueError(
                 f"`{name}` must be set on `cell`, which owns these weights. "
                 f"Received: {name}={kwargs[name]!r}."
+            )
+        for name in () if context_visible else sorted(_OF_CONTEXT & kwargs.keys()):
+            raise ValueError(
+                f"`{name}` is for the weights from the context to the visible units: use it with "
+                f"context_visible=True. Received: {name}={kwargs[name]!r}, context_visible=False."
             )
         if not cell.use_bias:
             raise ValueError(
@@ -77,6 +97,8 @@ class TiedRBM(ConditionalRBM):
         if not self.cell.built:
             self.cell.build((None, self.visible_units))
         self.context_visible_kernel = None
+        if self.context_visible:  # W_uv; the model without time has none
+            self.context_visible_kernel = self.add_context_kernel("visible", self.visible_units)
 
     @property
     def kernel(self):
@@ -104,8 +126,12 @@ class TiedRBM(ConditionalRBM):
 
     def get_config(self):
         config = super().get_config()
-        config = {name: value for name, value in config.items() if name not in _OF_CELL}
-        return config | {"cell": keras.saving.serialize_keras_object(self.cell)}
+        not_ours = _OF_CELL if self.context_visible else _OF_CELL | _OF_CONTEXT
+        config = {name: value for name, value in config.items() if name not in not_ours}
+        return config | {
+            "cell": keras.saving.serialize_keras_object(self.cell),
+            "context_visible": self.context_visible,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -114,7 +140,7 @@ class TiedRBM(ConditionalRBM):
 
 
 _OF_CELL = {"hidden_units", "kernel_initializer", "kernel_regularizer"}
-_OF_CELL |= {"context_initializer", "context_regularizer"}
+_OF_CONTEXT = {"context_initializer", "context_regularizer"}
 
 
 class TemporalRBM(SequenceModel):
@@ -131,8 +157,11 @@ class TemporalRBM(SequenceModel):
             Weights start from Keras's own seed, `keras.utils.set_random_seed`.
         name: Name of the model.
         dtype: Dtype policy of the model, its memory and its head.
+        context_visible: Whether h_{t-1} sets the visible biases, too, by W_uv.
+        learn_initial_context: Whether h_0 is learned, from 0 on; it stays 0 if False.
         **options: Other arguments of `ConditionalRBM` (`centering_rate`, `sampling_steps`,
-            `num_betas`, `num_chains`) and of the memory: initializers, regularizers and
+            `num_betas`, `num_chains`; with `context_visible`, `context_initializer` and
+            `context_regularizer` of W_uv) and of the memory: initializers, regularizers and
             constraints of its weights, `dropout`, `recurrent_dropout` and so on.
 
     Raises:
@@ -142,7 +171,6 @@ class TemporalRBM(SequenceModel):
     memory_class: type
     memory_options: dict[str, str] = {}  # arguments of the memory that define this model
     truncates = True  # the default of `truncate`
-    learns_initial_context = False  # h_0 = 0
 
     def __init__(
         self,
@@ -154,6 +182,8 @@ class TemporalRBM(SequenceModel):
         seed=None,
         name=None,
         dtype=None,
+        context_visible=False,
+        learn_initial_context=False,
         **options,
     ):
         check_integer("hidden_units", hidden_units)
@@ -171,7 +201,8 @@ class TemporalRBM(SequenceModel):
         of_memory |= self.memory_options | {"seed": seed, "dtype": dtype}
         memory = self.memory_class(hidden_units, return_sequences=True, **of_memory)
         of_head |= {"visibles": visibles, "gibbs_steps": gibbs_steps, "seed": seed, "dtype": dtype}
-        head = TiedRBM(memory.cell, visible_units, **of_head)
+        head = TiedRBM(memory.cell, visible_units, context_visible, **of_head)
+        self.learns_initial_context = check_flag("learn_initial_context", learn_initial_context)
         super().__init__(memory, head, name=name, dtype=dtype)
         self.truncate = self.truncates if truncate is None else bool(truncate)
         self._options = tuple(options)
@@ -189,9 +220,9 @@ class TemporalRBM(SequenceModel):
     def memory_input(self, frames):
         return self.head.features(frames)
 
-    def contexts(self, frames, mask=None, training=False):
-        context = super().contexts(frames, mask, training)
-        return ops.stop_gradient(context) if self.truncate else context
+    def memory_outputs(self, inputs, states, mask, training=False):
+        outputs = super().memory_outputs(inputs, states, mask, training)
+        return ops.stop_gradient(outputs) if self.truncate else outputs
 
     def hidden_states(self, frames, mask=None):
         """Returns h_t, which a model stacked on this one reads.
@@ -203,8 +234,9 @@ class TemporalRBM(SequenceModel):
         Returns:
             `(batch, time, J)`.
         """
-        frames = without_masked(frames, mask)
-        return self.memory(self.memory_input(frames), mask=mask)
+        inputs = self.memory_input(without_masked(frames, mask))
+        states = self.initial_state(ops.shape(inputs)[0]).memory
+        return self.memory(inputs, initial_state=states, mask=mask)
 
     def pretrain_memory(self, x, *args, **kwargs):
         """Raises an error: this memory shares its weights with the RBM.
@@ -228,6 +260,8 @@ class TemporalRBM(SequenceModel):
             "visibles": head["visibles"],
             "gibbs_steps": head["gibbs_steps"],
             "truncate": self.truncate,
+            "context_visible": self.head.context_visible,
+            "learn_initial_context": self.learns_initial_context,
             "seed": head["seed"],
         }
 
@@ -237,7 +271,7 @@ class TemporalRBM(SequenceModel):
         return cls(**config | {"dtype": dtype})
 
 
-_HEAD_OPTIONS = {"centering_rate", "sampling_steps", "num_betas", "num_chains"}
+_HEAD_OPTIONS = {"centering_rate", "sampling_steps", "num_betas", "num_chains", *_OF_CONTEXT}
 _LAYER_OPTIONS = {"activity_regularizer", "jit_compile", "unroll"}
 _NO_OPTIONS = {"units", "use_bias", "seed", "kwargs"}  # of the cell: set by the model, or fixed
 
@@ -256,6 +290,8 @@ class TRBM(TemporalRBM):
             Weights start from Keras's own seed, `keras.utils.set_random_seed`.
         name: Name of the model.
         dtype: Dtype policy of the model, its memory and its head.
+        context_visible: Whether h_{t-1} sets the visible biases, too, by W_uv.
+        learn_initial_context: Whether h_0 is learned, from 0 on; it stays 0 if False.
         **options: Other arguments of the head and of the memory, see `TemporalRBM`.
 
     Example:
@@ -282,6 +318,8 @@ class RTRBM(TemporalRBM):
             Weights start from Keras's own seed, `keras.utils.set_random_seed`.
         name: Name of the model.
         dtype: Dtype policy of the model, its memory and its head.
+        context_visible: Whether h_{t-1} sets the visible biases, too, by W_uv.
+        learn_initial_context: Whether h_0 is learned, from 0 on; it stays 0 if False.
         **options: Other arguments of the head and of the memory, see `TemporalRBM`.
 
     Example:
@@ -312,6 +350,8 @@ class LSTBMModel(TemporalRBM):
             Weights start from Keras's own seed, `keras.utils.set_random_seed`.
         name: Name of the model.
         dtype: Dtype policy of the model, its memory and its head.
+        context_visible: Whether h_{t-1} sets the visible biases, too, by W_uv.
+        learn_initial_context: Whether h_0 is learned, from 0 on; it stays 0 if False.
         **options: Other arguments of the head and of the memory, see `TemporalRBM`; `variant` and
             `mode`, see `seqlayers.layers.LSTBM`.
 
@@ -337,8 +377,13 @@ class LSTBMModel(TemporalRBM):
             A built `keras.layers.LSTM`.
 
         Raises:
-            ValueError: If `variant` is not `"lstm"`.
+            ValueError: If `variant` is not `"lstm"`, or h_0 is learned: a Keras LSTM starts at 0.
         """
+        if self.learns_initial_context:
+            raise ValueError(
+                "`to_lstm` needs a model with learn_initial_context=False: a `keras.layers.LSTM` "
+                "starts from 0. Received: learn_initial_context=True."
+            )
         head = self.head
         scale = energy.features(head.params(), ops.ones(head.visible_units, head.variable_dtype))
         lstm = self.memory.to_lstm(scale, **kwargs)

@@ -78,7 +78,9 @@ HEADS = {
 }
 TIED = {
     "rtrbm": Head(
-        "RTRBM: an RBM whose hidden units are the memory", "seqlayers.models:RTRBM", _ONE_RBM
+        "RTRBM: an RBM whose hidden units are the memory",
+        "seqlayers.models:RTRBM",
+        (*_ONE_RBM, "context_visible", "learn_initial_context"),
     )
 }
 

@@ -17,6 +17,7 @@ MODELS = {
 }
 all_models = pytest.mark.parametrize("name", MODELS)
 all_visibles = pytest.mark.parametrize("visibles", ["gaussian", "gamma", "bernoulli"])
+PAST = {"context_visible": True, "learn_initial_context": True}
 recurrent = pytest.mark.parametrize("name", ["rtrbm", "lstbm", "lstm"])
 
 
@@ -49,7 +50,11 @@ def in_numpy(model):
     offsets = {}
     if head.centering_rate is not None:
         offsets = {"m": head.visible_offset.numpy(), "l": head.hidden_offset.numpy()}
-    return temporal_rbm.TemporalRBM(*weights, getattr(cell, "variant", None), **offsets)
+    past = {}
+    if head.context_visible_kernel is not None:
+        past["W_uv"] = head.context_visible_kernel.numpy()
+    past["h_0"] = model.initial_context.numpy()
+    return temporal_rbm.TemporalRBM(*weights, getattr(cell, "variant", None), **offsets, **past)
 
 
 def mask_of(*lengths, time):

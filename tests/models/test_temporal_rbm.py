@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from models.temporal import (
     MODELS,
+    PAST,
     J,
     V,
     all_models,
@@ -24,10 +25,13 @@ from seqlayers.models import RTRBM, TRBM
 
 # The equations.
 
-FORMS = [(name, visibles, False) for name in MODELS for visibles in ("gaussian", "gamma")]
-FORMS += [(name, visibles, True) for name in MODELS for visibles in ("gaussian", "bernoulli")]
-FORMS += [(name, "bernoulli", False) for name in MODELS]
-all_forms = pytest.mark.parametrize("name, visibles, centered", FORMS)
+NOTHING, CENTERED = {}, {"centering_rate": 0.1}
+FORMS = [(name, visibles, NOTHING) for name in MODELS for visibles in ("gaussian", "gamma")]
+FORMS += [(name, visibles, CENTERED) for name in MODELS for visibles in ("gaussian", "bernoulli")]
+FORMS += [(name, "bernoulli", NOTHING) for name in MODELS]
+FORMS += [("rtrbm", "bernoulli", PAST), ("rtrbm", "gaussian", PAST | CENTERED)]
+FORMS += [("trbm", "gamma", PAST), ("lstm", "bernoulli", PAST | CENTERED)]
+all_forms = pytest.mark.parametrize("name, visibles, options", FORMS)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +39,10 @@ def of_form():
     """A model of each form, made once, and frames; its weights are not to be changed."""
     models = {}
 
-    def get(*form):
+    def get(name, visibles, options):
+        form = (name, visibles, *options)
         if form not in models:
-            name, visibles, centered = form
-            model = made(name, visibles, centering_rate=0.1 if centered else None)
+            model = made(name, visibles, **options)
             frames = frames_for(visibles, 1, 3)
             models[form] = model, frames, model.contexts(frames)
         return models[form]
@@ -48,9 +52,9 @@ def of_form():
 
 @all_forms
 def test_each_frame_has_the_likelihood_summed_over_all_states_of_its_hidden_units(
-    of_form, name, visibles, centered
+    of_form, name, visibles, options
 ):
-    model, frames, contexts = of_form(name, visibles, centered)
+    model, frames, contexts = of_form(name, visibles, options)
     actual = model.head.log_prob(frames, contexts)
     expected = [temporal_rbm.log_probs(in_numpy(model), row) for row in frames]
     np.testing.assert_allclose(actual.nats, expected, atol=1e-9)
@@ -58,23 +62,29 @@ def test_each_frame_has_the_likelihood_summed_over_all_states_of_its_hidden_unit
 
 
 @all_forms
-def test_codes_and_what_is_decoded_are_those_of_the_equations(of_form, name, visibles, centered):
-    model, frames, _ = of_form(name, visibles, centered)
+def test_codes_and_what_is_decoded_are_those_of_the_equations(of_form, name, visibles, options):
+    model, frames, contexts = of_form(name, visibles, options)
     equations, code = in_numpy(model), model.encode(frames).numpy()
-    decoded = model.decode(code).numpy()
+    decoded = model.head.decode(code, contexts).numpy()
     for n, row in enumerate(frames):
         for t, h in enumerate(temporal_rbm.memory(equations, row)):
             s = temporal_rbm.expected_hidden(equations, row[t], h)
             low, high = np.transpose(temporal_rbm.values(equations))
             np.testing.assert_allclose(code[n, t], (s - low) / (high - low), atol=1e-9)
-            expected = temporal_rbm.expected_visible(equations, s)
+            expected = temporal_rbm.expected_visible(equations, s, h)
             np.testing.assert_allclose(decoded[n, t], expected, atol=1e-9)
     np.testing.assert_allclose(model.reconstruct(frames), decoded, atol=1e-12)
+    assert model.head.decodes_alone == ("context_visible" not in options)
+    if model.head.decodes_alone:
+        np.testing.assert_array_equal(model.decode(code), decoded)
+    else:
+        with pytest.raises(ValueError, match="`context` must be given: it sets biases"):
+            model.decode(code)
 
 
 @all_forms
-def test_the_memory_expects_of_its_units_what_the_head_does(of_form, name, visibles, centered):
-    model, frames, contexts = of_form(name, visibles, centered)
+def test_the_memory_expects_of_its_units_what_the_head_does(of_form, name, visibles, options):
+    model, frames, contexts = of_form(name, visibles, options)
     cell, context = model.memory.cell, contexts.numpy()
     weights = values_of([cell.kernel, cell.recurrent_kernel, cell.bias])
     code, x = model.encode(frames).numpy(), model.memory_input(frames).numpy()
@@ -135,8 +145,10 @@ def gradients_of_nats(model, frames):
 @pytest.mark.parametrize("truncate", [True, False], ids=["truncated", "through time"])
 @recurrent
 def test_the_error_goes_back_through_time_or_stops_at_the_frame_before(name, truncate):
-    model, frames = made(name, truncate=truncate), frames_for("gaussian", 1, 3)
+    past = NOTHING if name == "lstbm" else PAST  # one without
+    model, frames = made(name, truncate=truncate, **past), frames_for("gaussian", 1, 3)
     names = {"kernel": "W", "recurrent_kernel": "U", "bias": "b", "visible_bias": "b_v"}
+    names |= {"context_visible_kernel": "W_uv", "initial_context": "h_0"}
     equations = in_numpy(model)
     known = temporal_rbm.memory(equations, frames[0])
     gradients, rng = gradients_of_nats(model, frames), np.random.default_rng(3)
@@ -145,7 +157,8 @@ def test_the_error_goes_back_through_time_or_stops_at_the_frame_before(name, tru
 
         def nats(step, field=field, way=way):
             moved = equations._replace(**{field: getattr(equations, field) + step * way})
-            return temporal_rbm.log_probs(moved, frames[0], known if truncate else None).sum()
+            constant = [moved.h_0, *known[1:]] if truncate else None
+            return temporal_rbm.log_probs(moved, frames[0], constant).sum()
 
         expected = (nats(1e-5) - nats(-1e-5)) / 2e-5
         assert np.sum(gradient * way) == pytest.approx(expected, rel=1e-6, abs=1e-7), weight.path
@@ -170,11 +183,16 @@ def test_the_truncated_is_the_default_but_of_an_rtrbm():
 # Streams, masks and padding.
 
 
-@all_models
-def test_frame_by_frame_is_the_same_as_all_at_once_and_starts_from_nothing(name):
-    model, frames = made(name), frames_for("gaussian", 2, 4)
+@pytest.mark.parametrize(
+    "name, past", [(name, past) for name in MODELS for past in (NOTHING, PAST)]
+)
+def test_frame_by_frame_is_the_same_as_all_at_once_and_starts_from_the_first_context(name, past):
+    model, frames = made(name, **past), frames_for("gaussian", 2, 4)
     contexts, state = model.contexts(frames).numpy(), model.initial_state(2)
-    assert all(np.all(part == 0) for part in keras.tree.flatten(state))
+    first, memory = model.initial_context.numpy(), keras.tree.flatten(state.memory)
+    assert np.any(first) == bool(past) and model.initial_context.trainable == bool(past)
+    for part, expected in zip([state.context, *memory], [first, first, 0 * first], strict=False):
+        np.testing.assert_array_equal(part, [expected] * 2)
     for t in range(4):
         np.testing.assert_allclose(state.context, contexts[:, t], atol=1e-12)
         state = model.step(frames[:, t], state)
@@ -183,7 +201,7 @@ def test_frame_by_frame_is_the_same_as_all_at_once_and_starts_from_nothing(name)
 
 @all_models
 def test_masks_and_padding_and_what_they_hold_change_nothing(name):
-    model, frames = made(name), frames_for("gaussian", 2, 6)
+    model, frames = made(name, **PAST), frames_for("gaussian", 2, 6)
     mask = np.array([[0, 1, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0]], bool)
     held = np.where(mask[..., None], frames, np.nan)
     for function in (model.contexts, model.encode, model.reconstruct, model.hidden_states):
@@ -259,7 +277,8 @@ def test_any_seed_will_do(seed):
 @pytest.mark.parametrize("visibles", ["gaussian", "bernoulli"])
 @all_models
 def test_where_offsets_move_neither_the_distribution_nor_the_memory_does(name, visibles):
-    model = made(name, visibles, centering_rate=0.4)
+    past = PAST if visibles == "bernoulli" else NOTHING
+    model = made(name, visibles, centering_rate=0.4, **past)
     frames = frames_for(visibles, 2, 4)
     mask = mask_of(4, 2, time=4)
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from models.temporal import (
     MODELS,
+    PAST,
     J,
     V,
     all_models,
@@ -53,7 +54,7 @@ def test_training_raises_the_likelihood(name, truncate):
 def test_frames_alone_can_be_learned_first_and_the_memory_has_it():
     keras.utils.set_random_seed(0)
     options = {"centering_rate": 0.1, "recurrent_regularizer": "l2"}
-    model = RTRBM(4, 3, "bernoulli", gibbs_steps=2, seed=0, **options)
+    model = RTRBM(4, 3, "bernoulli", gibbs_steps=2, seed=0, **options, **PAST)
     model.compile(jit_compile=False)
     frames = np.stack(cycle())
     recurrent_kernel, start = model.memory.cell.recurrent_kernel.numpy(), model.head.kernel.numpy()
@@ -75,7 +76,7 @@ def test_the_memory_cannot_be_trained_apart_from_the_rbm():
 def test_a_run_that_was_interrupted_ends_where_an_undisturbed_one_does(tmp_path):
     train = [frames_for("gaussian", n, seed=n).astype("float32") for n in (4, 3, 5)]
 
-    options = {"centering_rate": 0.1, "dropout": 0.2, "recurrent_dropout": 0.2}
+    options = {"centering_rate": 0.1, "dropout": 0.2, "recurrent_dropout": 0.2, **PAST}
     whole = made("trbm", dtype="float32", **options)
     whole.compile(keras.optimizers.Adam(0.01), jit_compile=False)
     path, kwargs = tmp_path / "model.keras", {"verbose": 0}
@@ -119,7 +120,8 @@ def test_half_precision_trains_and_keeps_the_variance_in_single(policy):
 
 
 def test_stacked_models_go_into_a_network_of_keras_layers():
-    first = made("lstm", units=(V, 4), dtype="float32", centering_rate=0.1)
+    options = {"centering_rate": 0.1, "context_visible": True}
+    first = made("lstm", units=(V, 4), dtype="float32", **options)
     second = made("lstm", units=(4, J), dtype="float32")
     frames = frames_for("gaussian", 2, 5).astype("float32")
     lower = first.hidden_states(frames)
@@ -130,6 +132,8 @@ def test_stacked_models_go_into_a_network_of_keras_layers():
     assert np.isfinite(second.fit(lower, verbose=0).history["loss"][0])
     with pytest.raises(ValueError, match='`to_lstm` needs `variant="lstm"`.*Received'):
         made("lstbm").to_lstm()
+    with pytest.raises(ValueError, match="`to_lstm` needs.*learn_initial_context=False.*Received"):
+        made("lstm", **PAST).to_lstm()
 
 
 @pytest.mark.parametrize("visibles", ["gamma", "bernoulli"])
@@ -142,17 +146,18 @@ def test_other_visibles_go_into_keras_layers_as_well(visibles):
 # Weights and arguments.
 
 
-@all_models
-def test_memory_and_head_have_one_set_of_weights(name):
-    model = made(name, centering_rate=0.1, kernel_regularizer="l2")
+@pytest.mark.parametrize("name, past", [*((name, {}) for name in MODELS), ("rtrbm", PAST)])
+def test_memory_and_head_have_one_set_of_weights(name, past):
+    model = made(name, centering_rate=0.1, kernel_regularizer="l2", **past)
     cell, head = model.memory.cell, model.head
     assert cell is head.cell
     names = [w.name for w in model.trainable_weights]
     assert sorted(names) == sorted(set(names))
-    assert set(names) == {"kernel", "recurrent_kernel", "bias", "visible_bias", "log_variance"}
+    ours = {"kernel", "recurrent_kernel", "bias", "visible_bias", "log_variance"}
+    assert set(names) == ours | ({"context_visible_kernel", "initial_context"} if past else set())
     assert len(model.losses) == 1
     assert float(model.losses[0]) == pytest.approx(0.01 * np.sum(np.square(cell.kernel)))
-    other = made(name, centering_rate=0.1, scale=0.1)
+    other = made(name, centering_rate=0.1, scale=0.1, **past)
     other.set_weights(model.get_weights())
     frames = frames_for("gaussian", 1, 3)
     np.testing.assert_array_equal(other.encode(frames), model.encode(frames))
@@ -173,6 +178,10 @@ def test_options_reach_their_place_and_come_back(name):
         "recurrent_dropout": 0.5,
         "jit_compile": True,
         "unroll": True,
+        "context_visible": True,
+        "context_initializer": keras.initializers.RandomNormal(stddev=0.03),
+        "context_regularizer": keras.regularizers.L2(0.2),
+        "learn_initial_context": True,
     }
     cls, arguments = MODELS[name]
     model = cls(
@@ -188,6 +197,9 @@ def test_options_reach_their_place_and_come_back(name):
         assert (head.sampling_steps, head.num_betas, head.num_chains) == (7, 11, 3)
         assert (head.centering_rate, again.truncate) == (0.05, not cls.truncates)
         assert (cell.dropout, cell.recurrent_dropout) == (0.25, 0.5)
+        assert head.context_visible and again.initial_context.trainable
+        assert head.context_initializer.stddev == 0.03
+        assert head.context_visible_kernel.regularizer.l2 == np.float32(0.2)
         assert again.memory.jit_compile and again.memory.unroll
         assert cell.kernel_initializer.stddev == 0.02
         assert np.all(cell.recurrent_kernel == 0) and np.any(cell.kernel != 0)
@@ -206,7 +218,7 @@ def test_an_lstbm_can_draw_its_units_in_training_too():
 
 
 def test_a_saved_model_is_the_same(tmp_path):
-    model = made("lstm", dtype="mixed_bfloat16")
+    model = made("lstm", dtype="mixed_bfloat16", **PAST)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert_equal(values_of(loaded.weights), values_of(model.weights))
@@ -215,7 +227,7 @@ def test_a_saved_model_is_the_same(tmp_path):
     for part in (loaded, loaded.head, loaded.memory.cell):
         assert part.dtype_policy.name == "mixed_bfloat16"
     model.save_weights(tmp_path / "model.weights.h5")
-    other = made("lstm", dtype="mixed_bfloat16", scale=0.1)
+    other = made("lstm", dtype="mixed_bfloat16", scale=0.1, **PAST)
     other.load_weights(tmp_path / "model.weights.h5")
     assert_equal(values_of(other.weights), values_of(model.weights))
 
@@ -227,6 +239,18 @@ WRONG = {
     "no such visibles": ({"visibles": "poisson"}, "`visibles`.*gamma.*Received.*poisson"),
     "no Gibbs steps": ({"gibbs_steps": 0}, "`gibbs_steps`.*Received.*0"),
     "neither true nor false": ({"truncate": "no"}, "`truncate`.*True, False.*Received.*'no'"),
+    "a context of no truth": (
+        {"context_visible": "no"},
+        "`context_visible`.*True or False.*Received.*'no'",
+    ),
+    "half a first context": (
+        {"learn_initial_context": 0.5},
+        "`learn_initial_context`.*True or False.*Received.*0.5",
+    ),
+    "weights that are not there": (
+        {"context_initializer": "zeros"},
+        "`context_initializer`.*use it with context_visible=True.*Received.*'zeros'",
+    ),
     "no seed": ({"seed": 1.5}, "`seed`.*integer.*Received.*1.5"),
     "centered amplitudes": (
         {"visibles": "gamma", "centering_rate": 0.1},

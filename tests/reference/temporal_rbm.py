@@ -8,9 +8,10 @@
     gamma      E_v(v) = sum_i [rate_i v_i - (k_i - 1) log v_i],  no m
                rate_i = exp(-b_v,i) + sum_j max(W_ij (s_j - l_j)), the largest over s_j
 
-h is that of the frame before: s itself as it is expected (TRBM, RTRBM), or what memory cells make
-of it, see `reference.lstbm`. Units s are 0 or 1, but g of the LSTBM as an LSTM -1 or 1. What a unit
-is at its lowest is its l, and m is 0, unless the RBM is centered.
+b_v is b_v + h W_uv where there is W_uv. h is that of the frame before, h_0 before the first: s
+itself as it is expected (TRBM, RTRBM), or what memory cells make of it, see `reference.lstbm`.
+Units s are 0 or 1, but g of the LSTBM as an LSTM -1 or 1. What a unit is at its lowest is its l,
+and m is 0, unless the RBM is centered.
 """
 
 import itertools
@@ -35,6 +36,8 @@ class TemporalRBM(NamedTuple):
     variant: str | None = None
     m: np.ndarray | None = None
     l: np.ndarray | None = None  # noqa: E741
+    W_uv: np.ndarray | None = None  # [J, V]
+    h_0: np.ndarray | None = None  # [J], zeros if None
 
 
 def values(model):
@@ -45,6 +48,15 @@ def values(model):
 
 def hidden_states(model):
     return list(itertools.product(*values(model)))
+
+
+def after(model, h):
+    """The model with the visible biases that h sets."""
+    if model.W_uv is None:
+        return model
+    (J, V), b_v = model.W_uv.shape, model.b_v
+    b_v = [b_v[i] + sum(h[k] * model.W_uv[k, i] for k in range(J)) for i in range(V)]
+    return model._replace(b_v=np.array(b_v), W_uv=None)
 
 
 def offsets(model):
@@ -120,8 +132,9 @@ def log_weight(model, s, h):
     return total
 
 
-def expected_visible(model, s):
-    """E[v | s], of s between their values, too."""
+def expected_visible(model, s, h=None):
+    """E[v | s, h], of s between their values, too; of s alone without h."""
+    model = model if h is None else after(model, h)
     if model.log_shape is not None:
         return [math.exp(k) / r for k, r in zip(model.log_shape, rates(model, s), strict=True)]
     x = [b + a for b, a in zip(model.b_v, from_hidden(model, s), strict=True)]
@@ -130,6 +143,7 @@ def expected_visible(model, s):
 
 def log_prob(model, v, h):
     """log p(v | h)."""
+    model = after(model, h)
     states = hidden_states(model)
     log_z = rbm.log_sum_exp([log_weight(model, s, h) for s in states])
     return rbm.log_sum_exp([-energy(model, v, s, h) for s in states]) - log_z
@@ -147,13 +161,14 @@ def expected_hidden(model, v, h):
 
 def memory(model, frames):
     """h_0 .. h_{T-1}: what is known before each frame."""
-    weights, nothing = (model.W, model.U, model.b), np.zeros(len(model.U))
+    weights, zeros = (model.W, model.U, model.b), np.zeros(len(model.U))
+    first = zeros if model.h_0 is None else model.h_0
     x = [features(model, v) for v in frames]
     if model.variant is None:
-        (h,) = lstbm.boltzmann(weights, x, nothing)
+        (h,) = lstbm.boltzmann(weights, x, first)
     else:
-        h, _ = lstbm.lstbm(weights, x, nothing, nothing, model.variant)
-    return np.array([nothing, *h[:-1]])
+        h, _ = lstbm.lstbm(weights, x, first, zeros, model.variant)
+    return np.array([first, *h[:-1]])
 
 
 def log_probs(model, frames, known=None):

@@ -31,7 +31,7 @@ def choices(name):
 def test_each_model_is_built_as_named(name):
     model, (_, head, memory) = build(model=name), MODELS[name]
     if name in TIED:
-        assert isinstance(model, RTRBM)
+        assert isinstance(model, RTRBM) and not model.learns_initial_context
     else:
         assert type(model.head) is resolve_name(head.path)
         assert (model.memory is not None) == memory
@@ -103,6 +103,8 @@ def test_optimizers_and_schedules_are_those_asked_for(optimizer, schedule):
 def test_an_rbm_is_trained_as_the_options_ask():
     head = build(model="rbm", persistent_chains=7, centering_rate=0.1, num_betas=9).head
     assert (head.persistent_chains, head.centering_rate, head.num_betas) == (7, 0.1, 9)
+    model = build(model="rtrbm", context_visible=True, learn_initial_context=True)
+    assert model.head.context_visible and model.learns_initial_context
 
 
 def test_a_deep_network_has_the_layers_asked_for():

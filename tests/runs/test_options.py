@@ -40,6 +40,7 @@ WAV = {"dataset": None, "wav": "birds"}
         ),
         ({"model": "rtrbm", "pretrain_memory": 3}, "--pretrain-memory", "--model rtrbm"),
         ({"hidden_layers": 3}, "--hidden-layers", "--model rnn-rbm"),
+        ({"context_visible": True}, "--context-visible", "--model rnn-rbm"),
         (
             {"model": "rnn-dbn", "hidden_layers": 1, "pretrain_layers": 3},
             "--pretrain-layers",
@@ -87,6 +88,11 @@ def test_unknown_options_and_pairs_the_wrong_way_round_are_refused(options):
     ) as e:
         complete({"dataset": "jsb_chorales"} | options)
     assert [e.value.option] == [*options]
+
+
+def test_true_and_false_are_all_that_such_an_option_takes():
+    with pytest.raises(OptionError, match="`--context-visible` must be True or False.*'maybe'"):
+        complete({"dataset": "jsb_chorales", "model": "rtrbm", "context_visible": "maybe"})
 
 
 @pytest.mark.parametrize("lags", [[], [1, 1], "1,2"])

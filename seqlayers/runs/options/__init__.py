@@ -12,7 +12,7 @@ from seqlayers.audio.segments import SegmentRules
 from seqlayers.files import FileError
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
-from seqlayers.runs.options.schema import Lines, OptionError, Several, flag
+from seqlayers.runs.options.schema import Boolean, Lines, OptionError, Several, flag
 
 OPTIONS = {each.name: each for each in (*DATA, *SEGMENTS, *MODEL, *TRAINING)}
 DEFAULTS = {name: each.default for name, each in OPTIONS.items()}
@@ -96,6 +96,8 @@ def written(name, value):
     """Returns the words of the value of an option, as on the command line."""
     if isinstance(OPTIONS[name].type, Several):
         return [",".join(map(str, value))]
+    if isinstance(OPTIONS[name].type, Boolean):
+        return [str(value).lower()]
     if isinstance(OPTIONS[name].type, Lines):
         return [f"{name}.txt"]  # a file that the person has, under whatever name
     return [str(each) for each in (value if isinstance(value, list) else [value])]

@@ -8,6 +8,7 @@ from seqlayers.audio.segments import LONG, SegmentRules
 from seqlayers.datasets.piano_roll import NAMES as DATASETS
 from seqlayers.runs.options import rules
 from seqlayers.runs.options.schema import (
+    Boolean,
     Choice,
     Integer,
     Lines,
@@ -211,6 +212,20 @@ MODEL = (
         "Factor of an L1 penalty on the weights of the RBM.",
         rules.head,
         with_wav=1e-4,
+    ),
+    Option(
+        "context_visible",
+        Boolean(),
+        False,
+        "Let the hidden units of the frame before set the visible biases of an RTRBM, too.",
+        rules.head,
+    ),
+    Option(
+        "learn_initial_context",
+        Boolean(),
+        False,
+        "Learn the hidden units before the first frame of an RTRBM; without it they are 0.",
+        rules.head,
     ),
     Option(
         "num_betas",

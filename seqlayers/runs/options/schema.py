@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from seqlayers.checks import check_choice, check_integer, check_number
+from seqlayers.checks import check_choice, check_flag, check_integer, check_number
 
 # `check(name, value)` of a type returns the value, or raises a ValueError that has the name.
 
@@ -33,6 +33,15 @@ class Number(NamedTuple):
 
     def check(self, name, value):
         return check_number(name, value, self.least, self.above, self.most, self.below)
+
+
+class Boolean(NamedTuple):
+    """True or False, on the command line `true` or `false`."""
+
+    metavar: str = "true|false"
+
+    def check(self, name, value):
+        return check_flag(name, value)
 
 
 class Choice(NamedTuple):
@@ -147,7 +156,8 @@ class Option(NamedTuple):
 
     Attributes:
         name: Its name in Python; `flag(name)` is its name on the command line.
-        type: `Integer`, `Number`, `Choice`, `Pair`, `Several`, `Lines`, `Text` or `Path`.
+        type: `Integer`, `Number`, `Boolean`, `Choice`, `Pair`, `Several`, `Lines`, `Text` or
+            `Path`.
         default: Its default; None where there is none.
         help: An instruction to the person at the command line.
         applies_to: Function `(name, options)` that returns None if the option has an effect, else
