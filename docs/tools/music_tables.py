@@ -73,6 +73,7 @@ def _cell(name):
 def trainings():
     """How each recipe reached its likelihood."""
     rows = []
+    shown = any("by_betas" in row for row in measured().values())
     for name, row in measured().items():
         reverse, processor = row.get("reverse_nats"), row.get("processor_seconds")
         rows.append(
@@ -81,6 +82,7 @@ def trainings():
                 row["kind"].replace("_", " "),
                 f"{row['nats']:.3f}",
                 "" if reverse is None else f"{reverse:.3f}",
+                *[_annealed(row)] * shown,
                 f"{row['validation']:.3f}",
                 f"{row['epochs']:,} ({row['epoch_chosen']})",
                 f"{row['seconds']:,}" + (f" ({processor:,})" if processor else ""),
@@ -88,8 +90,9 @@ def trainings():
                 row["looks"],
             ]
         )
-    head = ["recipe", "kind", "nats per frame", "from the other side", "validation"]
-    head += ["epochs (chosen)", "seconds (processor)", "weights", "looks"]
+    head = ["recipe", "kind", "nats per frame", "from the other side"]
+    head += ["by fewer annealing steps"] * shown
+    head += ["validation", "epochs (chosen)", "seconds (processor)", "weights", "looks"]
     others = ""
     for name, row in measured().items():
         if made_by := row.get("made_by"):
@@ -98,6 +101,12 @@ def trainings():
             )
             others += "than the recipe has.\n"
     return table(head, rows) + others
+
+
+def _annealed(row):
+    """Returns the likelihoods by other numbers of annealing steps."""
+    others = row.get("by_betas", {}).items()
+    return ", ".join(f"{other['nats']:.3f} ({steps})" for steps, other in others)
 
 
 def seeds():

@@ -97,3 +97,20 @@ def test_a_row_without_an_error_has_that_of_the_nearest(measured):
     measured |= {"a-jsb": row(-7.0, 0.4), "b-jsb": row(-5.0, 0.1), "c-jsb": {"nats": -5.8}}
     assert claims._error(measured["c-jsb"], "jsb") == 0.1
     assert claims._error({"nats": -6.5}, "jsb") == 0.4
+
+
+def test_a_row_shows_what_fewer_annealing_steps_give(measured):
+    known = {
+        "validation": -7.2,
+        "epochs": 3,
+        "epoch_chosen": 2,
+        "seconds": 5,
+        "weights": 9,
+        "looks": 1,
+    }
+    measured |= {"a-jsb": row(-7.0, **known), "b-jsb": row(-7.0, **known)}
+    assert "annealing" not in music_tables.trainings()
+    measured["a-jsb"]["by_betas"] = {"100": row(-6.9)}
+    head, _, a, b = (line.split(" | ") for line in music_tables.trainings().splitlines())
+    assert head[4] == "by fewer annealing steps" and len(head) == len(a) == len(b)
+    assert (a[4], b[4]) == ("-6.900 (100)", "")
