@@ -20,8 +20,9 @@ from tables import results, table
 
 from seqlayers.runs import recipes
 
-COMES_OUT, LEVEL, FAILS, NOT_RUN = "comes out", "level", "does not come out", "not run"
-VERDICTS = (COMES_OUT, LEVEL, FAILS, NOT_RUN)
+COMES_OUT, LEVEL, FAILS = "comes out", "level", "does not come out"
+UNDECIDED, NOT_RUN = "undecided", "not run"
+VERDICTS = (COMES_OUT, LEVEL, FAILS, UNDECIDED, NOT_RUN)
 SHORT = dict(zip(recipes.SETS, ("JSB", "MuseData", "Nottingham", "Piano-midi"), strict=True))
 NUM_ERRORS = 2  # from the printed figure, beyond which ours is another
 
@@ -139,19 +140,23 @@ def _compared(claim, each):
         return NOT_RUN, NOT_RUN
     low, high = _sides(ours)
     if than is None:
-        against, text = (
-            _printed(claim, each),
-            f"{music_tables.SIGNS[ours['kind']]}{ours['nats']:.3f}",
-        )
-        error = _error(ours, each)
-    else:
-        below, above = _sides(than)
-        low, high, against = low - above, high - below, 0.0
-        error = math.hypot(_error(ours, each), _error(than, each))
-        text = f"{ours['nats'] - than['nats']:+.2f}"
+        text = f"{music_tables.SIGNS[ours['kind']]}{ours['nats']:.3f}"
+        return text, _verdict(low, high, _printed(claim, each), _error(ours, each))
+    below, above = _sides(than)
+    error = math.hypot(_error(ours, each), _error(than, each))
+    text = f"{ours['nats'] - than['nats']:+.2f}"
+    return text, _verdict(low - above, high - below, 0.0, error)
+
+
+def _verdict(low, high, against, error):
+    """Returns the verdict on figures from two sides, if both have the same."""
+    if not all(map(math.isfinite, (low, high, error))):
+        return UNDECIDED
     margin = NUM_ERRORS * error
-    verdict = COMES_OUT if low - margin > against else FAILS if high + margin < against else LEVEL
-    return text, verdict
+    lead = [(side > against + margin) - (side < against - margin) for side in (low, high)]
+    if lead[0] != lead[1]:
+        return UNDECIDED
+    return {1: COMES_OUT, 0: LEVEL, -1: FAILS}[lead[0]]
 
 
 def _text(claim, nats):
@@ -170,9 +175,8 @@ def _first(models, each):
 
 def _sides(row):
     """Returns a likelihood as estimated from below and from above."""
-    sides = row["nats"], row.get("reverse_nats")
-    known = [nats for nats in sides if nats is not None and math.isfinite(nats)]
-    return min(known), max(known)
+    sides = [nats for nats in (row["nats"], row.get("reverse_nats")) if nats is not None]
+    return min(sides), max(sides)
 
 
 def _error(row, each):

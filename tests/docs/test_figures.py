@@ -73,9 +73,12 @@ def measured(monkeypatch):
         (row(-5.9), "level"),
         (row(-6.1), "level"),
         (row(-6.3), "does not come out"),
-        (row(-5.7, reverse_nats=-5.85), "level"),  # from its other side
-        (row(-6.3, reverse_nats=-6.15), "level"),
+        (row(-5.7, reverse_nats=-5.75), "comes out"),  # from both sides
+        (row(-5.7, reverse_nats=-5.85), "undecided"),
+        (row(-5.9, reverse_nats=-6.3), "undecided"),
         (row(-5.7, standard_error=0.2), "level"),  # of the annealing
+        (row(-5.7, standard_error=float("inf")), "undecided"),
+        (row(-5.7, reverse_nats=-float("inf")), "undecided"),
         (None, "not run"),
     ],
 )
