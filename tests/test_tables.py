@@ -1,6 +1,7 @@
 """`benchmarks/tables`: sizes, the minimal GRU, and trainings of equal seconds."""
 
 import importlib
+import json
 import time
 from pathlib import Path
 
@@ -75,6 +76,35 @@ def test_the_pace_is_that_of_steps_after_the_first_ones(table):
 
     seconds = table("pace").measure({"lstm": network})["lstm"]
     assert 0.0001 <= seconds["compiled"] < seconds["plain"] < 0.1
+
+
+def test_an_estimate_is_made_from_the_other_side_too_on_some_pieces(table, rng, monkeypatch):
+    music = table("music")
+    pieces = [(rng.random((n, 88)) < 0.1).astype("uint8") for n in (9, 12, 7)]
+    monkeypatch.setattr(music, "MOST_FRAMES", 20)
+    model = music.models.RNNRBM(88, 21, 3, seed=0)
+    model.compile(jit_compile=False)
+    row = music.annealed(model, pieces, 10)
+    some = music.drawn(pieces)
+    assert model.head.num_betas == 10 and 1 <= len(some) < 3
+    whole, part = model.score(pieces), model.score(some, bracket=True)
+    assert (row["kind"], row["frames"], row["sequences"]) == ("estimate", 28, 3)
+    assert (row["nats"], row["standard_error"]) == (whole.nats, whole.standard_error)
+    gap = part.reverse_nats - part.nats
+    assert row["reverse_nats"] - row["nats"] == pytest.approx(gap, abs=1e-9) and gap != 0
+    assert row["reverse_frames"] == sum(map(len, some)) <= 20
+    assert row["error_over_pieces"] > 0 and row["score_processor_seconds"] >= 0
+    assert json.loads(json.dumps(row)) == row
+    for most, count in ((28, 3), (1, 1)):
+        monkeypatch.setattr(music, "MOST_FRAMES", most)
+        assert len(music.drawn(pieces)) == count
+
+
+def test_an_estimate_has_that_of_fewer_annealing_steps_beside_it(table, monkeypatch):
+    music = table("music")
+    monkeypatch.setattr(music, "annealed", lambda model, pieces, betas: {"nats": -betas})
+    row = music.likelihood(music.models.RNNRBM(88, 21, 3), "jsb_chorales")
+    assert row == {"nats": -1000, "by_betas": {"100": {"nats": -100}}}
 
 
 @pytest.mark.long

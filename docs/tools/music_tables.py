@@ -17,7 +17,7 @@ BASELINES = {
     "frame table": "table of training frames, mixed with independent keys",
     "held chord": "held chord: each key after itself",
 }
-SIGNS = {"exact": "", "estimate": "~ ", "lower_bound": "≥ "}
+SIGNS = {"exact": "", "estimate": "~ ", "lower_bound": "≥ ", "not_converged": "? "}
 
 
 @functools.cache

@@ -139,7 +139,10 @@ def sized(options, given, num_pieces):
 def measured():
     """Returns the rows of `measured.json`, by the name of the recipe."""
     path = resources.files("seqlayers.runs.recipes") / MEASURED
-    return parse_json(path.read_bytes(), path.name) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    # An estimate that has not converged has an infinite error.
+    return parse_json(path.read_bytes(), path.name, finite=False)
 
 
 @functools.cache
