@@ -42,7 +42,12 @@ SETS = {
     "nottingham": "Nottingham",
     "piano-midi": "Piano-midi",
 }
-KINDS = {"exact": "", "estimate": " (estimate)", "lower_bound": " (bound)"}
+KINDS = {
+    "exact": "",
+    "estimate": " (estimate)",
+    "lower_bound": " (bound)",
+    "not_converged": " (not converged)",
+}
 
 
 def peers(plt):
