@@ -62,6 +62,7 @@ CELLS = {
     "tanh-gated": Cell("seqlayers.layers:TanhGatedCell", ("gate_activation",)),
     "gru": Cell("keras.layers:GRUCell"),
     "lstm": Cell("keras.layers:LSTMCell"),
+    "peephole-lstm": Cell("seqlayers.layers:PeepholeLSTMCell"),
     "sfm": Cell("seqlayers.layers:SFMCell", ("num_frequencies",)),
     "history": Cell("seqlayers.layers:FrameHistoryCell", ("lags", "far_lags"), has_units=False),
 }
