@@ -18,6 +18,7 @@ os.environ["MPLBACKEND"] = "Agg"
 import garbage
 import numpy as np
 import pytest
+from long_cases import is_long
 
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 if BACKEND != "tensorflow":
@@ -76,11 +77,12 @@ def pytest_ignore_collect(collection_path):
 def pytest_collection_modifyitems(items):
     """Long files first, so that all processes end at about the same time.
 
-    Tests marked `long` are skipped unless SEQLAYERS_TESTS is `all`.
+    Tests marked `long`, and those of long_cases.py, are skipped unless SEQLAYERS_TESTS is `all`.
     """
     if os.environ.get("SEQLAYERS_TESTS") != "all":
         for item in items:
-            if item.get_closest_marker("long"):
+            file = item.path.relative_to(ROOT / "tests").as_posix()
+            if item.get_closest_marker("long") or is_long(file, item.name):
                 item.add_marker(pytest.mark.skip(reason="takes long: make test-all runs it"))
     if BACKEND != "tensorflow":
         for item in items:

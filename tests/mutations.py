@@ -245,8 +245,8 @@ MUTATIONS = [
     Mutation(
         "error through a truncated memory",
         "seqlayers/models/temporal_rbm.py",
-        "return ops.stop_gradient(context) if self.truncate else context",
-        "return context",
+        "return ops.stop_gradient(outputs) if self.truncate else outputs",
+        "return outputs",
         "tests/models/test_temporal_rbm.py -k 'goes_back'",
     ),
     Mutation(

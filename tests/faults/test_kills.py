@@ -55,6 +55,7 @@ def test_killed_runs_end_as_if_they_had_not_been(tmp_path, tried, train, chance,
     assert killed >= KILLS // 2
 
 
+@pytest.mark.long
 def test_killed_fits_end_as_if_they_had_not_been(tmp_path, tried, chance):
     # Killed between batches alone: in between, Keras writes the two files of its backup one after
     # the other, and a model cannot see that they are of two epochs.

@@ -45,7 +45,7 @@ def test_a_deeper_model_has_the_same_likelihood_and_the_one_it_was_made_of_stays
         np.testing.assert_array_equal(weight, value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_layers_trained_one_after_the_other_with_the_memory_learn_a_cycle():
     phases = np.random.default_rng(0).integers(0, 5, 32)
     frames = np.stack([np.eye(5)[(phase + np.arange(8)) % 5] for phase in phases])

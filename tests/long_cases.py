@@ -1,0 +1,112 @@
+"""Cases that take long and whose parts others show: `make test-all` runs them.
+
+By file: how the name of a test begins, and the parameters of its long cases.
+A test that always takes long is marked where it stands, by `pytest.mark.long`.
+"""
+
+CASES = {
+    "heads/test_conditional_dbn.py": {
+        "test_one_layer_is_an_rbm": ["context"],
+        "test_annealing_finds_log_z_from_both_sides": ["context"],
+    },
+    "heads/test_conditional_rbm.py": {
+        "test_the_two_estimates_lie_on_either_side": ["gamma-False", "bernoulli-True"],
+    },
+    "heads/test_contract.py": {
+        "test_loss_gradients_and_draws_are_the_same_compiled": [
+            "persistent rbm",
+            "gaussian rbm, context",
+            "centered rbm, context",
+            "gamma rbm, context",
+            "orderless nade, context",
+        ],
+        "test_likelihoods_are_in_single_precision": [
+            "float64-dbn, context",
+            "bfloat16-dbn, context",
+        ],
+    },
+    "heads/test_head.py": {
+        "test_plain_fit": ["dbn"],
+        "test_evaluate": ["dbn"],
+        "test_a_saved": ["dbn"],
+    },
+    "layers/contract/test_graphs.py": {
+        "test_compiled_by_itself": ["adaptive parallel", "boltzmann", "tanh gated"],
+        "test_batch_and_time_may_be_unknown": ["joined"],
+    },
+    "layers/contract/test_loop.py": {
+        "test_a_layer_is_its_cell": [
+            "no mask-joined",
+            "no mask-sfm per frequency",
+            "no mask-sfm learned",
+            "no mask-adaptive accumulated",
+            "no mask-adaptive parallel",
+        ],
+    },
+    "layers/contract/test_nesting.py": {
+        "test_wrapped_it_runs_trains_and_saves": [
+            "bidirectional-joined",
+            "stacked cells-joined",
+            "bidirectional-tanh gated",
+            "stacked cells-tanh gated",
+        ],
+    },
+    "layers/contract/test_saving.py": {
+        "test_an_exported_model_gives_the_same": ["sfm parallel"],
+    },
+    "layers/contract/test_second_derivatives.py": {
+        "test_forward_mode_and_products": ["patches"],
+    },
+    "layers/contract/test_types.py": {
+        "test_a_policy_sets": ["float64-joined", "mixed_float16-joined"],
+    },
+    "models/test_contract.py": {
+        "test_a_model_is_saved": ["stack, bernoulli", "gru, bernoulli"],
+        "test_fitting_moves_every_weight": ["stack, bernoulli", "gru, bernoulli"],
+        "test_score_evaluate": ["stack, bernoulli", "gru, bernoulli"],
+        "test_the_score_is_that": ["stack, bernoulli", "gru, bernoulli"],
+    },
+    "models/test_keras_habits.py": {
+        "test_a_run_that_backup_and_restore_resumes": [
+            "list-BackupAndRestore0",
+            "array-BackupAndRestore",
+            "steps-BackupAndRestore",
+            "py_dataset-BackupAndRestore",
+        ],
+    },
+    "models/test_nonfinite.py": {
+        "test_an_epoch_without_a_finite_step": ["weights"],
+        "test_finite_steps_are_those": ["decay and norm"],
+        "test_skipped_steps_change_nothing": ["accumulation-True"],
+    },
+    "models/test_temporal_rbm_training.py": {
+        "test_training_raises_the_likelihood": ["lstm-None", "trbm-None", "rtrbm-None"],
+    },
+    "test_goldens.py": {
+        "test_models_of_sequences_score": [
+            "rnn_dbn_contrastive-0.1",
+            "for_spectrograms-0.1",
+            "rbm_gamma-0.1",
+        ],
+    },
+    "test_runtimes.py": {
+        "test_a_model_is_what_the_table_promises": [
+            f"{row}-ONNX Runtime"
+            for row in (
+                "with `keras.layers.GRU`, dropout, backwards",
+                '`dtype="mixed_float16"`',
+                "`keras.layers.Masking`",
+                "our cells in `keras.layers.RNN`",
+                "`keras.layers.Bidirectional`",
+                "`jit_compile=True`",
+            )
+        ],
+    },
+}
+
+
+def is_long(file, name):
+    """Returns whether a test, by its file below `tests/` and its name, is one of these."""
+    test, _, case = name.partition("[")
+    tests = CASES.get(file, {}).items()
+    return any(test.startswith(start) and case[:-1] in cases for start, cases in tests)
