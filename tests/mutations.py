@@ -139,7 +139,7 @@ MUTATIONS = [
     ),
     Mutation(
         "time of the SFM",
-        "seqlayers/layers/sfm.py",
+        "seqlayers/layers/sfm_cell.py",
         "t = first + ops.cumsum(steps, axis=0)  # [T, B, 1]",
         "t = first + ops.cumsum(steps, axis=0) - 1  # [T, B, 1]",
         "tests/layers/test_sfm.py -k equations",

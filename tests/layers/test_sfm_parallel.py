@@ -12,7 +12,7 @@ from layers.helpers import (
 )
 from layers.state_frequency import D, K, M, N, made, randomised, some_states
 
-from seqlayers.layers import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell, sfm
+from seqlayers.layers import SFM, AdaptiveSFM, AdaptiveSFMCell, SFMCell, sfm_chunks
 
 parallel_forms = pytest.mark.parametrize(
     "name", ["parallel", "parallel learned", "adaptive parallel", "accumulated parallel"]
@@ -32,14 +32,14 @@ def test_chunks_of_any_size_give_the_same(name, masked, monkeypatch):
     with step_by_step():
         expected = results_and_gradients(layer, x, mask, states)
         for frames_in_a_chunk in (3, 6, 12):  # chunks of 1, of 2, the last in part, and of 4
-            monkeypatch.setattr(sfm, "FRAMES_IN_A_CHUNK", frames_in_a_chunk)
+            monkeypatch.setattr(sfm_chunks, "FRAMES_IN_A_CHUNK", frames_in_a_chunk)
             actual = results_and_gradients(layer, x, mask, states)
             assert_all_close(actual, expected, 1e-9, 1e-9)
 
 
 @pytest.mark.slow
 def test_in_chunks_and_shards_it_compiles(monkeypatch):
-    monkeypatch.setattr(sfm, "FRAMES_IN_A_CHUNK", 6)
+    monkeypatch.setattr(sfm_chunks, "FRAMES_IN_A_CHUNK", 6)
     plain, compiled = (made("accumulated parallel", jit_compile=jit) for jit in (False, True))
     x, mask = sequences(3, 7), np.random.default_rng(3).random((3, 7)) < 0.6
     with step_by_step():
