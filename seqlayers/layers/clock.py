@@ -67,6 +67,7 @@ def accumulated(phase, f):
     return turns + (slope - ops.stop_gradient(slope))  # 0, with the gradient of the sum
 
 
+SHORTEST_PERIOD = 2  # in steps, that of half the sampling rate
 FREQUENCIES = {
     "harmonic": lambda K: 2 * np.pi * np.arange(K) / K,
     "log": lambda K: np.pi * 2.0 ** (np.arange(K) - K + 1),
@@ -74,17 +75,32 @@ FREQUENCIES = {
 
 
 def as_frequencies(frequencies, num_frequencies):
-    """Returns K frequencies in radians per step, float64."""
+    """Returns K frequencies in radians per step, float64.
+
+    Args:
+        frequencies: A name in `FREQUENCIES`; K numbers; or a pair of periods in steps, the shorter
+            one first, for K of them, evenly spaced in their logarithm. With K = 2 two numbers are
+            frequencies.
+        num_frequencies: K.
+
+    Raises:
+        ValueError: If `frequencies` are none of these.
+    """
+    K = num_frequencies
     if isinstance(frequencies, str) and frequencies in FREQUENCIES:
-        return FREQUENCIES[frequencies](num_frequencies)
+        return FREQUENCIES[frequencies](K)
     try:
         array = np.array(frequencies, "float64")
     except (TypeError, ValueError):
         array = np.array(np.nan)
-    if array.shape != (num_frequencies,) or not np.all(np.isfinite(array)):
+    if array.shape == (2,) and K > 2 and SHORTEST_PERIOD <= array[0] < array[1] < np.inf:
+        return 2 * np.pi / np.geomspace(array[1], array[0], K)
+    aliases = K == 2 and np.all(array > 2 * np.pi)  # a range of periods, for which K is too small
+    if array.shape != (K,) or not np.all(np.isfinite(array)) or aliases:
         raise ValueError(
-            '`frequencies` must be "harmonic", "log" or as many finite numbers as '
-            f"`num_frequencies`, in radians per step. Received: frequencies={frequencies!r}, "
-            f"num_frequencies={num_frequencies}."
+            '`frequencies` must be "harmonic", "log", as many finite numbers as `num_frequencies`, '
+            "in radians per step, or, for 3 frequencies or more, a pair of periods in steps, "
+            f"{SHORTEST_PERIOD} or more, the shorter one first. Received: "
+            f"frequencies={frequencies!r}, num_frequencies={num_frequencies}."
         )
     return array

@@ -29,6 +29,11 @@ Aggarwal and Qi (KDD 2017), with one output gate o and the frequencies summed up
 Then S is a linear recurrence, whose decays and inputs are known for all frames at once, and
 everything else sees one frame: a layer computes many frames in each step of its loop.
 
+Three options, ours as well, keep gradients of long sequences small. `output_scale="mean"` divides
+(13) by K. `detach_frequency` and `gradient_clip` leave all outputs as they are and change the
+gradient: with the one (16) reads z' as a constant, with the other the gradient by z' that a frame
+sends back through its gates is scaled down to a norm. Gradients of such gradients are not exact.
+
 Reference: H. Hu and G.-J. Qi, State-Frequency Memory Recurrent Neural Networks, ICML 2017.
 """
 
@@ -51,7 +56,9 @@ class SFMCell(StateFrequencyCell, equations=__doc__):
 
     Args:
         frequencies: `"harmonic"`, w_k = 2 pi k / K, as printed; `"log"`, octaves up to pi, half the
-            sampling rate; or K numbers, in radians per step.
+            sampling rate; a pair of periods in steps, such as `(64, 2048)`, for K of them evenly
+            spaced in their logarithm, the longest first; or K numbers, in radians per step, which
+            a pair is if K is 2.
         learn_frequencies: Whether the frequencies are weights, trained from there.
 
     Call arguments:
@@ -65,9 +72,11 @@ class SFMCell(StateFrequencyCell, equations=__doc__):
         z and the list of the states after the frame.
 
     Raises:
-        ValueError: If a size is not an integer of at least 1, a choice is unknown, `frequencies`
-            are not K finite numbers, or the stock form is asked for with `memory_units` other than
-            `units` or with `recurrent_output="per_frequency"`.
+        ValueError: If a size is not an integer of at least 1, `gradient_clip` is not above 0, a
+            choice is unknown, `frequencies` are not K finite numbers or a pair of periods of 2
+            steps or more, the stock form is asked for with `memory_units` other than `units`, with
+            `recurrent_output="per_frequency"` or with `output_scale="mean"`, or gates that see the
+            input alone with an option of what is fed back.
 
     Example:
         >>> keras.layers.RNN(SFMCell(8, num_frequencies=4))(np.zeros((2, 10, 3))).shape
@@ -114,11 +123,15 @@ class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
     Args:
         phase: `"product"`, an angle of w_t * t at step t, as printed: it jumps when the frequency
             moves, the more the later, and its gradient grows with t at every step back, so that it
-            overflows on sequences of some hundred frames. `"accumulated"`, an angle of
-            w_1 + ... + w_t, does neither.
-        frequencies: Where the adaptive frequencies start, by their bias: `"log"`, octaves up to pi,
-            or K numbers above 0 and below 2 pi, in radians per step. With a bias of 0 all would
-            start at pi.
+            overflows on sequences of some hundred frames; see `detach_frequency`. `"accumulated"`,
+            an angle of w_1 + ... + w_t, does neither.
+        frequencies: Where the adaptive frequencies start, by their bias: `"log"`, octaves up to pi;
+            a pair of periods in steps, such as `(64, 2048)`, for K of them evenly spaced in their
+            logarithm, the longest first; or K numbers above 0 and below 2 pi, in radians per step,
+            which a pair is if K is 2. With a bias of 0 all would start at pi.
+        detach_frequency: Whether no gradient flows from the frequencies w into z', the output
+            before; V_w, W_w and b_w have theirs. With `phase="product"` it is that gradient which
+            overflows.
 
     Call arguments:
         inputs: x, `(batch, features)`.
@@ -132,9 +145,11 @@ class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
         z and the list of the states after the frame.
 
     Raises:
-        ValueError: If a size is not an integer of at least 1, a choice is unknown, `frequencies`
-            are not K numbers above 0 and below 2 pi, or the stock form is asked for with
-            `memory_units` other than `units` or with `recurrent_output="per_frequency"`.
+        ValueError: If a size is not an integer of at least 1, `gradient_clip` is not above 0, a
+            choice is unknown, `frequencies` are not K numbers above 0 and below 2 pi or a pair of
+            periods of 2 steps or more, the stock form is asked for with `memory_units` other than
+            `units`, with `recurrent_output="per_frequency"` or with `output_scale="mean"`, or gates
+            that see the input alone with an option of what is fed back.
 
     Example:
         >>> keras.layers.RNN(AdaptiveSFMCell(8, num_frequencies=4))(np.zeros((2, 10, 3))).shape
@@ -148,11 +163,18 @@ class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
         memory_units=None,
         phase="product",
         frequencies: Any = "log",
+        detach_frequency=False,
         **kwargs,
     ):
         check_choice("phase", phase, ("product", "accumulated"))
         super().__init__(phase, units, num_frequencies, memory_units, frequencies, **kwargs)
         self.phase = phase
+        self.detach_frequency = check_flag("detach_frequency", detach_frequency)
+        if self.detach_frequency and self.gates == "input":
+            raise ValueError(
+                '`detach_frequency` must be False with `gates="input"`, where frequencies do not '
+                f"see z'. Received: detach_frequency={detach_frequency!r}."
+            )
         if np.any((self.initial_frequencies <= 0) | (self.initial_frequencies >= 2 * math.pi)):
             raise ValueError(
                 "`frequencies` that adapt must start above 0 and below 2 pi, as eq. 16 has them. "
@@ -160,7 +182,10 @@ class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
             )
 
     def get_config(self):
-        return super().get_config() | {"phase": self.phase}
+        return super().get_config() | {
+            "phase": self.phase,
+            "detach_frequency": self.detach_frequency,
+        }
 
 
 @keras.saving.register_keras_serializable("seqlayers")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqlayers.checks import check_choice, check_integer
+from seqlayers.checks import check_choice, check_integer, check_number
 from seqlayers.layers.clock import NUM_DIGITS, as_frequencies, count, digits
 from seqlayers.layers.gated import GatedCell
 from seqlayers.layers.sfm_chunks import in_chunks
@@ -31,6 +31,12 @@ class StateFrequencyCell(GatedCell):
         gates: What gates, input and adaptive frequencies see: `"recurrent"`, x and z', or
             `"input"`, x alone. Without z' there is no `recurrent_kernel`, and a layer computes many
             frames at once.
+        output_scale: `"sum"`, z as in (13), or `"mean"`, the sum divided by K: its range and the
+            gradients of long sequences do not grow with K. There is no sum in `variant="stock"`.
+        gradient_clip: Largest norm of the gradient by z' that a frame sends back through its gates,
+            for each sequence of the batch; longer ones are scaled down to it. The same holds for
+            the terms of z'. None leaves them as they are. In a loss that is a mean over the batch,
+            gradients are smaller by its size.
         recurrent_initializer: Initializer of `recurrent_kernel`. This and the other two arguments
             of that weight have no effect with `gates="input"`.
         recurrent_dropout: Fraction of the output to drop in training on its way into the gates of
@@ -41,6 +47,8 @@ class StateFrequencyCell(GatedCell):
         kernel_regularizer: Regularizer of `kernel` and `amplitude_kernel`.
         kernel_constraint: Constraint of `kernel` and `amplitude_kernel`.
     """
+
+    detach_frequency = False
 
     def __init__(
         self,
@@ -53,6 +61,8 @@ class StateFrequencyCell(GatedCell):
         recurrent_output="aggregated",
         variant="paper",
         gates="recurrent",
+        output_scale="sum",
+        gradient_clip=None,
         **kwargs,
     ):
         super().__init__(units, **kwargs)
@@ -62,28 +72,21 @@ class StateFrequencyCell(GatedCell):
         )
         self.initial_frequencies = as_frequencies(frequencies, self.num_frequencies)
         self.frequencies = self.initial_frequencies
-        self._given_frequencies = frequencies
+        self._given_frequencies = (
+            frequencies
+            if isinstance(frequencies, str)
+            else np.array(frequencies, "float64").tolist()
+        )
         self.recurrent_output = check_choice(
             "recurrent_output", recurrent_output, ("aggregated", "per_frequency")
         )
         self.variant = check_choice("variant", variant, ("paper", "stock"))
-        if variant == "stock" and (
-            self.memory_units != self.units or recurrent_output != "aggregated"
-        ):
-            raise ValueError(
-                '`variant="stock"` has one output for each state of the memory and one output '
-                "gate: `memory_units` must be None or equal to `units`, and `recurrent_output` "
-                f'"aggregated". Received: units={self.units}, memory_units={self.memory_units}, '
-                f"recurrent_output={recurrent_output!r}."
-            )
         self.gates = check_choice("gates", gates, ("recurrent", "input"))
-        if gates == "input" and (recurrent_output != "aggregated" or self.recurrent_dropout):
-            raise ValueError(
-                '`gates="input"` leaves no previous output to feed back: `recurrent_output` must '
-                'be "aggregated" and `recurrent_dropout` 0; use `dropout` on the inputs. Received: '
-                f"recurrent_output={recurrent_output!r}, "
-                f"recurrent_dropout={self.recurrent_dropout}."
-            )
+        self.output_scale = check_choice("output_scale", output_scale, ("sum", "mean"))
+        self.gradient_clip = (
+            None if gradient_clip is None else check_number("gradient_clip", gradient_clip, above=0)
+        )
+        self._check_choices()
         self.rotation = rotation
         M, K, D = self.units, self.num_frequencies, self.memory_units
         states = {"z": M, "Re S": K * D, "Im S": K * D}
@@ -93,6 +96,32 @@ class StateFrequencyCell(GatedCell):
         self.state_names, self.state_size = list(states), list(states.values())
         of_omega = 0 if rotation in ("given", "learned") else K
         self.columns = [D, K, D, D, of_omega, K * M if variant == "paper" else M]
+
+    def _check_choices(self):
+        """Raises `ValueError` for arguments that exclude each other."""
+        if self.variant == "stock" and (
+            self.memory_units != self.units
+            or self.recurrent_output != "aggregated"
+            or self.output_scale != "sum"
+        ):
+            raise ValueError(
+                '`variant="stock"` has one output for each state of the memory, one output gate '
+                "and no sum of terms: `memory_units` must be None or equal to `units`, "
+                '`recurrent_output` "aggregated" and `output_scale` "sum". Received: '
+                f"units={self.units}, memory_units={self.memory_units}, "
+                f"recurrent_output={self.recurrent_output!r}, output_scale={self.output_scale!r}."
+            )
+        if self.gates == "input" and (
+            self.recurrent_output != "aggregated"
+            or self.recurrent_dropout
+            or self.gradient_clip is not None
+        ):
+            raise ValueError(
+                '`gates="input"` leaves no previous output to feed back: `recurrent_output` must '
+                'be "aggregated", `recurrent_dropout` 0 and `gradient_clip` None; use `dropout` on '
+                f"the inputs. Received: recurrent_output={self.recurrent_output!r}, "
+                f"recurrent_dropout={self.recurrent_dropout}, gradient_clip={self.gradient_clip}."
+            )
 
     def build(self, input_shape):
         M, K, D = self.units, self.num_frequencies, self.memory_units
@@ -140,6 +169,9 @@ class StateFrequencyCell(GatedCell):
             self.variant,
             self.activation,
             self.recurrent_activation,
+            self.output_scale,
+            self.gradient_clip,
+            self.detach_frequency,
         )
 
     def has_gradient(self):
@@ -198,12 +230,13 @@ class StateFrequencyCell(GatedCell):
         return tuple(ops.cast(weight, self.memory_dtype) for weight in weights)
 
     def get_config(self):
-        given = self._given_frequencies
         return super().get_config() | {
             "num_frequencies": self.num_frequencies,
             "memory_units": self.memory_units,
-            "frequencies": given if isinstance(given, str) else self.initial_frequencies.tolist(),
+            "frequencies": self._given_frequencies,
             "recurrent_output": self.recurrent_output,
             "variant": self.variant,
             "gates": self.gates,
+            "output_scale": self.output_scale,
+            "gradient_clip": self.gradient_clip,
         }

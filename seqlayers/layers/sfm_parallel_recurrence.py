@@ -51,7 +51,8 @@ class ParallelStateFrequencyRecurrence(StateFrequencyRecurrence):
         _, S, turn, *_ = self._memory(gates, i, f, time, seen, before)
         o = ops.reshape(o, (-1, o.shape[-1]))
         o, c = self.output_gates_and_terms(P, d, *self._frames_as_rows(S), o)
-        z = ops.reshape(ops.sum(o * c, axis=0), (chunk, batch, self.units))  # (11)(13)
+        z = self.term_weight * ops.sum(o * c, axis=0)  # (11)(13)
+        z = ops.reshape(z, (chunk, batch, self.units))
         after = (z, S[-1, 0], S[-1, 1])
         if self.rotation == "accumulated":
             after += (turn[-1],)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import keras
+import numpy as np
 from keras import ops
 
 from seqlayers.layers.clock import cycles, fraction
@@ -35,6 +36,9 @@ class StateFrequencyRecurrence:
     variant: str = "paper"
     activation: Callable = keras.activations.tanh
     recurrent_activation: Callable = keras.activations.sigmoid
+    output_scale: str = "sum"
+    gradient_clip: float | None = None
+    detach_frequency: bool = False
 
     frame_row_axis: ClassVar = 1
     num_extra: ClassVar = 1  # the gradients before the sigmoid and tanh of outputs, (K, batch, 2 M)
@@ -54,6 +58,11 @@ class StateFrequencyRecurrence:
     @property
     def adaptive(self):
         return self.rotation in ("product", "accumulated")
+
+    @property
+    def term_weight(self):
+        """Weight of each term of z, 1 / K for a mean."""
+        return 1 / self.num_frequencies if self.output_scale == "mean" else 1.0
 
     @property
     def state_row_axes(self):
@@ -78,7 +87,7 @@ class StateFrequencyRecurrence:
         S_im = F * S_im + u * sin  # (3)
         o, c = self.output_gates_and_terms(P, d, S_re, S_im, o)
         z_k = o * c  # (11)
-        z = ops.sum(z_k, axis=0)  # (13)
+        z = self.term_weight * ops.sum(z_k, axis=0)  # (13)
         after = (z, S_re, S_im)
         if self.rotation == "accumulated":
             after += (turn,)
@@ -97,15 +106,34 @@ class StateFrequencyRecurrence:
 
     def _from_output(self, W, rows, z, others):
         """Returns z' W; or, as (12) is printed, with its own term of z' for each output gate."""
+        z = self._fed_back(z)
         z = z * rows[0] if rows else z
         if self.recurrent_output == "aggregated":
-            return ops.matmul(z, W)
+            return self._product(z, W)
         M, K, _ = self.sizes
-        terms = ops.reshape(others[-1], (-1, K, M))
+        terms = ops.reshape(self._fed_back(others[-1]), (-1, K, M))
         terms = terms * rows[0][:, None] if rows else terms
         W, W_o = W[:, : -K * M], ops.reshape(W[:, -K * M :], (M, K, M))
         of_terms = ops.einsum("bkm,mkn->bkn", terms, W_o)
-        return ops.concatenate([ops.matmul(z, W), ops.reshape(of_terms, (-1, K * M))], axis=-1)
+        return ops.concatenate([self._product(z, W), ops.reshape(of_terms, (-1, K * M))], axis=-1)
+
+    def _fed_back(self, x):
+        """Returns z', or its terms, whose gradient is clipped."""
+        return x if self.gradient_clip is None else with_clipped_gradient(x, self.gradient_clip)
+
+    def _product(self, z, W):
+        """Returns z W, with no gradient of z from the columns that `detach_frequency` detaches."""
+        product = ops.matmul(z, W)
+        if self.detach_frequency:  # XLA computes equal products once
+            constant = ops.matmul(ops.stop_gradient(z), W)
+            product = ops.where(self._detached(W.shape[-1]), constant, product)
+        return product
+
+    def _detached(self, num_columns):
+        """Returns which columns of W are those of w, bool `(num_columns,)`."""
+        _, K, D = self.sizes
+        columns = np.arange(num_columns)
+        return (columns >= 3 * D + K) & (columns < 3 * D + 2 * K)
 
     def output_gates_and_terms(self, P, d, S_re, S_im, o):
         """Returns o_k and tanh(A_k P_k + d_k), `(K, batch, M)`; the stock form has one of each."""
@@ -121,6 +149,8 @@ class StateFrequencyRecurrence:
 
     def transposed(self, weights):
         W, P, _ = weights
+        if self.detach_frequency:
+            W = ops.where(self._detached(W.shape[-1]), 0, W)
         return ops.transpose(W), ops.transpose(P, (0, 2, 1))
 
     def step_gradient(self, transposed, rows, frame, before, after, kept, d_after):
@@ -147,15 +177,17 @@ class StateFrequencyRecurrence:
         dz = ops.matmul(d_a, W)
         if rows:
             dz = dz * rows[0]
+        if self.gradient_clip is not None:
+            dz = clipped(dz, self.gradient_clip)
         d_before = [dz, dS_re * F, dS_im * F]
         if self.rotation == "accumulated":
             return (d_a,), (*d_before, d_turn), (d_oc,)
         d_time = ops.zeros_like(frame[1]) if self.rotation == "product" else d_basis
         return (d_a, d_time), tuple(d_before), (d_oc,)
 
-    @staticmethod
-    def output_gradient(P, S_re, S_im, o, c, dz):
+    def output_gradient(self, P, S_re, S_im, o, c, dz):
         """Returns the gradients before the sigmoid and tanh of the outputs, of Re S and of Im S."""
+        dz = self.term_weight * dz
         d_oc = ops.concatenate([dz * (c * o * (1 - o)), dz * (o * (1 - c * c))], -1)  # [K, B, 2 M]
         dA = ops.matmul(d_oc, P)
         dA = dA * one_over_amplitude(S_re, S_im)
@@ -212,6 +244,22 @@ def cos_and_sin(turn):
     angle = 2 * math.pi * turn
     basis = ops.concatenate([ops.cos(angle), ops.sin(angle)], axis=-1)
     return ops.cast(basis, turn.dtype)  # on JAX Keras computes both in float32
+
+
+def clipped(gradient, norm):
+    """Returns a gradient `(batch, units)`, rows of a larger norm scaled down to this one."""
+    excess = ops.sum(ops.square(gradient / norm), axis=-1, keepdims=True)
+    return gradient / ops.sqrt(ops.maximum(excess, 1))
+
+
+def with_clipped_gradient(x, norm):
+    """Returns x `(batch, units)`, whose gradient is `clipped`."""
+
+    @ops.custom_gradient
+    def unchanged(x):
+        return x, lambda gradient: clipped(gradient, norm)
+
+    return unchanged(x)
 
 
 def amplitude(re, im):

@@ -13,6 +13,7 @@ from seqlayers.layers import SFM, AdaptiveSFM
 N, M, D, K = 2, 3, 4, 3  # all different, so that what is transposed does not fit
 B, T = 2, 5
 ARRAY = [0.3, 1.7, 4.0]
+PERIODS = (3, 24)
 
 VARIANTS = {
     "paper": (SFM, {}),
@@ -21,6 +22,8 @@ VARIANTS = {
     "stock": (SFM, {"variant": "stock", "memory_units": None}),
     "octaves": (SFM, {"frequencies": "log"}),
     "array": (SFM, {"frequencies": ARRAY}),
+    "mean": (SFM, {"output_scale": "mean", "frequencies": PERIODS}),
+    "mean per frequency": (SFM, {"output_scale": "mean", "recurrent_output": "per_frequency"}),
     "learned": (SFM, {"frequencies": ARRAY, "learn_frequencies": True}),
     "without bias": (SFM, {"use_bias": False}),
     "other activations": (SFM, {"activation": "linear", "recurrent_activation": "tanh"}),
@@ -38,9 +41,19 @@ VARIANTS = {
     ),
     "parallel stock": (SFM, {"gates": "input", "variant": "stock", "memory_units": None}),
     "parallel without bias": (SFM, {"gates": "input", "use_bias": False}),
+    "parallel mean": (SFM, {"gates": "input", "output_scale": "mean"}),
     "adaptive parallel": (AdaptiveSFM, {"gates": "input"}),
     "accumulated parallel": (AdaptiveSFM, {"gates": "input", "phase": "accumulated"}),
     "adaptive without bias": (AdaptiveSFM, {"use_bias": False}),
+}
+DETACHED = {"detach_frequency": True}
+OF_THE_WAY_BACK = {  # what changes gradients alone
+    "detached": (AdaptiveSFM, DETACHED),
+    "clipped": (SFM, {"gradient_clip": 0.1}),
+    "both per frequency": (
+        AdaptiveSFM,
+        DETACHED | {"gradient_clip": 0.1, "recurrent_output": "per_frequency"},
+    ),
 }
 GIVEN = [name for name, (cls, _) in VARIANTS.items() if cls is SFM]
 all_variants = pytest.mark.parametrize("name", VARIANTS)
@@ -52,7 +65,7 @@ def randomised(layer):
 
 
 def made(name, **kwargs):
-    cls, arguments = VARIANTS[name]
+    cls, arguments = (VARIANTS | OF_THE_WAY_BACK)[name]
     sizes = {"units": M, "num_frequencies": K, "memory_units": D}
     known = {"return_sequences": True, "return_state": True, "jit_compile": False}
     return randomised(cls(**sizes | known | {"dtype": DOUBLE} | arguments | kwargs))
@@ -77,6 +90,7 @@ def in_the_paper(layer):
     options = {
         "variant": config["variant"],
         "recurrent_output": config["recurrent_output"],
+        "output_scale": config["output_scale"],
         "activation": ACTIVATIONS[config["activation"]],
         "recurrent_activation": ACTIVATIONS[config["recurrent_activation"]],
     }
@@ -85,13 +99,17 @@ def in_the_paper(layer):
     elif config["learn_frequencies"]:
         options["frequencies"] = arrays.pop()
     else:
-        given = config["frequencies"]
-        known = FREQUENCIES[given](config["num_frequencies"]) if isinstance(given, str) else given
-        options["frequencies"] = known
+        options["frequencies"] = known_frequencies(config["frequencies"], config["num_frequencies"])
     V, *arrays = arrays
     W = arrays.pop(0) if config["gates"] == "recurrent" else None
     b, UP, d = arrays if config["use_bias"] else (None, arrays[0], None)
     return reference.SFM(V, W, b, UP, d), options
+
+
+def known_frequencies(given, number):
+    if isinstance(given, str):
+        return FREQUENCIES[given](number)
+    return reference.spread(*given, number) if len(given) == 2 != number else given
 
 
 def silence(layer):

@@ -73,6 +73,13 @@ def test_frequencies_are_those_of_their_names():
     assert_allclose(of("log"), [pi / 8, pi / 4, pi / 2, pi], rtol=1e-15)
     np.testing.assert_array_equal(of([3, 1, 4, 1]), [3, 1, 4, 1])
     np.testing.assert_array_equal(of(np.float32([3, 1, 4, 1])), [3, 1, 4, 1])
+    assert_allclose(of((64, 512)), [2 * pi / 512, 2 * pi / 256, 2 * pi / 128, pi / 32], rtol=1e-15)
+
+
+def test_two_numbers_are_two_frequencies_where_there_are_two():
+    assert_allclose(SFMCell(1, 2, frequencies=(2, 3)).initial_frequencies, [2, 3])
+    with pytest.raises(ValueError, match=r"for 3 frequencies or more.*Received.*\(64, 2048\)"):
+        SFMCell(1, 2, frequencies=(64, 2048))
 
 
 @pytest.mark.parametrize(
@@ -144,6 +151,8 @@ def test_without_bias_all_adaptive_frequencies_start_at_half_the_sampling_rate(o
         *(("variant", value) for value in ("x", None, 1)),
         *(("recurrent_output", value) for value in ("x", None, True)),
         *(("gates", value) for value in ("x", None, True)),
+        *(("output_scale", value) for value in ("x", None, 0.25)),
+        *(("gradient_clip", value) for value in (0, -1.0, math.inf, True, "1")),
     ],
 )
 def test_a_bad_argument_is_named_with_what_was_received(cls, name, value):
@@ -160,6 +169,9 @@ def test_a_bad_argument_is_named_with_what_was_received(cls, name, value):
         1.0,
         [],
         [1.0, 2.0],
+        [64.0, 64.0],
+        [2048.0, 64.0],
+        [64.0, np.inf],
         [1.0, 2.0, 3.0, np.nan],
         [1.0, 2.0, np.inf, 4.0],
         [[1.0, 2.0], [3.0, 4.0]],
@@ -178,6 +190,14 @@ def test_an_unknown_phase_is_refused(cls):
     for phase in ("x", None, 1):
         with pytest.raises(ValueError, match="`phase` must be.*product.*accumulated.*Received"):
             cls(3, phase=phase)
+
+
+@pytest.mark.parametrize("cls", [AdaptiveSFM, AdaptiveSFMCell])
+def test_a_frequency_that_sees_no_output_cannot_be_detached_from_it(cls):
+    with pytest.raises(ValueError, match="`detach_frequency`.*'yes'"):
+        cls(3, detach_frequency="yes")
+    with pytest.raises(ValueError, match='`detach_frequency` must be False.*"input".*Received'):
+        cls(3, detach_frequency=True, gates="input")
 
 
 @pytest.mark.parametrize("cls", [AdaptiveSFM, AdaptiveSFMCell])
@@ -200,10 +220,12 @@ def test_the_form_for_stock_prices_has_as_many_outputs_as_states(cls):
     assert cls(3, memory_units=3, variant="stock").memory_units == 3
     with pytest.raises(ValueError, match="stock.*`memory_units`.*Received.*memory_units=4"):
         cls(3, memory_units=4, variant="stock")
+    with pytest.raises(ValueError, match="stock.*no sum.*`output_scale`.*Received.*'mean'"):
+        cls(3, variant="stock", output_scale="mean")
 
 
 @pytest.mark.parametrize("cls", [SFM, AdaptiveSFM])
-@pytest.mark.parametrize("given", ["log", ARRAY, np.array(ARRAY), np.float32(ARRAY)])
+@pytest.mark.parametrize("given", ["log", ARRAY, np.array(ARRAY), np.float32(ARRAY), (64, 2048)])
 def test_config_holds_the_frequencies_as_given(cls, given):
     layer = cls(3, 3, frequencies=given)
     expected = given if isinstance(given, str) else list(np.float64(given))

@@ -116,12 +116,19 @@ def test_only_a_built_parallel_layer_of_the_class_is_converted(cls):
 
 @pytest.mark.parametrize("cls", [SFM, SFMCell, AdaptiveSFM, AdaptiveSFMCell])
 def test_what_needs_the_previous_output_is_refused(cls):
-    for wrong in ({"recurrent_output": "per_frequency"}, {"recurrent_dropout": 0.5}):
+    for wrong in (
+        {"recurrent_output": "per_frequency"},
+        {"recurrent_dropout": 0.5},
+        {"gradient_clip": 0.5},
+    ):
         with pytest.raises(ValueError, match='`gates="input"` leaves no.*Received.*(0.5|per_freq)'):
             cls(M, gates="input", **wrong)
 
 
-def test_configs_from_before_have_recurrent_gates():
-    config = SFM(M).get_config()
-    assert config.pop("gates") == "recurrent"
-    assert SFM.from_config(config).gates == "recurrent"
+def test_configs_from_before_have_recurrent_gates_and_the_printed_output_and_gradient():
+    config = AdaptiveSFM(M).get_config()
+    added = {"gates": "recurrent", "output_scale": "sum", "gradient_clip": None}
+    added |= {"detach_frequency": False}
+    older = {name: value for name, value in config.items() if name not in added}
+    assert config == older | added
+    assert AdaptiveSFM.from_config(older).get_config() == config

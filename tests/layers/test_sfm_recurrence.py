@@ -6,6 +6,7 @@ from backend import value_and_gradients
 from keras import ops
 from layers.helpers import DOUBLE, assert_allclose
 from layers.state_frequency import (
+    OF_THE_WAY_BACK,
     D,
     K,
     M,
@@ -71,6 +72,55 @@ def test_gradients_of_everything_are_slopes_of_the_equations(name):
     for gradient, slope in zip(gradients, slopes(expected, arrays), strict=True):
         gradient = 0 if gradient is None else gradient  # of z', where no gate reads it
         assert_allclose(gradient, slope, atol=2e-8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", OF_THE_WAY_BACK)
+def test_gradients_are_clipped_and_detached_as_by_hand(name):
+    """By slopes of one frame of the equations at a time, the last one first."""
+    layer, x, steps = made(name), np.float64(frames(1, 3)), range(3)
+    weights, options = in_the_paper(layer)
+    clip, detached = layer.gradient_clip, layer.cell.detach_frequency
+    names, states = layer.cell.state_names, some_states(layer)
+    of_z = np.random.default_rng(5).normal(size=(3, M))
+    known = [memory_of(layer, states)]
+    for t in steps:
+        known.append(reference.step(weights, x[0, t], known[t], **options))
+
+    d_weights, d_states, num_clipped = [0] * len(weights), [0] * len(names), 0
+    for t in reversed(steps):
+        d_after = [d_states[0] + of_z[t], *d_states[1:]]
+        before, constant = states_of(layer, known[t]), known[t].z if detached else None
+
+        def total(t=t, d_after=d_after, before=before, constant=constant):
+            memory = memory_of(layer, before)
+            after = reference.step(weights, x[0, t], memory, read_by_omega=constant, **options)
+            return sum(np.sum(d * s) for d, s in zip(d_after, states_of(layer, after), strict=True))
+
+        moved = slopes(total, [*weights, *before])
+        d_weights = [d + new for d, new in zip(d_weights, moved, strict=False)]
+        d_states = [
+            d * (name != "clock") for name, d in zip(names, moved[-len(names) :], strict=True)
+        ]
+        for place, name_of_state in enumerate(names):
+            norm = np.linalg.norm(d_states[place])
+            if clip and name_of_state in ("z", "terms of z") and norm > clip:
+                d_states[place] *= clip / norm
+                num_clipped += 1
+    assert bool(num_clipped) == bool(clip)
+
+    def of_layer(x, *first):
+        return ops.sum(layer(x, initial_state=list(first), training=True)[0] * of_z)
+
+    _, gradients = value_and_gradients(of_layer, x, *states, variables=layer.trainable_weights)
+    del gradients[len(weights)]  # that of x
+    for gradient, slope in zip(gradients, [*d_weights, *d_states], strict=True):
+        assert_allclose(0 if gradient is None else gradient, slope, atol=1e-7, rtol=1e-6)
+
+
+def test_what_changes_gradients_alone_changes_no_output():
+    options = {"clipped": {"gradient_clip": None}, "detached": {"detach_frequency": False}}
+    for name, without in options.items():
+        assert_allclose(made(name)(frames())[0], made(name, **without)(frames())[0], atol=1e-14)
 
 
 @pytest.mark.parametrize("t", [1, 5, 21])

@@ -15,8 +15,8 @@ A prime marks the frame before; t = 1, 2, ... Numbers are the paper's.
 
 Per frequency, z'_k stands for z' in (12). Adaptive, w_k = 2 pi sigmoid(x V_w + z' W_w + b_w)_k (16)
 is new at each frame, and the angle is w_k t or, accumulated, the sum of w_k over all frames so far.
-Where gates see the input alone, z' is 0 in all of them. The form for stock prices has one output
-gate and squares:
+Where gates see the input alone, z' is 0 in all of them. A mean is (13) divided by K. The form for
+stock prices has one output gate and squares:
 
     z_m = sigmoid(x V_o + z' W_o + b_o)_m tanh(sum_k A_mk^2 u_k + d_m)
 """
@@ -68,6 +68,12 @@ def octaves(K):
     return [math.pi / 2 ** (K - 1 - k) for k in range(K)]
 
 
+def spread(shortest, longest, K):
+    """The periods are K numbers of equal ratios, the longest first."""
+    ratio = (shortest / longest) ** (1 / (K - 1))
+    return [2 * math.pi / (longest * ratio**k) for k in range(K)]
+
+
 def step(
     weights,
     x,
@@ -76,11 +82,16 @@ def step(
     adaptive=False,
     phase="product",
     recurrent_output="aggregated",
+    output_scale="sum",
     variant="paper",
     activation=math.tanh,
     recurrent_activation=sigmoid,
+    read_by_omega=None,
 ):
-    """One frame `x` [N] after what `before` knows. `frequencies` are in radians a frame."""
+    """One frame `x` [N] after what `before` knows. `frequencies` are in radians a frame.
+
+    (16) reads `read_by_omega` [M], if it is given, in place of z'.
+    """
     V, W, b, UP, bias = weights
     M, (D, K) = len(before.z), before.S.shape
     t = before.t + 1
@@ -101,7 +112,8 @@ def step(
 
     angle, total_angle = np.zeros(K), np.zeros(K)
     for k in range(K):
-        w = 2 * math.pi * sigmoid(pre(next(columns), before.z)) if adaptive else frequencies[k]
+        z_w = before.z if read_by_omega is None else read_by_omega
+        w = 2 * math.pi * sigmoid(pre(next(columns), z_w)) if adaptive else frequencies[k]
         total_angle[k] = before.angle[k] + w
         angle[k] = total_angle[k] if phase == "accumulated" else w * t
 
@@ -127,7 +139,7 @@ def step(
                     o += abs(S[d, k]) * UP[k, d, m]
                     a += abs(S[d, k]) * UP[k, d, M + m]
                 z_k[k, m] = recurrent_activation(o) * activation(a)
-                z[m] += z_k[k, m]
+                z[m] += z_k[k, m] / (K if output_scale == "mean" else 1)
     assert next(columns, None) is None  # every column had its use
     return Memory(z, S, t, total_angle, z_k)
 

@@ -40,6 +40,7 @@ N, B, T = 3, helpers.B, helpers.T
 
 SMALL = {"units": 4, "num_frequencies": 3, "memory_units": 5}
 ADDED_UP = {"phase": "accumulated"}
+STEADY = {"output_scale": "mean", "gradient_clip": 0.1, "detach_frequency": True}
 PATCHES = {"units": 4, "patch_size": 2, "patch_stride": 1, "pool_size": 1, "flatten": True}
 LAYERS = {
     "sfm": (SFM, SFMCell, SMALL),
@@ -49,6 +50,11 @@ LAYERS = {
     "adaptive": (AdaptiveSFM, AdaptiveSFMCell, SMALL),
     "adaptive accumulated": (AdaptiveSFM, AdaptiveSFMCell, SMALL | ADDED_UP),
     "adaptive parallel": (AdaptiveSFM, AdaptiveSFMCell, SMALL | {"gates": "input", **ADDED_UP}),
+    "adaptive steady": (
+        AdaptiveSFM,
+        AdaptiveSFMCell,
+        SMALL | STEADY | {"frequencies": [3.0, 24.0]},
+    ),
     "peephole lstm": (PeepholeLSTM, PeepholeLSTMCell, {"units": 4, "projection_units": 3}),
     "patches": (ConvLSTMPatch, ConvLSTMPatchCell, PATCHES),
     "lstbm": (LSTBM, LSTBMCell, {"units": 4}),

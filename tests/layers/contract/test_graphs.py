@@ -105,7 +105,7 @@ def test_compiled_by_itself_it_is_the_same_and_finite_on_silence(name):
         assert finite(results_and_gradients(compiled, hard, mask, states, training))
 
 
-@pytest.mark.parametrize("name", ["adaptive accumulated", "patches"])
+@pytest.mark.parametrize("name", ["adaptive accumulated", "adaptive steady", "patches"])
 def test_compiled_in_shards_of_two_rows_and_one_it_is_the_same(name):
     compiled, plain = made(name, jit_compile=True, **ALL), made(name, **ALL)
     with step_by_step():
@@ -127,7 +127,9 @@ def test_a_stateful_layer_goes_on_in_predict_as_well(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", one_a_class([n for n in LAYERS if n not in OVERFLOW]))
+@pytest.mark.parametrize(
+    "name", [*one_a_class([n for n in LAYERS if n not in OVERFLOW]), "adaptive steady"]
+)
 def test_gradients_are_finite_over_thousands_of_frames(name):
     layer = built(new(name, units=2, return_sequences=True))
 

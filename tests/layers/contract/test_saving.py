@@ -59,7 +59,9 @@ def test_functions_for_xla_are_seen(tmp_path):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", ["sfm", "sfm parallel", "adaptive parallel", "patches"])
+@pytest.mark.parametrize(
+    "name", ["sfm", "sfm parallel", "adaptive steady", "adaptive parallel", "patches"]
+)
 def test_an_exported_model_gives_the_same_and_is_plain_tensorflow(name, tmp_path):
     import tensorflow as tf
 
