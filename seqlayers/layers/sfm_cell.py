@@ -62,7 +62,7 @@ class StateFrequencyCell(GatedCell):
         variant="paper",
         gates="recurrent",
         output_scale="sum",
-        gradient_clip=None,
+        gradient_clip: float | None = None,
         **kwargs,
     ):
         super().__init__(units, **kwargs)

@@ -63,7 +63,8 @@ def _memory(options):
     if options["cell"] == "history":
         return _history(options)
     cell = CELLS[options["cell"]]
-    given = {name: options[name] for name in ("dropout", "recurrent_dropout", *cell.options)}
+    names = ("dropout", "recurrent_dropout", *cell.options)
+    given = {name: options[name] for name in names if options[name] is not None}
     make = resolve_name(cell.path)
     cells = [make(options["recurrent_units"], **given) for _ in range(options["recurrent_layers"])]
     if options["metre"]:

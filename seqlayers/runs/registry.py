@@ -63,7 +63,10 @@ CELLS = {
     "gru": Cell("keras.layers:GRUCell"),
     "lstm": Cell("keras.layers:LSTMCell"),
     "peephole-lstm": Cell("seqlayers.layers:PeepholeLSTMCell"),
-    "sfm": Cell("seqlayers.layers:SFMCell", ("num_frequencies",)),
+    "sfm": Cell(
+        "seqlayers.layers:SFMCell",
+        ("num_frequencies", "frequencies", "output_scale", "gradient_clip"),
+    ),
     "history": Cell("seqlayers.layers:FrameHistoryCell", ("lags", "far_lags"), has_units=False),
 }
 HEADS = {

@@ -52,6 +52,17 @@ def test_memories_are_cells_stacks_and_layers(cell, layers):
     assert model.memory.compute_output_shape((2, 5, 88)) == (2, 5, 3)
 
 
+def test_a_memory_split_by_frequency_has_its_options():
+    plain = {"model": "rnn-bernoulli", "cell": "sfm"}
+    options = {"frequencies": (64, 2048), "output_scale": "mean", "gradient_clip": 0.5}
+    cell = build(**plain, **options).memory.cell
+    assert (cell.output_scale, cell.gradient_clip) == ("mean", 0.5)
+    assert cell.get_config()["frequencies"] == [64, 2048]
+    cell = build(**plain).memory.cell
+    assert (cell.output_scale, cell.gradient_clip) == ("sum", None)
+    assert cell.get_config()["frequencies"] == "harmonic"
+
+
 def test_a_tied_head_reads_each_part_of_its_memory_as_laid_out():
     history = {"model": "rnn-tied-nade", "cell": "history", "lags": [1, 3], "far_lags": [9]}
     model = build(**history, metre=6, head_dropout=0.4)

@@ -53,6 +53,7 @@ WAV = {"dataset": None, "wav": "birds"}
         ),
         ({"gate_activation": "tanh"}, "--gate-activation", "--cell tanh"),
         ({"num_frequencies": 2}, "--num-frequencies", "--cell tanh"),
+        ({"cell": "lstm", "output_scale": "mean"}, "--output-scale", "--cell lstm"),
         ({"momentum": 0.5}, "--momentum", "--optimizer adam"),
         ({"step_in_beats": 1.0}, "--step-in-beats", "--dataset"),
         ({"visibles": "gamma"}, "--visibles", "--dataset"),

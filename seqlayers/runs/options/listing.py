@@ -273,6 +273,30 @@ MODEL = (
         rules.cell,
     ),
     Option(
+        "frequencies",
+        Pair(Number(least=2)),
+        None,
+        "Spread 3 frequencies or more of the cell sfm over periods from LOW to HIGH frames. "
+        "Without it they are harmonics of a period of as many frames as there are frequencies.",
+        rules.cell,
+    ),
+    Option(
+        "output_scale",
+        Choice(("mean", "sum")),
+        "sum",
+        "Whether the output of the cell sfm is the sum of the terms of its frequencies, as in the "
+        "paper, or their mean, whose gradients are smaller.",
+        rules.cell,
+    ),
+    Option(
+        "gradient_clip",
+        Number(above=0),
+        None,
+        "Scale the gradient that a frame sends back through the gates of the cell sfm, where its "
+        "norm in a sequence is above this.",
+        rules.cell,
+    ),
+    Option(
         "dropout",
         _SHARE,
         0.0,
