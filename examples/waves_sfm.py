@@ -20,12 +20,12 @@ def main(out="runs/waves_sfm/state_frequency.png", quick=False):
     scale = 1.0, 125.0  # y is about 1, but t goes up to 125
     x, x_test = x / scale, x_test / scale
 
+    sizes = {"units": 8, "num_frequencies": 4, "memory_units": 16, "return_sequences": True}
+    steady = {"output_scale": "mean", "frequencies": (32, 1024)}  # periods, in samples
     spectra = {}
     for name, memory in {
-        "SFM": layers.SFM(8, num_frequencies=4, memory_units=16, return_sequences=True),
-        "A-SFM": layers.AdaptiveSFM(
-            8, num_frequencies=4, memory_units=16, phase="accumulated", return_sequences=True
-        ),
+        "SFM": layers.SFM(**sizes, **steady),
+        "A-SFM": layers.AdaptiveSFM(**sizes, **steady, phase="accumulated"),
     }.items():
         average = keras.layers.GlobalAveragePooling1D()  # over time
         model = keras.Sequential([memory, average, keras.layers.Dense(1, activation="sigmoid")])

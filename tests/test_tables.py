@@ -62,6 +62,41 @@ def test_a_minimal_gru_is_a_loop_over_frames(table, rng):
     np.testing.assert_allclose(one_step, outputs[:, 0], atol=1e-5)
 
 
+def test_waves_are_of_three_kinds(table):
+    waves = table("waves")
+    t = np.linspace(0, 20, 50)
+    y = np.stack([np.full(50, 1.5), 0.5 + t / 60, np.sign(7 - t), t % 15])
+    kinds = waves.kinds(np.stack([y, np.tile(t, (4, 1))], axis=-1))
+    assert [waves.KINDS[kind] for kind in kinds] == ["constant", "rising", "jumping", "jumping"]
+
+
+def test_the_loss_of_waves_is_that_of_the_mean_or_of_all_frames(table, rng):
+    logits, labels = rng.normal(size=(3, 5, 1)), np.array([0, 1, 1])
+    signs = 2 * labels - 1
+    of_mean = np.log1p(np.exp(-signs * logits.mean(axis=(1, 2))))
+    of_frames = np.log1p(np.exp(-signs[:, None] * logits[..., 0])).mean(axis=1)
+    for of, expected in ((False, of_mean), (True, of_frames)):
+        loss = table("waves").LogitLoss(of)(labels, logits)
+        np.testing.assert_allclose(loss, expected.mean(), rtol=1e-5)
+
+
+def test_rows_of_waves_wait_for_their_trials_and_run_once(table, tmp_path, monkeypatch, capsys):
+    waves, ran = table("waves"), []
+    monkeypatch.setattr(waves, "RESULTS", tmp_path / "waves.json")
+
+    def run(network, loss, seed, rate, epochs):
+        ran.append((seed, rate, epochs))
+        return {"validation": -abs(rate - 1e-2)}
+
+    monkeypatch.setattr(waves, "run", run)
+    waves.main(("gru-mean-seed0",))
+    assert ran == [] and "gru-mean-seed0 waits for rows trial-gru-mean" in capsys.readouterr().out
+    for _ in range(2):
+        waves.main(("trial-gru-mean", "gru-mean-seed0"))
+    trials = [(waves.TRIAL_SEED, rate, waves.TRIAL_EPOCHS) for rate in waves.RATES]
+    assert ran == [*trials, (0, 1e-2, waves.EPOCHS)]
+
+
 def test_a_training_of_equal_seconds_has_more_epochs_where_a_step_is_shorter(table):
     pace = table("pace")
     lstm, faster = {"compiled": 0.2, "plain": 0.3}, {"compiled": 0.1, "plain": 0.05}

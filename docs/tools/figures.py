@@ -14,6 +14,7 @@ import statistics
 
 import claims
 import music_tables
+import waves_table
 from tables import ROOT, results, table
 
 PAGES = [ROOT / "docs" / "choose.md", ROOT / "docs" / "papers.md", ROOT / "RESULTS.md"]
@@ -174,6 +175,7 @@ TABLES = {
     "trainings": music_tables.trainings,
     "seeds": music_tables.seeds,
     "overview": claims.overview,
+    "waves": waves_table.waves,
 } | {f"claims-{name}": functools.partial(claims.claims_of, name) for name in claims.papers()}
 
 

@@ -54,6 +54,27 @@ def test_a_claim_has_figures_that_stand_below_it_and_a_reason_where_it_fails(cla
     assert [figure for figure in found if figure.lstrip("-") not in DETAILS] == []
 
 
+def test_the_table_of_waves_has_the_networks_that_were_run_over_their_seeds(monkeypatch):
+    rows = {"printed": {}}
+    monkeypatch.setattr(figures.waves_table, "results", lambda name: rows)
+    assert figures.waves_table.waves() == "No network has been run yet.\n"
+    for seed, accuracy in enumerate([0.99, 1.0]):
+        counts = {"constant": 200 + seed, "rising": 900, "jumping": 2900}
+        rows[f"gru-frames-seed{seed}"] = {
+            "weights": 1207,
+            "rate": 0.01,
+            "accuracy": accuracy,
+            "errors": {"constant": 3 + seed, "rising": 0, "jumping": 1},
+            "waves": counts,
+            "seconds": 200 + seed,
+        }
+    *_, line = figures.waves_table.waves().strip().splitlines()
+    assert line == (
+        "| GRU (18) | frames | 1,207 | 0.01 | 2 | 0.9950 ± 0.0050 | 7 of 401 | 0 of 1,800 | "
+        "2 of 5,800 | 200 |"
+    )
+
+
 def row(nats, error=0.1, **others):
     return {"nats": nats, "kind": "exact", "error_over_pieces": error, **others}
 

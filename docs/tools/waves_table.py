@@ -1,0 +1,43 @@
+"""Classifiers of waves over their seeds, from the rows of `benchmarks/tables/waves.py`."""
+
+import statistics
+
+from tables import results, table
+
+NETWORKS = {
+    "a-sfm-50x4": "Adaptive SFM (1, 4, 50)",
+    "sfm-50x4": "SFM (1, 4, 50)",
+    "a-sfm-8x4": "Adaptive SFM (7, 4, 8)",
+    "a-sfm-printed-phase": 'Adaptive SFM (7, 4, 8), phase "product", detached, clipped',
+    "sfm-8x4": "SFM (7, 4, 8)",
+    "lstm": "LSTM (15)",
+    "gru": "GRU (18)",
+}
+KINDS = ("constant", "rising", "jumping")
+
+
+def waves():
+    """Accuracy on the test waves, and errors by kind of wave, of the networks that were run."""
+    rows = []
+    for loss in ("mean", "frames"):
+        for network, title in NETWORKS.items():
+            names = [f"{network}-{loss}-seed{seed}" for seed in range(5)]
+            seeds = [results("waves")[name] for name in names if name in results("waves")]
+            if seeds:
+                rows.append([title, loss, *_over(seeds)])
+    head = ["network", "loss", "weights", "rate", "seeds", "accuracy", *KINDS, "seconds"]
+    return table(head, rows) if rows else "No network has been run yet.\n"
+
+
+def _over(seeds):
+    """Returns the cells of a network, of the rows of its seeds."""
+    accuracy = [row["accuracy"] for row in seeds]
+    mean = f"{statistics.mean(accuracy):.4f}"
+    if len(seeds) > 1:
+        mean += f" ± {statistics.stdev(accuracy) / len(seeds) ** 0.5:.4f}"
+    wrong = []
+    for kind in KINDS:
+        errors, of = (sum(row[name][kind] for row in seeds) for name in ("errors", "waves"))
+        wrong.append(f"{errors} of {of:,}")
+    seconds = round(statistics.mean(row["seconds"] for row in seeds))
+    return [f"{seeds[0]['weights']:,}", f"{seeds[0]['rate']:g}", len(seeds), mean, *wrong, seconds]
