@@ -145,6 +145,13 @@ MUTATIONS = [
         "tests/layers/test_sfm.py -k equations",
     ),
     Mutation(
+        "detached frequencies of the SFM",
+        "seqlayers/layers/sfm_recurrence.py",
+        "W = ops.where(self._detached(W.shape[-1]), 0, W)",
+        "W = ops.where(self._detached(W.shape[-1]), W, W)",
+        "tests/layers/test_sfm_recurrence.py -k by_hand",
+    ),
+    Mutation(
         "memory cells of the LSTBM",
         "seqlayers/layers/lstbm_recurrence.py",
         "c = c * f + g * i  # (10)",
