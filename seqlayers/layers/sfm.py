@@ -129,9 +129,9 @@ class AdaptiveSFMCell(StateFrequencyCell, equations=__doc__):
             a pair of periods in steps, such as `(64, 2048)`, for K of them evenly spaced in their
             logarithm, the longest first; or K numbers above 0 and below 2 pi, in radians per step,
             which a pair is if K is 2. With a bias of 0 all would start at pi.
-        detach_frequency: Whether no gradient flows from the frequencies w into z', the output
-            before; V_w, W_w and b_w have theirs. With `phase="product"` it is that gradient which
-            overflows.
+        detach_frequency: Whether (16) reads z' as a constant, so that no gradient flows from the
+            frequencies into the output before. Their weights have one. With `phase="product"` the
+            gradient that is cut is the one that overflows.
 
     Call arguments:
         inputs: x, `(batch, features)`.

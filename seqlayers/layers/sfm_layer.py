@@ -1,4 +1,4 @@
-"""What both State-Frequency Memories have as layers: their spectrum, and their conversion."""
+"""The layers of both State-Frequency Memories: their spectrum, and their conversion."""
 
 import keras
 import numpy as np
