@@ -1,7 +1,8 @@
-"""Data of models: piano-rolls, MIDI files, recordings, speech, waves; batches, shards, chunks."""
+"""Data of models: piano-rolls, MIDI files, recordings, speech, waves; batches, chunks, masks."""
 
 from seqlayers.datasets import (
     chunking,
+    masking,
     midi,
     piano_roll,
     recordings,
@@ -15,6 +16,7 @@ from seqlayers.datasets.batching import batches
 __all__ = [
     "batches",
     "chunking",
+    "masking",
     "midi",
     "piano_roll",
     "recordings",
