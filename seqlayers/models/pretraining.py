@@ -65,8 +65,7 @@ def pretrain_head(model, x, epochs, batch_size, optimizer, verbose, first_epoch)
 
     def train(head, frames):
         alone, frames, losses = model.of_parts(None, head), tf.constant(frames), []
-        config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-        alone.compile(keras.optimizers.deserialize(config), jit_compile=_jit_compile(model))
+        alone.compile(new_optimizer(optimizer), jit_compile=_jit_compile(model))
         train_epoch = alone.epoch_function()
         step_counter(alone.optimizer).assign(first_epoch * steps)
         bar = keras.utils.Progbar(
@@ -174,6 +173,12 @@ def deeper(model, units):
     _copy_first_context(model, copy)
     copy.head.stack_on(model.head)
     return copy
+
+
+def new_optimizer(optimizer):
+    """Returns an optimizer like a given one, by itself or by name, that has trained nothing."""
+    config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+    return keras.optimizers.deserialize(config)
 
 
 def _jit_compile(model):

@@ -49,6 +49,7 @@ from seqlayers.checks import check_flag, check_integer
 from seqlayers.heads import ConditionalRBM
 from seqlayers.layers import LSTBM, BoltzmannRNN
 from seqlayers.masks import without_masked
+from seqlayers.models import stacking
 from seqlayers.models.sequence import SequenceModel
 from seqlayers.sampling import seed_pair
 
@@ -337,8 +338,8 @@ class RTRBM(TemporalRBM):
 class LSTBMModel(TemporalRBM):
     """The long short-term Boltzmann memory: an RBM whose hidden units are the gates of an LSTM.
 
-    With `variant="lstm"` its weights, learned without labels, fit a `keras.layers.LSTM`. Models may
-    be stacked, to train a deep one layer by layer, as in the example.
+    With `variant="lstm"` its weights, learned without labels, fit a `keras.layers.LSTM`. `stack`
+    trains several of them, one on top of the other.
 
     Args:
         visible_units: Number V of visible units in a frame.
@@ -356,16 +357,47 @@ class LSTBMModel(TemporalRBM):
             `mode`, see `seqlayers.layers.LSTBM`.
 
     Example:
-        >>> first = LSTBMModel(129, 200, variant="lstm")
-        >>> first.compile("adam")
-        >>> first.fit(frames)
-        >>> second = LSTBMModel(200, 100, variant="lstm")
-        >>> second.compile("adam")
-        >>> second.fit(first.hidden_states(frames))
-        >>> deep = keras.Sequential([first.to_lstm(), second.to_lstm(), keras.layers.Dense(61)])
+        >>> model = LSTBMModel(129, 200, variant="lstm")
+        >>> model.compile("adam")
+        >>> model.fit(frames)
+        >>> classifier = keras.Sequential([model.to_lstm(), keras.layers.Dense(61)])
     """
 
     memory_class = LSTBM
+
+    @classmethod
+    def stack(cls, x, hidden_units, optimizer="adam", seed=None, options=None, **kwargs):
+        """Trains LSTBMs one on top of the other, without labels; returns them as Keras LSTMs.
+
+        The first one learns the frames, each other the outputs of the one below, brought to mean 0
+        and variance 1: greedily, as a deep belief network is trained. Add layers on top and train
+        the whole with labels.
+
+        Args:
+            x: Sequences: a list of arrays `(T, V)`, whose T may differ, or an array `(N, T, V)`.
+            hidden_units: List of the numbers of units, from the lowest layer up.
+            optimizer: A Keras optimizer or its name; each layer is trained by a new one like it.
+            seed: Seed of all draws, an integer of up to 64 bits; drawn from Python's `random` if
+                None. Weights start from Keras's own seed, `keras.utils.set_random_seed`.
+            options: Dict of other arguments of `LSTBMModel`, the same for all layers, but for
+                `visibles`, the kind of the frames: the outputs of a layer are Gaussian visibles.
+            **kwargs: Arguments of `fit`: `epochs` of each layer, `batch_size`, `max_steps`, ...
+
+        Returns:
+            A `keras.Sequential` of built `keras.layers.LSTM`, from frames `(batch, time, V)` to the
+            outputs of the last layer, `(batch, time, units)`.
+
+        Raises:
+            ValueError: Before any training, if sequences, `hidden_units` or `options` are none of
+                these.
+
+        Example:
+            >>> deep = LSTBMModel.stack(frames, [200, 100], epochs=1, verbose=0)
+            >>> deep.add(keras.layers.Dense(61))
+            >>> deep.output_shape
+            (None, None, 61)
+        """
+        return stacking.stack(cls, x, hidden_units, optimizer, seed, options, **kwargs)
 
     def to_lstm(self, **kwargs):
         """Returns a `keras.layers.LSTM` with the weights of this model: from frames v_t to h_t.

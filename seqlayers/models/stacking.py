@@ -1,0 +1,79 @@
+"""LSTBMs trained one on top of the other without labels, as a stack of Keras LSTMs.
+
+    x_1   the frames
+    h_n   the outputs of LSTBM n over x_n, `hidden_states`
+    x_n   (h_{n-1} - m) / d, with mean 0 and variance 1 in each unit, n = 2, 3, ...
+
+LSTBM n learns x_n alone, those below stay as they are. Its LSTM reads h_{n-1}: it has the scale and
+the shift of x_n in its weights.
+
+Reference: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
+Boltzmann Machine with Long Short-Term Memory, Interspeech 2018, section 1, which proposes it.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqlayers.audio import Normalizer
+from seqlayers.checks import check_integer, check_sequences
+from seqlayers.models.pretraining import new_optimizer
+from seqlayers.sampling import fold_in, seed_pair
+
+_SET = {
+    "variant": 'always "lstm"',
+    "learn_initial_context": "always False",
+    "seed": "an argument of its own",
+}
+
+
+def stack(cls, x, hidden_units, optimizer, seed, options, **kwargs):
+    """Trains a stack of LSTBMs, see `LSTBMModel.stack`."""
+    sequences = check_sequences(x, name="x")
+    models = _models(cls, sequences[0].shape[1], hidden_units, seed, options)
+    lstms, normalizer = [], None
+    for n, model in enumerate(models):
+        model.compile(new_optimizer(optimizer))
+        model.fit(sequences, **kwargs)
+        lstms.append(model.to_lstm())
+        if normalizer is not None:
+            _read_through(normalizer, lstms[-1])
+        if n + 1 < len(models):
+            outputs = [ops.convert_to_numpy(model.hidden_states(s[None]))[0] for s in sequences]
+            normalizer = Normalizer.fit(outputs)
+            sequences = [normalizer.normalize(each) for each in outputs]
+    return keras.Sequential([keras.Input((None, models[0].head.visible_units)), *lstms])
+
+
+def _models(cls, features, hidden_units, seed, options):
+    """Returns a model for each layer, not trained, so that wrong arguments are refused at once."""
+    if not isinstance(hidden_units, list | tuple) or not hidden_units:
+        raise ValueError(
+            "`hidden_units` must be a list with the number of units of each layer. "
+            f"Received: hidden_units={hidden_units!r}."
+        )
+    sizes = [check_integer(f"hidden_units[{n}]", size) for n, size in enumerate(hidden_units)]
+    options = dict(options or {})
+    for name in _SET.keys() & options.keys():
+        raise ValueError(
+            f"`options` must not have `{name}`, which is {_SET[name]}. "
+            f"Received: {name}={options[name]!r}."
+        )
+    models = []
+    for n, (below, size) in enumerate(itertools.pairwise([features, *sizes])):
+        if n:
+            options["visibles"] = "gaussian"
+        own = None
+        if seed is not None:
+            own = int(np.asarray(fold_in(seed_pair(seed), n)).view("int64")[0])
+        models.append(cls(below, size, variant="lstm", seed=own, **options))
+    return models
+
+
+def _read_through(normalizer, lstm):
+    """Gives an LSTM of normalised inputs the weights for inputs as they are."""
+    kernel, recurrent_kernel, bias = lstm.get_weights()
+    kernel = kernel / normalizer.divisor[:, None]
+    lstm.set_weights([kernel, recurrent_kernel, bias - normalizer.shift @ kernel])
