@@ -44,6 +44,45 @@ def test_networks_of_phones_have_about_80_000_weights(table):
         assert clstm.network(row, 0.2).count_params() == pytest.approx(80_000, rel=0.001)
 
 
+def test_a_row_of_codes_is_a_training_of_its_own(table):
+    lstbm = table("lstbm")
+    names = [*lstbm.all_rows()]
+    rows = [lstbm.Row.of(name) for name in names]
+    assert len(set(rows)) == len(names)
+    assert {row.model for row in rows} == {"rbm", *lstbm.MODELS}
+    assert {row.recipe for row in rows} == lstbm.RECIPES.keys()
+    assert lstbm.Row.of("lstbm-200-long-gamma").options == {"visibles": "gamma"}
+    assert lstbm.Row.of("rtrbm-200-full-seed2") == ("rtrbm", 200, "full", None, 2)
+
+
+@pytest.mark.long
+def test_a_training_of_codes_that_was_stopped_ends_as_an_undisturbed_one(
+    table, rng, tmp_path, monkeypatch
+):
+    lstbm = table("lstbm")
+    monkeypatch.setattr(lstbm, "BINS", 4)
+    frames, row = rng.normal(size=(3, 20, 4)).astype("float32"), lstbm.Row.of("lstbm-3-root")
+    watched = lstbm.Watch.on_epoch_end
+
+    def stopped(watch, epoch, logs=None):
+        watched(watch, epoch, logs)
+        if epoch == 9:
+            raise KeyboardInterrupt  # before the epoch is backed up
+
+    monkeypatch.setattr(lstbm.Watch, "on_epoch_end", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        lstbm.train(row, frames, 12, 0.1, tmp_path / "stopped")
+    monkeypatch.setattr(lstbm.Watch, "on_epoch_end", watched)
+    again, whole = (lstbm.train(row, frames, 12, 0.1, tmp_path / d) for d in ("stopped", "whole"))
+    for one, other in zip(again[0].get_weights(), whole[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert again[1].curve == whole[1].curve
+    assert [epoch for epoch, _ in whole[1].curve] == [1, 10]
+    model, watch = lstbm.train(row, frames, 12, 0.1, tmp_path / "whole")  # trains no more
+    np.testing.assert_array_equal(model.get_weights()[0], whole[0].get_weights()[0])
+    assert watch.before >= whole[1].before
+
+
 def test_a_minimal_gru_is_a_loop_over_frames(table, rng):
     layer = table("min_gru").MinGRU(3, return_sequences=True, return_state=True)
     x, h = rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 3))

@@ -1,6 +1,6 @@
 """Speech coded and decoded by RBM, TRBM, RTRBM and LSTBM: table 1 of the LSTBM paper.
 
-    python benchmarks/tables/lstbm.py [--rows lstbm-100-root ...] [--arctic FILE]
+    python benchmarks/tables/lstbm.py [--rows lstbm-100-root ...] [--again] [--quick]
 
 Spectra (window 256, hop 64) of 50 sentences of CMU ARCTIC slt, 16 kHz, are learned, and those of 53
 others coded, decoded and made audible with the phases they had. A code is the expectation of the
@@ -11,18 +11,25 @@ A row is a model, its number J of hidden units (of each gate in the LSTBM), and 
 `paper` is that of the paper, amplitudes, a rate of 1e-3 and 250 epochs; `root` is square roots of
 amplitudes, a rate of 5e-3 falling to 5 % of it and 30 epochs; where there are more than 400 hidden
 units, whose steps add up, the rate is divided by their number / 400; `long` and `full` are the same
-with 100 and 250 epochs. The rest of a name lists other changes. RBMs of 4J units have codes as long
-as those of an LSTBM.
+with 100 and 250 epochs. The rest of a name lists other changes, and `seed1` another seed than 0.
+RBMs of 4J units have codes as long as those of an LSTBM.
 
-PESQ is that of the package `pesq` (`pip install seqlayers[tables]`), in narrow band and wide band.
-Results go to `benchmarks/results/lstbm.json`, a row as soon as it is done, and rows that are there
-are kept.
+Decoded speech is compared with the original by PESQ, narrow band and wide band, STOI and extended
+STOI, of the packages `pesq` and `pystoi` (`pip install seqlayers[tables]`), and by SI-SDR. Results
+go to `benchmarks/results/lstbm.json`, a row as soon as it is done, and rows that are there are
+kept; `--again` trains once more those that lack a measure. A training that was stopped goes on
+after its last epoch, from a folder of `--runs`; those that have ended stay there, for measures to
+come. `--quick` trains an epoch on three sentences, in a folder that it removes.
 """
 
 import argparse
+import json
+import math
 import os
+import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
@@ -31,15 +38,19 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import store  # noqa: E402
 
-from seqlayers import audio, metrics  # noqa: E402
+from seqlayers import audio, files, metrics  # noqa: E402
+from seqlayers.callbacks import BackupAndRestore  # noqa: E402
 from seqlayers.datasets import speech  # noqa: E402
 from seqlayers.heads import ConditionalRBM  # noqa: E402
 from seqlayers.models import RTRBM, TRBM, LSTBMModel, SequenceModel  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results" / "lstbm.json"
+RUNS = Path(__file__).parents[2] / "runs" / "lstbm"
 ARCTIC = Path(__file__).parents[2] / ".." / "shared" / "data" / "speech" / "arctic_slt_103.npz"
 
-BINS, TRAIN, PIECE, BATCH, SEED = 129, 50, 100, 10, 0
+BINS, TRAIN, PIECE, BATCH = 129, 50, 100, 10
+MEASURES = ("distortion", "pesq_nb", "pesq_wb", "stoi", "estoi", "si_sdr")
+SEEDS = (1, 2)  # beside 0, at 200 units
 POWER_FLOOR = 1e-10  # below the noise of 16 bits
 RECIPES = {  # scale of frames, rate and epochs
     "paper": ("amplitude", 1e-3, 250),
@@ -61,22 +72,49 @@ OTHERWISE = {
 }
 
 
+class Row(NamedTuple):
+    """A training, as its name lists it."""
+
+    model: str
+    units: int
+    recipe: str
+    change: str | None = None
+    seed: int = 0
+
+    @classmethod
+    def of(cls, name):
+        """Returns the row of a name, such as `lstbm-200-long-gamma` or `trbm-200-full-seed1`."""
+        model, units, recipe, *others = name.split("-")
+        change = next((each for each in others if each in OTHERWISE), None)
+        seed = next((each for each in others if each.startswith("seed")), "seed0")
+        return cls(model, int(units), recipe, change, int(seed.removeprefix("seed")))
+
+    @property
+    def options(self):
+        """The arguments of the model that the row changes."""
+        return OTHERWISE.get(self.change, {})
+
+
 def all_rows():
     """Yields names of rows, those that teach most first."""
-    for recipe in ("root", "long", "full", "paper"):
+    models = ("lstbm", "trbm", "rbm", "rtrbm")
+    for recipe in RECIPES:
         for units in (100, 200, 400):
-            yield from (f"{model}-{units}-{recipe}" for model in ("lstbm", "trbm", "rbm", "rtrbm"))
+            yield from (f"{model}-{units}-{recipe}" for model in models)
             if units != 100:
                 yield f"rbm-{4 * units}-{recipe}"
-        for units in (100, 400):
+        for units in (100, 200, 400):
             yield from (f"lstbm-{units}-{recipe}-{name}" for name in OTHERWISE)
+        for seed in SEEDS:
+            yield from (f"{model}-200-{recipe}-seed{seed}" for model in models)
 
 
-def model_of(name, units, options):
-    if name == "rbm":
-        head = ConditionalRBM(BINS, units, 1, seed=SEED, **{"visibles": "gaussian"} | options)
+def model_of(row):
+    if row.model == "rbm":
+        options = {"visibles": "gaussian"} | row.options
+        head = ConditionalRBM(BINS, row.units, 1, seed=row.seed, **options)
         return SequenceModel(None, head)
-    return MODELS[name](BINS, units, seed=SEED, **options)
+    return MODELS[row.model](BINS, row.units, seed=row.seed, **row.options)
 
 
 def decoded(model, frames):
@@ -97,101 +135,137 @@ def mean_squared_error(x, y):
 
 
 def judged(sentences, transforms, amplitudes):
-    """Returns means over sentences: log-spectral distance, and PESQ in both bands."""
+    """Returns the `MEASURES`, means over sentences."""
     from pesq import pesq
+    from pystoi import stoi
 
     figures = []
     for sentence, X, A in zip(sentences, transforms, amplitudes, strict=True):
+        rate, original = sentence.sample_rate, sentence.samples
+        sound = audio.inverse_stft(A * np.exp(1j * np.angle(X)), len(original))
         powers = (np.square(x, dtype="float64") for x in (np.abs(X), A))
-        distortion = metrics.log_spectral_distance(*powers, floor=POWER_FLOOR)
-        sound = audio.inverse_stft(A * np.exp(1j * np.angle(X)), len(sentence.samples))
-        bands = [pesq(sentence.sample_rate, sentence.samples, sound, b) for b in ("nb", "wb")]
-        figures.append([distortion, *bands])
-    return dict(
-        zip(("distortion", "pesq_nb", "pesq_wb"), np.mean(figures, axis=0).tolist(), strict=True)
-    )
+        figures.append(
+            [
+                metrics.log_spectral_distance(*powers, floor=POWER_FLOOR),
+                *(pesq(rate, original, sound, band) for band in ("nb", "wb")),
+                *(stoi(original, sound, rate, extended) for extended in (False, True)),
+                metrics.si_sdr(original, sound),
+            ]
+        )
+    return dict(zip(MEASURES, np.mean(figures, axis=0).tolist(), strict=True))
 
 
-def run(row, sentences):
-    started = time.time()
-    name, units, recipe, *otherwise = row.split("-")
-    scale, rate, epochs = RECIPES[recipe]
-    options = OTHERWISE[otherwise[0]] if otherwise else {}
-    transforms = [audio.stft(s.samples) for s in sentences]
-    frames = [audio.to_frames(X, scale) for X in transforms]
-    kind = "scale" if options.get("visibles") == "gamma" else "standard"  # none below 0
-    normalizer = audio.Normalizer.fit(frames[:TRAIN], kind)
-    frames = [normalizer.normalize(f) for f in frames]
+class Watch(keras.callbacks.Callback):
+    """Keeps squared errors on training sentences and the seconds, over all starts of a training."""
 
-    keras.utils.set_random_seed(SEED)
-    model = model_of(name, int(units), options)
-    if recipe != "paper":
-        pieces = sum(-(-len(f) // PIECE) for f in frames[:TRAIN])
-        steps = epochs * -(-pieces // BATCH)
+    def __init__(self, file, frames):
+        super().__init__()
+        self.file, self.frames = file, frames
+        kept = json.loads(file.read_text()) if file.exists() else {"curve": [], "seconds": 0.0}
+        self.curve, self.before, self.started = kept["curve"], kept["seconds"], time.time()
+
+    @property
+    def seconds(self):
+        return self.before + time.time() - self.started
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % 10 == 0 or epoch == 0:
+            error = mean_squared_error(self.frames, decoded(self.model, self.frames))
+            past = [point for point in self.curve if point[0] <= epoch]  # it may be run again
+            self.curve = [*past, [epoch + 1, error]]
+        kept = {"curve": self.curve, "seconds": self.seconds}
+        files.write_atomically(self.file, json.dumps(kept).encode())
+
+
+def train(row, frames, epochs, rate, folder):
+    """Returns a model trained on frames, and what it was watched by."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(row.seed)
+    model = model_of(row)
+    if row.recipe != "paper":
+        steps = epochs * -(-sum(-(-len(f) // PIECE) for f in frames) // BATCH)
         rate *= min(1, 400 / model.head.hidden_units)
         rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.05)
     model.compile(keras.optimizers.Adam(rate))
-    curve = []
+    watch = Watch(folder / "watch.json", frames[:10])
+    backup = BackupAndRestore(folder, delete_checkpoint=False)
+    arguments = {"batch_size": BATCH, "epochs": epochs, "max_steps": PIECE, "verbose": 0}
+    model.fit(frames, callbacks=[watch, backup], **arguments)
+    return model, watch
 
-    def look(epoch, logs):
-        if (epoch + 1) % 10 == 0 or epoch == 0:
-            some = frames[:10]
-            curve.append((epoch + 1, mean_squared_error(some, decoded(model, some))))
 
-    watch = keras.callbacks.LambdaCallback(on_epoch_end=look)
-    model.fit(
-        frames[:TRAIN],
-        batch_size=BATCH,
-        epochs=epochs,
-        max_steps=PIECE,
-        callbacks=[watch],
-        verbose=0,
-    )
-    seconds = round(time.time() - started)
-
+def run(name, sentences, runs, num_train=TRAIN, epochs=None):
+    """Returns the results of a row, trained for the epochs of its recipe if `epochs` is None."""
+    row = Row.of(name)
+    scale, rate, epochs_of_recipe = RECIPES[row.recipe]
+    epochs = epochs or epochs_of_recipe
+    transforms = [audio.stft(s.samples) for s in sentences]
+    frames = [audio.to_frames(X, scale) for X in transforms]
+    kind = "scale" if row.options.get("visibles") == "gamma" else "standard"  # none below 0
+    normalizer = audio.Normalizer.fit(frames[:num_train], kind)
+    frames = [normalizer.normalize(f) for f in frames]
+    model, watch = train(row, frames[:num_train], epochs, rate, runs / name)
     results = decoded(model, frames)
     amplitudes = [audio.to_amplitude(normalizer.restore(y), scale) for y in results]
     record = {
-        "seed": SEED,
+        "seed": row.seed,
         "epochs": epochs,
-        "seconds": seconds,
+        "seconds": round(watch.seconds),
         "weights": int(model.count_params()),
         "bits": int(model.head.code_units),
-        "curve": curve,
+        "curve": watch.curve,
     }
-    for split, part in (("train", slice(TRAIN)), ("test", slice(TRAIN, None))):
+    for split, part in (("train", slice(num_train)), ("test", slice(num_train, None))):
         figures = judged(sentences[part], transforms[part], amplitudes[part])
         error = mean_squared_error(frames[part], results[part])
         record[split] = {"mse": error, **figures}
-    print(f"  {record['test']}  {seconds} s", flush=True)
+    print(f"  {record['test']}  {record['seconds']} s", flush=True)
     return record
 
 
+COLUMNS = {"pesq_nb": "PESQ nb", "pesq_wb": "PESQ wb", "stoi": "STOI", "estoi": "ESTOI"}
+COLUMNS |= {"si_sdr": "SI-SDR", "mse": "MSE", "distortion": "distortion"}
+
+
 def print_table(results):
-    print("\nTest sentences; MSE in the units of the row's own frames, distortion in dB")
-    heads = "bits  PESQ nb  printed  PESQ wb      MSE  distortion  epochs  seconds"
-    print(" " * 27 + heads)
-    for row in all_rows():
-        if row not in results:
-            continue
-        name, units, _, *otherwise = row.split("-")
-        printed = None if otherwise else PUBLISHED.get(name, {}).get(int(units))
-        r, test = results[row], results[row]["test"]
+    print("\nTest sentences; MSE in the units of the row's own frames, SI-SDR and distortion in dB")
+    heads = "".join(f"{title:>12s}" for title in COLUMNS.values())
+    print(f"{'':26s}bits  printed{heads}  epochs  seconds")
+    for name in filter(results.get, all_rows()):
+        row, record = Row.of(name), results[name]
+        printed = PUBLISHED.get(row.model, {}).get(row.units, "") if row.change is None else ""
+        test = (f"{record['test'].get(key, math.nan):12.3f}" for key in COLUMNS)
         print(
-            f"  {row:24s}{r['bits']:5d}  {test['pesq_nb']:7.3f}  {printed or '':>7}"
-            f"  {test['pesq_wb']:7.3f}  {test['mse']:7.4f}  {test['distortion']:10.2f}"
-            f"  {r['epochs']:6d}  {r['seconds']:7d}"
+            f"  {name:24s}{record['bits']:4d}  {printed:>7}{''.join(test)}"
+            f"  {record['epochs']:6d}  {record['seconds']:7d}"
         )
+    print("\nMeans and deviations over seeds")
+    for name in all_rows():
+        names = [name, *(f"{name}-seed{seed}" for seed in SEEDS)]
+        tests = [results[each]["test"] for each in names if each in results]
+        if len(tests) == len(names):
+            for key in COLUMNS:
+                values = [test.get(key, math.nan) for test in tests]
+                mean, deviation = np.mean(values), np.std(values, ddof=1)
+                print(f"  {name:24s} {COLUMNS[key]:12s} {mean:8.3f} {deviation:8.3f}")
 
 
-def main(names, arctic):
+def main(names, arctic, runs, again):
     sentences = None
-    for row in all_rows():
-        if (row in names or not names) and row not in store.read(RESULTS):
+    for row in names or all_rows():
+        done = store.read(RESULTS).get(row)
+        if done is None or (again and not done["test"].keys() >= set(MEASURES)):
             sentences = sentences or speech.load_arctic(arctic)
             print(row, flush=True)
-            store.keep(RESULTS, row, run(row, sentences))
+            store.keep(RESULTS, row, run(row, sentences, runs))
     print_table(store.read(RESULTS))
+
+
+def quick(names):
+    """Trains rows for an epoch on two sentences that ship, and tests a third."""
+    with tempfile.TemporaryDirectory() as runs:
+        for row in names or ["lstbm-100-root"]:
+            run(row, speech.load_examples()[:3], Path(runs), num_train=2, epochs=1)
 
 
 if __name__ == "__main__":
@@ -200,5 +274,11 @@ if __name__ == "__main__":
         "--rows", nargs="+", choices=[*all_rows()], default=[], help="names of rows; all if none"
     )
     parser.add_argument("--arctic", default=ARCTIC, help="the file of 103 sentences")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of unfinished trainings")
+    parser.add_argument("--again", action="store_true", help="train rows that lack a measure, too")
+    parser.add_argument("--quick", action="store_true", help="an epoch on three sentences")
     arguments = parser.parse_args()
-    main(arguments.rows, arguments.arctic)
+    if arguments.quick:
+        quick(arguments.rows)
+    else:
+        main(arguments.rows, arguments.arctic, arguments.runs, arguments.again)

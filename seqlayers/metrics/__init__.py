@@ -23,6 +23,7 @@ from seqlayers.metrics.likelihood import (
 )
 from seqlayers.metrics.music import MusicMeasures, music_measures
 from seqlayers.metrics.segments import Score, SegmentScores, segment_scores
+from seqlayers.metrics.sound import si_sdr
 
 __all__ = [
     "FrameAccuracy",
@@ -43,6 +44,7 @@ __all__ = [
     "pieces",
     "precision_recall",
     "segment_scores",
+    "si_sdr",
     "softmax_ceiling",
     "softmax_score",
 ]
