@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqlayers.datasets import piano_roll
+from seqlayers.datasets import piano_roll, speech
 
 pytestmark = pytest.mark.tensorflow
 
@@ -39,9 +39,120 @@ def test_a_network_without_recurrent_gates_has_the_weights_of_an_lstm(
 
 
 def test_networks_of_phones_have_about_80_000_weights(table):
-    clstm = table("clstm")
+    clstm = table("phone_networks")
     for row in ("cells-parallel", "cells-min-gru"):
-        assert clstm.network(row, 0.2).count_params() == pytest.approx(80_000, rel=0.001)
+        assert clstm.network(row, 0.2, 61).count_params() == pytest.approx(80_000, rel=0.001)
+
+
+def test_a_row_of_phones_has_a_name_from_which_it_is_read(table):
+    clstm, Row = table("clstm"), table("phone_training").Row
+    assert Row.of("heads-lstmp+relu") == ("timit", "heads-lstmp+relu", False, False, 0)
+    row = Row("arctic", "stack-3+greedy", tenth=True, masked=True, seed=2)
+    assert row.name == "arctic-stack-3+greedy-tenth-masked-seed2" and Row.of(row.name) == row
+    names = clstm.chosen(("heads-lstmp",), "arctic", seeds=[0, 1])
+    assert names == [
+        Row("arctic", f"heads-lstmp{r}", seed=s).name for s in (0, 1) for r in ("+relu", "")
+    ]
+    assert clstm.chosen(("stack-2", "cells"), masked=True) == [
+        "stack-2-masked",
+        "stack-2+greedy-masked",
+    ]
+    assert {Row.of(name).table for name in clstm.chosen(("",), tenth=True)} == {"stack"}
+    for name in clstm.store.read(clstm.RESULTS):
+        assert name in clstm.chosen(("",))
+
+
+def test_a_row_of_phones_that_was_stopped_goes_on_after_its_last_training(
+    table, tmp_path, monkeypatch
+):
+    clstm, Task = table("clstm"), table("phone_training").Task
+    task = Task(clstm.Row.of("stack-2"), 30, "auto", [None] * 3, tmp_path)
+    trained = []
+
+    def train(task, fold, dropout):
+        if len(trained) == 4:
+            trained.append("stopped")
+            raise KeyboardInterrupt
+        trained.append((fold, dropout))
+        error = (fold + 1) * abs(dropout - 0.35) + 0.1
+        figures = {"validation": error, "test": error + fold, "epoch_chosen": 3, "frames": 7}
+        return figures | {"weights": 5, "seconds": 2.0}
+
+    monkeypatch.setattr(clstm, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        clstm.run(task)
+    record = clstm.run(task)
+    assert trained == [(0, 0.2), (0, 0.35), (0, 0.5), (1, 0.35), "stopped", (2, 0.35)]
+    assert record["dropout"] == 0.35 and record["seconds"] == 10 and record["weights"] == 5
+    assert [fold["test"] for fold in record["folds"]] == pytest.approx([0.1, 1.1, 2.1])
+    monkeypatch.setattr(clstm, "RESULTS", tmp_path / "results.json")
+    other = task._replace(row=task.row._replace(seed=1))
+    with pytest.raises(SystemExit, match="begin with 0.*Received: stack-2-seed1 without stack-2"):
+        clstm.run_seed(other)
+    clstm.store.keep(clstm.RESULTS, "stack-2", record)
+    assert clstm.run_seed(other)["tried"].keys() == {"0.35"}
+
+
+@pytest.fixture(scope="module")
+def parts(table):
+    """Two folds of the sentences that ship, with 39 phones."""
+    data = table("phone_data")
+    corpus = data.CORPORA["arctic"]
+    return data.parts(speech.load_examples(), corpus, "stack", 2, 2)
+
+
+def test_the_phones_of_arctic_are_39_and_folds_share_no_sentence(table, parts):
+    assert len(table("phone_data").PHONES_39) == 39
+    for part in parts:
+        sentences = [frames.tobytes() for some in part for frames, _ in some]
+        assert len(set(sentences)) == len(sentences) == 5
+        for frames, labels in part.fit + part.test:
+            assert frames.shape == (len(labels), 123) and 0 <= labels.min() <= labels.max() < 39
+
+
+def test_a_tenth_of_the_labels_is_the_same_for_all_networks_and_other_ones_by_seed(table):
+    training = table("phone_training")
+    part = table("phone_data").Part([*range(47)], [], [])
+
+    def labelled(name):
+        return training.Task(training.Row.of(name), 1, "auto", [part], None).labelled(0)
+
+    some = labelled("stack-2-tenth")
+    assert len(some) == 5 and some == sorted(set(some)) == labelled("stack-3+greedy-tenth")
+    assert some != labelled("stack-2-tenth-seed1") and labelled("stack-2") == part.fit
+
+
+def test_masks_of_chunks_hide_bands_with_their_deltas_in_another_order_each_epoch(table, rng):
+    data = table("phone_data")
+    x = rng.normal(size=(18, data.LENGTH, 123)).astype("float32")
+    y = np.tile(np.arange(18, dtype="int32")[:, None], data.LENGTH)
+    orders = []
+    for batches in (data.masked_epochs(x, y, y, 2, 3), data.masked_epochs(x, y, y, 2, 3)):
+        rows = [row for batch in batches for row in zip(*batch, strict=True)]
+        orders.append([int(labels[0]) for _, labels, _ in rows])
+        hidden = np.array([frames == 0 for frames, _, _ in rows]).reshape(2, 18, -1, 41, 3)
+        assert 0.1 < hidden.mean() < 0.9
+        np.testing.assert_array_equal(hidden.any(axis=-1), hidden.all(axis=-1))
+        for (frames, labels, _), where in zip(rows, hidden.reshape(36, -1, 123), strict=True):
+            np.testing.assert_array_equal(frames, np.where(where, 0, x[labels[0]]))
+    assert orders[0] == orders[1]
+    first, second = orders[0][:18], orders[0][18:]
+    assert sorted(first) == sorted(second) == [*range(18)] and first != second
+
+
+def test_a_greedy_stack_begins_with_the_weights_that_were_learned_without_labels(
+    table, parts, tmp_path, monkeypatch
+):
+    training = table("phone_training")
+    task = training.Task(training.Row.of("arctic-stack-2+greedy"), 1, "auto", parts, tmp_path)
+    scratch = training.compiled(task._replace(row=task.row._replace(network="stack-2")), 0, 0.2)
+    learned = [w + 1 for w in scratch[0].get_weights()[:-2]]
+    np.savez(tmp_path / "arctic-stack-2-fold0-seed0.npz", *learned)
+    model, (x, y, weights) = training.compiled(task, 0, 0.2)
+    for actual, expected in zip(model.get_weights(), learned, strict=False):
+        np.testing.assert_array_equal(actual, expected)
+    assert len(model.get_weights()) == len(learned) + 2 and model.output_shape[-1] == 39
+    assert x.shape[1:] == (100, 123) and y.shape == weights.shape == x.shape[:2]
 
 
 def test_a_row_of_codes_is_a_training_of_its_own(table):

@@ -2,7 +2,7 @@
 
 A claim has the text `claim` and `short`, its name in the overview. Most have `printed`, `ours`,
 `verdict` and `why` as texts; `{sfm[row][key]:.3f}` in `ours` and `why` is read from
-`benchmarks/results/`, and `{phones[row]:.4f}` is a mean over folds.
+`benchmarks/results/`, and `{phones[row]:.4f}` is a mean over folds and seeds.
 
 A claim on music is computed from the likelihoods of recipes instead. `recipes` names models by the
 beginning of their recipes' names, of which the first that was measured on a set counts, or one
@@ -12,11 +12,12 @@ are those of the recipes; `printed` has others by set. `why` then has a sentence
 
 import functools
 import math
+import statistics
 import tomllib
 from pathlib import Path
 
 import music_tables
-from tables import results, table
+from tables import results, table, wrong_frames
 
 from seqlayers.runs import recipes
 
@@ -71,8 +72,8 @@ def unexplained():
 @functools.cache
 def _figures():
     """Returns what texts of claims may name."""
-    folds = {name: row["folds"] for name, row in results("clstm").items() if "folds" in row}
-    means = {name: sum(each["test"] for each in of) / len(of) for name, of in folds.items()}
+    trained = [name for name, row in results("clstm").items() if "folds" in row]
+    means = {name: statistics.mean(wrong_frames(name)[0]) for name in trained}
     return {"phones": means} | {name: results(name) for name in ("sfm", "lstbm")}
 
 

@@ -15,7 +15,7 @@ import statistics
 import claims
 import music_tables
 import waves_table
-from tables import ROOT, results, table
+from tables import ROOT, results, table, wrong_frames
 
 PAGES = [ROOT / "docs" / "choose.md", ROOT / "docs" / "papers.md", ROOT / "RESULTS.md"]
 MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -136,12 +136,10 @@ def patches():
 
 
 def folds(*pairs):
-    """Leads of one network over another in phones, fold by fold."""
-    clstm = results("clstm")
+    """Leads of one network over another in phones, fold by fold, means over seeds of both."""
     rows = []
     for pair in pairs:
-        wrong = [[fold["test"] for fold in clstm[name]["folds"]] for name in pair]
-        leads = [other - one for one, other in zip(*wrong, strict=True)]
+        leads = [other - one for one, other in zip(*wrong_frames(*pair), strict=True)]
         mean, error = statistics.mean(leads), statistics.stdev(leads) / len(leads) ** 0.5
         names = [f"`{name}`" for name in pair]
         rows.append([*names, f"{mean:+.4f}", f"{error:.4f}", f"{mean / error:+.1f}"])

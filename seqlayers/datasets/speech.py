@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlayers import audio
-from seqlayers.checks import check_integer
+from seqlayers.checks import check_choice, check_integer
 from seqlayers.datasets.arrays import INTEGERS, TEXTS, Array, read_arrays
 from seqlayers.files import FileError, check_regular_file
 
@@ -112,10 +112,10 @@ class Utterance(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Utterances split by speaker.
+    """Utterances split by speaker or by sentence.
 
     Attributes:
-        train: Utterances of some speakers.
+        train: Utterances of some speakers, or some sentences.
         test: Utterances of all others.
     """
 
@@ -190,8 +190,8 @@ def load_timit(path, sa=False):
     return [u for u in utterances if sa or not u.sentence.startswith("sa")]
 
 
-def folds(utterances, num_folds=5, seed=0):
-    """Splits utterances by speaker, for cross-validation.
+def folds(utterances, num_folds=5, seed=0, by="speaker"):
+    """Splits utterances by speaker or by sentence, for cross-validation.
 
     For a validation part, split `train` of a fold again.
 
@@ -199,31 +199,35 @@ def folds(utterances, num_folds=5, seed=0):
         utterances: List of `Utterance`.
         num_folds: Number of folds, at least 2 and at most the number of speakers.
         seed: Non-negative integer, the seed of the shuffling of speakers.
+        by: `"speaker"`; or `"sentence"`, for one speaker, or so that no sentence of `test` was read
+            by anybody in `train`. Then all that is said of speakers holds for sentences.
 
     Returns:
         List of `Fold(train, test)`, lists of utterances in their original order. Each speaker is in
         `test` of exactly one fold; the folds differ by at most one in their number of speakers.
 
     Raises:
-        ValueError: If there are fewer speakers than folds, or a number is out of range.
+        ValueError: If there are fewer speakers than folds, a number is out of range, or `by` is
+            neither.
 
     Example:
         >>> [len(test) for _, test in folds(load_timit("timit_sample.npz"))]
         [32, 24, 24, 24, 24]
     """
-    speakers = sorted({utterance.speaker for utterance in utterances})
-    if check_integer("num_folds", num_folds, least=2) > len(speakers):
+    check_choice("by", by, ("speaker", "sentence"))
+    groups = sorted({getattr(utterance, by) for utterance in utterances})
+    if check_integer("num_folds", num_folds, least=2) > len(groups):
         raise ValueError(
-            f"`num_folds` must be at most {len(speakers)}, the number of speakers. "
+            f"`num_folds` must be at most {len(groups)}, the number of {by}s. "
             f"Received: num_folds={num_folds}."
         )
     rng = np.random.default_rng(check_integer("seed", seed, least=0))
-    order = rng.permutation(len(speakers))
-    fold_of = {speakers[i]: n % num_folds for n, i in enumerate(order)}
+    order = rng.permutation(len(groups))
+    fold_of = {groups[i]: n % num_folds for n, i in enumerate(order)}
     return [
         Fold(
-            [u for u in utterances if fold_of[u.speaker] != n],
-            [u for u in utterances if fold_of[u.speaker] == n],
+            [u for u in utterances if fold_of[getattr(u, by)] != n],
+            [u for u in utterances if fold_of[getattr(u, by)] == n],
         )
         for n in range(num_folds)
     ]

@@ -140,6 +140,20 @@ def test_folds_depend_on_the_seed_alone():
     assert [sorted(test) for test in backwards] == [sorted(t) for t in speakers(utterances, 0)]
 
 
+def test_folds_by_sentence_share_no_sentence_but_speakers():
+    utterances = [utterance([], speaker=f"s{n % 2}") for n in range(24)]
+    utterances = [u._replace(sentence=str(n // 2)) for n, u in enumerate(utterances)]
+    folds = speech.folds(utterances, num_folds=5, seed=3, by="sentence")
+    assert sorted(len({u.sentence for u in test}) for _, test in folds) == [2, 2, 2, 3, 3]
+    for train, test in folds:
+        assert not {u.sentence for u in train} & {u.sentence for u in test}
+        assert {u.speaker for u in test} == {"s0", "s1"} and len(train) + len(test) == 24
+    with pytest.raises(ValueError, match="at most 12, the number of sentences.*num_folds=13"):
+        speech.folds(utterances, 13, by="sentence")
+    with pytest.raises(ValueError, match='`by` must be "speaker" or "sentence".*word'):
+        speech.folds(utterances, by="word")
+
+
 @pytest.mark.parametrize("num_folds", [1, 17, 2.5])
 def test_there_cannot_be_more_folds_than_speakers(num_folds):
     utterances = [utterance([], speaker=f"s{n}") for n in range(16)]
