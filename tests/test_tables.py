@@ -5,6 +5,7 @@ import json
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -141,17 +142,22 @@ def test_masks_of_chunks_hide_bands_with_their_deltas_in_another_order_each_epoc
 
 
 def test_a_greedy_stack_begins_with_the_weights_that_were_learned_without_labels(
-    table, parts, tmp_path, monkeypatch
+    table, parts, tmp_path
 ):
     training = table("phone_training")
     task = training.Task(training.Row.of("arctic-stack-2+greedy"), 1, "auto", parts, tmp_path)
-    scratch = training.compiled(task._replace(row=task.row._replace(network="stack-2")), 0, 0.2)
-    learned = [w + 1 for w in scratch[0].get_weights()[:-2]]
-    np.savez(tmp_path / "arctic-stack-2-fold0-seed0.npz", *learned)
+    Normalization, LSTM = keras.layers.Normalization, keras.layers.LSTM
+    scale = {"mean": np.arange(3.0), "variance": np.full(3, 4.0)}
+    layers = [LSTM(3, return_sequences=True), Normalization(**scale)]
+    layers += [LSTM(3, return_sequences=True), Normalization(**scale)]
+    stack = keras.Sequential([keras.Input((None, 123)), *layers])
+    stack.save(tmp_path / "arctic-2-lstbms-fold0-seed0.keras")
     model, (x, y, weights) = training.compiled(task, 0, 0.2)
-    for actual, expected in zip(model.get_weights(), learned, strict=False):
+    for actual, expected in zip(model.get_weights(), stack.get_weights(), strict=False):
         np.testing.assert_array_equal(actual, expected)
-    assert len(model.get_weights()) == len(learned) + 2 and model.output_shape[-1] == 39
+    assert len(model.weights) == len(stack.weights) + 2 and model.output_shape[-1] == 39
+    below = keras.Model(model.input, model.layers[-1].input)
+    np.testing.assert_allclose(below(x[:1]), stack(x[:1]), atol=1e-6)
     assert x.shape[1:] == (100, 123) and y.shape == weights.shape == x.shape[:2]
 
 

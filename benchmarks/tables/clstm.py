@@ -15,7 +15,7 @@ those of Figure 4 of the SFM paper: 12 MFCC, log energy and deltas, labels on ti
 layer of about 80,000 weights with the output layer; `parallel` is an SFM with `gates="input"`.
 Rows `stack-..` are two or three LSTMs with the features of `heads`, from scratch or, `+greedy`,
 with the weights of LSTBMs that `LSTBMModel.stack` trained on the sentences of the fold without
-labels, as the LSTBM paper proposes.
+labels, as the LSTBM paper proposes, and the normalisation of their outputs.
 
 All networks see chunks of a second that overlap by 20 frames, normal noise on their inputs, Adam
 and the same number of epochs; the epoch is chosen on validation. `--masked` hides time and bands
@@ -27,9 +27,10 @@ for which the machine should be quiet; by these, rows `timed-cells-..` train for
 LSTM.
 
 Results go to `benchmarks/results/clstm.json`, a row as soon as it is done, and rows that are there
-are kept. A row that was stopped goes on after its last training, from a file in `--work`. `--rows`
-takes beginnings of names; the order is the program's. `--quick` trains an epoch on the sentences
-that ship, in a folder that it removes.
+are kept. A row that was stopped goes on after its last training, from a file in `--work`, where the
+weights of LSTBMs are, too; both stay: remove them to train a row anew. `--rows` takes beginnings of
+names; the order is the program's. `--quick` trains an epoch on the sentences that ship, in a folder
+that it removes.
 """
 
 import argparse

@@ -48,7 +48,6 @@ def bidirectional(units):
 
 RELU = (layer(keras.layers.Dense, 256, activation="relu"),) * 3
 WINDOW = layer(keras.layers.Conv1D, 256, CONTEXT, padding="causal", activation="relu")
-LSTM = recurrent(keras.layers.LSTM, UNITS)
 NETWORKS = {  # what reads bands and their deltas, and what stands above it and the energy
     "heads-lstmp+relu": ((), (lstm(256, 96), *RELU)),
     "heads-clstmp+lstmp+relu": ((clstm(48, 32),), (lstm(152, 96), *RELU)),
@@ -70,15 +69,26 @@ NETWORKS = {  # what reads bands and their deltas, and what stands above it and 
     "heads-lstm": ((), (lstm(96),)),
     "heads-cnn+relu": ((cnn(32, CONTEXT),), RELU),
     "heads-ffnn": ((), (WINDOW, *RELU)),
-    "stack-2": ((), (LSTM,) * 2),
-    "stack-3": ((), (LSTM,) * 3),
+    "stack-2": ((), (recurrent(keras.layers.LSTM, UNITS),) * 2),
+    "stack-3": ((), (recurrent(keras.layers.LSTM, UNITS),) * 3),
 }
-GREEDY = {"stack-2+greedy": "stack-2", "stack-3+greedy": "stack-3"}  # and their networks
+GREEDY = {"stack-2+greedy": 2, "stack-3+greedy": 3}  # layers that are trained without labels before
 
 
-def network(name, dropout, outputs):
-    """Returns a model of logits `(batch, time, outputs)` from frames `(batch, time, features)`."""
-    of_bands, above = NETWORKS[GREEDY.get(name, name)]
+def network(name, dropout, outputs, stack=None):
+    """Returns a model of logits `(batch, time, outputs)` from frames `(batch, time, features)`.
+
+    Args:
+        name: A name of `NETWORKS` or `GREEDY`.
+        dropout: Rate of dropout after each layer.
+        outputs: Number of labels.
+        stack: For `GREEDY`, LSTMs that have learned without labels, each before its normalisation.
+    """
+    if stack is None:
+        of_bands, above = NETWORKS[name]
+    else:
+        pairs = zip(stack.layers[::2], stack.layers[1::2], strict=True)
+        of_bands, above = (), [layer(keras.Sequential, pair) for pair in pairs]
     frames = keras.Input((None, FEATURES[name.split("-")[0]]))
     x = keras.layers.GaussianNoise(NOISE)(frames)
     if of_bands:

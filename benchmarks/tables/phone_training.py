@@ -1,6 +1,5 @@
 """Trainings of `clstm.py`: a row, its task, and the figures of a network on a fold."""
 
-import io
 import re
 import time
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import phone_data
-from phone_networks import GREEDY, NETWORKS, UNITS, network
+from phone_networks import GREEDY, UNITS, network
 
 from seqlayers import files
 from seqlayers.models import LSTBMModel
@@ -104,9 +103,9 @@ class Choose(keras.callbacks.Callback):
 
 
 def stacked(task, fold):
-    """Returns the weights of LSTMs that LSTBMs learned without labels, kept in a file."""
-    name = GREEDY[task.row.network]
-    path = task.work / f"{task.row.corpus}-{name}-fold{fold}-seed{task.row.seed}.npz"
+    """Returns LSTMs with the weights that LSTBMs learned without labels, kept in a file."""
+    depth = GREEDY[task.row.network]
+    path = task.work / f"{task.row.corpus}-{depth}-lstbms-fold{fold}-seed{task.row.seed}.keras"
     if not path.exists():
         frames = [features for features, _ in task.folds[fold].fit]
         length, batch = phone_data.LENGTH, phone_data.BATCH
@@ -115,7 +114,7 @@ def stacked(task, fold):
         keras.utils.set_random_seed(task.seed(fold))
         deep = LSTBMModel.stack(
             frames,
-            [UNITS] * len(NETWORKS[name][1]),
+            [UNITS] * depth,
             keras.optimizers.Adam(rate),
             seed=task.seed(fold),
             epochs=task.stack_epochs,
@@ -123,20 +122,16 @@ def stacked(task, fold):
             max_steps=length,
             verbose=0,
         )
-        data = io.BytesIO()
-        np.savez(data, *deep.get_weights())
-        files.write_atomically(path, data.getvalue())
-    with np.load(path) as arrays:
-        return [arrays[f"arr_{n}"] for n in range(len(arrays.files))]
+        with files.replacing(path) as temporary:
+            deep.save(temporary)
+    return keras.models.load_model(path)
 
 
 def compiled(task, fold, dropout):
     """Returns a network, and the arrays that it is to fit."""
-    greedy = stacked(task, fold) if task.row.network in GREEDY else None
+    stack = stacked(task, fold) if task.row.network in GREEDY else None
     keras.utils.set_random_seed(task.seed(fold))
-    model = network(task.row.network, dropout, len(task.phones))
-    if greedy:
-        model.set_weights([*greedy, *model.get_weights()[len(greedy) :]])
+    model = network(task.row.network, dropout, len(task.phones), stack)
     length, overlap, batch = phone_data.LENGTH, phone_data.OVERLAP, phone_data.BATCH
     x, y, mask = phone_data.chunks(task.labelled(fold), length, overlap, task.delay)
     steps = task.epochs * task.every * -(-len(x) // batch)

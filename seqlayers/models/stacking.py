@@ -1,11 +1,10 @@
 """LSTBMs trained one on top of the other without labels, as a stack of Keras LSTMs.
 
-    x_1   the frames
-    h_n   the outputs of LSTBM n over x_n, `hidden_states`
-    x_n   (h_{n-1} - m) / d, with mean 0 and variance 1 in each unit, n = 2, 3, ...
+    x_0   the frames
+    h_n   the outputs of LSTBM n over x_{n-1}, `hidden_states`, n = 1, 2, ...
+    x_n   (h_n - m_n) / d_n, with mean 0 and variance 1 in each unit
 
-LSTBM n learns x_n alone, those below stay as they are. Its LSTM reads h_{n-1}: it has the scale and
-the shift of x_n in its weights.
+LSTBM n learns x_{n-1} alone, those below stay as they are. The last x_n is the output.
 
 Reference: T. Nakashika, LSTBM: a Novel Sequence Representation of Speech Spectra Using Restricted
 Boltzmann Machine with Long Short-Term Memory, Interspeech 2018, section 1, which proposes it.
@@ -33,18 +32,16 @@ def stack(cls, x, hidden_units, optimizer, seed, options, **kwargs):
     """Trains a stack of LSTBMs, see `LSTBMModel.stack`."""
     sequences = check_sequences(x, name="x")
     models = _models(cls, sequences[0].shape[1], hidden_units, seed, options)
-    lstms, normalizer = [], None
-    for n, model in enumerate(models):
+    layers = []
+    for model in models:
         model.compile(new_optimizer(optimizer))
         model.fit(sequences, **kwargs)
-        lstms.append(model.to_lstm())
-        if normalizer is not None:
-            _read_through(normalizer, lstms[-1])
-        if n + 1 < len(models):
-            outputs = [ops.convert_to_numpy(model.hidden_states(s[None]))[0] for s in sequences]
-            normalizer = Normalizer.fit(outputs)
-            sequences = [normalizer.normalize(each) for each in outputs]
-    return keras.Sequential([keras.Input((None, models[0].head.visible_units)), *lstms])
+        outputs = [ops.convert_to_numpy(model.hidden_states(s[None]))[0] for s in sequences]
+        normalizer = Normalizer.fit(outputs)
+        sequences = [normalizer.normalize(each) for each in outputs]
+        shift, variance = normalizer.shift, normalizer.divisor**2
+        layers += [model.to_lstm(), keras.layers.Normalization(mean=shift, variance=variance)]
+    return keras.Sequential([keras.Input((None, models[0].head.visible_units)), *layers])
 
 
 def _models(cls, features, hidden_units, seed, options):
@@ -70,10 +67,3 @@ def _models(cls, features, hidden_units, seed, options):
             own = int(np.asarray(fold_in(seed_pair(seed), n)).view("int64")[0])
         models.append(cls(below, size, variant="lstm", seed=own, **options))
     return models
-
-
-def _read_through(normalizer, lstm):
-    """Gives an LSTM of normalised inputs the weights for inputs as they are."""
-    kernel, recurrent_kernel, bias = lstm.get_weights()
-    kernel = kernel / normalizer.divisor[:, None]
-    lstm.set_weights([kernel, recurrent_kernel, bias - normalizer.shift @ kernel])

@@ -371,7 +371,7 @@ class LSTBMModel(TemporalRBM):
 
         The first one learns the frames, each other the outputs of the one below, brought to mean 0
         and variance 1: greedily, as a deep belief network is trained. Add layers on top and train
-        the whole with labels.
+        the whole with labels. Normalise frames before, where they are Gaussian visibles.
 
         Args:
             x: Sequences: a list of arrays `(T, V)`, whose T may differ, or an array `(N, T, V)`.
@@ -384,8 +384,9 @@ class LSTBMModel(TemporalRBM):
             **kwargs: Arguments of `fit`: `epochs` of each layer, `batch_size`, `max_steps`, ...
 
         Returns:
-            A `keras.Sequential` of built `keras.layers.LSTM`, from frames `(batch, time, V)` to the
-            outputs of the last layer, `(batch, time, units)`.
+            A `keras.Sequential` of built layers, from frames `(batch, time, V)` to the outputs of
+            the last one, `(batch, time, units)`: for each LSTBM a `keras.layers.LSTM` and, without
+            weights, a `keras.layers.Normalization` to mean 0 and variance 1.
 
         Raises:
             ValueError: Before any training, if sequences, `hidden_units` or `options` are none of
