@@ -11,19 +11,34 @@ def test_scores_count_moments_that_agree():
     reference_times = [[0.1, 0.2], [0.5, 0.6], [0.9, 1.0]]
     found = [[0.105, 0.195], [0.49, 0.65], [0.7, 0.75], [0.93, 0.995]]
     onset, offset, segment = segment_scores(found, reference_times, 0.010001)
-    assert onset == (2 / 4, 2 / 3, 4 / 7)
-    assert offset == (2 / 4, 2 / 3, 4 / 7)
-    assert segment == (1 / 4, 1 / 3, 2 / 7)
-    assert segment_scores(found, found) == ((1, 1, 1),) * 3
+    assert onset[:3] == (2 / 4, 2 / 3, 4 / 7)
+    assert offset[:3] == (2 / 4, 2 / 3, 4 / 7)
+    assert segment[:3] == (1 / 4, 1 / 3, 2 / 7)
+    np.testing.assert_allclose([onset.error, offset.error, segment.error], [0.0075, 0.005, 0.005])
+    assert segment_scores(found, found) == ((1, 1, 1, 1, 0),) * 3
     pooled = segment_scores([found, np.zeros((0, 2))], [reference_times] * 2, 0.010001)
-    assert pooled.onset == (2 / 4, 2 / 6, 4 / 10)
-    assert segment_scores([], reference_times) == ((0, 0, 0),) * 3
+    assert pooled.onset[:3] == (2 / 4, 2 / 6, 4 / 10)
+    for score in segment_scores([], reference_times):
+        assert score[:3] == (0, 0, 0) and np.isnan(score.error)
+    nothing = segment_scores([], []).onset
+    assert nothing[:3] == (0, 0, 0) and np.isnan([nothing.r_value, nothing.error]).all()
+
+
+def test_the_r_value_falls_with_moments_too_many_where_f1_hardly_does():
+    marked = np.arange(10)[:, None] + [0.0, 0.5]
+    missed, twice = marked[:8], np.sort(np.concatenate([marked, marked + 0.05]), axis=0)
+    # recall 0.8, s = -0.2: r1 = 0.2 sqrt(2), r2 = 0
+    np.testing.assert_allclose(segment_scores(missed, marked).onset.r_value, 1 - 0.1 * 2**0.5)
+    # recall 1, s = 1: r1 = 1, |r2| = 1 / sqrt(2)
+    doubled = segment_scores(twice, marked).onset
+    np.testing.assert_allclose(doubled.r_value, 0.5 - 0.25 * 2**0.5)
+    assert doubled.recall == 1 and doubled.f1 == 2 / 3
 
 
 def test_no_moment_is_matched_twice():
     near = [[0.100, 0.101], [0.102, 0.103], [0.104, 0.105]]
     scores = segment_scores(near, [[0.101, 0.104]])
-    assert scores.onset == scores.segment == (1 / 3, 1, 1 / 2)
+    assert scores.onset[:3] == scores.segment[:3] == (1 / 3, 1, 1 / 2)
 
 
 def test_as_many_are_matched_as_can_be(rng):
