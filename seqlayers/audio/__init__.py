@@ -6,9 +6,9 @@ from seqlayers.audio.files import Sound, find, read, read_blocks, resample, samp
 from seqlayers.audio.framing import frame_lengths, num_frames, window_weights
 from seqlayers.audio.normalizer import Normalizer, normalize
 from seqlayers.audio.phases import SoundStream, griffin_lim
+from seqlayers.audio.segment_rules import SegmentRules
 from seqlayers.audio.segments import (
     NoSegments,
-    SegmentRules,
     Segments,
     envelope,
     segments,

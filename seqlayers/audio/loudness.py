@@ -52,7 +52,7 @@ def smoothed(blocks, width, band=None):
         width: Odd number w of samples.
         band: Filter of `band_filter`; all frequencies count if None.
     """
-    blocks = _even(blocks)
+    blocks = even(blocks)
     if band is not None:
         blocks = _filtered(blocks, band)
     silence = np.zeros(width // 2, "float32")
@@ -80,9 +80,14 @@ class Histogram:
         for a in blocks:
             np.add.at(self.counts, a.view("uint32") >> DROPPED_BITS, 1)
 
-    def percentile(self, q):
-        """Returns percentiles as `np.percentile` does, of the lower edges of bins; 0 of nothing."""
-        ranks = np.cumsum(self.counts)
+    def percentile(self, q, above=0.0):
+        """Returns percentiles as `np.percentile` does, of the lower edges of bins; 0 of nothing.
+
+        Args:
+            q: Percentiles.
+            above: Only values from this one on count, and those in its bin.
+        """
+        ranks = np.cumsum(np.where(np.arange(len(self.counts)) < _bin(above), 0, self.counts))
         if not ranks[-1]:
             return np.zeros(np.shape(q))
         place = np.asarray(q) / 100 * (ranks[-1] - 1)
@@ -91,8 +96,16 @@ class Histogram:
         below, above = (bins.astype("uint32") << DROPPED_BITS).view("float32").astype("float64")
         return below + (place - low) * (above - below)
 
+    def share_below(self, value):
+        """Returns the share of the values that are below that one, or rather below its bin."""
+        return float(self.counts[: _bin(value)].sum() / max(1, self.counts.sum()))
 
-def _even(blocks):
+
+def _bin(value):
+    return np.float32(value).view("uint32") >> DROPPED_BITS
+
+
+def even(blocks):
     """Yields the samples in blocks of one length, the last one shorter."""
     held, room = [], BLOCK
     for block in blocks:

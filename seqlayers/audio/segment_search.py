@@ -27,7 +27,8 @@ class Search:
                 f"second. Received: window={rules.window}."
             )
         self.width = self._samples(rules.window) | 1
-        self.buffer, self.spacing = self._samples(rules.buffer), self._samples(rules.min_spacing)
+        self.buffer = self._samples(rules.buffer)
+        self.spacing = self._samples(rules.min_spacing or 0)  # estimated elsewhere if None
         self.least, self.most = self._samples(rules.min_length), self._samples(rules.max_length)
         if self.most < 1:
             raise ValueError(
@@ -50,14 +51,16 @@ class Search:
         return loudness.smoothed(blocks, self.width, self.band)
 
     def runs(self, smoothed, level):
-        """Returns the runs `(R, 2)` of loud samples within the limits, and the number of samples.
+        """Returns the runs `(R, 2)` of loud samples within the limits.
+
+        With them come the numbers of runs that are too short and too long, and that of samples.
 
         Args:
             smoothed: Function that returns an iterator over the loudness in blocks.
             level: Loudness from which on samples are loud.
         """
         (scan,) = self._scans(smoothed, [level])
-        return scan.finish(), scan.num_samples
+        return scan.finish(), tuple(map(int, scan.dropped)), scan.num_samples
 
     def advice(self, smoothed, percentile, level):
         """Returns a sentence on what to change where `runs` finds none at a level.
@@ -91,7 +94,10 @@ class Search:
         return sentence, {"suggested_threshold": threshold, "suggested_level": level}
 
     def kept(self, runs):
-        """Returns the runs of accepted lengths; longer ones are cut or dropped, by the rules."""
+        """Returns the runs of accepted lengths, and how many are too short and too long.
+
+        Runs that are too long are dropped or cut, by the rules.
+        """
         starts, lengths = runs[:, 0], runs[:, 1] - runs[:, 0]
         if self.rules.long == "split":
             pieces = -(-lengths // self.most)
@@ -101,7 +107,8 @@ class Search:
             cuts = [starts + lengths * (place + k) // pieces for k in (0, 1)]
             runs = np.stack(cuts, axis=1)
             lengths = runs[:, 1] - runs[:, 0]
-        return runs[(self.least <= lengths) & (lengths <= self.most)]
+        short, long = lengths < self.least, lengths > self.most
+        return runs[~short & ~long], np.array([short.sum(), long.sum()])
 
     def padded(self, runs, num_samples):
         """Returns runs with their buffers, which neither leave the recording nor overlap."""
@@ -130,7 +137,7 @@ class _Scan:
         self.search = search
         self.num_samples, self.loud = 0, False
         self.edges = np.zeros(0, "int64")  # start, end, start, .. of runs that may yet be joined
-        self.found = []
+        self.found, self.dropped = [], np.zeros(2, "int64")  # too short, too long
 
     def feed(self, a):
         loud = a >= self.level
@@ -142,10 +149,17 @@ class _Scan:
         gaps = gaps[gaps[:, 1] - gaps[:, 0] >= self.search.spacing]
         edges = np.concatenate([edges[:1], gaps.ravel(), edges[last + 1 :]])
         last = 2 * len(gaps)
-        self.found.append(self.search.kept(edges[:last].reshape(-1, 2)))
+        self._keep(edges[:last])
         self.edges = edges[last:]
 
     def finish(self):
         """Returns all runs `(R, 2)`."""
         edges = np.append(self.edges, self.num_samples) if self.loud else self.edges
-        return np.concatenate([*self.found, self.search.kept(edges.reshape(-1, 2))])
+        self._keep(edges)
+        self.edges, self.loud = edges[:0], False
+        return np.concatenate(self.found)
+
+    def _keep(self, edges):
+        runs, dropped = self.search.kept(edges.reshape(-1, 2))
+        self.found.append(runs)
+        self.dropped += dropped

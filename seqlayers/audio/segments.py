@@ -3,7 +3,8 @@
 A sample n is loud if its loudness a_n, the smoothed magnitude of the samples around it (see
 `loudness`), is above 0 and at least
 
-    level = the `threshold`-th percentile of a, over this recording
+    level = estimated from the noise and the sound of this recording, see `contrast`
+          = the `threshold`-th percentile of a, over this recording             (`"percentile"`)
 
 Runs of loud samples become segments in this order:
 
@@ -11,13 +12,12 @@ Runs of loud samples become segments in this order:
     runs shorter than `min_length` or longer than `max_length` are dropped (or cut, see `long`);
     the others are padded by `buffer` on both sides, as far as the recording goes.
 
-Names and defaults are those of the RNN-RBM paper on spectrograms, which prints an outline of its
-code; `window_length` is called `window` here. Where the outline leaves a choice: all lengths are
-milliseconds, the buffer too; lengths are judged before the padding, limits included; a_n is centred
-on n, because smoothing backwards would put segments half a window late; padded neighbours meet in
-the middle of their gap, so that no sample is in two segments. `band` and `long` are not in the
-paper. On the Bengalese finch of our tests, the band raises the F1 of whole syllables from 0.64 to
-0.97, each at the best settings found.
+The percentile, its names and its defaults are those of the RNN-RBM paper on spectrograms, which
+prints an outline of its code; `window_length` is called `window` here. Where the outline leaves a
+choice: all lengths are milliseconds, the buffer too; lengths are judged before the padding, limits
+included; a_n is centred on n, because smoothing backwards would put segments half a window late;
+padded neighbours meet in the middle of their gap, so that no sample is in two segments. `band` and
+`long` are not in the paper.
 """
 
 import dataclasses
@@ -27,14 +27,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlayers.audio import loudness
+from seqlayers.audio.contrast import describe, estimate
 from seqlayers.audio.files import check_samples, read_blocks, sample_rate_of
+from seqlayers.audio.segment_rules import DEFAULT, check_rules
 from seqlayers.audio.segment_search import Search
-from seqlayers.checks import check_choice, check_integer, check_number
+from seqlayers.checks import check_integer
 from seqlayers.files import FileError, printable
 
-LONG = ("drop", "split")
 LISTED = 10  # skipped recordings that a message lists
-LONGEST_WINDOW = 60_000  # milliseconds
 
 
 class NoSegments(FileError):
@@ -85,82 +85,21 @@ class Segments(NamedTuple):
         times: float64 `(N, 2)`, the start and end of each segment in seconds, in order, disjoint.
         level: The loudness above which samples are loud.
         duration: Duration of the recording in seconds.
+        rules: `SegmentRules` that find the same: with this level, and with the band and the spacing
+            that were estimated.
+        noise, sound: Loudness of the noise and of the sound; None with a percentile.
+        percentile: Percentile of the loudness that the level is; None if the level was given.
+        dropped: Numbers of runs of loud samples that were too short and too long.
     """
 
     times: Any
     level: float
     duration: float
-
-
-@dataclasses.dataclass(frozen=True)
-class SegmentRules:
-    """Rules by which `segments` are found. Lengths are milliseconds.
-
-    Args:
-        threshold: Percentile of the loudness, from 0 to 100, that is the level.
-        buffer: Length that is added before and behind each segment.
-        min_spacing: Segments less than this apart are joined.
-        window: Length that loudness is averaged over, rounded to an odd number of samples; at most
-            a minute.
-        min_length: Shortest length of a segment, without its buffers.
-        max_length: Longest length of a segment, without its buffers.
-        long: `"drop"` to drop segments longer than `max_length`, as the paper does; `"split"` to
-            cut each into the fewest equal pieces that are no longer than that.
-        band: Pair `(low, high)` in Hz, up to half the sample rate: only these frequencies count, or
-            all above `low` if `high` is None. All frequencies if `band` is None.
-        level: The level itself, such as that of another recording, in place of `threshold`.
-
-    Raises:
-        ValueError: If a number is out of range, or two contradict each other.
-
-    Example:
-        >>> SegmentRules(threshold=85, band=(500, None)).max_length
-        500.0
-    """
-
-    threshold: float = 90.0
-    buffer: float = 5.0
-    min_spacing: float = 2.0
-    window: float = 4.0
-    min_length: float = 15.0
-    max_length: float = 500.0
-    long: str = "drop"
-    band: Any = None
-    level: float | None = None
-
-    def __post_init__(self):
-        check_number("threshold", self.threshold, least=0, most=100)
-        for name in ("buffer", "min_spacing", "min_length"):
-            check_number(name, getattr(self, name), least=0)
-        check_number("window", self.window, least=0, most=LONGEST_WINDOW)
-        check_number("max_length", self.max_length, above=0)
-        if self.max_length < self.min_length:
-            raise ValueError(
-                "`max_length` must be at least `min_length`. "
-                f"Received: min_length={self.min_length}, max_length={self.max_length}."
-            )
-        check_choice("long", self.long, LONG)
-        if self.long == "split" and self.min_length > self.max_length / 2:
-            raise ValueError(
-                '`min_length` must be at most half of `max_length` with long="split", which halves '
-                "segments a little too long. "
-                f"Received: min_length={self.min_length}, max_length={self.max_length}."
-            )
-        if self.band is not None:
-            if not isinstance(self.band, list | tuple) or len(self.band) != 2:
-                raise ValueError(
-                    "`band` must be a pair of frequencies, the lower one first, or None. "
-                    f"Received: band={self.band!r}."
-                )
-            low = check_number("band[0]", self.band[0], least=0)
-            if self.band[1] is not None:
-                check_number("band[1]", self.band[1], above=low)
-            object.__setattr__(self, "band", tuple(self.band))
-        if self.level is not None:
-            check_number("level", self.level, least=0, most=float(np.finfo("float32").max))
-
-
-DEFAULT = SegmentRules()
+    rules: Any = None
+    noise: float | None = None
+    sound: float | None = None
+    percentile: float | None = None
+    dropped: tuple[int, int] = (0, 0)
 
 
 def envelope(samples, sample_rate, rules=DEFAULT):
@@ -169,7 +108,8 @@ def envelope(samples, sample_rate, rules=DEFAULT):
     Args:
         samples: Floats `(N,)`, at least one.
         sample_rate: Samples per second.
-        rules: `SegmentRules`, of which `window` and `band` have an effect.
+        rules: `SegmentRules`, of which `window` and `band` have an effect; without a band, all
+            frequencies count. `Segments.rules` have the band that was estimated.
 
     Returns:
         float32 array `(N,)`.
@@ -203,9 +143,12 @@ def segments(samples, sample_rate, rules=DEFAULT):
         >>> t = np.arange(16000) / 16000
         >>> samples = np.sin(3000 * t) * ((t > 0.5) & (t < 0.55))
         >>> segments(samples, 16000).times.round(3)
-        array([[0.493, 0.557]])
+        array([[0.498, 0.552]])
     """
     search = _search(sample_rate, rules)
+    samples = check_samples(samples, least=1)
+    if rules.method == "contrast":
+        return segments_of_blocks(lambda: iter([samples]), search.rate, rules)
     a = _envelope(search, samples)
     return _found(search, lambda: [a], lambda q: np.percentile(a, q))
 
@@ -213,10 +156,10 @@ def segments(samples, sample_rate, rules=DEFAULT):
 def segments_of_blocks(read, sample_rate, rules=DEFAULT):
     """Finds the segments of a recording that comes in blocks, in memory that does not grow with it.
 
-    The recording is read twice, first for the level and then for the segments; once if `rules` have
-    a level; a third time if no segment is found, to name a threshold that would find some. The
-    level is at most one part in 4096 below that of `segments`; with the same level, the segments
-    are equal.
+    The recording is read three times: for the band, for the level and for the segments; twice if
+    the level is a percentile, once if `rules` have a level; once more if no segment is found, to
+    name a threshold that would find some. A level that is a percentile is at most one part in 4096
+    below that of `segments`; with the same level, the segments are equal.
 
     Args:
         read: Function without arguments that returns an iterator over float arrays `(n,)`, which
@@ -243,10 +186,17 @@ def segments_of_blocks(read, sample_rate, rules=DEFAULT):
             "`read` must be a function that returns the blocks, as they are read more than once. "
             f"Received: read={read!r}."
         )
-    search = _search(sample_rate, rules)
+    search, found = _search(sample_rate, rules), None
+
+    def blocks():
+        return map(check_samples, read())
+
+    if rules.method == "contrast":
+        found = estimate(blocks, search.rate, rules)
+        search = Search(search.rate, found.rules)
 
     def smoothed():
-        return search.loudness(map(check_samples, read()))
+        return search.loudness(blocks())
 
     histogram: list = []  # made once, and not at all if the level is given and finds segments
 
@@ -255,7 +205,7 @@ def segments_of_blocks(read, sample_rate, rules=DEFAULT):
             histogram.append(loudness.Histogram(smoothed()))
         return histogram[0].percentile(q)
 
-    return _found(search, smoothed, percentile)
+    return _found(search, smoothed, percentile, found)
 
 
 def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel: int | str = "mean"):
@@ -280,7 +230,7 @@ def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel: int | st
         >>> t = np.arange(16000) / 16000
         >>> audio.write("a.wav", 0.5 * np.sin(3000 * t) * ((t > 0.5) & (t < 0.55)), 16000)
         >>> segments_of_file("a.wav").times.round(3)
-        array([[0.493, 0.557]])
+        array([[0.498, 0.552]])
     """
     if sample_rate is None:
         sample_rate = sample_rate_of(path)
@@ -299,26 +249,34 @@ def _envelope(search, samples):
 
 
 def _search(sample_rate, rules):
-    if not isinstance(rules, SegmentRules):
-        raise ValueError(f"`rules` must be a `SegmentRules`. Received: rules={rules!r}.")
-    return Search(check_integer("sample_rate", sample_rate), rules)
+    return Search(check_integer("sample_rate", sample_rate), check_rules(rules))
 
 
-def _found(search, smoothed, percentile):
+def _found(search, smoothed, percentile, contrast=None):
     """Returns the `Segments` of a recording, whose loudness `smoothed()` yields in blocks."""
     rules = search.rules
-    level = percentile(rules.threshold) if rules.level is None else rules.level
-    runs, num_samples = search.runs(smoothed, level)
+    if rules.level is None:
+        rules = dataclasses.replace(rules, level=float(percentile(rules.threshold)))
+    runs, dropped, num_samples = search.runs(smoothed, rules.level)
     duration = num_samples / search.rate
     if len(runs):
         times = search.padded(runs, num_samples) / search.rate
-        return Segments(times, float(level), duration)
+        asked = search.rules.threshold if search.rules.level is None else None
+        measured = contrast[1:] if contrast else (None, None, asked)
+        return Segments(times, rules.level, duration, rules, *measured, dropped)
     if not num_samples:
         raise NoSegments("There are no samples.")
-    asked = f"threshold={rules.threshold}" if rules.level is None else f"level={rules.level}"
-    advice, suggestions = search.advice(smoothed, percentile, level)
+    asked = f"threshold={rules.threshold}" if search.rules.level is None else f"level={rules.level}"
+    advice, suggestions = search.advice(smoothed, percentile, rules.level)
+    if contrast:
+        asked = f'method="contrast", {describe(rules, contrast.noise, contrast.sound)}'
+        if suggestions:
+            names = ("band", "buffer", "min_spacing", "max_length")
+            fixed = ", ".join(f"{name}={getattr(rules, name)}" for name in names)
+            advice = f"{advice[:-1]}, with {fixed}."
     raise NoSegments(
         f"There is no segment of {rules.min_length:g} to {rules.max_length:g} ms in "
-        f"{duration:.3f} s of sound. {advice} Received: {asked}.",
+        f"{duration:.3f} s of sound. Runs of loud samples: {dropped[0]} shorter, {dropped[1]} "
+        f"longer. {advice} Received: {asked}.",
         **suggestions,
     )

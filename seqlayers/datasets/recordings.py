@@ -10,7 +10,7 @@ from seqlayers import audio
 from seqlayers.audio import AudioError, NoSegments, Sound, Spectra, stft, to_frames
 from seqlayers.audio.files import check_channel, check_samples
 from seqlayers.audio.loudness import BLOCK
-from seqlayers.audio.segments import DEFAULT as DEFAULT_RULES
+from seqlayers.audio.segment_rules import DEFAULT as DEFAULT_RULES
 from seqlayers.audio.spectra import DEFAULT, SCALES, check_settings
 from seqlayers.checks import check_choice, check_integer
 from seqlayers.files import reason_of

@@ -10,9 +10,8 @@ import soundfile
 from reference import segments as reference
 
 from seqlayers import audio, metrics
+from seqlayers.audio import NoSegments, SegmentRules
 from seqlayers.audio.segments import (
-    NoSegments,
-    SegmentRules,
     segments,
     segments_of_blocks,
     segments_of_file,
@@ -21,6 +20,7 @@ from seqlayers.audio.segments import (
 RATE = 16000
 PAPER = {"threshold": 90, "buffer": 5, "min_spacing": 2, "window": 4}
 PAPER |= {"min_length": 15, "max_length": 500}
+PERCENTILE = SegmentRules(method="percentile")
 CUSTOM = {"threshold": 85, "min_length": 10, "max_length": 1000}  # the paper's own example
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,17 +67,16 @@ def test_segments_match_the_reference(rng, options, long, band):
 
 
 def test_a_tone_is_found_where_it_is():
-    found = segments(tones((0.5, 0.6), (1.2, 1.3)), RATE)
+    found = segments(tones((0.5, 0.6), (1.2, 1.3)), RATE, PERCENTILE)
     np.testing.assert_allclose(found.times, [[0.495, 0.605], [1.195, 1.305]], atol=0.002)
-    bare = segments(tones((0.5, 0.6), (1.2, 1.3)), RATE, SegmentRules(buffer=0))
+    bare = segments(tones((0.5, 0.6), (1.2, 1.3)), RATE, SegmentRules(threshold=90, buffer=0))
     np.testing.assert_allclose(bare.times - found.times, [[0.005, -0.005]] * 2, atol=1e-9)
 
 
-def test_defaults_are_those_of_the_paper():
-    x = tones((0.5, 0.6), (1.2, 1.3))
-    np.testing.assert_array_equal(
-        segments(x, RATE).times, segments(x, RATE, SegmentRules(**PAPER)).times
-    )
+def test_the_rule_of_the_paper_has_a_name_and_its_defaults():
+    assert PERCENTILE == SegmentRules(**PAPER) == SegmentRules(threshold=90)
+    assert PERCENTILE.band is None and PERCENTILE.long == "drop"
+    assert SegmentRules(level=0.1).method == "percentile" and SegmentRules().method == "contrast"
 
 
 def test_the_code_of_the_paper_finds_the_same_but_for_half_a_window(rng):
@@ -92,7 +91,7 @@ def test_the_code_of_the_paper_finds_the_same_but_for_half_a_window(rng):
     lengths = runs[:, 1] - runs[:, 0]
     runs = runs[(240 < lengths) & (lengths < 8000)] + [-80, 80] - width // 2
     assert len(runs) == 8
-    np.testing.assert_allclose(segments(x, RATE).times * RATE, runs, atol=3)
+    np.testing.assert_allclose(segments(x, RATE, PERCENTILE).times * RATE, runs, atol=3)
 
 
 def test_short_gaps_are_joined_before_lengths_are_judged():
@@ -168,17 +167,16 @@ def test_a_band_is_heard_alone():
 def test_the_filter_leaves_silence_and_times_as_they_are(rng):
     x = np.zeros(RATE, "float32")
     x[4000:4800] = rng.normal(size=800)
-    silent = segments(x, RATE, SegmentRules(band=(300, None)))
+    silent = segments(x, RATE, SegmentRules(threshold=90, band=(300, None)))
     assert silent.level == 0 and len(silent.times) == 1
     np.testing.assert_allclose(silent.times[0], [0.25, 0.3], atol=0.0121)  # buffer, window, filter
     np.testing.assert_allclose(silent.times.mean(), 0.275, atol=1e-4)
     np.testing.assert_array_equal(
-        segments(x, RATE, SegmentRules(band=(0, None))).times,
-        segments(x, RATE, SegmentRules(band=(0, 8000))).times,
+        segments(x, RATE, SegmentRules(threshold=90, band=(0, None))).times,
+        segments(x, RATE, SegmentRules(threshold=90, band=(0, 8000))).times,
     )
-    np.testing.assert_allclose(
-        segments(x, RATE, SegmentRules(band=(0, 8000))).times, segments(x, RATE).times, atol=1e-9
-    )
+    whole = segments(x, RATE, SegmentRules(threshold=90, band=(0, 8000)))
+    np.testing.assert_allclose(whole.times, segments(x, RATE, PERCENTILE).times, atol=1e-9)
 
 
 def test_each_recording_has_its_own_level():
@@ -225,12 +223,19 @@ def test_a_recording_is_read_no_more_often_than_it_must():
         reads.append(1)
         return iter([x])
 
-    for options, times in (({"level": 0.1}, 1), ({}, 2), ({"min_length": 110}, 3)):
+    for options, times in (
+        ({"level": 0.1}, 1),
+        ({"threshold": 90}, 2),
+        ({}, 3),
+        ({"band": (500, None), "min_spacing": 5}, 2),
+        ({"threshold": 90, "min_length": 110}, 3),
+        ({"min_length": 110}, 5),
+    ):
         reads.clear()
         try:
             segments_of_blocks(read, RATE, SegmentRules(**options))
         except NoSegments:
-            assert times == 3
+            assert "min_length" in options
         assert len(reads) == times
 
 
@@ -238,14 +243,15 @@ def test_files_give_what_their_samples_do(tmp_path):
     x = tones((0.5, 0.6), (1.2, 1.25))
     audio.write(tmp_path / "a.wav", x, RATE)
     soundfile.write(tmp_path / "a.flac", np.stack([x, 0 * x], axis=1), RATE)
-    found = segments_of_file(tmp_path / "a.wav")
-    assert found.level <= segments(audio.read(tmp_path / "a.wav").samples, RATE).level
+    found = segments_of_file(tmp_path / "a.wav", PERCENTILE)
+    assert found.level <= segments(audio.read(tmp_path / "a.wav").samples, RATE, PERCENTILE).level
     expected = segments(
         audio.read(tmp_path / "a.wav").samples, RATE, SegmentRules(level=found.level)
     )
     np.testing.assert_array_equal(found.times, expected.times)
-    np.testing.assert_array_equal(segments_of_file(tmp_path / "a.flac", channel=0).times, found[0])
-    slower = segments_of_file(tmp_path / "a.wav", sample_rate=8000)
+    flac = segments_of_file(tmp_path / "a.flac", PERCENTILE, channel=0)
+    np.testing.assert_array_equal(flac.times, found.times)
+    slower = segments_of_file(tmp_path / "a.wav", PERCENTILE, sample_rate=8000)
     np.testing.assert_allclose(slower.times, found.times, atol=0.004)
 
 
@@ -374,6 +380,9 @@ def test_the_numbers_of_the_paper_find_the_loud_half_of_a_song(finch):
         ({"threshold": "90"}, "`threshold`.*'90'"),
         ({"threshold": np.nan}, "`threshold`.*nan"),
         ({"threshold": True}, "`threshold`.*True"),
+        ({"method": "otsu"}, '`method` must be "contrast" or "percentile".*otsu'),
+        ({"method": "contrast", "threshold": 80}, '`threshold` must not be.*"contrast".*=80'),
+        ({"method": "contrast", "level": 0.1}, '`level` must not be.*"contrast".*=0.1'),
         ({"buffer": -5}, "`buffer` must be .* at least 0.*-5"),
         ({"min_spacing": -2}, "`min_spacing`.*-2"),
         ({"window": -4}, "`window`.*-4"),

@@ -59,9 +59,11 @@ def test_a_table_is_written_whole_or_not_at_all(birds, tmp_path, monkeypatch):
         (["--min-length", -3], ["--min-length", "=-3", "at least 0"]),
         (["--buffer", "inf"], ["--buffer", "=inf", "finite number"]),
         (
-            ["--min-length", 600],
+            ["--threshold", 90, "--min-length", 600],
             ["`--max-length` must be at least `--min-length`", "--min-length=600"],
         ),
+        (["--method", "loud"], ["--method", "loud", "contrast", "percentile"]),
+        (["--method", "contrast", "--threshold", 80], ["`--threshold` must not", "=80"]),
         (["--max-length", 5], ["`--max-length` must be at least `--min-length`", "--max-length=5"]),
         (["--max-length", 0, "--min-length", 0], ["`--max-length`", "above 0"]),
         (["--band", 3000, 300], ["`--band", "3000", "300"]),
@@ -143,7 +145,10 @@ def useless(folder):
 @pytest.mark.parametrize(
     "name, parts",
     [
-        ("loud.wav", ["There is no segment of 15 to 100 ms", "`--threshold` of", "would find"]),
+        (
+            "loud.wav",
+            ["no segment of 15 to 100 ms", "0 shorter, 1 longer", "change `--min-length`"],
+        ),
         ("silent.wav", ["There is no segment", "It is silent"]),
         ("empty.wav", ["empty.wav: There are no samples"]),
         ("text.wav", ["text.wav: not a sound file"]),

@@ -8,7 +8,7 @@
 import contextlib
 import re
 
-from seqlayers.audio.segments import SegmentRules
+from seqlayers.audio.segment_rules import SegmentRules
 from seqlayers.files import FileError
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES

@@ -4,7 +4,7 @@ An option joins the command line, recipes and `config.json` by one entry here; i
 of a cell or a head, `seqlayers.runs.registry` names it there as well.
 """
 
-from seqlayers.audio.segments import LONG, SegmentRules
+from seqlayers.audio.segment_rules import LENGTHS, LONG, METHODS, SegmentRules
 from seqlayers.datasets.piano_roll import NAMES as DATASETS
 from seqlayers.runs.options import rules
 from seqlayers.runs.options.schema import (
@@ -25,6 +25,13 @@ _SIZE, _LAYERS, _COUNT = Integer(1, 10_000), Integer(1, 20), Integer(1)
 _SHARE, _SEMITONES = Number(least=0, below=1), Integer(-88, 88)
 _MS = Number(least=0, metavar="MS")
 _PART = Number(least=0, below=1, metavar="SHARE")
+
+
+def _by_method(name):
+    """Returns the defaults of a length of segments, as text."""
+    contrast, percentile = (LENGTHS[method][name] for method in METHODS)
+    return f"{contrast:g}, or {percentile:g} with --method percentile"
+
 
 DATA = (
     Option(
@@ -114,24 +121,39 @@ DATA = (
         rules.sound,
     ),
 )
-# Fields of `audio.SegmentRules`, with their defaults.
+# Fields of `audio.SegmentRules`, whose defaults depend on the method.
 _RULES = SegmentRules()
 SEGMENTS = (
     Option(
-        "threshold",
-        Number(least=0, most=100, metavar="PERCENT"),
-        _RULES.threshold,
-        "Take as sound what is louder than this percentile of the recording's loudness.",
+        "method",
+        Choice(METHODS),
+        None,
+        "How to tell sound from noise: by its contrast to the noise of the recording, or as what "
+        "is louder than --threshold, the rule of the paper. Without it, by contrast, unless "
+        "--threshold is given.",
         rules.sound,
     ),
     Option(
-        "buffer", _MS, _RULES.buffer, "Add this much before and after each segment.", rules.sound
+        "threshold",
+        Number(least=0, most=100, metavar="PERCENT"),
+        None,
+        "Take as sound what is louder than this percentile of the recording's loudness. Without "
+        "it, 90 with --method percentile.",
+        rules.sound,
+    ),
+    Option(
+        "buffer",
+        _MS,
+        None,
+        f"Add this much before and after each segment. Without it, {_by_method('buffer')}.",
+        rules.sound,
     ),
     Option(
         "min_spacing",
         _MS,
-        _RULES.min_spacing,
-        "Join segments that are less than this apart.",
+        None,
+        "Join segments that are less than this apart. Without it, 2 with --method percentile, "
+        "else 5 for high sounds and 100 for low ones, as in speech.",
         rules.sound,
     ),
     Option("window", _MS, _RULES.window, "Smooth the loudness over this time.", rules.sound),
@@ -139,8 +161,8 @@ SEGMENTS = (
     Option(
         "max_length",
         _MS,
-        _RULES.max_length,
-        "Drop segments longer than this; see --long.",
+        None,
+        f"Drop segments longer than this; see --long. Without it, {_by_method('max_length')}.",
         rules.sound,
     ),
     Option(
@@ -154,7 +176,8 @@ SEGMENTS = (
         "band",
         Pair(Number(least=0)),
         _RULES.band,
-        "Look for segments between these two frequencies, in Hz.",
+        "Look for segments between these two frequencies, in Hz. Without it, where the contrast "
+        "is, or at all frequencies with --method percentile.",
         rules.sound,
     ),
 )

@@ -1,0 +1,195 @@
+"""The noise of a recording, the band of frequencies in which sound rises above it, and a level.
+
+Each frame of 16 ms, one every 8 ms, has a power P_tc in dB in channels c of 250 Hz. With
+
+    n_c = the 10th percentile of P_tc over t                                  noise of a channel
+    e_c = mean over t of max(0, P_tc - n_c - 10)                              its contrast
+
+a steady hum or hiss, however loud, has no contrast: in noise a power ten times its mean is rare.
+The band is, of the runs of channels with e_c >= max(e) / 5, the one with the largest sum.
+With a_n in dB the loudness in this band (see `loudness`), w its window in seconds and B the width
+of the band in Hz,
+
+    N = the 10th percentile of a_n                                            noise
+    s = 20 log10(1 + 0.76 / sqrt(2 B w))      standard deviation of the loudness of steady noise
+    S = the 90th percentile of those a_n that are above N + 5 s               sound
+    level = N + max(5 s, (S - N) / 4)
+
+Percentiles are of what is not digital silence, which no microphone records. The level is a quarter
+of the way from the noise to the sound in dB, near where people see a sound begin in a spectrogram,
+and so far above the noise that noise alone is hardly ever loud for 15 ms.
+
+If a tenth is digital silence, and S < N + 20 over all frequencies, all that is not silent is sound,
+as in sound that a computer made: the level is 0.
+
+Sounds of which more than half the power lies below 1.5 kHz, as in speech, are joined over gaps of
+less than 100 ms, as long as stops such as a p or a t are silent; others over gaps of less than 5
+ms. Below 1,000 samples per second, which have few channels, all frequencies count.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqlayers.audio import loudness
+from seqlayers.audio.segment_search import Search
+
+FRAME, CHANNEL = 0.016, 250.0  # seconds; Hz
+NOISE, SOUND = 10, 90  # percentiles
+MARGIN, STEADY = 10.0, 20.0  # dB: of a channel over its noise; of sound in digital silence
+SILENCE = float(np.finfo("float32").tiny)
+SHARE = 1 / 5  # of the largest contrast, that a channel of the band has
+DEVIATIONS, FRACTION = 5, 1 / 4  # of noise, and of the way from noise to sound
+VOICE, LOWEST_RATE = 1500.0, 1000  # Hz
+JOINED = (100.0, 5.0)  # milliseconds, below and above VOICE
+LOWEST, STEP, BINS = -200.0, 0.5, 600  # dB of the bins of histograms of power
+
+
+class Contrast(NamedTuple):
+    """What a recording is searched by.
+
+    Attributes:
+        rules: `SegmentRules` with `level`, `band` and `min_spacing`.
+        noise: Loudness N of the noise.
+        sound: Loudness S of the sound; `noise` if nothing is louder than noise.
+        percentile: Percentile of the loudness that the level is.
+    """
+
+    rules: Any
+    noise: float
+    sound: float
+    percentile: float
+
+
+def estimate(read, rate, rules):
+    """Estimates the level of a recording, and the band and the spacing that `rules` leave open.
+
+    Args:
+        read: Function that returns an iterator over the samples in blocks, float32 `(n,)`.
+        rate: Samples per second.
+        rules: `SegmentRules` with `method="contrast"`.
+
+    Returns:
+        `Contrast`. The recording is read twice, or once if `rules` have both; once more if a tenth
+        of it is digital silence.
+    """
+    band, spacing = rules.band, rules.min_spacing
+    if band is None or spacing is None:
+        channels = Channels(read(), rate)
+        low, high = channels.band(band)
+        if band is None and rate >= LOWEST_RATE and channels.counts.any():
+            band = (low, high if high < rate / 2 else None)
+        if spacing is None:
+            spacing = JOINED[int(channels.center(low, high) >= VOICE)]
+    fixed = {"method": "percentile", "min_spacing": spacing, "level": 0.0}
+    found, silent = _measured(read, rate, dataclasses.replace(rules, band=band, **fixed))
+    if silent:
+        whole, silent = _measured(read, rate, dataclasses.replace(rules, **fixed))
+        if silent and whole.sound < whole.noise * 10 ** (STEADY / 20):
+            return whole._replace(rules=dataclasses.replace(rules, **fixed), percentile=NOISE)
+    return found
+
+
+def _measured(read, rate, rules):
+    """Returns the `Contrast` in the band of `rules`, and whether a tenth is digital silence."""
+    search = Search(rate, rules)
+    histogram = loudness.Histogram(search.loudness(read()))
+    noise = float(histogram.percentile(NOISE, above=SILENCE))
+    low, high = rules.band or (0, None)
+    width = (high or rate / 2) - low
+    margin = (1 + 0.76 / np.sqrt(2 * width * search.width / rate)) ** DEVIATIONS
+    sound = float(histogram.percentile(SOUND, above=noise * margin)) or noise
+    level = noise * max(margin, (sound / noise) ** FRACTION) if noise else 0.0
+    below = 100 * histogram.share_below(level)
+    contrast = Contrast(dataclasses.replace(rules, level=level), noise, sound, below)
+    return contrast, histogram.percentile(NOISE) < SILENCE
+
+
+def describe(rules, noise, sound):
+    """Returns the measured loudness of a recording as text, in dB below full scale.
+
+    Args:
+        rules: `SegmentRules` with a level.
+        noise, sound: As in `Contrast`.
+    """
+    named = {"noise": noise, "level": rules.level, "sound": sound}
+    levels = [f"{k} {20 * np.log10(v):.1f} dB" if v else f"no {k}" for k, v in named.items()]
+    low, high = rules.band or (0, None)
+    return f"{', '.join(levels)} {f'{low:.0f} to {high:.0f}' if high else f'above {low:.0f}'} Hz"
+
+
+class Channels:
+    """Histograms of the power of a recording in channels of frequencies.
+
+    Args:
+        blocks: Iterator over the samples in blocks, float arrays `(n,)`.
+        rate: Samples per second.
+    """
+
+    def __init__(self, blocks, rate):
+        length = max(8, 2 * round(FRAME * rate / 2))
+        bins = length // 2  # without that of 0 Hz
+        per_channel = min(bins, max(1, round(CHANNEL * length / rate)))
+        count = bins // per_channel
+        self.edges = (0.5 + per_channel * np.arange(count + 1)) * rate / length
+        self.edges[-1] = rate / 2
+        self.counts = np.zeros((count, BINS), "int64")
+        self.power, num_frames = np.zeros(count), 0
+        window = np.hanning(length + 1)[:-1]
+        for frames in _frames(blocks, length):
+            bins = np.square(np.abs(np.fft.rfft(frames * window)))[:, 1 : 1 + per_channel * count]
+            power = bins.reshape(len(frames), count, per_channel).mean(axis=2)
+            self.power += power.sum(axis=0)
+            num_frames += len(frames)
+            self._count(power)
+        self.power /= max(1, num_frames)
+        self.levels = LOWEST + STEP * (0.5 + np.arange(BINS))  # dB
+        self.noise = self.levels[_ranks(self.counts, NOISE)]
+        rise = np.maximum(0, self.levels - self.noise[:, None] - MARGIN)
+        self.contrast = (self.counts * rise).sum(axis=1) / np.maximum(1, self.counts.sum(axis=1))
+
+    def band(self, given=None):
+        """Returns the edges in Hz of the channels with contrast; those of a band if it is given."""
+        if given is not None:
+            return given[0], given[1] or self.edges[-1]
+        if not self.contrast.any():
+            return self.edges[0], self.edges[-1]
+        inside = self.contrast >= SHARE * self.contrast.max()
+        runs = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+        sums = np.concatenate([[0], np.cumsum(self.contrast)])
+        first, last = runs[np.argmax(sums[runs[:, 1]] - sums[runs[:, 0]])]
+        return float(self.edges[first]), float(self.edges[last])
+
+    def center(self, low, high):
+        """Returns the frequency in Hz above and below which sounds in a band are as strong."""
+        middles = (self.edges[:-1] + self.edges[1:]) / 2
+        power = np.maximum(0, self.power - 10 ** (self.noise / 10))
+        sums = np.cumsum(np.where((low <= middles) & (middles <= high), power, 0))
+        return middles[np.searchsorted(sums, sums[-1] / 2)]
+
+    def _count(self, power):
+        sounding = power > 10 ** (LOWEST / 10)
+        bins = ((10 * np.log10(np.where(sounding, power, 1)) - LOWEST) / STEP).astype(int)
+        bins = np.minimum(bins, BINS - 1) + BINS * np.arange(len(self.counts))
+        more = np.bincount(bins[sounding], minlength=self.counts.size)
+        self.counts += more.reshape(self.counts.shape)
+
+
+def _frames(blocks, length):
+    """Yields overlapping frames `(T, length)` of a recording, at least one, by halves."""
+    hop, held, none = length // 2, np.zeros(0), True
+    for block in loudness.even(blocks):
+        held = np.concatenate([held, block.astype("float64")])
+        T = max(0, (len(held) - length) // hop + 1)
+        if T:
+            yield np.lib.stride_tricks.sliding_window_view(held, length)[::hop][:T]
+            held, none = held[T * hop :], False
+    if none:
+        yield np.pad(held, (0, length - len(held)))[None]
+
+
+def _ranks(counts, q):
+    """Returns in which bin of each histogram the percentile lies; the first one of nothing."""
+    sums = np.cumsum(counts, axis=1)
+    return np.argmax(sums > q / 100 * (sums[:, -1:] - 1), axis=1)
