@@ -32,7 +32,7 @@ ALLOWED = {
     "models": BELOW_MODELS,
     "callbacks": {"metrics", "models", "report"},
     "runs": ALL | {""},
-    "commands": {"audio", "datasets", "plotting", "presets", "report", "runs", ""},
+    "commands": {"audio", "datasets", "metrics", "plotting", "presets", "report", "runs", ""},
     "__main__": {"commands", ""},
     "": ALL,
 }

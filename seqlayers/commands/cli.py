@@ -103,18 +103,25 @@ def import_runs():
             "seqlayers runs with TensorFlow: pip install 'seqlayers[tensorflow]'. "
             "Received: an environment without it."
         )
+    with silent_imports():
+        from seqlayers import runs
+        from seqlayers.runs import loading, reporting, training  # noqa: F401
+    return runs
+
+
+@contextlib.contextmanager
+def silent_imports():
+    """Drops what is written to stderr, such as the messages of TensorFlow's import."""
     python_stderr, kept = sys.stderr, os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         sys.stderr = io.StringIO()
-        from seqlayers import runs
-        from seqlayers.runs import loading, reporting, training  # noqa: F401
+        yield
     finally:
         sys.stderr = python_stderr
         os.dup2(kept, 2)
         os.close(kept)
-    return runs
 
 
 def note(message):

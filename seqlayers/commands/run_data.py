@@ -93,7 +93,7 @@ def _report_share(places):
     if used < whole / 2:
         note(
             "The rest is not used. `seqlayers segment` lists the segments and draws them; "
-            "--threshold, --min-length, --max-length and --long change them."
+            "--band, --threshold, --min-length, --max-length and --long change them."
         )
 
 

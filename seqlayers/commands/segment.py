@@ -10,12 +10,14 @@ import numpy as np
 from seqlayers import audio, files
 from seqlayers.audio.segment_search import Search
 from seqlayers.checks import counted
-from seqlayers.commands.cli import list_skipped, naming, writing
+from seqlayers.commands import segment_scores
+from seqlayers.commands.cli import list_skipped, naming, note, writing
 from seqlayers.commands.parameters import debug, option, run_option, run_options, switch
+from seqlayers.commands.segment_advice import advice, summary
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
 from seqlayers.runs.options.listing import SEGMENTS
-from seqlayers.runs.options.schema import Integer
+from seqlayers.runs.options.schema import Integer, Number
 from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "start", "end")
@@ -35,6 +37,17 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=_FILE,
     help=f"Draw the first minute of the first recording: {', '.join(PICTURES)}.",
 )
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Print how well the segments agree with those of this CSV file of the same columns.",
+)
+@option(
+    "--tolerance",
+    Number(least=0, metavar="MS"),
+    "Count a boundary as right up to this far from that of --reference.",
+    default=10,
+)
 @option(
     "--sample-rate",
     Integer(1, 1_000_000, "HZ"),
@@ -44,15 +57,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @run_options(SEGMENTS)
 @switch("--overwrite", "Replace files with the same names.")
 @debug
-def segment(source, out, picture, sample_rate, channel, overwrite, **options):
+def segment(source, out, picture, reference, tolerance, sample_rate, channel, overwrite, **options):
     """Find the segments of recordings, where somebody sings, calls or speaks.
 
-    SOURCE is a recording or a folder of recordings. Each is judged by its own loudness.
+    SOURCE is a recording or a folder of recordings. Each is judged by its own noise and its own
+    sound. Where little is found, or nearly everything, the command prints what to try.
 
     \b
     Examples:
       seqlayers segment birds --out segments.csv
-      seqlayers segment song.wav --out song.csv --picture song.png --threshold 85 --max-length 1000
+      seqlayers segment song.wav --out song.csv --picture song.png
+      seqlayers segment birds --out scored.csv --reference marks.csv
+      seqlayers segment birds --out loud.csv --method percentile --threshold 85
     """
     given = {name: value for name, value in options.items() if value is not None}
     rules = segment_rules(DEFAULTS | given)
@@ -65,24 +81,27 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
         raise click.UsageError(
             f"The files must not exist yet; add --overwrite to replace them. Received: {there[0]}."
         )
+    marked = segment_scores.read(reference, COLUMNS) if reference else {}
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
-    rows, skipped, first = [], [], None
+    rows, skipped, first, times = [], [], None, {}
     with naming("SOURCE"), naming_flags():
         if sample_rate is not None:
             Search(sample_rate, rules)  # which refuses rules that do not fit it
         paths = audio.find(source)
-        for path in paths:
+        names = [files.printable(name_of(path, source)) for path in paths]
+        segment_scores.check_names(marked, names)
+        for path, name in zip(paths, names, strict=True):
             try:
                 found = audio.segments_of_file(path, rules, **reading)
             except (ValueError, OSError) as error:  # also of rules that do not fit its sample rate
                 skipped.append((path, with_flags(files.reason_of(error))))
                 continue
             first = first or (path, found)
-            name = files.printable(name_of(path, source))
+            times[name] = found.times
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
-            length = np.diff(found.times).sum()
-            number = counted(len(found.times), "segment")
-            click.echo(f"{name}: {number}, {length:.3f} of {found.duration:.3f} s")
+            click.echo(f"{name}: {summary(found)}")
+            for sentence in advice(found, sample_rate or audio.sample_rate_of(path)):
+                note(f"  {sentence}")
         if first is None:
             raise audio.NoSegments.in_none(skipped)
     read = len(paths) - len(skipped)
@@ -93,6 +112,8 @@ def segment(source, out, picture, sample_rate, channel, overwrite, **options):
     if picture:
         _draw(picture, *first, rules, **reading)
         click.echo(files.printable(picture))
+    if reference:
+        segment_scores.show(times, marked, tolerance)
 
 
 def _check_picture(path):

@@ -1,6 +1,8 @@
 """`seqlayers segment`, and recordings that it and `seqlayers train` refuse."""
 
+import csv
 import os
+import re
 
 import numpy as np
 import pytest
@@ -35,6 +37,92 @@ def test_segments_follow_the_options_and_may_be_drawn(birds, tmp_path):
     assert str(out) in said and "--overwrite" in said
     succeeds(*command, "--overwrite", "--max-length", 30, "--long", "split")
     assert len(rows(out)) == 2 * CALLS
+
+
+def test_what_was_measured_is_printed(birds, tmp_path):
+    said = succeeds("segment", birds / "a.wav", "--out", tmp_path / "a.csv")
+    line = next(line for line in said.splitlines() if line.startswith("a.wav"))
+    assert re.search(r"; noise -[\d.]+ dB, level -[\d.]+ dB, sound -[\d.]+ dB ", line)
+    assert "found, " not in said and "dropped" not in said
+
+
+def sparse(folder, found):
+    """Writes a recording of 40 s: one beep in noise, or almost all beeps, or short beeps."""
+    t, starts = np.arange(40 * RATE) / RATE, {"little": [20], "all": np.arange(0, 39, 0.56)}
+    x, size = 1e-3 * np.random.default_rng(0).normal(size=len(t)), 0.5 if found == "all" else 0.1
+    for start in starts.get(found, np.arange(1, 39, 2)):
+        if found == "short" and start > 1:
+            size = 0.004
+        x += 0.1 * np.sin(2 * np.pi * 350 * t) * ((start <= t) & (t < start + size))
+    audio.write(folder / f"{found}.wav", x, RATE)
+    return folder / f"{found}.wav"
+
+
+@pytest.mark.parametrize(
+    "found, parts",
+    [
+        ("little", ["Little is found, 0.3% of the recording", "set --band to where they are"]),
+        ("all", ["Nearly everything is found, 9", "% of the recording. If noise", "--threshold"]),
+        ("short", ["Most sounds above the level are dropped: 18 shorter than --min-length 15"]),
+    ],
+)
+def test_little_and_nearly_everything_come_with_what_to_try(found, parts, tmp_path):
+    options = ["--long", "split"] if found == "all" else []
+    said = succeeds("segment", sparse(tmp_path, found), "--out", tmp_path / "a.csv", *options)
+    assert [part for part in parts if part not in said] == []
+
+
+def test_the_advice_can_be_followed(tmp_path):
+    path, out = sparse(tmp_path, "little"), tmp_path / "a.csv"
+    said = succeeds("segment", path, "--out", out)
+    (before,) = rows(out)
+    options = re.search("or try (--threshold .*);", said)[1].split()
+    succeeds("segment", path, "--out", out, "--overwrite", *options, "--buffer", 0)
+    (after,) = rows(out)  # at a lower level, it begins earlier and ends later
+    assert 19.98 < float(after["start"]) < float(before["start"])
+    assert float(before["end"]) < float(after["end"]) < 20.12
+    said = succeeds("segment", path, "--out", out, "--overwrite", "--threshold", 99.9)
+    assert "try --threshold 99.7 in place of 99.9" in said
+
+
+def test_segments_are_compared_with_marks(birds, tmp_path):
+    out, marks = tmp_path / "a.csv", tmp_path / "marks.csv"
+    succeeds("segment", birds, "--out", out)
+    found = rows(out)
+    for row in found:
+        row["start"] = float(row["start"]) + 0.004
+    with open(marks, "w", newline="") as file:
+        table = csv.DictWriter(file, ["kind", "end", "start", "file"], restval="call")
+        table.writeheader()
+        table.writerows(found[1:CALLS])
+    said = succeeds("segment", birds, "--out", out, "--overwrite", "--reference", marks)
+    assert f"Agreement with {CALLS - 1} marks, boundaries right within 10 ms:" in said
+    lines = {line.split()[0]: line.split()[1:] for line in said.splitlines()[-4:]}
+    assert lines["precision"] == ["recall", "F1", "R-value", "error"]
+    share = f"{(CALLS - 1) / CALLS:.3f}"
+    assert lines["onsets"][:2] == [share, "1.000"] and lines["onsets"][4:] == ["4.0", "ms"]
+    assert lines["offsets"][4:] == ["0.0", "ms"]
+    command = ["segment", birds, "--out", out, "--overwrite", "--reference", marks]
+    assert "0.000   0.000   0.000" in succeeds(*command, "--tolerance", 3)
+
+
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("file,start\na.wav,1\n", ["columns file, start, end", "without end"]),
+        ("file,start,end\na.wav,1,x\n", ["start and an end in seconds", "1, x in line 2"]),
+        ("file,start,end\na.wav,2,1\n", ["the start first", "2, 1 in line 2"]),
+        ("file,start,end\na.wav,1\n", ["1, None in line 2"]),
+        ("file,start,end\nz.wav,1,2\n", ["recordings of SOURCE", "z.wav, which is none of a.wav"]),
+        ("\0\xff", ["columns file, start, end"]),
+    ],
+)
+def test_wrong_marks_are_refused(text, parts, birds, tmp_path):
+    (tmp_path / "marks.csv").write_text(text)
+    command = ["segment", birds / "a.wav", "--out", tmp_path / "a.csv"]
+    said = refused(*command, "--reference", tmp_path / "marks.csv")
+    assert [part for part in parts if part not in said] == []
+    assert "--reference" in said and not (tmp_path / "a.csv").exists()
 
 
 def test_a_table_is_written_whole_or_not_at_all(birds, tmp_path, monkeypatch):

@@ -1,0 +1,68 @@
+"""What `seqlayers segment` prints on the segments of a recording, and what it advises to try."""
+
+import numpy as np
+
+from seqlayers.audio.contrast import describe
+from seqlayers.checks import counted
+
+LITTLE, NEARLY_ALL = 0.01, 0.9  # of the duration of a recording
+FAINT = 10  # dB of the sound over the noise
+
+
+def summary(found):
+    """Returns a line on the segments of a recording.
+
+    Args:
+        found: `audio.Segments`.
+    """
+    length = np.diff(found.times).sum()
+    line = f"{counted(len(found.times), 'segment')}, {length:.3f} of {found.duration:.3f} s"
+    if found.noise is None:
+        return line
+    return f"{line}; {describe(found.rules, found.noise, found.sound)}"
+
+
+def advice(found, rate):
+    """Returns sentences on what to try: where little is found, nearly everything, or but noise.
+
+    Args:
+        found: `audio.Segments`.
+        rate: Samples per second.
+    """
+    share, rules, sentences = np.diff(found.times).sum() / found.duration, found.rules, []
+    if sum(found.dropped) > len(found.times):
+        short, long = found.dropped
+        sentences.append(
+            f"Most sounds above the level are dropped: {short} shorter than --min-length "
+            f"{rules.min_length:g}, {long} longer than --max-length {rules.max_length:g}. Change "
+            "these to keep them."
+        )
+    if share < LITTLE:
+        sentences.append(
+            f"Little is found, {share:.1%} of the recording. If sounds are missing, "
+            f"{_other(found, rate, 3)}."
+        )
+    if share > NEARLY_ALL:
+        sentences.append(
+            f"Nearly everything is found, {share:.1%} of the recording. If noise is among it, "
+            f"{_other(found, rate, 1 / 2)}."
+        )
+    if found.noise and found.sound < found.noise * 10 ** (FAINT / 20):
+        above = 20 * np.log10(found.sound / found.noise)
+        sentences.append(
+            f"The sound is only {above:.1f} dB above the noise; set --band to where it is."
+        )
+    return sentences
+
+
+def _other(found, rate, factor):
+    """Returns what to try to find about `factor` times as much."""
+    threshold = np.clip(100 - factor * (100 - found.percentile), 5, 99.9)
+    if found.noise is None:
+        return f"try --threshold {threshold:.3g} in place of {found.percentile:g}, or --band"
+    low, high = found.rules.band or (0, None)
+    return (
+        f"set --band to where they are, or try --threshold {threshold:.3g} --band {low:.0f} "
+        f"{high or rate / 2:.0f} --max-length {found.rules.max_length:g}; the level is the "
+        f"percentile {found.percentile:.3g} of the loudness"
+    )
