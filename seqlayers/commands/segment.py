@@ -5,24 +5,20 @@ import io
 from pathlib import Path
 
 import click
-import numpy as np
 
 from seqlayers import audio, files
 from seqlayers.audio.segment_search import Search
 from seqlayers.checks import counted
-from seqlayers.commands import segment_scores
+from seqlayers.commands import segment_pictures, segment_scores
 from seqlayers.commands.cli import list_skipped, naming, note, writing
 from seqlayers.commands.parameters import debug, option, run_option, run_options, switch
 from seqlayers.commands.segment_advice import advice, summary
-from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
 from seqlayers.runs.options.listing import SEGMENTS
 from seqlayers.runs.options.schema import Integer, Number
 from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "start", "end")
-PICTURED = 60  # seconds of a picture, from the start
-PICTURES = (".png", ".pdf", ".svg")
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -35,7 +31,19 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--picture",
     type=_FILE,
-    help=f"Draw the first minute of the first recording: {', '.join(PICTURES)}.",
+    help="Draw a recording with its segments, and the loudness with the level: .png, .svg, or .pdf "
+    "with a page for each recording.",
+)
+@option(
+    "--picture-from",
+    Number(least=0, metavar="SECONDS"),
+    "Draw from this time on. Without it, from shortly before the first segment.",
+)
+@option(
+    "--picture-seconds",
+    Number(above=0, most=600, metavar="SECONDS"),
+    "Draw so much of a recording.",
+    default=10,
 )
 @click.option(
     "--reference",
@@ -57,7 +65,19 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @run_options(SEGMENTS)
 @switch("--overwrite", "Replace files with the same names.")
 @debug
-def segment(source, out, picture, reference, tolerance, sample_rate, channel, overwrite, **options):
+def segment(
+    source,
+    out,
+    picture,
+    picture_from,
+    picture_seconds,
+    reference,
+    tolerance,
+    sample_rate,
+    channel,
+    overwrite,
+    **options,
+):
     """Find the segments of recordings, where somebody sings, calls or speaks.
 
     SOURCE is a recording or a folder of recordings. Each is judged by its own noise and its own
@@ -75,15 +95,15 @@ def segment(source, out, picture, reference, tolerance, sample_rate, channel, ov
     if picture == out:
         raise click.UsageError(f"--out and --picture must differ. Received: {out} twice.")
     if picture:
-        _check_picture(picture)
-    there = [path for path in (out, picture) if path and path.exists()]
-    if there and not overwrite:
+        segment_pictures.check_picture(picture)
+    old = [path for path in (out, picture) if path and path.exists()]
+    if old and not overwrite:
         raise click.UsageError(
-            f"The files must not exist yet; add --overwrite to replace them. Received: {there[0]}."
+            f"The files must not exist yet; add --overwrite to replace them. Received: {old[0]}."
         )
     marked = segment_scores.read(reference, COLUMNS) if reference else {}
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
-    rows, skipped, first, times = [], [], None, {}
+    rows, skipped, results = [], [], {}
     with naming("SOURCE"), naming_flags():
         if sample_rate is not None:
             Search(sample_rate, rules)  # which refuses rules that do not fit it
@@ -96,36 +116,25 @@ def segment(source, out, picture, reference, tolerance, sample_rate, channel, ov
             except (ValueError, OSError) as error:  # also of rules that do not fit its sample rate
                 skipped.append((path, with_flags(files.reason_of(error))))
                 continue
-            first = first or (path, found)
-            times[name] = found.times
+            results[name] = path, found
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
             click.echo(f"{name}: {summary(found)}")
             for sentence in advice(found, sample_rate or audio.sample_rate_of(path)):
                 note(f"  {sentence}")
-        if first is None:
+        if not results:
             raise audio.NoSegments.in_none(skipped)
     read = len(paths) - len(skipped)
     list_skipped(skipped, read, "recordings")
     click.echo(f"{counted(len(rows), 'segment')} in {counted(read, 'recording')}")
+    pictured = segment_pictures.shown(results, picture_from) if picture else {}
     _write_table(out, rows)
     click.echo(files.printable(out))
     if picture:
-        _draw(picture, *first, rules, **reading)
+        segment_pictures.draw(picture, pictured, picture_from, picture_seconds, **reading)
         click.echo(files.printable(picture))
     if reference:
+        times = {name: found.times for name, (_, found) in results.items()}
         segment_scores.show(times, marked, tolerance)
-
-
-def _check_picture(path):
-    """Refuses a picture that cannot be drawn, before any work."""
-    if path.suffix.lower() not in PICTURES:
-        raise click.UsageError(f"--picture must end as {' or '.join(PICTURES)}. Received: {path}.")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise click.UsageError(
-            "--picture needs Matplotlib: pip install seqlayers[plot]."
-        ) from error
 
 
 def _write_table(path, rows):
@@ -136,29 +145,3 @@ def _write_table(path, rows):
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, text.getvalue().encode())
-
-
-def _draw(path, recording, found, rules, sample_rate, channel):
-    from seqlayers import plotting
-
-    rate = sample_rate or audio.sample_rate_of(recording)
-    blocks, count = [], 0
-    for block in audio.read_blocks(recording, sample_rate=rate, channel=channel):
-        blocks.append(block)
-        count += len(block)
-        if count >= PICTURED * rate:
-            break
-    samples = np.concatenate(blocks)[: PICTURED * rate]
-    settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=rate)
-    figure = plotting.segments(
-        samples,
-        rate,
-        found.times[found.times[:, 1] <= len(samples) / rate],
-        envelope=audio.envelope(samples, rate, rules),
-        threshold=found.level or None,
-        amplitudes=np.abs(audio.stft(samples, settings)),
-        hop_length=settings.hop_length,
-    )
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plotting.save(figure, path)

@@ -3,7 +3,7 @@
 Matplotlib comes with `pip install seqlayers[plot]` and is imported when a picture is made.
 """
 
-from seqlayers.plotting.figures import save
+from seqlayers.plotting.figures import save, save_pages
 from seqlayers.plotting.memory import memory_spectrogram, state_frequency
 from seqlayers.plotting.music import music_measures
 from seqlayers.plotting.rolls import piano_rolls
@@ -21,6 +21,7 @@ __all__ = [
     "piano_rolls",
     "receptive_fields",
     "save",
+    "save_pages",
     "segments",
     "spectrograms",
     "spectrum_comparison",

@@ -1,6 +1,6 @@
 """The parts of all pictures: figures, heat maps, colors, and checks of the data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,41 @@ def save(figure, path, dpi=110):
         )
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=dpi, format=kind)
+
+
+def save_pages(figures, path):
+    """Writes figures to the pages of a PDF file, one after the other.
+
+    Args:
+        figures: Iterable of `matplotlib.figure.Figure`, at least one; those of a generator are made
+            when they are written.
+        path: File to write, which ends as .pdf; its folder must exist. If writing fails, an older
+            file stays.
+
+    Raises:
+        ValueError: If there is no figure, or `path` does not end as .pdf.
+        OSError: If the file cannot be written.
+    """
+    from matplotlib.backends.backend_pdf import PdfPages
+    from matplotlib.figure import Figure
+
+    if not isinstance(path, str | Path) or Path(path).suffix.lower() != ".pdf":
+        raise ValueError(f"`path` must be a file name that ends as .pdf. Received: path={path!r}.")
+    if not isinstance(figures, Iterable):
+        raise ValueError(
+            f"`figures` must be an iterable. Received: an object of class {type(figures).__name__}."
+        )
+    with replacing(path) as temporary:
+        with PdfPages(temporary) as pages:
+            for number, figure in enumerate(figures):
+                if not isinstance(figure, Figure):
+                    raise ValueError(
+                        "`figures` must be Matplotlib figures. Received: an object of class "
+                        f"{type(figure).__name__} at {number}."
+                    )
+                pages.savefig(figure)
+            if not pages.get_pagecount():
+                raise ValueError("`figures` must hold at least one figure. Received: none.")
 
 
 def new_figure(rows, height, columns=1, sharex=True, **options):

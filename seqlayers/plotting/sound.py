@@ -3,6 +3,7 @@
 import numpy as np
 
 from seqlayers.checks import check_number
+from seqlayers.plotting.checks import check_band, check_labels, check_times
 from seqlayers.plotting.figures import (
     GENERATED,
     REAL,
@@ -15,6 +16,7 @@ from seqlayers.plotting.figures import (
 )
 
 _DECIBELS = 80  # from the loudest value to the end of the color scale
+_ENVELOPE = 100  # dB from the loudest value of an envelope to the end of its axis
 _COLUMNS = 2000  # of a waveform; more cannot be seen
 
 
@@ -64,43 +66,44 @@ def segments(
     threshold=None,
     amplitudes=None,
     hop_length=None,
+    start=0.0,
+    band=None,
+    title=None,
 ):
-    """Draws the segments of a recording over its waveform and its spectrogram.
+    """Draws a stretch of a recording, the segments in it, and what they were found by.
 
-    Segments are blue spans. Labels made by hand stand above the waveform, each over a line of its
-    length.
+    Segments are bars above the spectrogram; labels made by hand are bars with text above them.
+    Below are the waveform, and the envelope in dB with its threshold. Nothing lies on the sound.
 
     Args:
         samples: Samples `(N,)`.
         sample_rate: Sample rate in Hz.
-        segments: Start and end of each segment in seconds, `(number, 2)`; may be empty.
-        labels: List of `(start, end, text)` in seconds.
+        segments: Start and end of each segment in seconds of the recording, `(number, 2)`; may be
+            empty.
+        labels: List of `(start, end, text)` in seconds of the recording.
         envelope: Smoothed loudness `(N,)` that was compared with `threshold`.
-        threshold: Level above which there is sound, drawn as a horizontal line.
+        threshold: Level above which there is sound, a dashed line beside the envelope.
         amplitudes: Amplitudes `(T, bins)` of the spectrogram from 0 to half the sample rate, such
-            as `abs(stft(samples))`. If None, only the waveform is drawn.
+            as `abs(stft(samples))`. If None, no spectrogram is drawn.
         hop_length: Samples from one frame of `amplitudes` to the next.
+        start: Where in the recording the samples begin, in seconds.
+        band: Pair `(low, high)` in Hz that the envelope is of; `high` may be None. Lines in the
+            spectrogram.
+        title: Text above the picture.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
         ValueError: If arrays do not match in shape, `amplitudes` comes without `hop_length`, or a
-            segment or label ends before it starts or lies outside the recording.
+            segment or label ends before it starts or lies outside the samples.
     """
     samples = check_numbers("samples", samples, "(samples,)")
     check_number("sample_rate", sample_rate, above=0)
-    seconds = len(samples) / sample_rate
-    segments = _check_times("segments", segments, seconds)
-    try:
-        labels = [] if labels is None else list(labels)
-        texts = [str(text) for _, _, text in labels]
-    except (TypeError, ValueError):
-        raise ValueError(
-            "`labels` must be a list of triples `(start, end, text)`. Received: "
-            f"{labels[:3] if isinstance(labels, list) else type(labels).__name__}."
-        ) from None
-    named = _check_times("labels", [label[:2] for label in labels], seconds)
+    start = check_number("start", start, least=0)
+    end = start + len(samples) / sample_rate
+    segments = check_times("segments", segments, start, end)
+    named, texts = check_labels(labels, start, end)
     if envelope is not None:
         envelope = check_numbers("envelope", envelope, "(samples,)", low=0)
         if len(envelope) != len(samples):
@@ -118,32 +121,34 @@ def segments(
     if amplitudes is not None:
         amplitudes = check_numbers("amplitudes", amplitudes, "(time, bins)", low=0)
         check_number("hop_length", hop_length, above=0)
+    edges = [] if band is None else check_band(band)
 
-    figure = new_figure(1 if amplitudes is None else 2, height=2.2)
-    wave = figure.axes[0]
-    _waveform(wave, samples, sample_rate, color="#555555")
-    if envelope is not None:
-        _waveform(wave, envelope, sample_rate, color=RECONSTRUCTED, label="envelope")
-    if threshold is not None:
-        wave.axhline(threshold, color="black", linewidth=0.8, linestyle="--", label="threshold")
-    _spans(wave, segments, facecolor=GENERATED, alpha=0.3, zorder=0, label=f"{len(segments)} found")
-    above = wave.get_xaxis_transform()
-    for (start, end), text in zip(named, texts, strict=True):
-        options = {"transform": above, "clip_on": False}
-        wave.plot((start, end), (1.04, 1.04), color=REAL, linewidth=1.5, **options)
-        wave.text((start + end) / 2, 1.06, text, ha="center", va="bottom", fontsize=8, **options)
-    wave.set_xlim(0, seconds)
-    wave.set_ylabel("amplitude")
-    figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=8)
-
+    heights = {"bars": 0.15 + 0.15 * bool(texts), "spectrogram": 1.0, "wave": 0.5, "envelope": 0.6}
+    if amplitudes is None:
+        del heights["spectrogram"]
+    if envelope is None:
+        del heights["envelope"]
+    ratios = {"height_ratios": list(heights.values())}
+    whole = 2.2 * sum(heights.values()) / len(heights)
+    figure = new_figure(len(heights), height=whole, gridspec_kw=ratios)
+    panels = dict(zip(heights, figure.axes[:], strict=True))
+    _bars(panels["bars"], segments, named, texts)
+    _waveform(panels["wave"], samples, sample_rate, start, color="#555555")
+    panels["wave"].set_ylabel("amplitude")
     if amplitudes is not None:
-        below = figure.axes[1]
-        loudest = amplitudes.max()
-        drawn = _spectrogram(below, amplitudes, loudest, sample_rate, hop_length, _DECIBELS)
-        _spans(below, segments, facecolor="none", edgecolor="white", linewidth=0.8)
-        below.set_xlim(0, seconds)
-        figure.colorbar(drawn, ax=below, label="dB")
-    figure.axes[0 if amplitudes is None else 1].set_xlabel("seconds")
+        axes = panels["spectrogram"]
+        drawn = _spectrogram(
+            axes, amplitudes, amplitudes.max(), sample_rate, hop_length, _DECIBELS, start
+        )
+        axes.hlines(np.divide(edges, 1000), start, end, colors="white", linewidth=0.6, alpha=0.7)
+        figure.colorbar(drawn, ax=list(panels.values()), label="dB", shrink=0.5, anchor=(0, 1))
+    if envelope is not None:
+        _levels(panels["envelope"], envelope, threshold, sample_rate, start)
+        figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+    figure.axes[0].set_xlim(start, end)
+    panels[list(heights)[-1]].set_xlabel("seconds")
+    if title is not None:
+        figure.suptitle(str(title), fontsize=9, x=0.01, ha="left")
     return figure
 
 
@@ -209,48 +214,49 @@ def spectrum_comparison(frequencies, real, generated, rates=None, modulation=Non
     return figure
 
 
-def _spectrogram(axes, amplitudes, loudest, sample_rate, hop_length, decibels):
+def _spectrogram(axes, amplitudes, loudest, sample_rate, hop_length, decibels, start=0.0):
     axes.set_ylabel("kHz")
-    extent = (0, len(amplitudes) * hop_length / sample_rate, 0, sample_rate / 2000)
+    end = start + len(amplitudes) * hop_length / sample_rate
+    extent = (start, end, 0, sample_rate / 2000)
     values = _db(np.square(amplitudes.T / (loudest or 1.0)))
     return image(axes, values, extent, cmap="magma", vmin=-decibels, vmax=0)
 
 
-def _waveform(axes, samples, sample_rate, **options):
+def _waveform(axes, samples, sample_rate, start, **options):
     """Draws the smallest and largest sample of each of at most `_COLUMNS` spans of time."""
     starts = np.linspace(0, len(samples), min(len(samples), _COLUMNS), endpoint=False).astype(int)
     low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
-    axes.fill_between(starts / sample_rate, low, high, linewidth=0.6, **options)
+    axes.fill_between(start + starts / sample_rate, low, high, linewidth=0.6, **options)
 
 
-def _spans(axes, times, **options):
-    """Draws spans `(number, 2)` over the whole height of a panel."""
-    starts, lengths = times[:, 0], times[:, 1] - times[:, 0]
-    pairs = list(zip(starts, lengths, strict=True))
-    axes.broken_barh(pairs, (0, 1), transform=axes.get_xaxis_transform(), **options)
+def _bars(axes, segments, named, texts):
+    """Draws segments as bars, and those with a text as bars above them."""
+    rows = [("found", segments, GENERATED)] + [("marked", named, REAL)] * bool(texts)
+    for row, (_, times, color) in enumerate(rows):
+        pairs = np.stack([times[:, 0], times[:, 1] - times[:, 0]], axis=1)
+        axes.broken_barh(pairs.tolist(), (row + 0.1, 0.6), facecolor=color)
+    for (start, end), text in zip(named, texts, strict=True):
+        axes.text((start + end) / 2, 1.75, text, ha="center", va="bottom", fontsize=7, clip_on=True)
+    axes.set_ylim(0, len(rows) + 0.5 * bool(texts))
+    names = [f"{len(times)} {name}" for name, times, _ in rows]
+    axes.set_yticks(np.arange(len(rows)) + 0.4, names, fontsize=8)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _levels(axes, envelope, threshold, sample_rate, start):
+    """Draws an envelope in dB, and the threshold that it was compared with."""
+    loudest = envelope.max() or 1.0
+    levels = 20 * np.log10(np.maximum(envelope, loudest * 10 ** (-_ENVELOPE / 20)))
+    _waveform(axes, levels, sample_rate, start, color=RECONSTRUCTED, label="envelope")
+    if threshold is not None:
+        options = {"color": "black", "linewidth": 0.8, "linestyle": "--", "label": "threshold"}
+        axes.axhline(20 * np.log10(threshold), **options)
+    axes.set_ylabel("dB")
 
 
 def _db(power):
     return 10 * np.log10(np.maximum(power, 1e-20))
-
-
-def _check_times(name, times, seconds):
-    """Returns pairs of start and end, `(number, 2)`; the number may be 0."""
-    none = times.shape[:1] == (0,) if isinstance(times, np.ndarray) else times in ([], ())
-    if none:
-        return np.zeros((0, 2))
-    times = check_numbers(name, times, "(number, start and end)")
-    if times.shape[1] != 2 or (times[:, 0] >= times[:, 1]).any():
-        raise ValueError(
-            f"`{name}` must each have a start and, after it, an end. "
-            f"Received: {times[:3].tolist()!r}{' ...' if len(times) > 3 else ''}"
-        )
-    if times.min() < 0 or times.max() > seconds + 1e-6:
-        raise ValueError(
-            f"`{name}` must lie within the recording, from 0 to {seconds:g} seconds. "
-            f"Received: from {times.min():g} to {times.max():g}."
-        )
-    return times
 
 
 def _check_pair(names, powers, count, places):

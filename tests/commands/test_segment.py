@@ -200,19 +200,61 @@ def test_names_that_are_not_text_and_special_files_do_no_harm(birds, tmp_path):
         assert f"{path}: the path must name a regular file" in said
 
 
-def test_the_picture_compares_the_threshold_with_the_loudness(birds, tmp_path, monkeypatch):
-    drawn = {}
-    monkeypatch.setattr(plotting, "segments", lambda *_, **options: drawn.update(options))
-    monkeypatch.setattr(plotting, "save", lambda *_: None)
+@pytest.fixture
+def drawn(monkeypatch):
+    """The arguments of all pictures that are drawn, each as a dictionary."""
+    pictures, draw = [], plotting.segments
+
+    def keep(samples, rate, times, **options):
+        pictures.append({"samples": samples, "rate": rate, "times": times, **options})
+        return draw(samples, rate, times, **options)
+
+    monkeypatch.setattr(plotting, "segments", keep)
+    return pictures
+
+
+def test_the_picture_has_the_loudness_beside_the_level(birds, tmp_path, drawn):
     picture, out = tmp_path / "a.png", tmp_path / "a.csv"
-    succeeds("segment", birds / "a.wav", "--out", out, "--picture", picture, "--band", 300, 3500)
-    a, level = drawn["envelope"], drawn["threshold"]
+    options = ["--band", 300, 3500, "--picture-from", 1.1, "--picture-seconds", 2.5]
+    succeeds("segment", birds / "a.wav", "--out", out, "--picture", picture, *options)
+    (shown,) = drawn
     samples, rate = audio.read(birds / "a.wav")
-    assert a.shape == samples.shape
-    inside = np.zeros(len(a), bool)
-    for row in rows(out):  # without the buffers
-        inside[int(float(row["start"]) * rate) + 41 : int(float(row["end"]) * rate) - 41] = True
-    assert (a[inside] >= level).mean() > 0.9 and (a[~inside] >= level).mean() < 0.1
+    begin, end = round(1.1 * rate), round(3.6 * rate)
+    np.testing.assert_array_equal(shown["samples"], samples[begin:end])
+    whole = audio.envelope(samples, rate, audio.SegmentRules(band=(300, 3500)))
+    np.testing.assert_allclose(shown["envelope"], whole[begin:end], rtol=1e-4, atol=1e-9)
+    assert shown["start"] == 1.1 and shown["band"] == (300, 3500) and shown["title"] == "a.wav"
+    loud, t = shown["envelope"] >= shown["threshold"], np.arange(begin, end) / rate
+    found = [(float(row["start"]), float(row["end"])) for row in rows(out)]
+    np.testing.assert_allclose(shown["times"], [each for each in found if 1.1 < each[0] < 3.6])
+    inside = np.any([(start <= t) & (t < end) for start, end in found], axis=0)
+    assert (loud == inside).mean() > 0.99
+
+
+def test_a_picture_begins_before_the_first_segment(birds, tmp_path, drawn):
+    path = tmp_path / "late.wav"
+    x, rate = audio.read(birds / "a.wav")
+    audio.write(
+        path, np.concatenate([1e-3 * np.random.default_rng(0).normal(size=3 * rate), x]), rate
+    )
+    command = ["segment", path, "--out", tmp_path / "a.csv", "--picture", tmp_path / "a.svg"]
+    succeeds(*command)
+    (shown,) = drawn
+    assert shown["start"] == pytest.approx(2.7, abs=0.02)  # half a second before
+    assert len(shown["samples"]) / rate == pytest.approx(9 - shown["start"], abs=0.01)
+    said = refused(*command, "--overwrite", "--picture-from", 9)
+    assert "--picture-from must lie within a recording, of 9.000 s at most" in said
+    assert "--picture-seconds" in refused(*command, "--overwrite", "--picture-seconds", 0)
+
+
+def test_a_pdf_has_a_page_for_each_recording(birds, tmp_path, drawn):
+    command = ["segment", birds, "--out", tmp_path / "a.csv", "--picture-seconds", 1]
+    succeeds(*command, "--picture", tmp_path / "a.pdf")
+    assert [shown["title"] for shown in drawn] == ["a.wav", "b.wav", "evening/c.wav"]
+    assert [shown["rate"] for shown in drawn] == [RATE, RATE, 2 * RATE]
+    assert (tmp_path / "a.pdf").read_bytes().count(b"/Type /Page ") == 3
+    said = succeeds(*command, "--picture", tmp_path / "a.png", "--overwrite")
+    assert "shows the first of 3 recordings; a name that ends as .pdf" in said and len(drawn) == 4
 
 
 def useless(folder):

@@ -28,6 +28,8 @@ RIGHT = {
         "threshold": 0.1,
         "amplitudes": NUMBERS,
         "hop_length": 50,
+        "start": 0.5,
+        "band": (5, 20),
     },
     "spectrograms": {
         "amplitudes": {"a": NUMBERS},
@@ -57,7 +59,7 @@ WRONG = [
 
 
 def test_every_picture_is_tried():
-    assert {*RIGHT, "save"} == set(plotting.__all__)
+    assert {*RIGHT, "save", "save_pages"} == set(plotting.__all__)
 
 
 @pytest.mark.parametrize(

@@ -36,3 +36,34 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path):
         plotting.save(Broken(), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_figures_become_pages(tmp_path):
+    made = []
+
+    def figures():
+        for n in range(3):
+            made.append(n)
+            yield plotting.learning_curve([1, 2], {"a": [n, 4.0]})
+
+    plotting.save_pages(figures(), tmp_path / "a.pdf")
+    text = (tmp_path / "a.pdf").read_bytes()
+    assert text.startswith(b"%PDF") and text.count(b"/Type /Page ") == 3 and made == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "figures, name, reason",
+    [
+        ([Figure()], "a.png", "`path` must be a file name that ends as .pdf.*a.png"),
+        ([Figure()], None, "`path` must be a file name.*None"),
+        (Figure(), "a.pdf", "`figures` must be an iterable.*Figure"),
+        ([Figure(), 3], "a.pdf", "`figures` must be Matplotlib figures.*int at 1"),
+        ([], "a.pdf", "`figures` must hold at least one figure"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*keep_empty")
+def test_what_is_no_page_is_refused(tmp_path, monkeypatch, figures, name, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=reason):
+        plotting.save_pages(figures, name)
+    assert list(tmp_path.iterdir()) == []

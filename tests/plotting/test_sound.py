@@ -37,32 +37,44 @@ def test_spectrograms_are_of_amplitudes(amplitudes, message):
 RECORDING = np.sin(np.arange(800))  # a tenth of a second at 8 kHz
 
 
-def test_found_segments_are_spans_below_what_was_labelled_by_hand():
-    labels = [(0.01, 0.03, "a"), (0.05, 0.06, "b")]
-    found = np.array([[0.012, 0.031], [0.07, 0.08]])
-    figure = plotting.segments(
-        *(RECORDING, 8000, found, labels), amplitudes=np.ones((25, 5)), hop_length=32
-    )
-    wave, spectrum, scale = figure.axes
-    boxes = np.column_stack([found, [0, 0], [1, 1]])
-    for axes in (wave, spectrum):
-        actual = [p.get_extents() for c in axes.collections for p in c.get_paths()]
-        actual = [b for b in actual if (b.y0, b.y1) == (0, 1)]
-        np.testing.assert_allclose([[b.x0, b.x1, b.y0, b.y1] for b in actual], boxes)
-        assert axes.get_xlim() == (0, 0.1)
-    assert texts(wave.texts) == ["a", "b"]
-    np.testing.assert_allclose([text.get_position()[0] for text in wave.texts], [0.02, 0.055])
-    np.testing.assert_allclose([line.get_xdata() for line in wave.lines], [x[:2] for x in labels])
-    assert all(line.get_ydata()[0] > 1 for line in wave.lines)  # above the panel
-    assert spectrum.images[0].get_extent() == [0, 0.1, 0, 4]
-    assert texts(figure.legends[0].get_texts()) == ["2 found"]
-    assert scale.get_ylabel() == "dB"
+def bars(axes):
+    """Left, right and height of the middle of all bars of a panel."""
+    boxes = [p.get_extents() for c in axes.collections for p in c.get_paths()]
+    return np.array([[b.x0, b.x1, (b.y0 + b.y1) / 2] for b in boxes])
+
+
+def test_found_segments_are_bars_below_what_was_labelled_by_hand():
+    labels = [(2.01, 2.03, "a"), (2.05, 2.06, "b")]
+    found = np.array([[2.012, 2.031], [2.07, 2.08]])
+    sound = {"amplitudes": np.ones((25, 5)), "hop_length": 32, "start": 2.0, "band": (500, 3000)}
+    figure = plotting.segments(*(RECORDING, 8000, found, labels), **sound, title="a song")
+    strip, spectrum, wave, scale = figure.axes
+    drawn = bars(strip)
+    np.testing.assert_allclose(drawn[:, :2], [*found, *(label[:2] for label in labels)])
+    assert drawn[0, 2] == drawn[1, 2] < drawn[2, 2] == drawn[3, 2]
+    assert texts(strip.texts) == ["a", "b"]
+    np.testing.assert_allclose([text.get_position()[0] for text in strip.texts], [2.02, 2.055])
+    assert texts(strip.get_yticklabels()) == ["2 found", "2 marked"]
+    assert spectrum.images[0].get_extent() == [2, 2.1, 0, 4]
+    (edges,) = spectrum.collections  # nothing else lies on the spectrogram
+    np.testing.assert_allclose([path[0, 1] for path in edges.get_segments()], [0.5, 3])
+    np.testing.assert_allclose([axes.get_xlim() for axes in figure.axes[:3]], [(2, 2.1)] * 3)
+    assert len({axes.get_position().x1 for axes in figure.axes[:3]}) == 1
+    assert scale.get_ylabel() == "dB" and figure.get_suptitle() == "a song"
+    assert len(wave.collections) == 1 and wave.get_xlabel() == "seconds"
+
+
+def test_a_band_without_an_end_has_one_edge():
+    sound = {"amplitudes": np.ones((25, 5)), "hop_length": 32}
+    figure = plotting.segments(RECORDING, 8000, [], band=[700, None], **sound)
+    np.testing.assert_allclose(figure.axes[1].collections[0].get_segments()[0][:, 1], 0.7)
+    assert texts(figure.axes[0].get_yticklabels()) == ["0 found"]
 
 
 def test_a_waveform_shows_the_greatest_sample_of_an_hour():
     samples = np.zeros(100_000, "int16")
     samples[12_345], samples[70_000] = 9000, -7000
-    (axes,) = plotting.segments(samples, 1000, []).axes
+    _, axes = plotting.segments(samples, 1000, []).axes
     (shape,) = (c.get_paths()[0].vertices for c in axes.collections if c.get_paths())
     highest, lowest = shape[shape[:, 1].argmax()], shape[shape[:, 1].argmin()]
     np.testing.assert_allclose(highest, [12.345, 9000], atol=0.05)
@@ -70,13 +82,18 @@ def test_a_waveform_shows_the_greatest_sample_of_an_hour():
     assert len(shape) < 10_000
 
 
-def test_what_was_compared_with_the_threshold_is_drawn_over_the_waveform():
-    figure = plotting.segments(RECORDING, 8000, [], envelope=RECORDING**2, threshold=0.25)
-    (wave,) = figure.axes
-    assert list(wave.lines[0].get_ydata()) == [0.25, 0.25]
-    envelope = wave.collections[1].get_paths()[0].vertices
-    np.testing.assert_allclose(envelope[:, 1].max(), (RECORDING**2).max())
-    assert texts(figure.legends[0].get_texts()) == ["envelope", "threshold", "0 found"]
+def test_what_was_compared_with_the_threshold_is_drawn_beside_it():
+    loudness = RECORDING**2
+    figure = plotting.segments(RECORDING, 8000, [], envelope=loudness, threshold=0.25)
+    _, wave, levels = figure.axes
+    assert not wave.lines
+    np.testing.assert_allclose(levels.lines[0].get_ydata(), 20 * np.log10(0.25))
+    drawn = levels.collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose(drawn.max(), 20 * np.log10(loudness.max()))
+    assert drawn.min() > -101  # also where it is 0
+    assert texts(figure.legends[0].get_texts()) == ["envelope", "threshold"]
+    silent = plotting.segments(np.zeros(800), 8000, [], envelope=np.zeros(800))
+    assert np.isfinite(silent.axes[2].collections[0].get_paths()[0].vertices).all()
 
 
 @pytest.mark.parametrize(
@@ -90,12 +107,16 @@ def test_what_was_compared_with_the_threshold_is_drawn_over_the_waveform():
         ({"segments": [[0.02, 0.01]]}, r"`segments`.*after it, an end.*0.02, 0.01"),
         ({"segments": [[0.01, 0.02, 0.03]]}, "`segments`.*after it, an end"),
         ({"segments": [[100, 200]]}, "`segments`.*from 0 to 0.1 seconds.*100 to 200"),
-        ({"segments": [[-0.1, 0.02]]}, "`segments`.*within the recording"),
+        ({"segments": [[-0.1, 0.02]]}, "`segments`.*within the samples"),
         ({"labels": [(0.01, 0.02)]}, r"`labels` must be a list of triples.*\(0.01, 0.02\)"),
-        ({"labels": [(0.01, 0.2, "a")]}, "`labels`.*within the recording"),
+        ({"labels": [(0.01, 0.2, "a")]}, "`labels`.*within the samples"),
         ({"envelope": np.ones(7)}, "`envelope`.*800 samples.*7"),
         ({"envelope": -np.ones(800)}, "`envelope`.*0 or above"),
         ({"threshold": np.nan}, "`threshold`.*nan"),
+        ({"start": -1}, "`start`.*-1"),
+        ({"start": 5, "segments": [[0.01, 0.02]]}, "`segments`.*from 5 to 5.1 seconds"),
+        ({"band": 500}, "`band` must be a pair.*500"),
+        ({"band": (500, 100)}, r"`band\[1\]`.*above 500.*100"),
         ({"amplitudes": np.ones((9, 5))}, "`hop_length` must be given together"),
         ({"hop_length": 5}, "given together.*amplitudes missing"),
         ({"amplitudes": np.ones(9), "hop_length": 5}, r"`amplitudes`.*\(9,\)"),
