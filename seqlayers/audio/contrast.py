@@ -14,6 +14,7 @@ of the band in Hz,
     s = 20 log10(1 + 0.76 / sqrt(2 B w))      standard deviation of the loudness of steady noise
     S = the 90th percentile of those a_n that are above N + 5 s               sound
     level = N + max(5 s, (S - N) / 4)
+    dip = max(15, (S - N) / 2)                                                see `segment_dips`
 
 Percentiles are of what is not digital silence, which no microphone records. The level is a quarter
 of the way from the noise to the sound in dB, near where people see a sound begin in a spectrogram,
@@ -23,8 +24,9 @@ If a tenth is digital silence, and S < N + 20 over all frequencies, all that is 
 as in sound that a computer made: the level is 0.
 
 Sounds of which more than half the power lies below 1.5 kHz, as in speech, are joined over gaps of
-less than 100 ms, as long as stops such as a p or a t are silent; others over gaps of less than 5
-ms. Below 1,000 samples per second, which have few channels, all frequencies count.
+less than 100 ms, as long as stops such as a p or a t are silent, and not cut at dips; others are
+joined over gaps of less than 5 ms. Below 1,000 samples per second, which have few channels, all
+frequencies count.
 """
 
 import dataclasses
@@ -41,6 +43,7 @@ MARGIN, STEADY = 10.0, 20.0  # dB: of a channel over its noise; of sound in digi
 SILENCE = float(np.finfo("float32").tiny)
 SHARE = 1 / 5  # of the largest contrast, that a channel of the band has
 DEVIATIONS, FRACTION = 5, 1 / 4  # of noise, and of the way from noise to sound
+DIP = 15.0  # dB, the least that parts sounds
 VOICE, LOWEST_RATE = 1500.0, 1000  # Hz
 JOINED = (100.0, 5.0)  # milliseconds, below and above VOICE
 LOWEST, STEP, BINS = -200.0, 0.5, 600  # dB of the bins of histograms of power
@@ -102,8 +105,11 @@ def _measured(read, rate, rules):
     sound = float(histogram.percentile(SOUND, above=noise * margin)) or noise
     level = noise * max(margin, (sound / noise) ** FRACTION) if noise else 0.0
     below = 100 * histogram.share_below(level)
-    contrast = Contrast(dataclasses.replace(rules, level=level), noise, sound, below)
-    return contrast, histogram.percentile(NOISE) < SILENCE
+    dip = rules.dip
+    if dip is None and noise and rules.min_spacing < JOINED[0]:
+        dip = max(DIP, 20 * np.log10(sound / noise) / 2)
+    rules = dataclasses.replace(rules, level=level, dip=dip)
+    return Contrast(rules, noise, sound, below), histogram.percentile(NOISE) < SILENCE
 
 
 def describe(rules, noise, sound):

@@ -39,6 +39,9 @@ class SegmentRules:
             all above `low` if `high` is None. If `band` is None, it is estimated for "contrast",
             and all frequencies count for "percentile".
         level: The level itself, such as that of another recording, in place of `threshold`.
+        dip: Segments are cut where loudness dips by this many dB between louder sounds, for at
+            least three times `min_spacing`; see `segment_dips`. If None, estimated for "contrast",
+            and there are no cuts for "percentile".
         method: `"contrast"` to estimate the level from the noise and the sound of the recording;
             `"percentile"` for the rule of the RNN-RBM paper on spectrograms. If None, "percentile"
             if `threshold` or `level` is given, else "contrast".
@@ -62,10 +65,13 @@ class SegmentRules:
     long: str = "drop"
     band: Any = None
     level: float | None = None
+    dip: float | None = None
     method: str | None = None
 
     def __post_init__(self):
         self._settle_method()
+        if self.dip is not None:
+            check_number("dip", self.dip, above=0)
         for name, length in LENGTHS[self.method].items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, length)

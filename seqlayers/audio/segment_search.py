@@ -3,6 +3,7 @@
 import numpy as np
 
 from seqlayers.audio import loudness
+from seqlayers.audio.segment_dips import Dips
 
 OTHER_THRESHOLDS = (*range(5, 96, 5), 96, 97, 98, 99)  # tried where there is no segment
 LONGEST = 2**60  # samples; NumPy counts further, but sums must not overflow
@@ -118,10 +119,13 @@ class Search:
         return np.stack([starts, ends], axis=1)
 
     def _scans(self, smoothed, levels):
-        scans = [_Scan(level, self) for level in levels]
+        scans, dips = [_Scan(level, self) for level in levels], None
+        if self.rules.dip is not None:
+            dips = Dips(self.rate, self.rules.dip, 3 * self.spacing)
         for a in smoothed():
+            cuts = dips.feed(a) if dips else []
             for scan in scans:
-                scan.feed(a)
+                scan.feed(a, cuts)
         return scans
 
     def _samples(self, milliseconds):
@@ -129,7 +133,7 @@ class Search:
 
 
 class _Scan:
-    """Finds runs of loud samples, joins them and drops those out of limits, block by block."""
+    """Finds runs of loud samples, joins, cuts and drops them by the rules, block by block."""
 
     def __init__(self, level, search):
         # However low the level, silence is below it.
@@ -138,8 +142,10 @@ class _Scan:
         self.num_samples, self.loud = 0, False
         self.edges = np.zeros(0, "int64")  # start, end, start, .. of runs that may yet be joined
         self.found, self.dropped = [], np.zeros(2, "int64")  # too short, too long
+        self.cuts = np.zeros(0, "int64")  # of runs that are not found yet
 
-    def feed(self, a):
+    def feed(self, a, cuts):
+        self.cuts = np.append(self.cuts, np.array(cuts, "int64"))
         loud = a >= self.level
         edges = self.num_samples + np.flatnonzero(np.diff(loud, prepend=self.loud))
         self.num_samples, self.loud = self.num_samples + len(a), loud[-1]
@@ -160,6 +166,11 @@ class _Scan:
         return np.concatenate(self.found)
 
     def _keep(self, edges):
+        if len(edges):
+            inside = np.searchsorted(edges, self.cuts, side="right") % 2 == 1
+            passed = self.cuts < edges[-1]
+            cuts = self.cuts[inside & passed & ~np.isin(self.cuts, edges)]
+            edges, self.cuts = np.sort(np.concatenate([edges, cuts, cuts])), self.cuts[~passed]
         runs, dropped = self.search.kept(edges.reshape(-1, 2))
         self.found.append(runs)
         self.dropped += dropped

@@ -9,6 +9,7 @@ A sample n is loud if its loudness a_n, the smoothed magnitude of the samples ar
 Runs of loud samples become segments in this order:
 
     runs less than `min_spacing` apart are joined;
+    they are cut where loudness dips by `dip`;
     runs shorter than `min_length` or longer than `max_length` are dropped (or cut, see `long`);
     the others are padded by `buffer` on both sides, as far as the recording goes.
 
@@ -16,8 +17,8 @@ The percentile, its names and its defaults are those of the RNN-RBM paper on spe
 prints an outline of its code; `window_length` is called `window` here. Where the outline leaves a
 choice: all lengths are milliseconds, the buffer too; lengths are judged before the padding, limits
 included; a_n is centred on n, because smoothing backwards would put segments half a window late;
-padded neighbours meet in the middle of their gap, so that no sample is in two segments. `band` and
-`long` are not in the paper.
+padded neighbours meet in the middle of their gap, so that no sample is in two segments. `band`,
+`dip` and `long` are not in the paper.
 """
 
 import dataclasses
@@ -271,7 +272,7 @@ def _found(search, smoothed, percentile, contrast=None):
     if contrast:
         asked = f'method="contrast", {describe(rules, contrast.noise, contrast.sound)}'
         if suggestions:
-            names = ("band", "buffer", "min_spacing", "max_length")
+            names = ("band", "buffer", "min_spacing", "max_length", "dip")
             fixed = ", ".join(f"{name}={getattr(rules, name)}" for name in names)
             advice = f"{advice[:-1]}, with {fixed}."
     raise NoSegments(

@@ -48,6 +48,22 @@ def uneven(rng, num_samples):
         {"threshold": 60, "buffer": 12, "min_spacing": 30, "min_length": 5, "max_length": 90},
         {"threshold": 82.5, "buffer": 40, "min_spacing": 3, "min_length": 10, "max_length": 60},
         {"threshold": 30, "buffer": 0, "min_spacing": 0, "min_length": 0, "max_length": 2000},
+        {
+            "threshold": 5,
+            "buffer": 3,
+            "min_spacing": 4,
+            "min_length": 2,
+            "max_length": 90,
+            "dip": 7,
+        },
+        {
+            "threshold": 0,
+            "buffer": 0,
+            "min_spacing": 0,
+            "min_length": 1,
+            "max_length": 900,
+            "dip": 3,
+        },
         {"threshold": 0, "buffer": 9, "min_spacing": 7, "min_length": 20, "max_length": 900},
     ],
 )
@@ -189,9 +205,10 @@ def test_each_recording_has_its_own_level():
 
 @pytest.mark.parametrize("long", ["drop", "split"])
 @pytest.mark.parametrize("threshold, band", [(30, None), (90, (50, None)), (99.3, (1000, 4000))])
-def test_blocks_give_the_same_as_the_whole(rng, threshold, band, long):
+@pytest.mark.parametrize("dip", [None, 5])
+def test_blocks_give_the_same_as_the_whole(rng, threshold, band, long, dip):
     x = uneven(rng, 40_000)
-    options = {"threshold": threshold, "min_length": 3, "long": long, "band": band}
+    options = {"threshold": threshold, "min_length": 3, "long": long, "band": band, "dip": dip}
     whole = segments(x, RATE, SegmentRules(**options))
     same_level = segments(x, RATE, SegmentRules(**{**options, "level": whole.level}))
     for size in (40_000, 1000, 331):
@@ -400,6 +417,7 @@ def test_the_numbers_of_the_paper_find_the_loud_half_of_a_song(finch):
         ({"band": 500}, "`band`.*500"),
         ({"window": 0.01}, "`window` must be at least one sample, 0.0625 ms.*window=0.01"),
         ({"window": 60_001}, "`window`.*from 0 to 60000.*60001"),
+        ({"dip": 0}, "`dip`.*above 0.*=0"),
         ({"level": 1e39}, "`level`.*1e\\+39"),
         ({"band": (-1, None)}, r"`band\[0\]`.*-1"),
         ({"level": -0.1}, "`level`.*-0.1"),

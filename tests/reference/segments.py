@@ -71,6 +71,31 @@ def joined(runs, spacing):
     return found
 
 
+def dips(a, rate, depth, length):
+    """Where dips of a depth in dB part sounds, of the values at each millisecond."""
+    step, found, p, dip = max(1, round(rate / 1000)), [], 0.0, []
+    for n in range(0, len(a), step):
+        if dip:
+            dip.append(a[n])
+            if a[n] > min(dip) * 10 ** (depth / 20):
+                if (len(dip) - 1) * step >= length:
+                    found.append(n - step * (len(dip) - 1 - dip.index(min(dip))))
+                p, dip = a[n], []
+        elif a[n] > p:
+            p = a[n]
+        elif a[n] < p / 10 ** (depth / 20):
+            dip = [a[n]]
+    return found
+
+
+def cut(runs, places):
+    found = []
+    for start, end in runs:
+        edges = [start, *(n for n in places if start < n < end), end]
+        found += zip(edges[:-1], edges[1:], strict=True)
+    return found
+
+
 def split(runs, most):
     found = []
     for start, end in runs:
@@ -92,7 +117,9 @@ def padded(runs, buffer, num_samples):
     return found
 
 
-def segments(x, rate, threshold, buffer, min_spacing, window, min_length, max_length, long, band):
+def segments(
+    x, rate, threshold, buffer, min_spacing, window, min_length, max_length, long, band, dip=None
+):
     """Start and end of each, in samples, and the level. Lengths are milliseconds."""
     buffer, min_spacing, window, min_length, max_length = (
         round(ms * rate / 1000) for ms in (buffer, min_spacing, window, min_length, max_length)
@@ -102,6 +129,8 @@ def segments(x, rate, threshold, buffer, min_spacing, window, min_length, max_le
     a = smoothed(x, window if window % 2 else window + 1)
     level = percentile(a, threshold)
     found = joined(runs(a, level), min_spacing)
+    if dip is not None:
+        found = cut(found, dips(a, rate, dip, 3 * min_spacing))
     if long == "split":
         found = split(found, max_length)
     found = [(s, e) for s, e in found if min_length <= e - s <= max_length]

@@ -180,6 +180,14 @@ SEGMENTS = (
         "is, or at all frequencies with --method percentile.",
         rules.sound,
     ),
+    Option(
+        "dip",
+        Number(above=0, metavar="DB"),
+        None,
+        "Cut segments where the loudness dips by so much between louder sounds. Without it, by "
+        "half of what sounds are above the noise, or nowhere with --method percentile.",
+        rules.sound,
+    ),
 )
 MODEL = (
     Option("model", Choice(tuple(MODELS)), "rnn-rbm", "Train this model; see above."),
