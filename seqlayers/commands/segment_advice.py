@@ -19,7 +19,8 @@ def summary(found):
     line = f"{counted(len(found.times), 'segment')}, {length:.3f} of {found.duration:.3f} s"
     if found.noise is None:
         return line
-    return f"{line}; {describe(found.rules, found.noise, found.sound)}"
+    measured = describe(found.rules, found.noise, found.sound)
+    return f"{line}; {measured}, joined below {found.rules.min_spacing:g} ms"
 
 
 def advice(found, rate):
