@@ -3,9 +3,9 @@
     python benchmarks/tables/segments.py [--finch FILE]
 
 15 songs of a Bengalese finch. The rule without options and the paper's two settings are judged on
-all songs and on the last five; the best of a grid, without a band and with one, is chosen on the first ten by the F1 of whole
-segments and judged on the last five. Edges are right within 10 ms. Results go to
-`benchmarks/results/segments.json`.
+all songs and on the last five; the best of a grid, without a band and with one, is chosen on the
+first ten by the F1 of whole segments and judged on the last five. Edges are right within 10 ms.
+Results go to `benchmarks/results/segments.json`.
 """
 
 import argparse

@@ -23,7 +23,7 @@ from seqlayers.datasets import midi, piano_roll, shards
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.datasets.shard_files import MAX_SHARDS
 from seqlayers.runs import sound
-from seqlayers.runs.options import DEFAULTS, OPTIONS, segment_rules
+from seqlayers.runs.options import DEFAULTS, OPTIONS, sequence_rules
 from seqlayers.runs.options.listing import SEGMENTS
 from seqlayers.runs.options.schema import Choice, Integer, flag
 
@@ -215,7 +215,7 @@ class _Sound:
         self.scale, self.normalizer = sound.FRAMES[options["visibles"]]
         rate = options["sample_rate"] or self._lowest_rate()
         self.settings = audio.Spectra(FRAME_LENGTH, HOP_LENGTH, sample_rate=rate)
-        rules = segment_rules(options)  # refuses contradictions before anything is read
+        rules = sequence_rules(options)  # refuses contradictions before anything is read
         self.about = {
             "kind": "sound",
             "spectra": self.settings.get_config(),

@@ -17,7 +17,7 @@ from seqlayers.runs.checkpoints import last_history
 from seqlayers.runs.config import change_options, read_config, write_config
 from seqlayers.runs.data import check_shares, num_batches, num_pieces
 from seqlayers.runs.history import best_row, finished, write_table
-from seqlayers.runs.options import complete, fixed, segment_rules, unused, written
+from seqlayers.runs.options import complete, fixed, sequence_rules, unused, written
 from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import flag
@@ -52,8 +52,10 @@ given: a NADE whose keys share one network, with a batch size and a number of ep
 size of the data. A dozen short tunes are enough.
 
 Recordings, given with --wav, are cut into the segments that `seqlayers segment` finds with the same
-options. A frame is a spectrum of 256 samples; frames are 128 samples apart. Each recording is split
-by time: its first segments, 80% of the sound, train, the next 10% validate, the last 10% test.
+options; runs of speech and other long ones are split into parts of at most a quarter of a second,
+unless --method percentile, --max-length or --long is given. A frame is a spectrum of 256 samples;
+frames are 128 samples apart. Each recording is split by time: its first segments, 80% of the sound,
+train, the next 10% validate, the last 10% test.
 --visibles gaussian models logarithms of amplitudes, gamma models amplitudes, and bernoulli models
 logarithms scaled to [0, 1]. The default model is the RNN-RBM on spectrograms with sigmoid gates,
 trained by Adam; --recipe rnn-rbm-spectrograms has the model and the training as published.
@@ -185,7 +187,7 @@ def _new_options(given):
         )
     options = complete(chosen)
     if options["wav"]:  # contradictions are refused before anything is read
-        segment_rules(options)
+        sequence_rules(options)
     check_shares(options)
     return options
 

@@ -22,7 +22,7 @@ from seqlayers.datasets.piano_roll import SPLITS
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.runs.data import file_hashes, fingerprint
 from seqlayers.runs.folder import BEST, CONFIG, LAST, RunError, is_run
-from seqlayers.runs.options import OPTIONS, fixed, segment_rules, upgrade
+from seqlayers.runs.options import OPTIONS, fixed, sequence_rules, upgrade
 from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import flag
 from seqlayers.runs.sound import FRAMES, NUM_BINS, SoundFrames
@@ -194,7 +194,7 @@ def _checked(config):
         raise ValueError("`sound` must be there for recordings, and for them alone")
     config = config | {"options": options}
     if options["wav"] is not None:
-        segment_rules(options)
+        sequence_rules(options)
         config["sound"] = _sound(config["sound"], options)
     return config
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqlayers import audio
 from seqlayers.datasets.recordings import FRAME_LENGTH, frames_of_segments
-from seqlayers.runs.options import naming_flags, segment_rules
+from seqlayers.runs.options import naming_flags, sequence_rules
 
 NUM_BINS = FRAME_LENGTH // 2 + 1
 # By the visible units of a model: the scale of its frames, and the kind of normaliser.
@@ -77,7 +77,7 @@ def segments(path, options, settings, scale, normalizer=None):
         NoSegments: If no recording has a segment.
         ValueError: If options contradict each other.
     """
-    rules = segment_rules(options)
+    rules = sequence_rules(options)
     with naming_flags():
         return frames_of_segments(
             path,

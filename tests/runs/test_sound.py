@@ -11,7 +11,7 @@ from seqlayers.audio import Normalizer, stft, to_frames
 from seqlayers.datasets.recordings import frames_of_segments
 from seqlayers.runs import sound as recordings
 from seqlayers.runs.data import fingerprint, read_data
-from seqlayers.runs.options import complete
+from seqlayers.runs.options import complete, sequence_rules
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,22 @@ def test_each_recording_is_split_by_time_and_normalised_by_its_training_part(bir
     frames = np.concatenate(read.train)
     np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(frames.std(axis=0), 1, atol=1e-3)
+
+
+def test_runs_of_speech_are_split_into_sequences(tmp_path):
+    """Two sentences of three seconds, each one run, are in all three splits."""
+    t = np.arange(4 * RATE) / RATE
+    voice = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 20))
+    x = 0.1 * voice * ((t > 0.5) & (t < 3.5)) + 1e-3 * np.random.default_rng(0).normal(size=len(t))
+    for name in ("one", "two"):
+        audio.write(tmp_path / f"{name}.wav", x, RATE)
+    data = read_data(complete({"wav": str(tmp_path)}))
+    assert [len(data.splits[split]) for split in ("train", "valid", "test")] == [20, 4, 2]
+    assert max(map(len, data.train)) <= 0.25 * RATE / 128 + 2
+    for given in ({"long": "drop"}, {"max_length": 5000}):
+        assert len(read_data(complete({"wav": str(tmp_path), **given})).train) == 2
+    paper = sequence_rules(complete({"wav": "a", "method": "percentile"}))
+    assert paper == audio.SegmentRules(method="percentile")
 
 
 @pytest.mark.parametrize("visibles", ["gamma", "bernoulli"])

@@ -7,6 +7,7 @@
 
 import contextlib
 import re
+from dataclasses import replace
 
 from seqlayers.audio.segment_rules import SegmentRules
 from seqlayers.files import FileError
@@ -14,6 +15,7 @@ from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import Boolean, Lines, OptionError, Several, flag
 
+SEQUENCE = 250.0  # milliseconds: a sentence has sequences for all splits, a syllable is one
 OPTIONS = {each.name: each for each in (*DATA, *SEGMENTS, *MODEL, *TRAINING)}
 DEFAULTS = {name: each.default for name, each in OPTIONS.items()}
 # On recordings: the sizes of the RNN-RBM on spectrograms, as published.
@@ -104,13 +106,29 @@ def written(name, value):
 
 
 def segment_rules(options):
-    """Returns the `audio.SegmentRules` among the options of a run.
+    """Returns the `audio.SegmentRules` among the options of `seqlayers segment`.
 
     Raises:
         ValueError: If they contradict each other.
     """
     with naming_flags():
-        return SegmentRules(**{each.name: options[each.name] for each in SEGMENTS})
+        given = {each.name: options[each.name] for each in SEGMENTS}
+        return SegmentRules(**{k: v for k, v in given.items() if v is not None})
+
+
+def sequence_rules(options):
+    """Returns the `audio.SegmentRules` of the sequences that a run trains on.
+
+    They are those of `segment_rules`, but segments found by contrast, such as runs of speech, are
+    split to sequences of at most `SEQUENCE` ms, unless `max_length` or `long` is given.
+
+    Raises:
+        ValueError: If options contradict each other.
+    """
+    rules = segment_rules(options)
+    if rules.method != "contrast" or options["max_length"] or options["long"]:
+        return rules
+    return replace(rules, long="split", max_length=max(SEQUENCE, 2 * rules.min_length))
 
 
 def with_flags(message):

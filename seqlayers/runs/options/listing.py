@@ -168,8 +168,9 @@ SEGMENTS = (
     Option(
         "long",
         Choice(LONG),
-        _RULES.long,
-        "What to do with a segment above --max-length: drop it, or split it into equal parts.",
+        None,
+        "What to do with a segment above --max-length: drop it, or split it into equal parts. "
+        f"Without it, {_RULES.long}.",
         rules.sound,
     ),
     Option(
