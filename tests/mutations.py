@@ -313,6 +313,20 @@ MUTATIONS = [
         "tests/audio/test_segments.py -k 'blocks_give or reference'",
     ),
     Mutation(
+        "level of segments",
+        "seqlayers/audio/contrast.py",
+        "max(margin, (sound / noise) ** FRACTION)",
+        "margin * (sound / noise) ** FRACTION",
+        "tests/audio/test_contrast.py -k reference",
+    ),
+    Mutation(
+        "end of a dip in loudness",
+        "seqlayers/audio/segment_dips.py",
+        "found.append(at)",
+        "found.append(place)",
+        "tests/audio/test_segments.py -k 'segments_match_the_reference'",
+    ),
+    Mutation(
         "phases of Griffin and Lim",
         "seqlayers/audio/phases.py",
         "c = y + np.float32(momentum) * (y - before)",

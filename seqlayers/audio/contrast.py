@@ -50,7 +50,7 @@ LOWEST, STEP, BINS = -200.0, 0.5, 600  # dB of the bins of histograms of power
 
 
 class Contrast(NamedTuple):
-    """What a recording is searched by.
+    """The measured noise and sound of a recording, and rules with the level between them.
 
     Attributes:
         rules: `SegmentRules` with `level`, `band` and `min_spacing`.

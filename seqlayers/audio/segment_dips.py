@@ -1,9 +1,8 @@
 """Dips in the loudness of a recording, between sounds that an echo or noise joins.
 
-Of the loudness a at each millisecond, let p be the greatest since the last dip. A dip begins where
-a falls below p / d, with d the depth as a factor, and ends where it rises above d times its least
-value since. If it is at least as long as the given length, it parts the sounds around it at that
-value. A dip is found as it ends; all that is loud from its least value on is louder than that.
+With a the loudness at each millisecond, let p be its greatest value since the last dip. A dip
+begins where a falls below p / d, with d the depth as a factor, and ends where a rises above d times
+its least value since. A dip that is long enough parts the sounds around it at that least value.
 """
 
 

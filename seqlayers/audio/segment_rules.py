@@ -22,8 +22,8 @@ class SegmentRules:
     """Rules by which `segments` are found. Lengths are milliseconds.
 
     Args:
-        threshold: Percentile of the loudness, from 0 to 100, that is the level; 90 if None. Of
-            `method="percentile"` alone.
+        threshold: Percentile of the loudness, from 0 to 100, that is the level; 90 if None. It
+            implies `method="percentile"`.
         buffer: Length that is added before and behind each segment. If None, 0 for "contrast" and 5
             for "percentile".
         min_spacing: Segments less than this apart are joined. If None, estimated for "contrast",

@@ -1,4 +1,4 @@
-"""What `seqlayers segment` prints on the segments of a recording, and what it advises to try."""
+"""Lines of `seqlayers segment` on the segments of a recording, with advice where few are found."""
 
 import numpy as np
 
