@@ -48,15 +48,23 @@ class NoSegments(FileError):
         suggested_threshold: The nearest threshold that would find segments; None if none of those
             tried does.
         suggested_level: The level of that threshold, or None.
+        found: `Segments` with no times and all that was measured; None for several recordings, or
+            without samples.
 
     Attributes:
-        reason, suggested_threshold, suggested_level: The arguments.
+        reason, suggested_threshold, suggested_level, found: The arguments.
         path: The file or folder as a string, or None.
         skipped: The pairs. The message lists the first `LISTED`.
     """
 
     def __init__(
-        self, reason, path=None, skipped=(), suggested_threshold=None, suggested_level=None
+        self,
+        reason,
+        path=None,
+        skipped=(),
+        suggested_threshold=None,
+        suggested_level=None,
+        found=None,
     ):
         lines = [f"\n{printable(file)}: {why}" for file, why in skipped[:LISTED]]
         if len(skipped) > LISTED:
@@ -64,6 +72,7 @@ class NoSegments(FileError):
         super().__init__(reason + "".join(lines), path)
         self.skipped = list(skipped)
         self.suggested_threshold, self.suggested_level = suggested_threshold, suggested_level
+        self.found = found
 
     @classmethod
     def in_none(cls, skipped):
@@ -240,9 +249,8 @@ def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel: int | st
     try:
         return segments_of_blocks(read, rate, rules)
     except NoSegments as error:
-        raise NoSegments(
-            error.reason, path, (), error.suggested_threshold, error.suggested_level
-        ) from None
+        suggested = error.suggested_threshold, error.suggested_level
+        raise NoSegments(error.reason, path, (), *suggested, error.found) from None
 
 
 def _envelope(search, samples):
@@ -260,11 +268,12 @@ def _found(search, smoothed, percentile, contrast=None):
         rules = dataclasses.replace(rules, level=float(percentile(rules.threshold)))
     runs, dropped, num_samples = search.runs(smoothed, rules.level)
     duration = num_samples / search.rate
+    asked = search.rules.threshold if search.rules.level is None else None
+    measured = contrast[1:] if contrast else (None, None, asked)
+    times = search.padded(runs, num_samples) / search.rate
+    found = Segments(times, rules.level, duration, rules, *measured, dropped)
     if len(runs):
-        times = search.padded(runs, num_samples) / search.rate
-        asked = search.rules.threshold if search.rules.level is None else None
-        measured = contrast[1:] if contrast else (None, None, asked)
-        return Segments(times, rules.level, duration, rules, *measured, dropped)
+        return found
     if not num_samples:
         raise NoSegments("There are no samples.")
     asked = f"threshold={rules.threshold}" if search.rules.level is None else f"level={rules.level}"
@@ -279,5 +288,6 @@ def _found(search, smoothed, percentile, contrast=None):
         f"There is no segment of {rules.min_length:g} to {rules.max_length:g} ms in "
         f"{duration:.3f} s of sound. Runs of loud samples: {dropped[0]} shorter, {dropped[1]} "
         f"longer. {advice} Received: {asked}.",
+        found=found,
         **suggestions,
     )

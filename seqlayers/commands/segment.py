@@ -103,7 +103,7 @@ def segment(
         )
     marked = segment_scores.read(reference, COLUMNS) if reference else {}
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
-    rows, skipped, results = [], [], {}
+    rows, skipped, results, pictured = [], [], {}, {}
     with naming("SOURCE"), naming_flags():
         if sample_rate is not None:
             Search(sample_rate, rules)  # which refuses rules that do not fit it
@@ -115,18 +115,23 @@ def segment(
                 found = audio.segments_of_file(path, rules, **reading)
             except (ValueError, OSError) as error:  # also of rules that do not fit its sample rate
                 skipped.append((path, with_flags(files.reason_of(error))))
+                if isinstance(error, audio.NoSegments) and error.found:
+                    pictured[name] = path, error.found
                 continue
-            results[name] = path, found
+            results[name] = pictured[name] = path, found
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
             click.echo(f"{name}: {summary(found)}")
             for sentence in advice(found, sample_rate or audio.sample_rate_of(path)):
                 note(f"  {sentence}")
+        if picture:
+            pictured = segment_pictures.shown(pictured, picture_from)
         if not results:
+            if picture and pictured:  # with which to see why
+                segment_pictures.draw(picture, pictured, picture_from, picture_seconds, **reading)
             raise audio.NoSegments.in_none(skipped)
     read = len(paths) - len(skipped)
     list_skipped(skipped, read, "recordings")
     click.echo(f"{counted(len(rows), 'segment')} in {counted(read, 'recording')}")
-    pictured = segment_pictures.shown(results, picture_from) if picture else {}
     _write_table(out, rows)
     click.echo(files.printable(out))
     if picture:

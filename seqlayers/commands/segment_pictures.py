@@ -26,7 +26,7 @@ def check_picture(path):
 
 
 def shown(found, first):
-    """Returns those recordings that have sound at a time.
+    """Returns those recordings that last longer than a time.
 
     Args:
         found: Dictionary from names to pairs of a path and its `audio.Segments`.
@@ -35,7 +35,7 @@ def shown(found, first):
     Raises:
         click.UsageError: If there is none.
     """
-    if first is None:
+    if first is None or not found:
         return found
     longest = max(segments.duration for _, segments in found.values())
     if first >= longest:
@@ -47,7 +47,9 @@ def shown(found, first):
 
 
 def draw(path, found, first, seconds, sample_rate, channel):
-    """Writes a picture of each recording to the pages of a PDF file, or one of the first.
+    """Writes a picture of each recording to the pages of a PDF file, or one of a recording.
+
+    That one is the first with a segment, or the first if there is none.
 
     Args:
         path: File of the picture.
@@ -59,19 +61,20 @@ def draw(path, found, first, seconds, sample_rate, channel):
     """
     from seqlayers import plotting
 
-    def figures():
-        for name, (recording, segments) in found.items():
+    def figures(found):
+        for name, (recording, segments) in found:
             yield _figure(name, recording, segments, first, seconds, sample_rate, channel)
 
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".pdf":
-            plotting.save_pages(figures(), path)
+            plotting.save_pages(figures(found.items()), path)
             return
-        plotting.save(next(figures()), path)
+        empty_last = sorted(found.items(), key=lambda each: not len(each[1][1].times))
+        plotting.save(next(figures(empty_last)), path)
     if len(found) > 1:
         note(
-            f"{printable(path)} shows the first of {len(found)} recordings; a name that ends as "
+            f"{printable(path)} shows one of {len(found)} recordings; a name that ends as "
             ".pdf is of a file with a page for each."
         )
 
@@ -80,7 +83,8 @@ def _figure(name, recording, found, first, seconds, sample_rate, channel):
     from seqlayers import plotting
 
     rate = sample_rate or audio.sample_rate_of(recording)
-    first = max(0.0, found.times[0, 0] - BEFORE) if first is None else first
+    if first is None:
+        first = max(0.0, found.times[0, 0] - BEFORE) if len(found.times) else 0.0
     begin = round(first * rate)
     end = min(begin + max(1, round(seconds * rate)), round(found.duration * rate))
     # What the filter and the window reach beyond the stretch.

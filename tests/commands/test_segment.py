@@ -250,11 +250,22 @@ def test_a_picture_begins_before_the_first_segment(birds, tmp_path, drawn):
 def test_a_pdf_has_a_page_for_each_recording(birds, tmp_path, drawn):
     command = ["segment", birds, "--out", tmp_path / "a.csv", "--picture-seconds", 1]
     succeeds(*command, "--picture", tmp_path / "a.pdf")
-    assert [shown["title"] for shown in drawn] == ["a.wav", "b.wav", "evening/c.wav"]
-    assert [shown["rate"] for shown in drawn] == [RATE, RATE, 2 * RATE]
-    assert (tmp_path / "a.pdf").read_bytes().count(b"/Type /Page ") == 3
+    assert [shown["title"] for shown in drawn] == ["a.wav", "b.wav", "evening/c.wav", "silent.wav"]
+    assert [shown["rate"] for shown in drawn] == [RATE, RATE, 2 * RATE, RATE]
+    assert (tmp_path / "a.pdf").read_bytes().count(b"/Type /Page ") == 4
     said = succeeds(*command, "--picture", tmp_path / "a.png", "--overwrite")
-    assert "shows the first of 3 recordings; a name that ends as .pdf" in said and len(drawn) == 4
+    assert "shows one of 4 recordings; a name that ends as .pdf" in said and len(drawn) == 5
+
+
+def test_a_recording_without_a_segment_is_drawn_too(tmp_path, drawn):
+    path, picture = sparse(tmp_path, "short"), tmp_path / "a.png"
+    said = refused(
+        *("segment", path, "--out", tmp_path / "a.csv", "--picture", picture),
+        *("--min-length", 300, "--picture-from", 20),
+    )
+    assert "no segment of 300 to 10000 ms" in said and picture.exists()
+    (shown,) = drawn
+    assert len(shown["times"]) == 0 and shown["start"] == 20 and shown["threshold"] > 0
 
 
 def useless(folder):
