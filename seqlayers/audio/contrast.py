@@ -6,7 +6,9 @@ Each frame of 16 ms, one every 8 ms, has a power P_tc in dB in channels c of 250
     e_c = mean over t of max(0, P_tc - n_c - 10)                              its contrast
 
 a steady hum or hiss, however loud, has no contrast: in noise a power ten times its mean is rare.
-The band is, of the runs of channels with e_c >= max(e) / 5, the one with the largest sum.
+The band is, of the runs of channels with e_c >= max(e) / 5, the one with the largest sum. e_c is 0
+where the mean power, less the noise, is 60 dB below that of another channel, as above the highest
+frequency of a recording that was resampled. Where it is 0 everywhere, the level is above all.
 With a_n in dB the loudness in this band (see `loudness`), w its window in seconds and B the width
 of the band in Hz,
 
@@ -39,7 +41,9 @@ from seqlayers.audio.segment_search import Search
 
 FRAME, CHANNEL = 0.016, 250.0  # seconds; Hz
 NOISE, SOUND = 10, 90  # percentiles
+FEWEST = 10  # frames that show that there is no contrast
 MARGIN, STEADY = 10.0, 20.0  # dB: of a channel over its noise; of sound in digital silence
+RANGE = 60.0  # dB from the strongest channel to those that are not heard
 SILENCE = float(np.finfo("float32").tiny)
 SHARE = 1 / 5  # of the largest contrast, that a channel of the band has
 DEVIATIONS, FRACTION = 5, 1 / 4  # of noise, and of the way from noise to sound
@@ -77,25 +81,30 @@ def estimate(read, rate, rules):
         `Contrast`. The recording is read twice, or once if `rules` have both; once more if a tenth
         of it is digital silence.
     """
-    band, spacing = rules.band, rules.min_spacing
+    band, spacing, steady = rules.band, rules.min_spacing, False
     if band is None or spacing is None:
         channels = Channels(read(), rate)
         low, high = channels.band(band)
+        enough = channels.num_frames >= FEWEST
+        steady = band is None and enough and not channels.contrast.any()
         if band is None and rate >= LOWEST_RATE and channels.counts.any():
             band = (low, high if high < rate / 2 else None)
         if spacing is None:
             spacing = JOINED[int(channels.center(low, high) >= VOICE)]
     fixed = {"method": "percentile", "min_spacing": spacing, "level": 0.0}
-    found, silent = _measured(read, rate, dataclasses.replace(rules, band=band, **fixed))
+    found, silent, loudest = _measured(read, rate, dataclasses.replace(rules, band=band, **fixed))
     if silent:
-        whole, silent = _measured(read, rate, dataclasses.replace(rules, **fixed))
+        whole, silent, _ = _measured(read, rate, dataclasses.replace(rules, **fixed))
         if silent and whole.sound < whole.noise * 10 ** (STEADY / 20):
             return whole._replace(rules=dataclasses.replace(rules, **fixed), percentile=NOISE)
+    elif steady:
+        above = dataclasses.replace(found.rules, level=loudest * (1 + 2**-10))
+        return found._replace(rules=above, sound=found.noise, percentile=100)
     return found
 
 
 def _measured(read, rate, rules):
-    """Returns the `Contrast` in the band of `rules`, and whether a tenth is digital silence."""
+    """Returns the `Contrast` in a band, whether a tenth is digital silence, and the loudest."""
     search = Search(rate, rules)
     histogram = loudness.Histogram(search.loudness(read()))
     noise = float(histogram.percentile(NOISE, above=SILENCE))
@@ -109,7 +118,8 @@ def _measured(read, rate, rules):
     if dip is None and noise and rules.min_spacing < JOINED[0]:
         dip = max(DIP, 20 * np.log10(sound / noise) / 2)
     rules = dataclasses.replace(rules, level=level, dip=dip)
-    return Contrast(rules, noise, sound, below), histogram.percentile(NOISE) < SILENCE
+    silent = histogram.percentile(NOISE) < SILENCE
+    return Contrast(rules, noise, sound, below), silent, float(histogram.percentile(100))
 
 
 def describe(rules, noise, sound):
@@ -141,26 +151,29 @@ class Channels:
         self.edges = (0.5 + per_channel * np.arange(count + 1)) * rate / length
         self.edges[-1] = rate / 2
         self.counts = np.zeros((count, BINS), "int64")
-        self.power, num_frames = np.zeros(count), 0
+        self.power, self.num_frames = np.zeros(count), 0
         window = np.hanning(length + 1)[:-1]
         for frames in _frames(blocks, length):
             bins = np.square(np.abs(np.fft.rfft(frames * window)))[:, 1 : 1 + per_channel * count]
             power = bins.reshape(len(frames), count, per_channel).mean(axis=2)
             self.power += power.sum(axis=0)
-            num_frames += len(frames)
+            self.num_frames += len(frames)
             self._count(power)
-        self.power /= max(1, num_frames)
+        self.power /= max(1, self.num_frames)
         self.levels = LOWEST + STEP * (0.5 + np.arange(BINS))  # dB
         self.noise = self.levels[_ranks(self.counts, NOISE)]
         rise = np.maximum(0, self.levels - self.noise[:, None] - MARGIN)
-        self.contrast = (self.counts * rise).sum(axis=1) / np.maximum(1, self.counts.sum(axis=1))
+        contrast = (self.counts * rise).sum(axis=1) / np.maximum(1, self.counts.sum(axis=1))
+        self.sound = np.maximum(0, self.power - 10 ** (self.noise / 10))
+        heard = self.sound >= self.sound.max() * 10 ** (-RANGE / 10)
+        self.contrast = np.where(heard, contrast, 0)
 
     def band(self, given=None):
         """Returns the edges in Hz of the channels with contrast; those of a band if it is given."""
         if given is not None:
             return given[0], given[1] or self.edges[-1]
         if not self.contrast.any():
-            return self.edges[0], self.edges[-1]
+            return float(self.edges[0]), float(self.edges[-1])
         inside = self.contrast >= SHARE * self.contrast.max()
         runs = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
         sums = np.concatenate([[0], np.cumsum(self.contrast)])
@@ -170,8 +183,7 @@ class Channels:
     def center(self, low, high):
         """Returns the frequency in Hz above and below which sounds in a band are as strong."""
         middles = (self.edges[:-1] + self.edges[1:]) / 2
-        power = np.maximum(0, self.power - 10 ** (self.noise / 10))
-        sums = np.cumsum(np.where((low <= middles) & (middles <= high), power, 0))
+        sums = np.cumsum(np.where((low <= middles) & (middles <= high), self.sound, 0))
         return middles[np.searchsorted(sums, sums[-1] / 2)]
 
     def _count(self, power):

@@ -49,6 +49,14 @@ def test_song_is_found_at_any_rate(rate):
     assert onsets(x, times, rate) > 0.99
 
 
+def test_song_is_found_where_another_rate_has_nothing():
+    x, times = song()
+    for rate in (48000, 96000):
+        faster = audio.resample(x, RATE, rate)
+        assert onsets(faster, times, rate) > 0.99
+        assert segments(faster, rate).rules.band[1] < 9000
+
+
 @pytest.mark.parametrize("decibels, least", [(60, 0.99), (20, 0.99), (10, 0.97), (6, 0.9)])
 def test_song_is_found_in_noise(decibels, least):
     x, times = song(decibels=decibels)
@@ -164,7 +172,12 @@ def test_noise_alone_has_no_segment(rng):
         segments(0.01 * rng.normal(size=30 * RATE).astype("float32"), RATE)
     assert 'method="contrast"' in str(raised.value)
     hum = np.sin(100 * np.pi * np.arange(4 * RATE) / RATE)
-    for x in (hum.astype("float32"), np.full(RATE, 0.3, "float32"), np.ones(1, "float32")):
+    hums = hum + 1e-4 * rng.normal(size=len(hum)), np.round(hum * 2**14) / 2**15
+    for x in (
+        *(each.astype("float32") for each in (hum, *hums)),
+        np.full(RATE, 0.3, "float32"),
+        np.ones(1, "float32"),
+    ):
         with pytest.raises(NoSegments):
             segments(x, RATE)
     with pytest.raises(NoSegments, match="silent: all its samples are 0.*no noise"):

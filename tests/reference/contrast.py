@@ -27,9 +27,10 @@ def band(x, rate):
         sounding = 10 * np.log10(P[P > 0])
         noise.append(np.percentile(sounding, 10))
         contrast.append(np.mean([max(0, each - noise[-1] - 10) for each in sounding]))
+    above = [max(0, np.mean(P) - 10 ** (n / 10)) for P, n in zip(power.T, noise, strict=True)]
+    contrast = [e if p >= max(above) / 1e6 else 0 for e, p in zip(contrast, above, strict=True)]
     runs = segments.runs(contrast, max(contrast) / 5)
     low, high = max(runs, key=lambda run: sum(contrast[run[0] : run[1]]))
-    above = [max(0, np.mean(P) - 10 ** (n / 10)) for P, n in zip(power.T, noise, strict=True)]
     c, half = low, sum(above[low:high]) / 2
     while sum(above[low : c + 1]) < half:
         c += 1
