@@ -234,7 +234,8 @@ def _bars(axes, segments, named, texts):
     rows = [("found", segments, GENERATED)] + [("marked", named, REAL)] * bool(texts)
     for row, (_, times, color) in enumerate(rows):
         pairs = np.stack([times[:, 0], times[:, 1] - times[:, 0]], axis=1)
-        axes.broken_barh(pairs.tolist(), (row + 0.1, 0.6), facecolor=color)
+        edge = {"edgecolor": "white", "linewidth": 0.8}  # between bars that touch
+        axes.broken_barh(pairs.tolist(), (row + 0.1, 0.6), facecolor=color, **edge)
     for (start, end), text in zip(named, texts, strict=True):
         axes.text((start + end) / 2, 1.75, text, ha="center", va="bottom", fontsize=7, clip_on=True)
     axes.set_ylim(0, len(rows) + 0.5 * bool(texts))
