@@ -83,10 +83,17 @@ MUTATIONS = [
     ),
     Mutation(
         "AIS weight",
-        "seqlayers/energy/partition.py",
+        "seqlayers/energy/annealing.py",
         "change = change - softplus_difference(",
         "change = change + softplus_difference(",
-        "tests/energy/test_partition.py -k 'standard_errors or base'",
+        "tests/energy/test_estimates.py -k standard_errors",
+    ),
+    Mutation(
+        "ways back of a bridge start at any chain",
+        "seqlayers/energy/partition.py",
+        "annealing.resampled(up, seed)",
+        "annealing.resampled(0.0 * up, seed)",
+        "tests/energy/test_estimates.py -k fraction",
     ),
     Mutation(
         "energy of Gaussian visibles",

@@ -290,7 +290,7 @@ def test_gibbs_chains_depend_on_neither_batch_nor_padding(rng, visibles):
 
 
 @pytest.mark.float64
-@pytest.mark.parametrize("name", ["ais", "reverse"])
+@pytest.mark.parametrize("name", ["ais", "reverse", "bridge"])
 def test_partition_estimates_depend_on_neither_batch_nor_padding(rng, name):
     rbm = reference.random_rbm(rng, 6, 5, frames=(4, 7))
     W, b, c = (tensor(a, "float64") for a in rbm[:3])
@@ -298,9 +298,10 @@ def test_partition_estimates_depend_on_neither_batch_nor_padding(rng, name):
 
     def estimate(b, c, seeds):
         params, options = energy.RBMParams(W, b, c), {"num_betas": 10, "num_chains": 3}
-        if name == "ais":
-            return energy.ais_log_partition(params, seeds, **options).nats
-        return energy.reverse_log_partition(params, ops.ones_like(b), seeds, **options).nats
+        if name == "reverse":
+            return energy.reverse_log_partition(params, ops.ones_like(b), seeds, **options).nats
+        way = {"ais": energy.ais_log_partition, "bridge": energy.bridge_log_partition}[name]
+        return way(params, seeds, **options).nats
 
     whole, alone = estimate(b, c, seeds), estimate(b[2:3, :5], c[2:3, :5], seeds[2:3])
     np.testing.assert_allclose(alone[0], whole[2, :5], atol=1e-10)

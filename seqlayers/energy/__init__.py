@@ -3,6 +3,7 @@
 from seqlayers.energy.partition import (
     LogPartition,
     ais_log_partition,
+    bridge_log_partition,
     can_enumerate,
     log_partition,
     reverse_log_partition,
@@ -31,6 +32,7 @@ __all__ = [
     "LogPartition",
     "RBMParams",
     "ais_log_partition",
+    "bridge_log_partition",
     "can_enumerate",
     "centered",
     "contrastive_divergence",

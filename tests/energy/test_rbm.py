@@ -355,6 +355,7 @@ def test_units_and_steps_that_do_not_fit_are_refused(rng):
     for name, value in (("num_betas", 0), ("num_betas", 2.5), ("num_chains", True)):
         for call in (
             lambda **options: energy.ais_log_partition(params, sampling.seed_pair(0), **options),
+            lambda **options: energy.bridge_log_partition(params, sampling.seed_pair(0), **options),
             lambda **options: energy.reverse_log_partition(
                 params, ops.zeros((3, 5)), sampling.seed_pair(0), **options
             ),
