@@ -1,75 +1,161 @@
-"""The error of AIS at the default schedule.
+"""The errors of AIS and of the bridge, at as many steps.
 
-    python benchmarks/ais.py [MODEL.keras]
+    python benchmarks/ais.py [ROW ...]
 
-First on 20 conditional RBMs with 16 hidden units, whose log Z is summed exactly; every second one
-is trained on music, the others are random. Then, given a model, on the test split of JSB Chorales
-against a run of 1,000 betas and 100 chains, which is too long for daily use.
+On RBMs with 88 visible and 16 hidden units, whose log Z is summed exactly: random ones with biases
+of each frame, and others trained on single frames of music by PCD and by CD. Their kernels are
+taken once, twice and three times. Then on the RNN-RBM that ships, with 150 hidden
+units, against a bridge of 2,000 steps and 100 chains, which is too long for daily use. A row of
+`benchmarks/results/partition.json` is written as soon as it is done; rows that are there are
+skipped, unless they are named.
 """
 
+import functools
 import os
 import sys
+import time
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # both before TensorFlow is imported
+sys.path.insert(0, str(Path(__file__).parent / "tables"))
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import store  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from seqlayers import energy, sampling  # noqa: E402
 from seqlayers.datasets import piano_roll  # noqa: E402
-from seqlayers.models import RNNRBM  # noqa: E402
+from seqlayers.heads import ConditionalRBM  # noqa: E402
+from seqlayers.models import SequenceModel  # noqa: E402
 
-FRAMES = 50  # of each small RBM, with biases of their own
-
-
-def small_rbms(rolls):
-    """Yields 20 conditional RBMs, random and trained in turn."""
-    rng = np.random.default_rng(0)
-    for number in range(20):
-        if number % 2 == 0:
-            scale = rng.uniform(0.1, 0.6)
-            shapes = {"kernel": (88, 16), "visible_bias": (FRAMES, 88), "hidden_bias": (FRAMES, 16)}
-            arrays = {name: rng.normal(scale=scale, size=shape) for name, shape in shapes.items()}
-            arrays["visible_bias"] -= 3
-            yield "random", energy.RBMParams(**{n: a.astype("float32") for n, a in arrays.items()})
-        else:
-            keras.utils.set_random_seed(number)
-            model = RNNRBM(88, 16, 30, gibbs_steps=5, seed=number)
-            model.compile(keras.optimizers.Adam(1e-2, global_clipnorm=1.0))
-            model.fit(rolls.train[:64], epochs=5 + 2 * number, max_steps=32, verbose=0)
-            contexts = model.contexts(tf.constant(rolls.test[number][None, :30], tf.float32))[0]
-            yield "trained", model.head.params(contexts)
+RESULTS = Path(__file__).parent / "results" / "partition.json"
+FRAMES, REPEATS = 50, 4  # of each small RBM
+SCALES, STEPS, CHAINS = (1, 2, 3), (100, 20), 10
+LONG = (2000, 100)  # steps and chains
+ESTIMATES = {"ais": energy.ais_log_partition, "bridge": energy.bridge_log_partition}
 
 
-def main(path=None):
-    rolls = piano_roll.load("jsb_chorales")
-    estimate = tf.function(
-        lambda p, seed: energy.ais_log_partition(energy.RBMParams(*p), seed),
+@functools.cache
+def rolls():
+    return piano_roll.load("jsb_chorales")
+
+
+def random():
+    """Returns six RBMs with normal weights, biases of each frame their own."""
+    rng, result = np.random.default_rng(0), []
+    for scale in np.linspace(0.1, 0.6, 6):
+        W, b, c = (rng.normal(scale=scale, size=s) for s in ((88, 16), (FRAMES, 88), (FRAMES, 16)))
+        result.append((W, b - 3, c))
+    return result
+
+
+def trained(persistent_chains):
+    """Returns four RBMs of music without time."""
+    result = []
+    for number, epochs in enumerate((2, 5, 10, 20)):
+        keras.utils.set_random_seed(number)
+        head = ConditionalRBM(
+            88, 16, gibbs_steps=5, persistent_chains=persistent_chains, seed=number
+        )
+        model = SequenceModel(None, head)
+        model.compile(keras.optimizers.Adam(1e-2))
+        model.fit(rolls().train, batch_size=8, epochs=epochs, max_steps=32, verbose=0)
+        W, b, c = head.params(None)[:3]
+        result.append((W, *(np.tile(bias, (FRAMES, 1)) for bias in (b, c))))
+        print(f"{epochs} epochs: {model.score(rolls().test)}", flush=True)
+    return result
+
+
+def compiled(estimate, num_betas, num_chains):
+    """Returns a function of weights and seeds."""
+    return tf.function(
+        lambda weights, seeds: estimate(energy.RBMParams(*weights), seeds, num_betas, num_chains),
         jit_compile=True,
         autograph=False,
-        reduce_retracing=True,
     )
-    exact = tf.function(
-        lambda p: energy.log_partition(energy.RBMParams(*p)).nats, jit_compile=True, autograph=False
-    )
-    print("16 hidden units: error of mean log Z over the frames, in nats and in standard errors")
-    inside = 0
-    for number, (kind, params) in enumerate(small_rbms(rolls)):
-        params = [tf.convert_to_tensor(p) for p in params[:3]]
-        nats, errors = estimate(params, tf.constant(sampling.seed_pair(number)))
-        error = float(tf.reduce_mean(nats - exact(params)))
-        standard_error = float(tf.sqrt(tf.reduce_sum(errors**2))) / len(errors)
-        inside += abs(error) <= 3 * standard_error
-        print(f"  {kind:8s} {error:+.5f}   {error / standard_error:+.2f}")
-    print(f"  {inside} of 20 within 3 standard errors")
-    if path is None:
-        return
-    model = keras.models.load_model(path)
-    for schedule in (energy.partition.NUM_BETAS, energy.partition.NUM_CHAINS), (1000, 100):
-        model.head.num_betas, model.head.num_chains = schedule
-        print(f"  {schedule[0]} betas x {schedule[1]} chains: {model.score(rolls.test)}")
+
+
+@tf.function(jit_compile=True, autograph=False)
+def exact(weights):
+    return energy.log_partition(energy.RBMParams(*weights)).nats
+
+
+def figures(gaps, errors):
+    """Returns what estimates miss by, and how often intervals of finite width have the truth."""
+    gaps, errors = np.concatenate(gaps), np.concatenate(errors)
+    known = np.isfinite(errors)
+    low, high = energy.LogPartition(gaps, errors).interval(CHAINS)
+    return {
+        "bias": round(float(gaps.mean()), 4),
+        "rmse": round(float(np.sqrt(np.mean(gaps**2))), 4),
+        "known": round(float(known.mean()), 4),
+        "covered": round(float(np.mean((low <= 0) & (high >= 0), where=known)), 4),
+    }
+
+
+def small(kind, scale, num_betas):
+    """Returns the row of a kind of small RBM."""
+    results = {name: ([], []) for name in ESTIMATES}
+    estimates = {name: compiled(way, num_betas, CHAINS) for name, way in ESTIMATES.items()}
+    for number, (W, b, c) in enumerate(RBMS[kind]()):
+        weights = [tf.constant(x, tf.float32) for x in (scale * np.asarray(W), b, c)]
+        truth = np.tile(exact(weights), REPEATS)
+        weights = [weights[0], *(tf.tile(bias, (REPEATS, 1)) for bias in weights[1:])]
+        seeds = sampling.row_seeds(sampling.seed_pair(number), len(truth))
+        for name, (gaps, errors) in results.items():
+            nats, error = estimates[name](weights, seeds)
+            gaps.append(nats - truth)
+            errors.append(error)
+    return {"rbms": number + 1, "estimates": len(np.concatenate(gaps))} | {
+        name: figures(*result) for name, result in results.items()
+    }
+
+
+def preset():
+    """Returns the row of the RNN-RBM that ships, and the seconds of its estimates."""
+    model = SequenceModel.from_preset("rnn-rbm-jsb")
+    pieces = [tf.constant(piece[None, :40], tf.float32) for piece in rolls().test[:6]]
+    params = [model.head.params(model.contexts(piece)[0]) for piece in pieces]
+    weights = [params[0].kernel, *(tf.concat([p[place] for p in params], 0) for place in (1, 2))]
+    count = len(weights[1])
+    long = compiled(energy.bridge_log_partition, *LONG)
+    truth, error = long(weights, sampling.row_seeds(sampling.seed_pair(0), count))
+    row = {"frames": count, "error_of_long": round(float(np.mean(error)), 4)}
+    for name, way in ESTIMATES.items():
+        estimate, gaps, errors, seconds = compiled(way, STEPS[0], CHAINS), [], [], []
+        for number in range(1, REPEATS + 1):
+            seeds = sampling.row_seeds(sampling.seed_pair(number), count)
+            estimate(weights, seeds)
+            start = time.process_time()
+            nats, error = estimate(weights, seeds)
+            gaps.append(nats - truth)
+            errors.append(error)
+            seconds.append(time.process_time() - start)
+        row[name] = figures(gaps, errors) | {"seconds": round(min(seconds), 3)}
+    return row
+
+
+RBMS = {
+    "random": random,
+    "pcd": functools.cache(lambda: trained(persistent_chains=100)),
+    "cd": functools.cache(lambda: trained(persistent_chains=None)),
+}
+ROWS = {
+    f"{kind}-x{scale}-{steps}": functools.partial(small, kind, scale, steps)
+    for kind in RBMS
+    for steps in STEPS
+    for scale in SCALES
+} | {"preset": preset}
+
+
+def main(*named):
+    done = store.read(RESULTS)
+    for name in named or [name for name in ROWS if name not in done]:
+        row = ROWS[name]()
+        store.keep(RESULTS, name, row)
+        print(name, row, flush=True)
 
 
 if __name__ == "__main__":

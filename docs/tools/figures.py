@@ -146,6 +146,29 @@ def folds(*pairs):
     return table(["row", "ahead of", "by", "standard error", "errors"], rows)
 
 
+def partition():
+    """Errors of AIS and of the bridge at as many steps."""
+    titles = {
+        "random": "16 hidden, random",
+        "pcd": "16 hidden, music, PCD",
+        "cd": "16 hidden, music, CD",
+        "preset": "150 hidden, the RNN-RBM that ships",
+    }
+    rows = []
+    for name, row in results("partition").items():
+        kind, *sizes = name.split("-")
+        scale, steps = sizes or ("x1", "100")
+        cells = []
+        for key in ("bias", "rmse", "covered", "known"):
+            sign, digits = ("+", 3) if key == "bias" else ("", 3 if key == "rmse" else 2)
+            cells += [f"{row[way][key]:{sign}.{digits}f}" for way in ("ais", "bridge")]
+        rows.append([titles[kind], scale[1:], steps, *cells])
+    head = ["RBMs", "kernel times", "steps"]
+    for title in ("bias", "RMSE", "in the interval", "converged"):
+        head += [f"{title}: AIS", "bridge"]
+    return table(head, rows)
+
+
 HEADS = (
     ("heads-clstmp+lstmp+relu", "heads-lstmp+relu"),
     ("heads-clstmp+lstmp+relu", "heads-lstm+relu"),
@@ -167,6 +190,7 @@ TABLES = {
     "music_models": music_models,
     "speech_codes": speech_codes,
     "patches": patches,
+    "partition": partition,
     "folds-heads": functools.partial(folds, *HEADS),
     "folds-cells": functools.partial(folds, *CELLS),
     "likelihoods": music_tables.likelihoods,
