@@ -139,12 +139,22 @@ def log_mean_exp(log_w):
     return nats, ops.where(effective < MIN_EFFECTIVE_CHAINS, math.inf, error)
 
 
-def largest_found(params, seed, num_chains):
-    """Returns the largest log sum_v exp(-E(v, h)) over states h that a short search finds, `(...)`.
+def heaviest_found(params, v, seed):
+    """Returns the log weights of the heaviest states h that a short search finds, each `(...)`.
 
-    log Z is never below it. The search descends in energy from random states of either side.
+    The weight of h is the sum of exp(-E(v, h)) over v, which Z is never below. The search descends
+    in energy from random states of either side. A chain is in the h of which each unit is the
+    likelier one given its v.
+
+    Args:
+        params: `RBMParams`.
+        v: Chains, `(..., chains, V)`.
+        seed: As in `from_base`.
+
+    Returns:
+        That of the heaviest state, and of the heaviest that no chain is in, -inf if there is none.
     """
-    target, frames, count = for_chains(params), leading_shape(params), max(_DESCENTS, num_chains)
+    target, frames, count = for_chains(params), leading_shape(params), max(_DESCENTS, v.shape[-2])
     W = target.kernel
     V, H = W.shape
 
@@ -161,7 +171,12 @@ def largest_found(params, seed, num_chains):
         h = up(visible_given_input(target, ops.matmul(h, ops.transpose(W))).mean())
     x = ops.matmul(h, ops.transpose(W))
     nats = ops.sum(target.hidden_bias * h, axis=-1) + target.visibles.log_integral(target, x)
-    return ops.max(nats, axis=-1)
+    # Chains are compared with as many states of either side as few chains have: work stays linear.
+    few = ops.concatenate([h[..., :_DESCENTS, :], h[..., -_DESCENTS:, :]], axis=-2)
+    of_few = ops.concatenate([nats[..., :_DESCENTS], nats[..., -_DESCENTS:]], axis=-1)
+    alike = ops.matmul(2 * few - 1, ops.swapaxes(2 * up(v) - 1, -1, -2))
+    reached = ops.any(alike > H - 1, axis=-1)  # all H units are equal
+    return ops.max(nats, axis=-1), ops.max(ops.where(reached, -math.inf, of_few), axis=-1)
 
 
 def base_log_partition(base):

@@ -241,6 +241,21 @@ def test_one_chain_with_all_of_the_weight_is_no_estimate(rng, name):
 
 
 @pytest.mark.parametrize("name", ["ais", "bridge"])
+def test_chains_that_agree_but_miss_half_of_the_mass_are_no_estimate(name):
+    # The hidden unit turns 60 visible ones off. Its two states weigh the same, but chains begin
+    # where it is on, and do not cross.
+    on = 60 * (math.log(2) - math.log1p(math.exp(-3)))
+    kernel, nothing = np.full((60, 1), -3, "float32"), ops.zeros((5, 60))
+    seed = sampling.seed_pair(0)
+    params = energy.RBMParams(kernel, nothing, ops.full((5, 1), on))
+    nats, error = eagerly(name, params, None, seed, 20)
+    np.testing.assert_allclose(nats, exact(params).nats - math.log(2), atol=0.1)
+    assert np.isinf(error).all()
+    rarely_off = params._replace(hidden_bias=ops.full((5, 1), on + 3))  # 5 % of the mass
+    assert np.isfinite(eagerly(name, rarely_off, None, seed, 20).standard_error).all()
+
+
+@pytest.mark.parametrize("name", ["ais", "bridge"])
 def test_chains_that_agree_but_miss_the_heaviest_states_are_no_estimate(name):
     # Each visible unit is likely alone, both together are not; the base draws both.
     kernel = np.array([[300.0, -300.0], [-300.0, 300.0]], "float32")
