@@ -347,6 +347,13 @@ MUTATIONS = [
         "places[own], ends[own] = sums, sums[-1]",
         "tests/datasets/test_recordings.py tests/runs/test_sound.py",
     ),
+    Mutation(
+        "one label for all views of Raven",
+        "seqlayers/datasets/labels/raven.py",
+        'row.get("Selection") or line',
+        "line",
+        "tests/datasets/labels/test_formats.py",
+    ),
 ]
 
 

@@ -1,7 +1,8 @@
-"""Data of models: piano-rolls, MIDI files, recordings, speech, waves; batches, chunks, masks."""
+"""Data of models: music, recordings and their labels, speech, waves; batches, chunks, masks."""
 
 from seqlayers.datasets import (
     chunking,
+    labels,
     masking,
     midi,
     piano_roll,
@@ -16,6 +17,7 @@ from seqlayers.datasets.batching import batches
 __all__ = [
     "batches",
     "chunking",
+    "labels",
     "masking",
     "midi",
     "piano_roll",

@@ -7,7 +7,7 @@ import numpy as np
 
 import seqlayers
 from seqlayers import audio, callbacks, datasets, energy, heads, layers, metrics, models, plotting
-from seqlayers.datasets import midi, piano_roll, recordings, roll_baselines, waves
+from seqlayers.datasets import labels, midi, piano_roll, recordings, roll_baselines, waves
 
 
 def replaces_an_lstm() -> keras.Model:
@@ -66,3 +66,15 @@ def reads_sound_and_scores(folder: str) -> None:
     nats = energy.free_energy(params, np.zeros((1, 3)))
     picture = plotting.piano_rolls(real[:1], ["a tune"], ["real"])
     print(bands, spectra, labels, frames, error, music.in_scale, baseline, nats, picture)
+
+
+def reads_labels(folder: Path) -> dict[str, list[str]]:
+    song = labels.read(folder / "song.TextGrid", "textgrid", tier="words")
+    table = labels.read(str(folder / "song.Table.1.selections.txt"), column="Species", channel=0)
+    labels.check_duration(song, duration=2, path=folder / "song.TextGrid")
+    labels.write(folder / "song.txt", labels.Annotation([(0.1, 0.2)], ("a",)), "audacity")
+    labels.write("song.csv", table, format="generic", sample_rate=44100, duration=1.5)
+    labels.write_table(folder / "songs.csv", {"song.wav": song}, sample_rate=44100)
+    matched = labels.match(folder, folder / "songs.csv", format="csv")
+    found = zip(matched.recordings, matched.annotations, strict=True)
+    return {path.name: annotation.labels for path, annotation in found}

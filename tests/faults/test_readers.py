@@ -6,6 +6,7 @@ hypothesis makes of the format's own parts. Each answer takes at most 2 s and 20
 
 import io
 import json
+import re
 import struct
 import tomllib
 import zipfile
@@ -18,9 +19,11 @@ import pytest
 import soundfile
 from faults.helpers import bounded, times
 from hypothesis import strategies as st
+from label_files import AUDACITY, GENERIC, LONG_TEXTGRID, RAVEN, SHORT_TEXTGRID, notmat
+from scipy.io import savemat
 
 from seqlayers import audio
-from seqlayers.datasets import midi, shard_files, shards, speech
+from seqlayers.datasets import labels, midi, shard_files, shards, speech
 from seqlayers.datasets.recordings import FRAME_LENGTH, HOP_LENGTH
 from seqlayers.files import FileError
 from seqlayers.runs import checkpoints, config, recipes
@@ -265,6 +268,61 @@ def test_files_of_labelled_speech(tmp_path, tried):
         (tmp_path / "changed.npz").write_bytes(data)
         assert len(speech.load_timit(tmp_path / "changed.npz")) == 2
     run(changed(originals) | speech_files(), check)
+
+
+LABELS = {
+    "audacity": [AUDACITY],
+    "raven": [RAVEN],
+    "textgrid": [LONG_TEXTGRID, SHORT_TEXTGRID],
+    "csv": ['onset_s,offset_s,label\n0.1,0.25,a\n0.3,0.5,"b, c"\n'],
+    "generic": [GENERIC],
+}
+
+
+def label_files(texts):
+    """Label files whose words are those of some texts, in another order, and other numbers."""
+    words = [re.findall(r"[^\s,]+|\s|,", text) for text in texts]
+    others = st.sampled_from(
+        ["", "-1", "1e999", "9" * 400, "nan", "0,5", '"', "\r", "\t", "\\", "\0"]
+    )
+
+    @st.composite
+    def drawn(draw):
+        parts = list(draw(st.sampled_from(words)))
+        for _ in range(draw(st.integers(1, 6))):
+            at = draw(st.integers(0, len(parts) - 1))
+            parts[at] = draw(st.sampled_from(parts) | others)
+        return "".join(parts).encode(draw(st.sampled_from(["utf-8", "utf-16"])))
+
+    return drawn()
+
+
+@pytest.mark.parametrize("format", [*LABELS, None])
+def test_label_files(tmp_path, tried, format):
+    texts = LABELS[format] if format else [text for each in LABELS.values() for text in each]
+    originals = [text.encode(encoding) for text in texts for encoding in ("utf-8", "utf-16")]
+    tier = "words" if format == "textgrid" else None
+    path = tmp_path / "changed.txt"
+    path.write_bytes(originals[0])
+    assert format == "generic" or len(labels.read(path, format, tier=tier))
+
+    def read(path):
+        if format == "generic":
+            labels.read_table(path, format)
+        else:
+            labels.read(path, format, tier=tier)
+
+    run(changed(originals) | label_files(texts), answers(read, path, tried))
+
+
+def test_label_files_of_matlab(tmp_path, tried):
+    originals = [notmat([100.0, 300.0], [250.0, 400.5], "ab"), notmat([1.0], [2.0], "-")]
+    path = tmp_path / "changed.not.mat"
+    path.write_bytes(originals[0])
+    assert labels.read(path).labels == ["a", "b"]
+    plain = io.BytesIO()
+    savemat(plain, {"onsets": [[1.0]], "offsets": [[2.0]], "labels": "a"})
+    run(changed([*originals, plain.getvalue()]), answers(labels.read, path, tried))
 
 
 def json_values():

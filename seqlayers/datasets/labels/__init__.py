@@ -1,0 +1,30 @@
+"""Label files of the field: Audacity, Raven, Praat, CSV, crowsetta's generic form, `.not.mat`.
+
+All are read as an `Annotation`, and all but the last written from one. crowsetta itself is not
+used: it needs pandas, pandera and pydantic, for formats that are a page each.
+"""
+
+from seqlayers.datasets.labels.annotation import Annotation, LabelError, check_duration
+from seqlayers.datasets.labels.formats import (
+    FORMATS,
+    WRITABLE,
+    read,
+    read_table,
+    write,
+    write_table,
+)
+from seqlayers.datasets.labels.matching import Matched, match
+
+__all__ = [
+    "Annotation",
+    "FORMATS",
+    "LabelError",
+    "Matched",
+    "WRITABLE",
+    "check_duration",
+    "match",
+    "read",
+    "read_table",
+    "write",
+    "write_table",
+]

@@ -1,0 +1,231 @@
+"""Reading and writing label files of all formats."""
+
+import os
+from pathlib import Path
+
+from seqlayers.checks import check_choice, check_integer, check_number
+from seqlayers.datasets.labels import audacity, notmat, raven, tables, textgrid
+from seqlayers.datasets.labels.annotation import Annotation, LabelError
+from seqlayers.datasets.labels.text import NUMBER, decode, encode, lines, listed
+from seqlayers.files import check_regular_file, write_atomically
+
+TABLES = ("csv", "generic")  # which hold labels of many recordings
+WRITABLE = ("audacity", "raven", "textgrid", *TABLES)
+FORMATS = (*WRITABLE, "notmat")
+SUFFIXES = (".txt", ".textgrid", ".csv", ".mat")
+MAX_FILE_BYTES = 64 * 2**20
+_OPTIONS = {"tier": "textgrid", "column": "raven", "channel": "raven"}
+
+
+def read(path, format=None, *, tier=None, column=None, channel=None):
+    """Reads the labels of one recording.
+
+    Args:
+        path: The file: text in UTF-8, or in UTF-16 with a byte order mark, with any line ends and
+            with points or commas in its numbers; or a `.not.mat`.
+        format: One of `FORMATS`: `"audacity"`, `"raven"`, `"textgrid"`, `"csv"`, `"generic"` (of
+            crowsetta) or `"notmat"`. If None, content and suffix decide.
+        tier: Name of the tier of a TextGrid; may be None if there is one.
+        column: Name of the column of labels in a table of Raven. If None, `"Annotation"`, or the
+            one column that is none of Raven's own.
+        channel: Channel in a table of Raven whose labels are taken, counted from 0 as in
+            `audio.read`; all if None.
+
+    Returns:
+        `Annotation`. A point label has a start that equals its end; empty intervals of a TextGrid
+        are no labels, all other empty labels are labels.
+
+    Raises:
+        LabelError: If the file is larger than `MAX_FILE_BYTES`, damaged, of an unknown format, of
+            several recordings, or has no such tier or column. The message has the number of the
+            line.
+        ValueError: If another argument is invalid, or has no effect with the format.
+        OSError: If there is no such file or it cannot be opened.
+
+    Example:
+        >>> write("song.txt", Annotation([[0.1, 0.3]], ["a"]), "audacity")
+        >>> read("song.txt").times
+        array([[0.1, 0.3]])
+    """
+    found = _annotations(path, format, {"tier": tier, "column": column, "channel": channel})
+    if len(found) > 1:
+        raise LabelError(
+            "the table must be of one recording; `read_table` reads those of many. "
+            f"Received: {listed(found)}",
+            path,
+        )
+    return next(iter(found.values()), Annotation([], []))
+
+
+def read_table(path, format=None):
+    """Reads the labels of many recordings from one table.
+
+    Args:
+        path: The file: a CSV with a column `file`, or crowsetta's generic form.
+        format: `"csv"` or `"generic"`; the content decides if None.
+
+    Returns:
+        Dictionary of `Annotation` by the names of recordings, as the table has them.
+
+    Raises:
+        LabelError: If the file is damaged, or does not name recordings.
+        ValueError: If `format` is another one.
+        OSError: If there is no such file or it cannot be opened.
+
+    Example:
+        >>> write_table("songs.csv", {"one.wav": Annotation([[0.1, 0.3]], ["a"])})
+        >>> list(read_table("songs.csv"))
+        ['one.wav']
+    """
+    if format is not None:
+        check_choice("format", format, TABLES)
+    found = _annotations(path, format, {})
+    if None in found:
+        raise LabelError("the table must name its recordings, in a column `file`", path)
+    return found
+
+
+def write(path, annotation, format, *, sample_rate=None, duration=None):
+    """Writes the labels of one recording, all of them or nothing, to a microsecond.
+
+    Args:
+        path: The file to make or to replace.
+        annotation: `Annotation`.
+        format: One of `WRITABLE`: `"audacity"`, `"raven"`, `"textgrid"`, `"csv"` or `"generic"`.
+        sample_rate: Sample rate of the recording in Hz. `"generic"` has times in samples then, too,
+            and `"raven"` the whole band as frequencies.
+        duration: Duration of the recording in seconds, which a `"textgrid"` has; the end of the
+            last label if None.
+
+    Raises:
+        LabelError: If the format cannot hold the labels: tabs and line breaks in `"audacity"` and
+            `"raven"`; overlaps, points and empty labels in `"textgrid"`.
+        ValueError: If another argument is invalid.
+        OSError: If the file cannot be written; an older one is then untouched.
+
+    Example:
+        >>> write("song.TextGrid", Annotation([[0.1, 0.3]], ["a"]), "textgrid", duration=1.5)
+    """
+    check_choice("format", format, WRITABLE)
+    sample_rate = _check_rate(sample_rate)
+    if duration is not None:
+        duration = check_number("duration", duration, above=0)
+    _check_annotation("annotation", annotation)
+    renders = {
+        "audacity": lambda: audacity.render(annotation),
+        "raven": lambda: raven.render(annotation, sample_rate),
+        "textgrid": lambda: textgrid.render(annotation, duration),
+        "csv": lambda: tables.render({None: annotation}),
+        "generic": lambda: tables.render_generic({None: annotation}, path, sample_rate),
+    }
+    _write(path, renders[format])
+
+
+def write_table(path, annotations, format="csv", *, sample_rate=None):
+    """Writes the labels of many recordings as one table, all of it or nothing, to a microsecond.
+
+    Args:
+        path: The file to make or to replace.
+        annotations: Dictionary of `Annotation` by the names of recordings. A recording without
+            labels has no row.
+        format: `"csv"`, with the columns file, onset_s, offset_s and label; or `"generic"`.
+        sample_rate: Sample rate of all recordings in Hz, for the columns of samples of `"generic"`.
+
+    Raises:
+        LabelError: If a label or a name cannot be written.
+        ValueError: If another argument is invalid.
+        OSError: If the file cannot be written; an older one is then untouched.
+    """
+    check_choice("format", format, TABLES)
+    sample_rate = _check_rate(sample_rate)
+    for name, annotation in annotations.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(
+                f"`annotations` must have names of recordings as keys. Received: {name!r}."
+            )
+        _check_annotation(f"annotations[{name!r}]", annotation)
+    renders = {
+        "csv": lambda: tables.render(annotations),
+        "generic": lambda: tables.render_generic(annotations, path, sample_rate),
+    }
+    _write(path, renders[format])
+
+
+def _annotations(path, format, options):
+    """Returns `Annotation` by recording, None for one that the file does not name."""
+    if format is not None:
+        check_choice("format", format, FORMATS)
+    if options.get("channel") is not None:
+        options = options | {"channel": check_integer("channel", options["channel"], least=0)}
+    check_regular_file(path, LabelError)
+    with open(path, "rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    try:
+        if len(data) > MAX_FILE_BYTES:
+            raise LabelError(f"the file must have at most {MAX_FILE_BYTES:,} bytes")
+        if format is None and os.fspath(path).lower().endswith(".mat"):
+            format = "notmat"
+        text = None if format == "notmat" else decode(data)
+        format = format or _format_of(text, Path(path).suffix.lower())
+        for name, value in options.items():
+            if value is not None and _OPTIONS[name] != format:
+                raise ValueError(
+                    f"`{name}` has no effect with the format {format!r} of {path}; remove it. "
+                    f"Received: {name}={value!r}."
+                )
+        found = _parse(text, data, format, options)
+    except LabelError as error:
+        raise error.in_file(path) from error.__cause__
+    return {
+        name: Annotation([row[:2] for row in rows], [row[2] for row in rows])
+        for name, rows in found.items()
+    }
+
+
+def _parse(text, data, format, options):
+    """Returns triples `(start, end, label)` by recording."""
+    if format in TABLES:
+        return tables.parse(text, generic=format == "generic")
+    parses = {
+        "audacity": lambda: audacity.parse(text),
+        "raven": lambda: raven.parse(text, options.get("column"), options.get("channel")),
+        "textgrid": lambda: textgrid.parse(text, options.get("tier")),
+        "notmat": lambda: notmat.parse(data),
+    }
+    return {None: parses[format]()}
+
+
+def _format_of(text, suffix):
+    """Returns the format of a text, by its beginning or else by the suffix of its file."""
+    first = next((line for line in lines(text) if line.strip()), "")
+    if textgrid.is_textgrid(text) or suffix == ".textgrid":
+        return "textgrid"
+    if raven.is_header(first):
+        return "raven"
+    if tables.is_table(text) or suffix == ".csv":
+        return "csv"  # which reads the generic form, too
+    times = [field.strip() for field in first.split("\t")[:2]]
+    if suffix == ".txt" or (len(times) == 2 and all(map(NUMBER.fullmatch, times))):
+        return "audacity"
+    raise LabelError(
+        f"the file must be of a known format; name it by `format`: {', '.join(FORMATS)}"
+    )
+
+
+def _write(path, render):
+    try:
+        data = encode(render())
+    except LabelError as error:
+        raise error.in_file(path) from error.__cause__
+    write_atomically(path, data)
+
+
+def _check_annotation(name, annotation):
+    if not isinstance(annotation, Annotation):
+        raise ValueError(
+            f"`{name}` must be an `Annotation`. Received: {type(annotation).__name__}."
+        )
+
+
+def _check_rate(sample_rate):
+    return None if sample_rate is None else check_integer("sample_rate", sample_rate)
