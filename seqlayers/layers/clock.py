@@ -95,7 +95,8 @@ def as_frequencies(frequencies, num_frequencies):
         array = np.array(np.nan)
     if array.shape == (2,) and K > 2 and SHORTEST_PERIOD <= array[0] < array[1] < np.inf:
         return 2 * np.pi / np.geomspace(array[1], array[0], K)
-    aliases = K == 2 and np.all(array > 2 * np.pi)  # a range of periods, for which K is too small
+    # A range of periods, for which K is too small.
+    aliases = K == 2 and np.all(array >= SHORTEST_PERIOD) and np.any(array > 2 * np.pi)
     if array.shape != (K,) or not np.all(np.isfinite(array)) or aliases:
         raise ValueError(
             '`frequencies` must be "harmonic", "log", as many finite numbers as `num_frequencies`, '

@@ -36,7 +36,8 @@ class StateFrequencyCell(GatedCell):
         gradient_clip: Largest norm of the gradient by z' that a frame sends back through its gates,
             for each sequence of the batch; longer ones are scaled down to it. The same holds for
             the terms of z'. None leaves them as they are. In a loss that is a mean over the batch,
-            gradients are smaller by its size.
+            gradients are smaller by its size; with `mixed_float16` they are larger by the scale
+            of the loss, which Keras changes in training.
         recurrent_initializer: Initializer of `recurrent_kernel`. This and the other two arguments
             of that weight have no effect with `gates="input"`.
         recurrent_dropout: Fraction of the output to drop in training on its way into the gates of

@@ -1,6 +1,7 @@
 """State-Frequency Memory: its equations, its weights and its arguments."""
 
 import math
+import re
 
 import keras
 import numpy as np
@@ -78,8 +79,10 @@ def test_frequencies_are_those_of_their_names():
 
 def test_two_numbers_are_two_frequencies_where_there_are_two():
     assert_allclose(SFMCell(1, 2, frequencies=(2, 3)).initial_frequencies, [2, 3])
-    with pytest.raises(ValueError, match=r"for 3 frequencies or more.*Received.*\(64, 2048\)"):
-        SFMCell(1, 2, frequencies=(64, 2048))
+    for periods in ((64, 2048), (4, 64)):
+        refused = re.escape(f"Received: frequencies={periods}")
+        with pytest.raises(ValueError, match=f"for 3 frequencies or more.*{refused}"):
+            SFMCell(1, 2, frequencies=periods)
 
 
 @pytest.mark.parametrize(
