@@ -306,11 +306,11 @@ MODEL = (
     ),
     Option(
         "frequencies",
-        Pair(Number(least=2)),
+        Pair(Number(least=2), apart=True),
         None,
         "Spread 3 frequencies or more of the cell sfm over periods from LOW to HIGH frames. "
         "Without it they are harmonics of a period of as many frames as there are frequencies.",
-        rules.cell,
+        rules.spread,
     ),
     Option(
         "output_scale",

@@ -83,6 +83,12 @@ def cell(name, options):
     return _with_value("cell", options)
 
 
+def spread(name, options):
+    """Applies to cells that list the option, with 3 frequencies or more."""
+    few = _with_value("num_frequencies", options) if options["num_frequencies"] < 3 else None
+    return cell(name, options) or few
+
+
 def history(name, options):
     """Applies to music, with the cell history."""
     without = music(name, options) or memory(name, options)

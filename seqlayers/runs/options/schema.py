@@ -54,16 +54,20 @@ class Choice(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two values of a type, the low one before the high one, as a list; `around` lies between."""
+    """Two values of a type, the low one before the high one, as a list; `around` lies between.
+
+    They may be equal, unless they are `apart`.
+    """
 
     kind: Any
     around: float | None = None
+    apart: bool = False
 
     def check(self, name, value):
         if not isinstance(value, list | tuple) or len(value) != 2:
             raise ValueError(f"`{name}` must be two values, LOW HIGH. Received: {value!r}.")
         low, high = (self.kind.check(name, each) for each in value)
-        if low > high:
+        if low > high or (self.apart and low == high):
             raise ValueError(f"`{name}` must be LOW before HIGH. Received: {low:g} {high:g}.")
         if self.around is not None and not low <= self.around <= high:
             raise ValueError(
