@@ -76,18 +76,22 @@ def mask(frames, epoch, number, policy=None, seed=0, length=None):
     """
     tf = import_tensorflow("datasets.masking")
     policy, seed = _checked(policy), check_integer("seed", seed, least=0)
-    frames = tf.convert_to_tensor(frames)
+    try:
+        frames = tf.convert_to_tensor(frames)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`frames` must be floats. Received: an object of class {type(frames).__name__}."
+        ) from error
     if frames.shape.rank not in (2, 3) or not frames.dtype.is_floating:
         raise ValueError(
             "`frames` must be floats `(time, features)` or `(time, features, channels)`. "
             f"Received: shape {frames.shape}, dtype {frames.dtype.name}."
         )
     shape = tf.shape(frames, tf.int64)
-    length = shape[0] if length is None else tf.minimum(tf.cast(length, tf.int64), shape[0])
+    length = shape[0] if length is None else tf.minimum(_integer("length", length), shape[0])
     key = tf.constant([seed % 2**63, 0], tf.int64)
-    for name, each in (("epoch", epoch), ("number", number)):
-        each = each if tf.is_tensor(each) else check_integer(name, each, least=0)
-        key = tf.random.fold_in(key, tf.cast(each, tf.int64), alg="philox")
+    for each in (_integer("epoch", epoch), _integer("number", number)):
+        key = tf.random.fold_in(key, each, alg="philox")
     widest = tf.cast(policy.time_share * tf.cast(length, tf.float64), tf.int64)
     widest = tf.minimum(widest, policy.time_width)
     steps = _masked(key, _TIME, policy.time_masks, widest, length, shape[0])
@@ -137,6 +141,20 @@ def masked(dataset, epoch, policy=None, seed=0):
 
     numbered = tf.data.Dataset.zip(tf.data.Dataset.range(2**62), dataset)
     return numbered.map(apply, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _integer(name, value):
+    """Returns a non-negative integer as an int64 tensor; of a tensor only the type is checked."""
+    import tensorflow as tf
+
+    if not tf.is_tensor(value):
+        value = check_integer(name, value, least=0)
+    elif not value.dtype.is_integer or value.shape.rank not in (0, None):
+        raise ValueError(
+            f"`{name}` must be an integer, or a scalar tensor of one. "
+            f"Received: shape {value.shape}, dtype {value.dtype.name}."
+        )
+    return tf.cast(value, tf.int64)
 
 
 def _masked(key, axis, count, widest, length, size):

@@ -181,11 +181,20 @@ def test_a_policy_is_checked(change, reason):
         masking.mask(np.ones((5, 3)), 0, 0, Policy(**change))
 
 
-def test_numbers_of_epochs_and_sequences_are_checked():
-    with pytest.raises(ValueError, match="`epoch`.*-1"):
-        masking.mask(np.ones((5, 3)), -1, 0)
-    with pytest.raises(ValueError, match="`number`.*0.5"):
-        masking.mask(np.ones((5, 3)), 0, 0.5)
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"epoch": -1}, "`epoch`.*-1"),
+        ({"number": 0.5}, "`number`.*0.5"),
+        ({"length": -1}, "`length`.*-1"),
+        ({"length": 2.5}, "`length`.*2.5"),
+        ({"epoch": tf.constant(1.5)}, "`epoch` must be an integer.*float32"),
+        ({"length": tf.constant([3, 4])}, r"`length` must be .*scalar.*\(2,\)"),
+    ],
+)
+def test_numbers_of_epochs_sequences_and_steps_are_checked(change, reason):
+    with pytest.raises(ValueError, match=reason):
+        masking.mask(**{"frames": np.ones((5, 3)), "epoch": 0, "number": 0} | change)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +202,7 @@ def test_numbers_of_epochs_and_sequences_are_checked():
     [
         (np.ones(5), {}, r"`frames` must be floats.*shape \(5,\)"),
         (np.ones((5, 3), int), {}, "`frames` must be floats.*int64"),
+        ({"x": np.ones((5, 3))}, {}, "`frames` must be floats.*dict"),
         (np.ones((5, 3)), {"policy": (1, 2)}, r"`policy` must be a `masking.Policy`.*\(1, 2\)"),
         (np.ones((5, 3)), {"seed": -1}, "`seed`.*-1"),
     ],
