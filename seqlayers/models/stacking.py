@@ -25,11 +25,21 @@ _SET = {
     "variant": 'always "lstm"',
     "learn_initial_context": "always False",
     "seed": "an argument of its own",
+    "hidden_units": "an argument of its own",
+    "visible_units": "the number of features of `x`",
 }
+_OF_FRAMES = ("mask", "validation_data")  # arguments of `fit` that would fit one layer alone
 
 
 def stack(cls, x, hidden_units, optimizer, seed, options, **kwargs):
     """Trains a stack of LSTBMs, see `LSTBMModel.stack`."""
+    for name in _OF_FRAMES:
+        if kwargs.get(name) is not None:
+            raise ValueError(
+                f"`{name}` must be None: each layer learns other frames. Give a list of sequences "
+                f"without padding, and `validation_split`. Received: `{name}` of class "
+                f"{type(kwargs[name]).__name__}."
+            )
     sequences = check_sequences(x, name="x")
     models = _models(cls, sequences[0].shape[1], hidden_units, seed, options)
     layers = []
@@ -52,6 +62,8 @@ def _models(cls, features, hidden_units, seed, options):
             f"Received: hidden_units={hidden_units!r}."
         )
     sizes = [check_integer(f"hidden_units[{n}]", size) for n, size in enumerate(hidden_units)]
+    if not isinstance(options, dict | None):
+        raise ValueError(f"`options` must be a dict or None. Received: options={options!r}.")
     options = dict(options or {})
     for name in _SET.keys() & options.keys():
         raise ValueError(

@@ -381,7 +381,8 @@ class LSTBMModel(TemporalRBM):
                 None. Weights start from Keras's own seed, `keras.utils.set_random_seed`.
             options: Dict of other arguments of `LSTBMModel`, the same for all layers, but for
                 `visibles`, the kind of the frames: the outputs of a layer are Gaussian visibles.
-            **kwargs: Arguments of `fit`: `epochs` of each layer, `batch_size`, `max_steps`, ...
+            **kwargs: Arguments of `fit`: `epochs` of each layer, `batch_size`, `max_steps`, ...; but
+                neither `mask` nor `validation_data`.
 
         Returns:
             A `keras.Sequential` of built layers, from frames `(batch, time, V)` to the outputs of
@@ -390,7 +391,7 @@ class LSTBMModel(TemporalRBM):
 
         Raises:
             ValueError: Before any training, if sequences, `hidden_units` or `options` are none of
-                these.
+                these, or `mask` or `validation_data` is given.
 
         Example:
             >>> deep = LSTBMModel.stack(frames, [200, 100], epochs=1, verbose=0)

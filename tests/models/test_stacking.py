@@ -87,6 +87,10 @@ def test_each_layer_raises_the_likelihood_of_what_it_learns(frames, monkeypatch)
         ({"options": {"variant": "paper"}}, '`variant`, which is always "lstm".*paper'),
         ({"options": {"learn_initial_context": True}}, "`learn_initial_context`.*always False"),
         ({"options": {"colour": "red"}}, "`colour` is no argument of `LSTBMModel`"),
+        ({"options": {"visible_units": 3}}, "`visible_units`, which is the number of features"),
+        ({"options": [1]}, r"`options` must be a dict or None.*\[1\]"),
+        ({"validation_data": np.zeros((2, 3, 5))}, "`validation_data` must be None.*ndarray"),
+        ({"mask": np.ones((3, 4), bool)}, "`mask` must be None.*ndarray"),
         ({"x": np.zeros((3, 5))}, r"`x` must be a list of arrays.*\(3, 5\)"),
     ],
 )
