@@ -18,11 +18,12 @@ def si_sdr(reference, estimate):
         reference, estimate: s and y, finite floats `(N,)`.
 
     Returns:
-        A float; infinite if y is s up to a factor, -infinite if y has nothing of s.
+        A float; infinite, or above 300 by rounding, if y is s up to a factor; -infinite, or below
+        -300, if y has nothing of s.
 
     Raises:
-        ValueError: If shapes differ or are not `(N,)`, a sound is silent, or numbers are not
-            finite.
+        ValueError: If shapes differ or are not `(N,)`, a sound is silent, or numbers are not real
+            or not finite.
 
     Reference: J. Le Roux, S. Wisdom, H. Erdogan and J. R. Hershey, SDR - Half-baked or Well Done?,
     ICASSP 2019.
@@ -31,6 +32,9 @@ def si_sdr(reference, estimate):
         >>> round(si_sdr([1.0, 0.0, 1.0, 0.0], [2.0, 0.2, 2.0, -0.2]), 6)
         20.0
     """
+    for name, sound in (("reference", reference), ("estimate", estimate)):
+        if np.iscomplexobj(sound):
+            raise ValueError(f"`{name}` must have real samples. Received: complex ones.")
     s, y = (np.asarray(sound, "float64") for sound in (reference, estimate))
     if s.ndim != 1 or s.shape != y.shape:
         raise ValueError(

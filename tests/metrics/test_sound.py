@@ -32,6 +32,7 @@ def test_the_ratio_of_equal_and_of_unlike_sounds_is_infinite():
     [
         ([1.0, 2.0], [1.0], r"as many samples.*\(2,\) and \(1,\)"),
         ([[1.0]], [[1.0]], r"as many samples.*\(1, 1\)"),
+        ([1.0, 2.0], [1.0, 2j], "`estimate` must have real samples.*complex"),
         ([0.0, 0.0], [1.0, 1.0], "`reference` must be finite and not silent.*Received: 0 samples"),
         ([1.0, 1.0], [0.0, np.nan], "`estimate` must be finite.*1 that are not finite"),
     ],
