@@ -381,8 +381,8 @@ class LSTBMModel(TemporalRBM):
                 None. Weights start from Keras's own seed, `keras.utils.set_random_seed`.
             options: Dict of other arguments of `LSTBMModel`, the same for all layers, but for
                 `visibles`, the kind of the frames: the outputs of a layer are Gaussian visibles.
-            **kwargs: Arguments of `fit`: `epochs` of each layer, `batch_size`, `max_steps`, ...; but
-                neither `mask` nor `validation_data`.
+            **kwargs: Arguments of `fit`, but for `mask` and `validation_data`: `epochs` of each
+                layer, `batch_size`, `max_steps`, ...
 
         Returns:
             A `keras.Sequential` of built layers, from frames `(batch, time, V)` to the outputs of
