@@ -327,6 +327,13 @@ MUTATIONS = [
         "tests/audio/test_contrast.py -k reference",
     ),
     Mutation(
+        "band of sounds far apart in frequency",
+        "seqlayers/audio/contrast.py",
+        "self.edges[strong[-1, 1]]",
+        "self.edges[strong[0, 1]]",
+        "tests/audio/test_contrast.py -k reference",
+    ),
+    Mutation(
         "end of a dip in loudness",
         "seqlayers/audio/segment_dips.py",
         "found.append(at)",

@@ -6,29 +6,35 @@ Each frame of 16 ms, one every 8 ms, has a power P_tc in dB in channels c of 250
     e_c = mean over t of max(0, P_tc - n_c - 10)                              its contrast
 
 a steady hum or hiss, however loud, has no contrast: in noise a power ten times its mean is rare.
-The band is, of the runs of channels with e_c >= max(e) / 5, the one with the largest sum. e_c is 0
-where the mean power, less the noise, is 60 dB below that of another channel, as above the highest
-frequency of a recording that was resampled. Where it is 0 everywhere, the level is above all.
+e_c is 0 where the mean power, less the noise, is 60 dB below that of another channel, as above the
+highest frequency of a recording that was resampled. Where it is 0 everywhere, the level is above
+all. The band reaches over all runs of channels with e_c >= max(e) / 5 whose sum is at least half
+the largest. The lowest channel, where wind and steps are, is no part of it if another has a fifth
+of its contrast, unless the sounds are voiced speech.
 With a_n in dB the loudness in this band (see `loudness`), w its window in seconds and B the width
 of the band in Hz,
 
-    N = the 10th percentile of a_n                                            noise
+    N = the 10th percentile of a_n, or S - 80 if that is more                 noise
     s = 20 log10(1 + 0.76 / sqrt(2 B w))      standard deviation of the loudness of steady noise
-    S = the 90th percentile of those a_n that are above N + 5 s               sound
+    S = the 90th percentile of those a_n that are 5 s above the 10th          sound
     level = N + max(5 s, (S - N) / 4)
     dip = max(15, (S - N) / 2)                                                see `segment_dips`
 
-Percentiles are of what is not digital silence, which no microphone records. The level is a quarter
-of the way from the noise to the sound in dB, near where people see a sound begin in a spectrogram,
-and so far above the noise that noise alone is hardly ever loud for 15 ms.
+Percentiles are of what is not digital silence, which no microphone records. Nor does one record
+noise 80 dB below the sound, where rounding is all that is left. The level is a quarter of the way
+from the noise to the sound in dB, near where people see a sound begin in a spectrogram, and so far
+above the noise that noise alone is hardly ever loud for 15 ms.
 
 If a tenth is digital silence, and S < N + 20 over all frequencies, all that is not silent is sound,
 as in sound that a computer made: the level is 0.
 
-Sounds of which more than half the power lies below 1.5 kHz, as in speech, are joined over gaps of
-less than 100 ms, as long as stops such as a p or a t are silent, and not cut at dips; others are
-joined over gaps of less than 5 ms. Below 1,000 samples per second, which have few channels, all
-frequencies count.
+Sounds are taken for speech if more than half of their power in the band, without the lowest
+channel, lies below 1.5 kHz, and either they are voiced or their contrast reaches above 3 kHz, as
+that of consonants does. They are voiced if the lowest channel, where the fundamental of a voice is, has a
+contrast of max(e) / 3 or more and a power within 25 dB of that of the strongest. Most calls of
+owls, doves and frogs do neither. Speech is joined over gaps of less than 100 ms, as long as stops
+such as a p or a t are silent, and not cut at dips; other sounds are joined over gaps of less than
+5 ms. Below 1,000 samples per second, which have few channels, all frequencies count.
 """
 
 import dataclasses
@@ -46,10 +52,14 @@ MARGIN, STEADY = 10.0, 20.0  # dB: of a channel over its noise; of sound in digi
 RANGE = 60.0  # dB from the strongest channel to those that are not heard
 SILENCE = float(np.finfo("float32").tiny)
 SHARE = 1 / 5  # of the largest contrast, that a channel of the band has
+RUN_SHARE = 1 / 2  # of the largest sum of contrasts, that a run of the band has
+VOICED, FUNDAMENTAL = 1 / 3, 25.0  # of the largest contrast; dB from the strongest channel
+FARTHEST = 80.0  # dB from the sound to the noise
 DEVIATIONS, FRACTION = 5, 1 / 4  # of noise, and of the way from noise to sound
 DIP = 15.0  # dB, the least that parts sounds
-VOICE, LOWEST_RATE = 1500.0, 1000  # Hz
-JOINED = (100.0, 5.0)  # milliseconds, below and above VOICE
+VOICE, CONSONANTS = 1500.0, 3000.0  # Hz: above the power of speech; below the end of its band
+LOWEST_RATE = 1000  # Hz
+SPEECH, OTHER = 100.0, 5.0  # milliseconds of gaps over which sounds are joined
 LOWEST, STEP, BINS = -200.0, 0.5, 600  # dB of the bins of histograms of power
 
 
@@ -84,13 +94,13 @@ def estimate(read, rate, rules):
     band, spacing, steady = rules.band, rules.min_spacing, False
     if band is None or spacing is None:
         channels = Channels(read(), rate)
-        low, high = channels.band(band)
+        low, high, speech = channels.band(band)
         enough = channels.num_frames >= FEWEST
         steady = band is None and enough and not channels.contrast.any()
         if band is None and rate >= LOWEST_RATE and channels.counts.any():
             band = (low, high if high < rate / 2 else None)
         if spacing is None:
-            spacing = JOINED[int(channels.center(low, high) >= VOICE)]
+            spacing = SPEECH if speech else OTHER
     fixed = {"method": "percentile", "min_spacing": spacing, "level": 0.0}
     found, silent, loudest = _measured(read, rate, dataclasses.replace(rules, band=band, **fixed))
     if silent:
@@ -112,10 +122,11 @@ def _measured(read, rate, rules):
     width = (high or rate / 2) - low
     margin = (1 + 0.76 / np.sqrt(2 * width * search.width / rate)) ** DEVIATIONS
     sound = float(histogram.percentile(SOUND, above=noise * margin)) or noise
+    noise = max(noise, sound * 10 ** (-FARTHEST / 20))
     level = noise * max(margin, (sound / noise) ** FRACTION) if noise else 0.0
     below = 100 * histogram.share_below(level)
     dip = rules.dip
-    if dip is None and noise and rules.min_spacing < JOINED[0]:
+    if dip is None and noise and rules.min_spacing < SPEECH:
         dip = max(DIP, 20 * np.log10(sound / noise) / 2)
     rules = dataclasses.replace(rules, level=level, dip=dip)
     silent = histogram.percentile(NOISE) < SILENCE
@@ -169,22 +180,36 @@ class Channels:
         self.contrast = np.where(heard, contrast, 0)
 
     def band(self, given=None):
-        """Returns the edges in Hz of the channels with contrast; those of a band if it is given."""
-        if given is not None:
-            return given[0], given[1] or self.edges[-1]
-        if not self.contrast.any():
-            return float(self.edges[0]), float(self.edges[-1])
-        inside = self.contrast >= SHARE * self.contrast.max()
-        runs = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
-        sums = np.concatenate([[0], np.cumsum(self.contrast)])
-        first, last = runs[np.argmax(sums[runs[:, 1]] - sums[runs[:, 0]])]
-        return float(self.edges[first]), float(self.edges[last])
+        """Returns the edges in Hz of the channels with contrast, and whether it is that of speech.
 
-    def center(self, low, high):
-        """Returns the frequency in Hz above and below which sounds in a band are as strong."""
+        Args:
+            given: Pair of edges that are kept, the higher one of which may be None.
+        """
+        e, low, high = self.contrast, self.edges[0], self.edges[-1]
+        if e.any():
+            above = np.append(0, e[1:])
+            low, high = self._reach(above if above.max() >= max(SILENCE, SHARE * e[0]) else e)
+        consonants = high > CONSONANTS
+        if given is not None:
+            low, high = given[0], given[1] or self.edges[-1]
         middles = (self.edges[:-1] + self.edges[1:]) / 2
-        sums = np.cumsum(np.where((low <= middles) & (middles <= high), self.sound, 0))
-        return middles[np.searchsorted(sums, sums[-1] / 2)]
+        power = np.where((low <= middles) & (middles <= high), self.sound, 0)[1:]
+        strong = self.sound[0] >= self.sound.max() * 10 ** (-FUNDAMENTAL / 10)
+        voiced = e.any() and e[0] >= VOICED * e.max() and strong
+        deep = power[middles[1:] < VOICE].sum() > power.sum() / 2
+        speech = bool(deep and (voiced or consonants))
+        if speech and voiced and given is None:
+            low = self.edges[0]
+        return float(low), float(high), speech
+
+    def _reach(self, e):
+        """Returns the edges in Hz of the runs of channels with the most contrast."""
+        inside = e >= SHARE * e.max()
+        runs = np.flatnonzero(np.diff(inside, prepend=False, append=False)).reshape(-1, 2)
+        sums = np.concatenate([[0], np.cumsum(e)])
+        sums = sums[runs[:, 1]] - sums[runs[:, 0]]
+        strong = runs[sums >= RUN_SHARE * sums.max()]
+        return self.edges[strong[0, 0]], self.edges[strong[-1, 1]]
 
     def _count(self, power):
         sounding = power > 10 ** (LOWEST / 10)

@@ -99,18 +99,31 @@ def test_song_is_found_in_what_is_no_song(spoil, rng):
     assert onsets(spoil(x, np.arange(len(x)) / RATE, rng).astype("float32"), times) > 0.97
 
 
-def test_the_band_and_the_level_are_those_of_the_reference():
+@pytest.mark.parametrize(
+    "tones, noise, low, high, speech",
+    [
+        ([900], 3e-3, 500, 1300, False),
+        ([900], 3e-7, 0, 2000, False),
+        ([200, 900], 3e-3, 0, 1300, True),
+        ([200], 3e-3, 0, 600, True),
+        ([700, 1700], 3e-3, 500, 2000, False),
+    ],
+    ids=["low", "no noise", "voiced", "lowest", "two runs"],
+)
+def test_the_band_and_the_level_are_those_of_the_reference(tones, noise, low, high, speech):
     rate = 4000
     t = np.arange(2 * rate) / rate
-    x, rng = 0.003 * np.random.default_rng(3).normal(size=len(t)), np.random.default_rng(4)
+    x, rng = noise * np.random.default_rng(3).normal(size=len(t)), np.random.default_rng(4)
     for start in (0.3, 0.6, 1.1, 1.5):
-        x += rng.uniform(0.1, 0.6) * np.sin(2 * np.pi * 900 * t) * ((start < t) & (t < start + 0.1))
+        tone = sum(np.sin(2 * np.pi * f * t) for f in tones)
+        x += rng.uniform(0.1, 0.6) * tone * ((start < t) & (t < start + 0.1))
     x[t > 1.8] = 0
     x = x.astype("float32")
-    low, high, center = reference.band(x, rate)
-    found = estimate(lambda: iter([x]), rate, SegmentRules())
-    assert found.rules.band == (low, high) and 500 < low < 900 < high < 1300
-    assert Channels(iter([x]), rate).center(low, high) == center
+    expected = reference.band(x, rate)
+    assert Channels(iter([x]), rate).band() == expected
+    assert low <= expected[0] < tones[0] and tones[-1] < expected[1] <= high
+    assert expected[2] == speech
+    low, high, _ = expected
     for window in (4.0, 20.0):
         found = estimate(lambda: iter([x]), rate, SegmentRules(window=window))
         actual = 20 * np.log10([found.noise, found.sound, found.rules.level])
@@ -152,6 +165,26 @@ def test_sounds_in_an_echo_are_parted_where_loudness_dips():
     assert onsets(heard, times) > max(0.88, uncut + 0.08)
     assert 15 <= segments(x, RATE).rules.dip < 30
     assert onsets(x, times) > 0.99
+
+
+@pytest.mark.parametrize("pitches, gap", [((350, 900), 0.02), ((1800, 7000), 0.03)])
+def test_calls_are_parted_that_are_low_or_far_apart_in_frequency(pitches, gap):
+    """Calls of 50 ms in bouts, each at one of two pitches, in hum."""
+    t, rng = np.arange(10 * RATE) / RATE, np.random.default_rng(0)
+    x = 1e-3 * rng.normal(size=len(t)) + hum(0, t, rng)
+    starts = [bout + k * (0.05 + gap) for bout in range(1, 10, 2) for k in range(10)]
+    for n, start in enumerate(starts):
+        inside = (start <= t) & (t < start + 0.05)
+        swell = np.sin(np.pi * (t[inside] - start) / 0.05) ** 0.5
+        x[inside] += 0.1 * swell * np.sin(2 * np.pi * pitches[n % 2] * t[inside])
+    times = np.array(starts)[:, None] + [0, 0.05]
+    assert onsets(x.astype("float32"), times) == 1
+
+
+def test_rounding_is_not_the_noise():
+    """Noise below half of the last of 16 bits leaves digital silence, with rare clicks."""
+    x, times = song(rate=44100, decibels=80)
+    assert onsets((np.round(x * 2**15) / 2**15).astype("float32"), times, 44100) > 0.97
 
 
 def test_speech_is_found_in_runs():

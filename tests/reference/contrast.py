@@ -20,7 +20,7 @@ def channels(x, rate):
 
 
 def band(x, rate):
-    """The low and the high edge of the band, and the frequency that halves the power in it."""
+    """The low and the high edge of the band, and whether it is that of speech."""
     edges, power = channels(x, rate)
     noise, contrast = [], []
     for P in power.T:
@@ -29,12 +29,18 @@ def band(x, rate):
         contrast.append(np.mean([max(0, each - noise[-1] - 10) for each in sounding]))
     above = [max(0, np.mean(P) - 10 ** (n / 10)) for P, n in zip(power.T, noise, strict=True)]
     contrast = [e if p >= max(above) / 1e6 else 0 for e, p in zip(contrast, above, strict=True)]
-    runs = segments.runs(contrast, max(contrast) / 5)
-    low, high = max(runs, key=lambda run: sum(contrast[run[0] : run[1]]))
-    c, half = low, sum(above[low:high]) / 2
-    while sum(above[low : c + 1]) < half:
-        c += 1
-    return edges[low], edges[high], (edges[c] + edges[c + 1]) / 2
+    voiced = contrast[0] >= max(contrast) / 3 and above[0] >= max(above) / 10**2.5
+    counted = list(contrast)
+    if max(contrast[1:]) > 0 and max(contrast[1:]) >= contrast[0] / 5:
+        counted[0] = 0
+    runs = segments.runs(counted, max(counted) / 5)
+    sums = [sum(counted[first:last]) for first, last in runs]
+    strong = [run for run, each in zip(runs, sums, strict=True) if each >= max(sums) / 2]
+    low, high = strong[0][0], strong[-1][1]
+    inside = range(max(1, low), high)
+    deep = sum(above[c] for c in inside if edges[c] + edges[c + 1] < 3000)
+    speech = deep > sum(above[c] for c in inside) / 2 and (voiced or edges[high] > 3000)
+    return edges[0 if speech and voiced else low], edges[high], speech
 
 
 def level(x, rate, window, low, high):
@@ -45,4 +51,5 @@ def level(x, rate, window, low, high):
     N = np.percentile(a, 10)
     margin = 5 * 20 * np.log10(1 + 0.76 / np.sqrt(2 * (high - low) * width / rate))
     S = np.percentile(a[a >= N + margin], 90)
+    N = max(N, S - 80)
     return N, S, N + max(margin, (S - N) / 4)
