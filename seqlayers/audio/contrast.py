@@ -30,11 +30,11 @@ as in sound that a computer made: the level is 0.
 
 Sounds are taken for speech if more than half of their power in the band, without the lowest
 channel, lies below 1.5 kHz, and either they are voiced or their contrast reaches above 3 kHz, as
-that of consonants does. They are voiced if the lowest channel, where the fundamental of a voice is, has a
-contrast of max(e) / 3 or more and a power within 25 dB of that of the strongest. Most calls of
-owls, doves and frogs do neither. Speech is joined over gaps of less than 100 ms, as long as stops
-such as a p or a t are silent, and not cut at dips; other sounds are joined over gaps of less than
-5 ms. Below 1,000 samples per second, which have few channels, all frequencies count.
+that of consonants does. They are voiced if the lowest channel, where the fundamental of a voice
+is, has a contrast of max(e) / 3 or more and a power within 25 dB of that of the strongest. Most
+calls of owls, doves and frogs do neither. Speech is joined over gaps of less than 100 ms, as long
+as stops such as a p or a t are silent, and not cut at dips; other sounds are joined over gaps of
+less than 5 ms. Below 1,000 samples per second, which have few channels, all frequencies count.
 """
 
 import dataclasses

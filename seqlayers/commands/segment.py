@@ -15,10 +15,11 @@ from seqlayers.commands.parameters import debug, option, run_option, run_options
 from seqlayers.commands.segment_advice import advice, summary
 from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
 from seqlayers.runs.options.listing import SEGMENTS
-from seqlayers.runs.options.schema import Integer, Number
+from seqlayers.runs.options.schema import Integer, Number, flag
 from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "start", "end")
+NEEDED = {"picture_from": "picture", "picture_seconds": "picture", "tolerance": "reference"}
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -101,13 +102,15 @@ def segment(
         raise click.UsageError(
             f"The files must not exist yet; add --overwrite to replace them. Received: {old[0]}."
         )
+    _check_needed({"picture": picture, "reference": reference})
     marked = segment_scores.read(reference, COLUMNS) if reference else {}
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
-    rows, skipped, results, pictured = [], [], {}, {}
+    rows, skipped, results, judged = [], [], {}, {}
     with naming("SOURCE"), naming_flags():
         if sample_rate is not None:
             Search(sample_rate, rules)  # which refuses rules that do not fit it
         paths = audio.find(source)
+        _check_kept(old, [*paths, *filter(None, [reference])])
         names = [files.printable(name_of(path, source)) for path in paths]
         segment_scores.check_names(marked, names)
         for path, name in zip(paths, names, strict=True):
@@ -116,18 +119,18 @@ def segment(
             except (ValueError, OSError) as error:  # also of rules that do not fit its sample rate
                 skipped.append((path, with_flags(files.reason_of(error))))
                 if isinstance(error, audio.NoSegments) and error.found:
-                    pictured[name] = path, error.found
+                    judged[name] = path, error.found
                 continue
-            results[name] = pictured[name] = path, found
+            results[name] = judged[name] = path, found
             rows += [(name, f"{start:.6f}", f"{end:.6f}") for start, end in found.times]
             click.echo(f"{name}: {summary(found)}")
             for sentence in advice(found, sample_rate or audio.sample_rate_of(path)):
                 note(f"  {sentence}")
         if picture:
-            pictured = segment_pictures.shown(pictured, picture_from)
+            judged = segment_pictures.shown(judged, picture_from)
         if not results:
-            if picture and pictured:  # with which to see why
-                segment_pictures.draw(picture, pictured, picture_from, picture_seconds, **reading)
+            if picture and judged:  # with which to see why
+                segment_pictures.draw(picture, judged, picture_from, picture_seconds, **reading)
             raise audio.NoSegments.in_none(skipped)
     read = len(paths) - len(skipped)
     list_skipped(skipped, read, "recordings")
@@ -135,11 +138,30 @@ def segment(
     _write_table(out, rows)
     click.echo(files.printable(out))
     if picture:
-        segment_pictures.draw(picture, pictured, picture_from, picture_seconds, **reading)
+        segment_pictures.draw(picture, judged, picture_from, picture_seconds, **reading)
         click.echo(files.printable(picture))
     if reference:
-        times = {name: found.times for name, (_, found) in results.items()}
-        segment_scores.show(times, marked, tolerance)
+        read = {name: each for name, (_, each) in judged.items()}
+        segment_scores.show(read, marked, tolerance)
+
+
+def _check_needed(given):
+    source = click.get_current_context().get_parameter_source
+    for name, other in NEEDED.items():
+        if not given[other] and source(name) != click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(
+                f"`{flag(name)}` has no effect without `{flag(other)}`; remove it."
+            )
+
+
+def _check_kept(replaced, inputs):
+    """Refuses to replace a file that is read."""
+    for path in replaced:
+        if any(path.samefile(each) for each in inputs):
+            raise click.UsageError(
+                "--out must be neither a recording of SOURCE nor --reference. "
+                f"Received: --out {path}."
+            )
 
 
 def _write_table(path, rows):

@@ -5,7 +5,8 @@ import csv
 import click
 import numpy as np
 
-from seqlayers.commands.cli import silent_imports
+from seqlayers.checks import counted
+from seqlayers.commands.cli import note, silent_imports
 from seqlayers.files import printable
 
 
@@ -20,7 +21,8 @@ def read(path, columns):
         Dictionary from the name of each file to the starts and ends in seconds, `(N, 2)`, in order.
 
     Raises:
-        click.UsageError: If a column is missing, or a line has no numbers.
+        click.UsageError: If a column is missing, a line has no numbers, a segment lies in another,
+            or there is none.
     """
     times: dict[str, list[list[float]]] = {}
     try:
@@ -38,7 +40,21 @@ def read(path, columns):
         raise click.UsageError(
             f"--reference must be a CSV file in UTF-8. Received: {printable(path)}, {error}."
         ) from error
-    return {name: np.array(sorted(each)) for name, each in times.items()}
+    if not times:
+        raise click.UsageError(
+            f"--reference must mark at least one segment. Received: {printable(path)}, with none."
+        )
+    marked = {name: np.array(sorted(each)) for name, each in times.items()}
+    for name, each in marked.items():
+        inside = np.flatnonzero(np.diff(each[:, 1]) < 0)
+        if len(inside):
+            outer, inner = each[inside[0]], each[inside[0] + 1]
+            raise click.UsageError(
+                "--reference must not have a segment within another. "
+                f"Received: {inner[0]:g} to {inner[1]:g} within {outer[0]:g} to {outer[1]:g} s of "
+                f"{printable(name)} in {printable(path)}."
+            )
+    return marked
 
 
 def check_names(marked, names):
@@ -53,23 +69,34 @@ def check_names(marked, names):
 def show(found, marked, tolerance):
     """Prints precision, recall, F1, R-value and the median error of onsets, offsets and segments.
 
-    Recordings without a mark are not compared.
+    Recordings without a mark are not compared. Those that cannot be read are named and not compared
+    either; so are those with marks behind their end, but compared.
 
     Args:
-        found: Dictionary from names of recordings to starts and ends in seconds, `(N, 2)`; those
-            without a segment may be missing.
-        marked: The same, marked by hand.
+        found: Dictionary from names of recordings that can be read to `audio.Segments`.
+        marked: Dictionary from names to starts and ends in seconds, `(N, 2)`, marked by hand.
         tolerance: Milliseconds.
     """
+    if unread := sorted(marked.keys() - found.keys()):
+        note(f"Not compared, as they cannot be read: {', '.join(unread)}.")
+        marked = {name: each for name, each in marked.items() if name in found}
+    for name, each in marked.items():
+        if each[-1, 1] > found[name].duration + tolerance / 1000:
+            note(
+                f"{name} lasts {found[name].duration:.3f} s and has marks up to {each[-1, 1]:g} s. "
+                "--reference must be of the same recording, in seconds."
+            )
     with silent_imports():
         from seqlayers.metrics import segment_scores  # late: it imports Keras
     scores = segment_scores(
-        [found.get(name, np.zeros((0, 2))) for name in marked],
+        [found[name].times for name in marked],
         list(marked.values()),
         tolerance / 1000,
     )
     number = sum(map(len, marked.values()))
-    click.echo(f"Agreement with {number} marks, boundaries right within {tolerance:g} ms:")
+    click.echo(
+        f"Agreement with {counted(number, 'mark')}, boundaries right within {tolerance:g} ms:"
+    )
     click.echo(f"{'':10s}{'precision':>11s}{'recall':>8s}{'F1':>8s}{'R-value':>9s}{'error':>10s}")
     for name, score in scores._asdict().items():
         error = "none" if np.isnan(score.error) else f"{1000 * score.error:.1f} ms"

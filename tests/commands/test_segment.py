@@ -115,6 +115,8 @@ def test_segments_are_compared_with_marks(birds, tmp_path):
         ("file,start,end\na.wav,1\n", ["1, None in line 2"]),
         ("file,start,end\nz.wav,1,2\n", ["recordings of SOURCE", "z.wav, which is none of a.wav"]),
         ("\0\xff", ["columns file, start, end"]),
+        ("file,start,end\n", ["at least one segment", "marks.csv, with none"]),
+        ("file,start,end\na.wav,1,2\na.wav,0,3\n", ["1 to 2 within 0 to 3 s of a.wav"]),
     ],
 )
 def test_wrong_marks_are_refused(text, parts, birds, tmp_path):
@@ -123,6 +125,40 @@ def test_wrong_marks_are_refused(text, parts, birds, tmp_path):
     said = refused(*command, "--reference", tmp_path / "marks.csv")
     assert [part for part in parts if part not in said] == []
     assert "--reference" in said and not (tmp_path / "a.csv").exists()
+
+
+def test_marks_that_do_not_fit_their_recording_are_named(birds, tmp_path):
+    marks = tmp_path / "marks.csv"
+    marks.write_text("file,start,end\na.wav,200,240\ntext.wav,1,2\n")
+    said = succeeds("segment", birds, "--out", tmp_path / "a.csv", "--reference", marks)
+    assert "Not compared, as they cannot be read: text.wav." in said
+    assert f"a.wav lasts {CALLS / 2:.3f} s and has marks up to 240 s" in said
+    assert "Agreement with 1 mark, " in said
+
+
+def test_what_is_read_is_not_replaced(birds, tmp_path):
+    sound, marks = birds / "a.wav", tmp_path / "marks.csv"
+    marks.write_text("file,start,end\na.wav,1,2\n")
+    link = tmp_path / "link.csv"
+    link.symlink_to(sound)
+    for out in (sound, marks, link):
+        before = out.read_bytes()
+        said = refused("segment", sound, "--out", out, "--overwrite", "--reference", marks)
+        assert "neither a recording of SOURCE nor --reference" in said and str(out) in said
+        assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "option, other",
+    [
+        (["--picture-from", 1], "--picture"),
+        (["--picture-seconds", 10], "--picture"),
+        (["--tolerance", 5], "--reference"),
+    ],
+)
+def test_options_without_effect_are_refused(option, other, birds, tmp_path):
+    said = refused("segment", birds, "--out", tmp_path / "a.csv", *option)
+    assert f"`{option[0]}` has no effect without `{other}`; remove it." in said
 
 
 def test_a_table_is_written_whole_or_not_at_all(birds, tmp_path, monkeypatch):
@@ -302,7 +338,8 @@ def useless(folder):
 def test_recordings_without_a_segment_are_refused(command, name, parts, tmp_path):
     path = useless(tmp_path) / name
     source = [path] if command == "segment" else ["--wav", path]
-    said = refused(command, *source, "--max-length", 100, "--out", tmp_path / "out")
+    rules = ["--max-length", 100, "--min-spacing", 100]
+    said = refused(command, *source, *rules, "--out", tmp_path / "out")
     assert ("SOURCE" if command == "segment" else "--wav") in said
     assert [part for part in parts if part not in said] == []
     assert not (tmp_path / "out").exists()
