@@ -55,6 +55,7 @@ SHARE = 1 / 5  # of the largest contrast, that a channel of the band has
 RUN_SHARE = 1 / 2  # of the largest sum of contrasts, that a run of the band has
 VOICED, FUNDAMENTAL = 1 / 3, 25.0  # of the largest contrast; dB from the strongest channel
 FARTHEST = 80.0  # dB from the sound to the noise
+PIECE, RAISED = 2.0, 5.0  # seconds; dB
 DEVIATIONS, FRACTION = 5, 1 / 4  # of noise, and of the way from noise to sound
 DIP = 15.0  # dB, the least that parts sounds
 VOICE, CONSONANTS = 1500.0, 3000.0  # Hz: above the power of speech; below the end of its band
@@ -71,12 +72,15 @@ class Contrast(NamedTuple):
         noise: Loudness N of the noise.
         sound: Loudness S of the sound; `noise` if nothing is louder than noise.
         percentile: Percentile of the loudness that the level is.
+        raised: Share of the recording in pieces of about 2 s whose own 10th percentile of the
+            loudness is above N + 5, as noise that changes raises it.
     """
 
     rules: Any
     noise: float
     sound: float
     percentile: float
+    raised: float
 
 
 def estimate(read, rate, rules):
@@ -116,7 +120,8 @@ def estimate(read, rate, rules):
 def _measured(read, rate, rules):
     """Returns the `Contrast` in a band, whether a tenth is digital silence, and the loudest."""
     search = Search(rate, rules)
-    histogram = loudness.Histogram(search.loudness(read()))
+    floors: list[tuple[float, int]] = []  # noise and length of each piece
+    histogram = loudness.Histogram(_with_floors(search.loudness(read()), rate, floors))
     noise = float(histogram.percentile(NOISE, above=SILENCE))
     low, high = rules.band or (0, None)
     width = (high or rate / 2) - low
@@ -130,7 +135,18 @@ def _measured(read, rate, rules):
         dip = max(DIP, 20 * np.log10(sound / noise) / 2)
     rules = dataclasses.replace(rules, level=level, dip=dip)
     silent = histogram.percentile(NOISE) < SILENCE
-    return Contrast(rules, noise, sound, below), silent, float(histogram.percentile(100))
+    above = noise * 10 ** (RAISED / 20)
+    lengths = [length for floor, length in floors if floor > above]
+    raised = sum(lengths) / max(1, sum(length for _, length in floors))
+    return Contrast(rules, noise, sound, below, raised), silent, float(histogram.percentile(100))
+
+
+def _with_floors(blocks, rate, floors):
+    """Yields the loudness, and appends the noise and the length of each piece of it."""
+    for a in blocks:
+        pieces = np.array_split(a, max(1, round(len(a) / (PIECE * rate))))
+        floors += [(float(np.percentile(piece, NOISE)), len(piece)) for piece in pieces]
+        yield a
 
 
 def describe(rules, noise, sound):

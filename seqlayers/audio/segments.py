@@ -99,6 +99,8 @@ class Segments(NamedTuple):
             that were estimated.
         noise, sound: Loudness of the noise and of the sound; None with a percentile.
         percentile: Percentile of the loudness that the level is; None if the level was given.
+        raised: Share of the recording in pieces of about 2 s whose own noise is 5 dB above `noise`;
+            None with a percentile.
         dropped: Numbers of runs of loud samples that were too short and too long.
     """
 
@@ -109,6 +111,7 @@ class Segments(NamedTuple):
     noise: float | None = None
     sound: float | None = None
     percentile: float | None = None
+    raised: float | None = None
     dropped: tuple[int, int] = (0, 0)
 
 
@@ -269,7 +272,7 @@ def _found(search, smoothed, percentile, contrast=None):
     runs, dropped, num_samples = search.runs(smoothed, rules.level)
     duration = num_samples / search.rate
     asked = search.rules.threshold if search.rules.level is None else None
-    measured = contrast[1:] if contrast else (None, None, asked)
+    measured = contrast[1:] if contrast else (None, None, asked, None)
     times = search.padded(runs, num_samples) / search.rate
     found = Segments(times, rules.level, duration, rules, *measured, dropped)
     if len(runs):

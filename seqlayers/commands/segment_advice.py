@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from seqlayers.audio.contrast import describe
+from seqlayers.audio.contrast import RAISED, SPEECH, describe
 from seqlayers.checks import counted
 
 LITTLE, NEARLY_ALL = 0.01, 0.9  # of the duration of a recording
+UNSTEADY = 0.05  # of the pieces of a recording
 FAINT = 10  # dB of the sound over the noise
 
 
@@ -20,11 +21,14 @@ def summary(found):
     if found.noise is None:
         return line
     measured = describe(found.rules, found.noise, found.sound)
-    return f"{line}; {measured}, joined below {found.rules.min_spacing:g} ms"
+    joined = f"joined below {found.rules.min_spacing:g} ms"
+    if found.rules.min_spacing == SPEECH:
+        joined += ", as speech is; for calls, set --min-spacing 5"
+    return f"{line}; {measured}, {joined}"
 
 
 def advice(found, rate):
-    """Returns sentences on what to try: where little is found, nearly everything, or but noise.
+    """Returns sentences on what to try: where little is found, nearly everything, or noise.
 
     Args:
         found: `audio.Segments`.
@@ -52,6 +56,12 @@ def advice(found, rate):
         above = 20 * np.log10(found.sound / found.noise)
         sentences.append(
             f"The sound is only {above:.1f} dB above the noise; set --band to where it is."
+        )
+    if found.raised and found.raised > UNSTEADY and rules.min_spacing < SPEECH:
+        sentences.append(
+            f"In {found.raised:.0%} of the recording, the noise is {RAISED:g} dB or more above "
+            "the rest, or sounds have no pause. If noise is found, cut the recording where it "
+            "changes, or set --band."
         )
     return sentences
 

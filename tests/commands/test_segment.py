@@ -72,6 +72,28 @@ def test_little_and_nearly_everything_come_with_what_to_try(found, parts, tmp_pa
     assert [part for part in parts if part not in said] == []
 
 
+def test_what_is_joined_as_speech_is_says_so(tmp_path):
+    t = np.arange(4 * RATE) / RATE
+    voice = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 30))
+    x = 0.05 * voice * (t % 1 < 0.6) + 1e-3 * np.random.default_rng(0).normal(size=len(t))
+    audio.write(tmp_path / "voice.wav", x, RATE)
+    out = tmp_path / "a.csv"
+    assert "100 ms, as speech is" in succeeds("segment", tmp_path, "--out", out)
+    said = succeeds("segment", tmp_path, "--out", out, "--overwrite", "--min-spacing", 5)
+    assert "as speech is" not in said
+
+
+def test_noise_that_changes_is_named(tmp_path):
+    t, rng = np.arange(20 * RATE) / RATE, np.random.default_rng(0)
+    calls = 0.2 * np.sin(2 * np.pi * 1800 * t) * (t % 0.5 < 0.1)
+    for name, loud in (("steady", 1), ("changing", np.where(t < 14, 1, 10))):
+        audio.write(tmp_path / f"{name}.wav", calls + 1e-3 * loud * rng.normal(size=len(t)), RATE)
+    said = succeeds("segment", tmp_path, "--out", tmp_path / "a.csv")
+    assert said.count("or sounds have no pause") == 1
+    share = re.search(r"In (\d+)% of the recording, the noise is 5 dB or more above", said)[1]
+    assert int(share) == pytest.approx(30, abs=6)
+
+
 def test_the_advice_can_be_followed(tmp_path):
     path, out = sparse(tmp_path, "little"), tmp_path / "a.csv"
     said = succeeds("segment", path, "--out", out)
