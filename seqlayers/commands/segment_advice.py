@@ -57,6 +57,11 @@ def advice(found, rate):
         sentences.append(
             f"The sound is only {above:.1f} dB above the noise; set --band to where it is."
         )
+    if found.noise and not found.level:
+        sentences.append(
+            "All that is not digital silence is taken for sound. If noise is among it, set --band "
+            "to where the sounds are."
+        )
     if found.raised and found.raised > UNSTEADY and rules.min_spacing < SPEECH:
         sentences.append(
             f"In {found.raised:.0%} of the recording, the noise is {RAISED:g} dB or more above "

@@ -83,6 +83,19 @@ def test_what_is_joined_as_speech_is_says_so(tmp_path):
     assert "as speech is" not in said
 
 
+def test_what_is_taken_for_sound_beside_digital_silence_is_named(tmp_path):
+    """A hum hides the song in a recording that was paused; in a band, it does not."""
+    t = np.arange(12 * RATE) / RATE
+    x = 0.02 * np.sin(2 * np.pi * 1800 * t) * (t % 0.5 < 0.1) + 0.1 * np.sin(100 * np.pi * t)
+    x += 1e-4 * np.random.default_rng(0).normal(size=len(t))
+    audio.write(tmp_path / "paused.wav", x * ((t > 3) & (t < 9)), RATE)
+    out = tmp_path / "a.csv"
+    said = succeeds("segment", tmp_path, "--out", out)
+    assert "All that is not digital silence is taken for sound." in said and len(rows(out)) == 1
+    said = succeeds("segment", tmp_path, "--out", out, "--overwrite", "--band", 1000, 3000)
+    assert "digital silence" not in said and len(rows(out)) == 12
+
+
 def test_noise_that_changes_is_named(tmp_path):
     t, rng = np.arange(20 * RATE) / RATE, np.random.default_rng(0)
     calls = 0.2 * np.sin(2 * np.pi * 1800 * t) * (t % 0.5 < 0.1)
