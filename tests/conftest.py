@@ -7,6 +7,7 @@ installed. Tests marked `tensorflow` are skipped there.
 import collections
 import gc
 import os
+import random
 import sys
 import tempfile
 from pathlib import Path
@@ -133,6 +134,18 @@ def graphs_are_dropped():
         if module := sys.modules.get(f"seqlayers.layers.{module}"):
             getattr(module, function).cache_clear()
     gc.collect()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def seeds_of_a_file_repeat():
+    """Seeds Python's `random`, from which Keras and this package draw seeds that are not given."""
+    random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def seeds_of_a_test_repeat():
+    """The same for each test, whatever was drawn before it."""
+    random.seed(0)
 
 
 @pytest.fixture(autouse=BACKEND == "jax")

@@ -36,7 +36,9 @@ layer: bidirectional; head: bernoulli; head: gaussian rbm; head: gamma rbm; head
 head: nade; head: tied nade; model: memory, simple rnn cell; model: memory, gru;
 model: memory, sfm; model: trbm; model: centered rbm; model: persistent rbm;
 layer: adaptive parallel; layer: lstbm drawn; model: memory, lstm; model: memory, joined;
-model: rnn-nade; model: rtrbm; compiled pre-training of the head
+model: rnn-nade; model: rtrbm; compiled pre-training of the head; compiled head; layer: keys;
+model: lstbm; layer: stack; head: mixture; head: orderless nade; head: persistent rbm;
+model: memory, stack
 """
 LONG = {" ".join(name.split()) for name in LONG.split(";")}
 assert set(replica_cases.CASES) >= LONG

@@ -195,6 +195,7 @@ def for_chains(params):
 
 
 def leading_shape(params):
+    """Returns the shape of log Z: the leading axes of both biases, broadcast."""
     return ops.shape(params.visible_bias[..., 0] + params.hidden_bias[..., 0])
 
 

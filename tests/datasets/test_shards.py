@@ -449,7 +449,7 @@ def resident():
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_sequences(tmp_path, monkeypatch):
-    # Flushing 330 MB to a disk may take longer than all the rest.
+    # Flushing 200 MB to a disk may take longer than all the rest.
     monkeypatch.setattr("seqlayers.files._flush", lambda path: None)
     # Wide frames: time goes to the number of sequences, memory to their bytes.
     noise = np.random.default_rng(0).random((3000, 250), "float32")
@@ -460,7 +460,7 @@ def test_memory_does_not_grow_with_the_number_of_sequences(tmp_path, monkeypatch
     model = SequenceModel(None, BernoulliHead(250, seed=0))
     model.compile("sgd", jit_compile=False)
     memory = Memory()
-    for number in (2_000, 20_000):
+    for number in (2_000, 12_000):
         before = max(resident(), memory.most)
         index = shards.write(made(number), tmp_path / str(number), 8)
         written = resident()
@@ -469,4 +469,4 @@ def test_memory_does_not_grow_with_the_number_of_sequences(tmp_path, monkeypatch
     stored = sum(shard.bytes for shard in index.shards) / 1e6
     print(f"{stored:.0f} MB in shards, {before:.0f} MB of memory before them, ", end="")
     print(f"{written:.0f} after writing, at most {memory.most:.0f} in training")
-    assert stored > 300 and max(written, memory.most) - before < 100
+    assert stored > 180 and max(written, memory.most) - before < 100
