@@ -8,7 +8,15 @@ column that the user named, beside any number of measurements.
 import re
 
 from seqlayers.datasets.labels.annotation import LabelError
-from seqlayers.datasets.labels.text import check_line, listed, number, rows, seconds, span
+from seqlayers.datasets.labels.text import (
+    by_column,
+    check_line,
+    listed,
+    number,
+    rows,
+    seconds,
+    span,
+)
 
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 ANNOTATION = "Annotation"
@@ -50,14 +58,7 @@ def parse(text, column=None, channel=None):
     selections: dict = {}
     files: set = set()
     for line, content in contents:
-        fields = content.split("\t")
-        if len(fields) != len(names):
-            raise LabelError(
-                f"the row must have {len(names)} fields, as the header has. "
-                f"Received: {len(fields)}",
-                line=line,
-            )
-        row = dict(zip(names, fields, strict=True))
+        row = by_column(names, content.split("\t"), line)
         if channel is not None and number(row["Channel"], "'Channel'", line) != channel + 1:
             continue
         files.add(row.get(file))

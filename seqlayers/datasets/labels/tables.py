@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from seqlayers.datasets.labels.annotation import LabelError
-from seqlayers.datasets.labels.text import listed, seconds, span
+from seqlayers.datasets.labels.text import by_column, listed, seconds, span
 
 ONSET = ("onset_s", "start", "start_seconds")
 OFFSET = ("offset_s", "end", "stop_seconds")
@@ -59,16 +59,11 @@ def parse(text, generic=False):
     onset, offset, label = (_column(names, choices) for choices in (ONSET, OFFSET, LABEL))
     recording = _column(names, RECORDING)
     found: dict = {} if recording else {None: []}
+    advice = f"; quote fields with the separator {header.delimiter!r} in them"
     for line, fields in _rows(text, header.delimiter):
         if line == header.line:
             continue
-        if len(fields) != len(names):
-            raise LabelError(
-                f"the row must have {len(names)} fields, as the header has; quote fields with the "
-                f"separator {header.delimiter!r} in them. Received: {len(fields)}",
-                line=line,
-            )
-        row = dict(zip(names, fields, strict=True))
+        row = by_column(names, fields, line, advice)
         times = span(row[onset], row[offset], line, (onset, offset))
         name = row[recording].strip() or None if recording else None
         found.setdefault(name, []).append((*times, row[label]))

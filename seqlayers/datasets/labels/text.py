@@ -63,6 +63,27 @@ def rows(text):
     return [(n, line) for n, line in enumerate(lines(text), 1) if line.strip()]
 
 
+def by_column(names, fields, line, advice=""):
+    """Returns the fields of a row by the names of their columns.
+
+    Args:
+        names: Names of the columns.
+        fields: Texts of the fields.
+        line: Number of the line.
+        advice: What else to do, for the message.
+
+    Raises:
+        LabelError: If there are not as many fields as names.
+    """
+    if len(fields) != len(names):
+        raise LabelError(
+            f"the row must have {len(names)} fields, as the header has{advice}. "
+            f"Received: {len(fields)}",
+            line=line,
+        )
+    return dict(zip(names, fields, strict=True))
+
+
 def number(text, name, line):
     """Returns a number as a float; a comma counts as the decimal point.
 
