@@ -141,8 +141,8 @@ def segment(
         segment_pictures.draw(picture, judged, picture_from, picture_seconds, **reading)
         click.echo(files.printable(picture))
     if reference:
-        read = {name: each for name, (_, each) in judged.items()}
-        segment_scores.show(read, marked, tolerance)
+        segments = {name: each for name, (_, each) in judged.items()}
+        segment_scores.show(segments, marked, tolerance)
 
 
 def _check_needed(given):
@@ -159,8 +159,8 @@ def _check_kept(replaced, inputs):
     for path in replaced:
         if any(path.samefile(each) for each in inputs):
             raise click.UsageError(
-                "--out must be neither a recording of SOURCE nor --reference. "
-                f"Received: --out {path}."
+                "--out and --picture must be neither a recording of SOURCE nor --reference. "
+                f"Received: {path}."
             )
 
 

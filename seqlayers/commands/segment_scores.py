@@ -69,8 +69,8 @@ def check_names(marked, names):
 def show(found, marked, tolerance):
     """Prints precision, recall, F1, R-value and the median error of onsets, offsets and segments.
 
-    Recordings without a mark are not compared. Those that cannot be read are named and not compared
-    either; so are those with marks behind their end, but compared.
+    Recordings without a mark are not compared. Neither are those that cannot be read, which are
+    named. Those with marks behind their end are named and compared.
 
     Args:
         found: Dictionary from names of recordings that can be read to `audio.Segments`.

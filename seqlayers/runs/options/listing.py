@@ -153,7 +153,7 @@ SEGMENTS = (
         _MS,
         None,
         "Join segments that are less than this apart. Without it, 2 with --method percentile, "
-        "else 5 for high sounds and 100 for low ones, as in speech.",
+        "else 100 for speech and 5 for other sounds.",
         rules.sound,
     ),
     Option("window", _MS, _RULES.window, "Smooth the loudness over this time.", rules.sound),
