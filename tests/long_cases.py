@@ -19,6 +19,7 @@ CASES = {
             "centered rbm, context",
             "gamma rbm, context",
             "orderless nade, context",
+            "mixture, context",
         ],
         "test_likelihoods_are_in_single_precision": [
             "float64-dbn, context",
@@ -26,9 +27,12 @@ CASES = {
         ],
     },
     "heads/test_head.py": {
-        "test_plain_fit": ["dbn"],
+        "test_plain_fit": ["dbn", "nade"],
         "test_evaluate": ["dbn"],
         "test_a_saved": ["dbn"],
+    },
+    "energy/test_estimates.py": {
+        "test_an_estimate_that_claims_to_have_converged": ["3-3-bridge", "12-9-ais"],
     },
     "layers/contract/test_graphs.py": {
         "test_compiled_by_itself": ["adaptive parallel", "boltzmann", "tanh gated"],
@@ -56,6 +60,7 @@ CASES = {
     },
     "layers/contract/test_second_derivatives.py": {
         "test_forward_mode_and_products": ["patches"],
+        "test_the_gradient_of_a_penalty": ["adaptive parallel", "sfm"],
     },
     "layers/contract/test_types.py": {
         "test_a_policy_sets": ["float64-joined", "mixed_float16-joined"],
@@ -65,6 +70,9 @@ CASES = {
         "test_fitting_moves_every_weight": ["stack, bernoulli", "gru, bernoulli"],
         "test_score_evaluate": ["stack, bernoulli", "gru, bernoulli"],
         "test_the_score_is_that": ["stack, bernoulli", "gru, bernoulli"],
+    },
+    "models/test_infilling.py": {
+        "test_draws_are_those_of_the_units": ["single_frames"],
     },
     "models/test_keras_habits.py": {
         "test_a_run_that_backup_and_restore_resumes": [
@@ -77,7 +85,11 @@ CASES = {
     "models/test_nonfinite.py": {
         "test_an_epoch_without_a_finite_step": ["weights"],
         "test_finite_steps_are_those": ["decay and norm"],
-        "test_skipped_steps_change_nothing": ["accumulation-True"],
+        "test_skipped_steps_change_nothing": ["accumulation-True", "decay and norm-False"],
+    },
+    "models/test_rnn_models.py": {
+        "test_a_cycle_is_learned": ["orderless nade"],
+        "test_training_and_draws_are_the_same_in_eager": ["orderless nade"],
     },
     "models/test_temporal_rbm_training.py": {
         "test_training_raises_the_likelihood": ["lstm-None", "trbm-None", "rtrbm-None"],
@@ -87,6 +99,13 @@ CASES = {
             "rnn_dbn_contrastive-0.1",
             "for_spectrograms-0.1",
             "rbm_gamma-0.1",
+        ],
+    },
+    "test_presets.py": {
+        "test_a_card_has_the_score": [
+            "tied-nade-musedata",
+            "tied-nade-nottingham",
+            "tied-nade-piano-midi",
         ],
     },
     "test_runtimes.py": {
@@ -99,6 +118,7 @@ CASES = {
                 "our cells in `keras.layers.RNN`",
                 "`keras.layers.Bidirectional`",
                 "`jit_compile=True`",
+                '`SFM`, `AdaptiveSFM(phase="accumulated")`, `gates="input"`',
             )
         ],
     },

@@ -70,7 +70,7 @@ def test_a_memory_of_frequencies_learns_music_with_two_heads_and_plays(run, tmp_
     assert {path.name for path in (tmp_path / "music").iterdir()} == {"memory.png", "generated.mid"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_heads_are_compared_on_one_memory_and_what_they_play_is_drawn(run, tmp_path):
     printed = run("music_heads.py", "--quick", "--out", tmp_path / "heads")
     heads = {"each key for itself": "exact", "an RBM over all keys": "estimate"}

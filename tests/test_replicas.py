@@ -38,7 +38,7 @@ model: memory, sfm; model: trbm; model: centered rbm; model: persistent rbm;
 layer: adaptive parallel; layer: lstbm drawn; model: memory, lstm; model: memory, joined;
 model: rnn-nade; model: rtrbm; compiled pre-training of the head; compiled head; layer: keys;
 model: lstbm; layer: stack; head: mixture; head: orderless nade; head: persistent rbm;
-model: memory, stack
+model: memory, stack; compiled model, with clipped Adam; layer: sfm; head: dbn; model: memory, none
 """
 LONG = {" ".join(name.split()) for name in LONG.split(";")}
 assert set(replica_cases.CASES) >= LONG

@@ -250,7 +250,7 @@ for path, name, output in json.loads(sys.argv[1]):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_endpoints_of_a_model_of_sequences_are_what_the_table_promises(tmp_path):
     imported("tf2onnx")
     exports = exporter(tmp_path)

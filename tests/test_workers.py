@@ -24,7 +24,8 @@ import worker_trainings
 import seqlayers
 
 pytestmark = pytest.mark.slow
-ALIKE = ["layers", "heads", "everything", "backed up"]
+ALIKE = ["everything", "backed up"]
+OF_LAYERS = ["layers", "heads"]  # test_replicas.py trains each by the same code
 OF_WORKERS = ["own data", "refusals", "dropout of Keras"]
 SCRIPT = Path(worker_trainings.__file__)
 SECONDS = 900  # until a process that hangs is killed
@@ -85,18 +86,21 @@ def codes(folder):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(request, tmp_path_factory):
     """A folder with the results of the trainings in `one`, `worker 0` and `worker 1`.
 
     Worker 1 kills itself in the first training. The workers are started again then, as by
     `until ...; do sleep 1; done`.
     """
+    items = [item for item in request.session.items if not item.get_closest_marker("skip")]
+    ids = " ".join(item.nodeid for item in items if item.path == request.path)
+    alike = [*(name for name in OF_LAYERS if f"[{name}]" in ids), *ALIKE]
     folder = tmp_path_factory.mktemp("workers")
     for name in ("one", "worker 0", "worker 1", "shared", "shared by one"):
         (folder / name).mkdir()
-    given = {"one": [{"SHARED": str(folder / "shared by one")}, "one", ALIKE]}
+    given = {"one": [{"SHARED": str(folder / "shared by one")}, "one", alike]}
     for n, environment in enumerate(environments("chief", "worker", SHARED=str(folder / "shared"))):
-        given[f"worker {n}"] = [environment, "workers", ["killed", *ALIKE, *OF_WORKERS]]
+        given[f"worker {n}"] = [environment, "workers", ["killed", *alike, *OF_WORKERS]]
     with processes() as start:
 
         def started(name):
@@ -137,7 +141,10 @@ def came_to(folder, who, name):
     return arrays(folder / who / f"{name}.npz")
 
 
-@pytest.mark.parametrize("name", ALIKE)
+NAMES = [*(pytest.param(name, marks=pytest.mark.long) for name in OF_LAYERS), *ALIKE]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_two_workers_end_as_one_device(folder, name):
     actual, expected = (came_to(folder, who, name) for who in ("worker 0", "one"))
     assert actual.keys() == expected.keys()
@@ -145,7 +152,7 @@ def test_two_workers_end_as_one_device(folder, name):
         np.testing.assert_allclose(actual[key], value, rtol=1e-6, atol=1e-6, err_msg=key)
 
 
-@pytest.mark.parametrize("name", ["killed", *ALIKE, *OF_WORKERS])
+@pytest.mark.parametrize("name", ["killed", *NAMES, *OF_WORKERS])
 def test_workers_have_the_same_weights_to_the_last_bit(folder, name):
     one, other = (came_to(folder, f"worker {n}", name) for n in range(2))
     assert one.keys() == other.keys()

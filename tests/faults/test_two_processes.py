@@ -56,6 +56,7 @@ def test_two_resumptions_of_one_run(tmp_path, tried, music, chance):
         tried()
 
 
+@pytest.mark.long
 def test_two_exports_of_one_version(tmp_path, tried, music, chance):
     for _ in range(PAIRS):
         command = ["export", music.folder, tmp_path / "served" / "1"]
