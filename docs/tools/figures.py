@@ -84,6 +84,7 @@ def music_models():
         "rnn-nade": "`RNNNADE`",
         "lstm-rbm": "`RNNRBM` with an LSTM",
         "rnn-rbm": "`RNNRBM`",
+        "lstm-dbn": "`RNNDBN` with an LSTM",
         "rnn-dbn": "`RNNDBN`",
         "rtrbm": "`RTRBM`",
         "rnn": "RNN and `BernoulliHead`",
