@@ -27,13 +27,14 @@ def read(path, format=None, *, tier=None, column=None, channel=None):
             crowsetta) or `"notmat"`. If None, content and suffix decide.
         tier: Name of the tier of a TextGrid; may be None if there is one.
         column: Name of the column of labels in a table of Raven. If None, `"Annotation"`, or the
-            one column that is none of Raven's own.
+            one column that is none of Raven's own; without such columns, labels are empty.
         channel: Channel in a table of Raven whose labels are taken, counted from 0 as in
             `audio.read`; all if None.
 
     Returns:
         `Annotation`. A point label has a start that equals its end; empty intervals of a TextGrid
-        are no labels, all other empty labels are labels.
+        are no labels, all other empty labels are labels. All are empty in a table without a column
+        of labels.
 
     Raises:
         LabelError: If the file is larger than `MAX_FILE_BYTES`, damaged, of an unknown format, of
@@ -47,7 +48,7 @@ def read(path, format=None, *, tier=None, column=None, channel=None):
         >>> read("song.txt").times
         array([[0.1, 0.3]])
     """
-    found = _annotations(path, format, {"tier": tier, "column": column, "channel": channel})
+    found = annotations(path, format, {"tier": tier, "column": column, "channel": channel})
     if len(found) > 1:
         raise LabelError(
             "the table must be of one recording; `read_table` reads those of many. "
@@ -61,7 +62,8 @@ def read_table(path, format=None):
     """Reads the labels of many recordings from one table.
 
     Args:
-        path: The file: a CSV with a column `file`, or crowsetta's generic form.
+        path: The file: a CSV with a column `file`, as `seqlayers segment` writes it, or crowsetta's
+            generic form.
         format: `"csv"` or `"generic"`; the content decides if None.
 
     Returns:
@@ -79,7 +81,7 @@ def read_table(path, format=None):
     """
     if format is not None:
         check_choice("format", format, TABLES)
-    found = _annotations(path, format, {})
+    found = annotations(path, format, {})
     if None in found:
         raise LabelError("the table must name its recordings, in a column `file`", path)
     return found
@@ -151,8 +153,16 @@ def write_table(path, annotations, format="csv", *, sample_rate=None):
     _write(path, renders[format])
 
 
-def _annotations(path, format, options):
-    """Returns `Annotation` by recording, None for one that the file does not name."""
+def annotations(path, format, options):
+    """Reads the labels of one recording or of many, as `read` and `read_table` do.
+
+    Args:
+        path, format: As in `read`.
+        options: Dictionary of `tier`, `column` and `channel` of `read`; may lack some.
+
+    Returns:
+        Dictionary of `Annotation` by the names of recordings, None for one that is not named.
+    """
     if format is not None:
         check_choice("format", format, FORMATS)
     if options.get("channel") is not None:

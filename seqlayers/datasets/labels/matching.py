@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from seqlayers import audio, files
 from seqlayers.datasets.labels.annotation import LabelError
-from seqlayers.datasets.labels.formats import SUFFIXES, read, read_table
+from seqlayers.datasets.labels.formats import SUFFIXES, annotations, read
 from seqlayers.datasets.labels.text import listed
 
 # What follows the name of a recording in that of a label file: song.wav.not.mat,
-# song.Table.1.selections.txt, song.audacity.txt, song.TextGrid.
+# song.Table.1.selections.txt, song.audacity.txt, song.TextGrid, song_annotations.csv of DAS.
 _ENDING = re.compile(
-    r"(\.cbin)?\.not\.mat|(\.audacity|(\.table\.\d+)?\.selections)?\.txt|\.textgrid|\.csv",
+    r"(\.cbin)?\.not\.mat|(\.audacity|(\.table\.\d+)?\.selections)?\.txt|\.textgrid"
+    r"|(_annotations)?\.csv",
     re.IGNORECASE,
 )
 
@@ -40,15 +41,17 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
 
     In a folder, a label file belongs to the recording in the same subfolder whose name it begins
     with, with or without its suffix: `song.wav` has its labels in `song.txt`, `song.TextGrid`,
-    `song.csv`, `song.wav.not.mat` or `song.Table.1.selections.txt`. In a table, a path belongs to
-    the recording whose path in its folder it ends with: `C:\\birds\\day1\\song.wav` to
-    `day1/song.wav`. So does a part of that path, such as `song.wav`, if it is the only one.
+    `song.csv`, `song_annotations.csv`, `song.wav.not.mat` or `song.Table.1.selections.txt`. In a
+    table, a path belongs to the recording whose path in its folder it ends with:
+    `C:\\birds\\day1\\song.wav` to `day1/song.wav`. So does a part of that path, such as `song.wav`,
+    if it is the only one.
 
     Args:
         recordings: A folder of recordings, or one file.
-        labels: A folder of label files, which may be the same one, or one table of many recordings.
+        labels: A folder of label files, which may be the same one; one table of many recordings; or
+            the label file of one recording, if `recordings` is one file.
         format: Format of the label files, as in `read`.
-        tier, column, channel: As in `read`, for a folder of label files.
+        tier, column, channel: As in `read`.
 
     Returns:
         `Matched(recordings, annotations, sources, unlabelled, unmatched)`.
@@ -71,30 +74,33 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
     root = Path(recordings) if Path(recordings).is_dir() else Path(recordings).parent
     names = {PurePosixPath(path.relative_to(root).as_posix()): path for path in paths}
     if Path(labels).is_dir():
-        found, unmatched = _of_folder(names, Path(labels))
-        annotations = {name: read(file, format, **options) for name, file in found.items()}
-        sources = found
+        sources, unmatched = _of_folder(names, Path(labels))
+        found = {name: read(file, format, **options) for name, file in sources.items()}
     else:
-        given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
-        if given:
-            raise ValueError(
-                "`tier`, `column` and `channel` have no effect with a table of many recordings; "
-                f"remove them. Received: {', '.join(given)}."
+        given = annotations(labels, format, options)
+        if None not in given:
+            found, unmatched = _of_table(names, labels, given)
+        elif not Path(recordings).is_dir():
+            found, unmatched = dict.fromkeys(names, given[None]), []
+        else:
+            raise LabelError(
+                "labels of a folder of recordings must be a folder of label files, or a table "
+                "with a column `file`. Received: a file that names no recording",
+                labels,
             )
-        annotations, unmatched = _of_table(names, labels, read_table(labels, format))
-        sources = dict.fromkeys(annotations, Path(labels))
-    if not annotations:
+        sources = dict.fromkeys(found, Path(labels))
+    if not found:
         raise LabelError(
             "there must be labels of a recording, found by its name. Received: "
             f"recordings {listed(map(str, names))}; labels {listed(map(str, unmatched))}",
             labels,
         )
-    matched = [name for name in names if name in annotations]
+    matched = [name for name in names if name in found]
     return Matched(
         [names[name] for name in matched],
-        [annotations[name] for name in matched],
+        [found[name] for name in matched],
         [sources[name] for name in matched],
-        [path for name, path in names.items() if name not in annotations],
+        [path for name, path in names.items() if name not in found],
         unmatched,
     )
 
@@ -128,18 +134,18 @@ def _of_folder(names, folder):
 
 def _endings(name):
     """Returns the matches of what may follow the name of a recording, `.txt` and longer ones."""
-    places = (match.start() for match in re.finditer(r"\.", name))
+    places = (match.start() for match in re.finditer(r"[._]", name))
     return [match for at in places if (match := _ENDING.fullmatch(name, at))]
 
 
-def _of_table(names, table, annotations):
+def _of_table(names, table, by_given):
     """Returns the annotation of each recording, and the names of the table without one."""
     found: dict = {}
     unmatched = []
     by_file: dict = {}
     for name in names:
         by_file.setdefault(name.name, []).append(name)
-    for given, annotation in annotations.items():
+    for given, annotation in by_given.items():
         path = PurePosixPath(given.replace("\\", "/"))
         owners = _owners(path, by_file.get(path.name, []))
         if not owners:

@@ -2,15 +2,17 @@
 
 A selection has a row for each view, such as Waveform 1 and Spectrogram 1, with the same number in
 the column Selection; it is one label. Channels count from 1 in the file. Annotations stand in a
-column that the user named, beside any number of measurements.
+column that the user named, beside any number of measurements; without one, labels are empty. Times
+of a recording that Raven opened in a row of others count from the start of the first; its column
+of offsets has those from its own start.
 """
 
-import re
-
-from seqlayers.datasets.labels.annotation import LabelError
+from seqlayers.datasets.labels.annotation import TOLERANCE, LabelError
 from seqlayers.datasets.labels.text import (
     by_column,
     check_line,
+    check_once,
+    check_span,
     listed,
     number,
     rows,
@@ -21,11 +23,13 @@ from seqlayers.datasets.labels.text import (
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 ANNOTATION = "Annotation"
 FREQUENCIES = ("Low Freq (Hz)", "High Freq (Hz)")
+OFFSET = "File Offset (s)"
 _FILES = ("Begin Path", "Begin File")
-# Columns that Raven itself makes; measurements have their unit in parentheses.
+# Columns that Raven itself makes. Measurements have their unit in parentheses, or are relative.
 _OWN = {"Selection", "View", "Channel", "Begin File", "End File", "Begin Path", "End Path"}
-_OWN |= {"Begin Date Time", "End Date Time", "Begin Date", "Begin Hour", "Occupancy"}
-_MEASURED = re.compile(r".+ \(.+\)")
+_OWN |= {"Begin Date Time", "End Date Time", "Begin Date", "End Date", "Begin Hour", "End Hour"}
+_OWN |= {"Begin Clock Time", "End Clock Time", "Occupancy", "Energy", "PFC Num Inf Pts"}
+_MEASURED = (")", " Rel.", " Relative")
 
 
 def is_header(line):
@@ -48,11 +52,7 @@ def parse(text, column=None, channel=None):
     """
     (first, header), *contents = rows(text) or [(1, "")]
     names = _fields(header)
-    for name in (BEGIN, END, *(["Channel"] if channel is not None else [])):
-        if name not in names:
-            raise LabelError(
-                f"the columns must include {name!r}. Received: {listed(names)}", line=first
-            )
+    check_once(names, [BEGIN, END, *(["Channel"] if channel is not None else [])], first)
     label = _column(names, column, first)
     file = next((name for name in _FILES if name in names), None)
     selections: dict = {}
@@ -68,7 +68,7 @@ def parse(text, column=None, channel=None):
                 f"Received: {listed(sorted(files))} in {file!r}",
                 line=line,
             )
-        found = (*span(row[BEGIN], row[END], line, (repr(BEGIN), repr(END))), row[label])
+        found = (*_times(row, line), row[label] if label else "")
         key = row.get("Selection") or line
         if selections.setdefault(key, found) != found:
             raise LabelError(
@@ -94,13 +94,23 @@ def _fields(header):
     return [name.strip() for name in header.split("\t")]
 
 
+def _times(row, line):
+    """Returns the start and the end of a selection, from the start of its recording."""
+    start, end = span(row[BEGIN], row[END], line, (repr(BEGIN), repr(END)))
+    if row.get(OFFSET, "").strip():
+        own = number(row[OFFSET], repr(OFFSET), line)
+        if abs(own - start) > TOLERANCE:  # else the same time, rounded
+            return check_span(own, own + (end - start), line, (repr(OFFSET), repr(END)))
+    return start, end
+
+
 def _column(names, column, line):
-    """Returns the name of the column of labels."""
-    others = [n for n in names if n and n not in _OWN and not _MEASURED.fullmatch(n)]
-    if column is None and ANNOTATION not in names and len(others) == 1:
-        return others[0]
+    """Returns the name of the column of labels; None if the table has none."""
+    others = [n for n in names if n and n not in _OWN and not n.endswith(_MEASURED)]
+    if column is None and ANNOTATION not in names and len(others) < 2:
+        return others[0] if others else None
     wanted = ANNOTATION if column is None else column
-    if wanted not in names:
+    if names.count(wanted) != 1:
         raise LabelError(
             "`column` must name the column of labels. "
             f"Received: column={column!r}, with the columns {listed(names)}",

@@ -2,9 +2,10 @@
 
 The header names the columns, in any order: `onset_s`, `offset_s` and `label`, as in crowsetta's
 simple form; `start` and `end`, as `seqlayers segment` writes them; `start_seconds`, `stop_seconds`
-and `name`, as DAS writes them. A column `file`, or `notated_path` of crowsetta's generic form, has
-the recording. Other columns are not read. Semicolons and tabs separate columns, too, as
-spreadsheets write them where the comma is the decimal point.
+and `name`, as DAS writes them, with an empty start where a name has no segment. Without a column
+of labels, all are empty. A column `file`, or `notated_path` of crowsetta's generic form, has the
+recording. Other columns are not read. Semicolons and tabs separate columns, too, as spreadsheets
+write them where the comma is the decimal point.
 """
 
 import csv
@@ -13,10 +14,10 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from seqlayers.datasets.labels.annotation import LabelError
-from seqlayers.datasets.labels.text import by_column, listed, seconds, span
+from seqlayers.datasets.labels.text import by_column, check_once, listed, seconds, span
 
-ONSET = ("onset_s", "start", "start_seconds")
-OFFSET = ("offset_s", "end", "stop_seconds")
+DAS = ("start_seconds", "stop_seconds")
+SPANS = (("onset_s", "offset_s"), ("start", "end"), DAS)
 LABEL = ("label", "name")
 NOTATED = "notated_path"
 RECORDING = (NOTATED, "file")
@@ -35,7 +36,7 @@ GENERIC = (
 
 def is_table(text):
     """Returns whether a text begins with the header of such a table."""
-    return _header(text).complete
+    return _header(text).span is not None
 
 
 def parse(text, generic=False):
@@ -43,30 +44,35 @@ def parse(text, generic=False):
 
     Args:
         text: Text of the file.
-        generic: Whether the table must have the column `notated_path` of the generic form.
+        generic: Whether the table must have the columns of the generic form.
 
     Raises:
-        LabelError: If a column is missing, or a row is damaged.
+        LabelError: If a column is missing or is there twice, or a row is damaged.
     """
     header = _header(text)
-    names = header.names
-    if not header.complete or (generic and NOTATED not in names):
-        wanted = [ONSET[0], OFFSET[0], LABEL[0], *([NOTATED] if generic else [])]
+    names, ends = header.names, header.span
+    if generic and ends is not None:
+        ends = ends if "label" in names and NOTATED in names else None
+    if ends is None:
+        wanted = ", or ".join(map(" and ".join, SPANS))
+        if generic:
+            wanted = ", ".join(["label", *SPANS[0], NOTATED])
         raise LabelError(
-            f"the columns must include {', '.join(wanted)}. Received: {listed(names)}",
-            line=header.line,
+            f"the columns must include {wanted}. Received: {listed(names)}", line=header.line
         )
-    onset, offset, label = (_column(names, choices) for choices in (ONSET, OFFSET, LABEL))
-    recording = _column(names, RECORDING)
+    label, recording = _column(names, LABEL), _column(names, RECORDING)
+    check_once(names, filter(None, [*ends, label, recording]), header.line)
     found: dict = {} if recording else {None: []}
     advice = f"; quote fields with the separator {header.delimiter!r} in them"
     for line, fields in _rows(text, header.delimiter):
         if line == header.line:
             continue
         row = by_column(names, fields, line, advice)
-        times = span(row[onset], row[offset], line, (onset, offset))
+        if ends == DAS and row[DAS[0]].strip().lower() in ("", "nan"):
+            continue  # a name without a segment
+        times = span(*(row[name] for name in ends), line, ends)
         name = row[recording].strip() or None if recording else None
-        found.setdefault(name, []).append((*times, row[label]))
+        found.setdefault(name, []).append((*times, row[label] if label else ""))
         if None in found and len(found) > 1:
             raise LabelError(
                 f"{recording} must name the recording in all rows, or in none. "
@@ -83,7 +89,7 @@ def render(annotations):
         [*([name] if named else []), seconds(start), seconds(end), label]
         for name, (start, end), label in _labels(annotations)
     ]
-    return _written([[*(["file"] if named else []), ONSET[0], OFFSET[0], LABEL[0]], *rows])
+    return _written([[*(["file"] if named else []), *SPANS[0], LABEL[0]], *rows])
 
 
 def render_generic(annotations, path, sample_rate=None):
@@ -116,16 +122,16 @@ def _written(rows):
 
 
 class _Header(NamedTuple):
-    """The first row of a table: its line, its names, and whether they are those of labels."""
+    """The first row of a table: its line, its names, and those of starts and ends, or None."""
 
     line: int
     delimiter: str
     names: list
-    complete: bool
+    span: tuple | None
 
 
 def _header(text):
-    """Returns the header, with the separator by which it is complete, or with the first one."""
+    """Returns the header, with the separator by which it has starts and ends, or the first one."""
     headers = []
     for delimiter in ",;\t":
         try:
@@ -133,9 +139,9 @@ def _header(text):
         except LabelError as error:
             line, fields = error.line, []
         names = [field.strip() for field in fields]
-        complete = all(_column(names, choices) for choices in (ONSET, OFFSET, LABEL))
-        headers.append(_Header(line, delimiter, names, complete))
-    return next((header for header in headers if header.complete), headers[0])
+        ends = next((ends for ends in SPANS if set(ends) <= set(names)), None)
+        headers.append(_Header(line, delimiter, names, ends))
+    return next((header for header in headers if header.span), headers[0])
 
 
 def _column(names, choices):

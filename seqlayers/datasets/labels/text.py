@@ -14,7 +14,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+# One way to match each text: with two, a long word of digits would take for ever.
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def decode(data):
@@ -63,6 +64,25 @@ def rows(text):
     return [(n, line) for n, line in enumerate(lines(text), 1) if line.strip()]
 
 
+def check_once(names, wanted, line):
+    """Refuses a header in which a column that is read is missing or is there twice.
+
+    Args:
+        names: Names of the columns.
+        wanted: Names of those that are read.
+        line: Number of the line.
+
+    Raises:
+        LabelError: If there is not one of each.
+    """
+    for name in wanted:
+        if (number := names.count(name)) != 1:
+            raise LabelError(
+                f"the columns must include {name!r} once. Received: {number} among {listed(names)}",
+                line=line,
+            )
+
+
 def by_column(names, fields, line, advice=""):
     """Returns the fields of a row by the names of their columns.
 
@@ -70,12 +90,13 @@ def by_column(names, fields, line, advice=""):
         names: Names of the columns.
         fields: Texts of the fields.
         line: Number of the line.
-        advice: What else to do, for the message.
+        advice: What to do if there are too many fields, for the message.
 
     Raises:
         LabelError: If there are not as many fields as names.
     """
     if len(fields) != len(names):
+        advice = advice if len(fields) > len(names) else ""
         raise LabelError(
             f"the row must have {len(names)} fields, as the header has{advice}. "
             f"Received: {len(fields)}",

@@ -4,7 +4,7 @@ Praat reads a text file by its free-standing numbers, strings in double quotes a
 `<exists>`; all other words, and what follows a `!`, explain them to people. Read so, the two forms
 are the same: the bounds of the file, then for each tier its class, name, bounds and items. An
 interval has two times and a text, a point one time and a text. A quote within a string is doubled.
-Intervals without text are the gaps between labels.
+Intervals without text are the gaps between labels; points without text are labels.
 """
 
 import re
@@ -127,7 +127,7 @@ def _tier(values):
             end = values.number("a time")
         times = check_span(start, end, values.line)
         label = values.string("a text")
-        if label.strip():
+        if label.strip() or kind == POINTS:
             rows.append((*times, label))
     return name, rows
 

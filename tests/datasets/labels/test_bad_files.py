@@ -28,9 +28,9 @@ def refused(tmp_path):
     return refused
 
 
-@pytest.mark.parametrize(
-    "old, new, line, message",
-    [
+# By file: what is changed into what, the line of the error, and its message.
+CHANGES = {
+    AUDACITY: [
         ("0.523810\t", "x\t", 1, "the start must be a number. Received: 'x'"),
         ("0.700000", "nan", 3, "the start must be a number"),
         ("0.900000", "1e999", 3, "the end must be a number"),
@@ -43,41 +43,17 @@ def refused(tmp_path):
         ("\t2969.338523", "", 2, "must follow a label and have two frequencies"),
         ("0.523810\t0.741497\tsyllable a\n", "", 1, "must follow a label"),
     ],
-)
-def test_a_wrong_line_of_a_label_track(refused, old, new, line, message):
-    for end in ("\n", "\r\n", "\r"):
-        text = AUDACITY.replace(old, new, 1).replace("\n", end)
-        at, reason = refused(text)
-        assert at == line and message in reason
-
-
-@pytest.mark.parametrize(
-    "old, new, line, message",
-    [
-        ("End Time (s)", "End (s)", 1, "must include 'End Time (s)'"),
-        ("Species", "Low (dB)", 1, "`column` must name the column of labels"),
+    RAVEN: [
+        ("End Time (s)", "End (s)", 1, "must include 'End Time (s)' once. Received: 0 among"),
+        ("Species", "End Time (s)", 1, "must include 'End Time (s)' once. Received: 2 among"),
+        ("Delta Time (s)", "Kind", 1, "`column` must name the column of labels"),
         ("Species", "Species\tNotes", 1, "'Species', 'Notes'"),
         ("\tWOTH\n", "\n", 4, "must have 9 fields, as the header has. Received: 8"),
         ("1.700000000", "1.3", 4, "'Begin Time (s)' must be at least 0"),
         ("0.3800\tNOCA", "0.3800\tNoca", 3, "selection 1 must have the same times and label"),
         ("\t1\t1.12", "\tone\t1.12", 2, "'Channel' must be a number"),
     ],
-)
-def test_a_wrong_line_of_a_selection_table(refused, old, new, line, message):
-    options = {"channel": 0} if "Channel" in message else {}
-    at, reason = refused(RAVEN.replace(old, new, 1), **options)
-    assert at == line and message in reason
-
-
-def test_a_selection_table_of_several_recordings(refused):
-    table = "Begin Time (s)\tEnd Time (s)\tBegin File\tAnnotation\n0\t1\ta.wav\tx\n2\t3\tb.wav\tx\n"
-    at, reason = refused(table)
-    assert at == 3 and "one recording" in reason and "'a.wav', 'b.wav'" in reason
-
-
-@pytest.mark.parametrize(
-    "old, new, line, message",
-    [
+    LONG_TEXTGRID: [
         ('"TextGrid"', '"PitchTier"', 2, "\"TextGrid\". Received: 'PitchTier'"),
         ("<exists>", "<absent>", 6, "the flag <exists>"),
         ('"TextTier"', '"TableTier"', 33, 'must be "IntervalTier" or "TextTier"'),
@@ -88,10 +64,28 @@ def test_a_selection_table_of_several_recordings(refused):
         ('"L+!H-"', '"L+!H-', 40, "a text must be in double quotes"),
         ('            mark = "L+!H-" \n', "", 40, "go on with a text. Received: its end"),
     ],
+}
+OPTIONS = {AUDACITY: {}, RAVEN: {}, LONG_TEXTGRID: {"tier": "words"}}
+
+
+@pytest.mark.parametrize(
+    "text, old, new, line, message", [(text, *each) for text in CHANGES for each in CHANGES[text]]
 )
-def test_a_wrong_line_of_a_textgrid(refused, old, new, line, message):
-    at, reason = refused(LONG_TEXTGRID.replace(old, new, 1), tier="words")
-    assert message in reason and at == line
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_wrong_line_is_refused_by_its_number(refused, text, old, new, line, message, end):
+    options = {"channel": 0} if "Channel" in message else OPTIONS[text]
+    at, reason = refused(text.replace(old, new, 1).replace("\n", end), **options)
+    assert at == line and message in reason
+
+
+def test_a_long_word_of_digits_is_refused_at_once(refused):
+    assert refused("1" * 10**5 + "x\t1\ta\n")[0] == 1  # minutes, if as the square of its length
+
+
+def test_a_selection_table_of_several_recordings(refused):
+    table = "Begin Time (s)\tEnd Time (s)\tBegin File\tAnnotation\n0\t1\ta.wav\tx\n2\t3\tb.wav\tx\n"
+    at, reason = refused(table)
+    assert at == 3 and "one recording" in reason and "'a.wav', 'b.wav'" in reason
 
 
 def test_a_tier_that_is_not_there_lists_the_others(refused):
@@ -106,9 +100,13 @@ def test_a_tier_that_is_not_there_lists_the_others(refused):
 @pytest.mark.parametrize(
     "text, line, message",
     [
-        ("begin,end,label\n0,1,a\n", 1, "must include onset_s, offset_s, label. Received: 'begin'"),
+        ("begin,end,label\n0,1,a\n", 1, "onset_s and offset_s, or start and end, or start_seconds"),
+        ("start,offset_s\n0,1\n", 1, "Received: 'start', 'offset_s'"),
         ("", 1, "Received: none"),
-        ("onset_s,offset_s,label\n0,1,a\n0,5,1,5,b\n", 3, "must have 3 fields"),
+        ("start,end,label,label\n0,1,a,b\n", 1, "must include 'label' once. Received: 2 among"),
+        ("onset_s,offset_s,label\n0,1,a\n0,5,1,5,b\n", 3, "has; quote fields with the separator"),
+        ("onset_s,offset_s,label\n0,1\n", 2, "must have 3 fields, as the header has. Received: 2"),
+        ("onset_s,offset_s,label\n,1,a\n", 2, "onset_s must be a number"),
         ('onset_s,offset_s,label\n0,1,"a\nb"\n\n1,x,a\n', 5, "offset_s must be a number"),
         ('onset_s,offset_s,label\n0,1,a\n1,2,"b\n', 3, "comma-separated values: "),
         ("file,onset_s,offset_s,label\na.wav,0,1,a\n,1,2,b\n", 3, "in all rows, or in none"),
@@ -121,7 +119,7 @@ def test_a_wrong_row_of_a_table(refused, text, line, message):
 
 def test_the_generic_form_has_a_column_of_recordings(refused):
     at, reason = refused(GENERIC.replace("notated_path", "path"), format="generic")
-    assert at == 1 and "onset_s, offset_s, label, notated_path. Received: 'label'" in reason
+    assert at == 1 and "label, onset_s, offset_s, notated_path. Received: 'label'" in reason
 
 
 def test_another_encoding_is_refused_at_its_line(refused):

@@ -68,6 +68,17 @@ def test_the_column_of_labels_is_annotation_or_named(read):
     assert read(table, column="Common Name") == [(0.5, 1.5, "Wren")]
 
 
+@pytest.mark.parametrize("name", ["High Freq (Hz)", "Begin Clock Time", "Time 5% Rel.", ""])
+def test_columns_that_raven_makes_itself_are_no_labels(read, name):
+    assert read(f"Begin Time (s)\tEnd Time (s)\t{name}\n0.5\t1.5\t0.25\n") == [(0.5, 1.5, "")]
+
+
+def test_selections_of_a_recording_in_a_row_of_others_count_from_its_own_start(read):
+    table = "Begin Time (s)\tEnd Time (s)\tFile Offset (s)\tAnnotation\n"
+    assert read(f"{table}3600.5\t3601.5\t0.5000\tx\n") == [(0.5, 1.5, "x")]
+    assert read(f"{table}3600.12345\t3601\t3600.1235\tx\n") == [(3600.12345, 3601, "x")]
+
+
 OLD_TEXTGRID = SHORT_TEXTGRID.replace('ooTextFile"', 'ooTextFile short"').replace(
     "Object class = ", ""
 )
@@ -86,6 +97,11 @@ def test_a_textgrid_of_both_forms(read, text, encoding, end):
     assert read(data, tier="tones") == [(0.8, 0.8, "L+!H-")]
 
 
+def test_a_point_without_text_is_a_label(read):
+    text = LONG_TEXTGRID.replace("L+!H-", "")
+    assert read(text, tier="tones") == [(0.8, 0.8, "")]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -99,6 +115,18 @@ def test_a_textgrid_of_both_forms(read, text, encoding, end):
 )
 def test_tables_of_comma_separated_values(read, text):
     assert read(text, "song.csv") == read(text) == [(0.1, 0.25, "a"), (0.3, 0.5, "b, c")]
+
+
+def test_a_table_without_a_column_of_labels_has_empty_ones(read):
+    wanted = [(0.1, 0.25, ""), (0.3, 0.5, "")]
+    assert read("file,start,end\na.wav,0.1,0.25\na.wav,0.3,0.5\n", "song.csv") == wanted
+    assert read("end;start\n0,25;0,1\n0,5;0,3\n") == wanted
+
+
+@pytest.mark.parametrize("start, stop", [("", ""), ("", "0.0"), ("nan", "NaN")])
+def test_names_without_segments_in_a_table_of_das_are_no_labels(read, start, stop):
+    table = f"name,start_seconds,stop_seconds\nsine,{start},{stop}\npulse,0.5,0.5\n"
+    assert read(table) == [(0.5, 0.5, "pulse")]
 
 
 def test_a_table_of_many_recordings(tmp_path):

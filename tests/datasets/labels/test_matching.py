@@ -39,6 +39,7 @@ def names(paths, root):
         ("song.selections.txt", RAVEN.encode()),
         ("song.TextGrid", LONG_TEXTGRID.encode()),
         ("song.csv", b"onset_s,offset_s,label\n0.1,0.2,a\n"),
+        ("song_annotations.csv", b"name,start_seconds,stop_seconds\na,0.1,0.2\n"),
         ("song.not.mat", notmat([1.0], [2.0], "a")),
         ("song.wav.not.mat", notmat([1.0], [2.0], "a")),
         ("song.cbin.not.mat", notmat([1.0], [2.0], "a")),
@@ -129,8 +130,19 @@ def test_a_label_file_that_cannot_be_read_is_refused_by_name(songs):
         labels.match(root, root)
 
 
+def test_a_label_file_belongs_to_the_one_recording_that_is_given(songs, tmp_path):
+    root = songs("song.wav", "other.wav")
+    (tmp_path / "marks.TextGrid").write_text(LONG_TEXTGRID)
+    matched = labels.match(root / "song.wav", tmp_path / "marks.TextGrid", tier="tones")
+    assert names(matched.recordings, root) == ["song.wav"] and matched.unmatched == []
+    assert matched.annotations[0].labels == ["L+!H-"]
+    assert matched.sources == [tmp_path / "marks.TextGrid"]
+    with pytest.raises(labels.LabelError, match="must be a folder of label files, or a table"):
+        labels.match(root, tmp_path / "marks.TextGrid", tier="tones")
+
+
 def test_options_of_files_are_refused_for_a_table(songs, tmp_path):
     root = songs("song.wav")
     labels.write_table(tmp_path / "songs.csv", {"song.wav": SONG})
-    with pytest.raises(ValueError, match="no effect with a table.*tier='words'"):
+    with pytest.raises(ValueError, match="`tier` has no effect with the format 'csv'.*'words'"):
         labels.match(root, tmp_path / "songs.csv", tier="words")
