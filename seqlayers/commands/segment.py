@@ -15,11 +15,12 @@ from seqlayers.commands.parameters import debug, option, run_option, run_options
 from seqlayers.commands.segment_advice import advice, summary
 from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
 from seqlayers.runs.options.listing import SEGMENTS
-from seqlayers.runs.options.schema import Integer, Number, flag
+from seqlayers.runs.options.schema import Integer, Number, Text, flag
 from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "start", "end")
-NEEDED = {"picture_from": "picture", "picture_seconds": "picture", "tolerance": "reference"}
+NEEDED = {"picture_from": "picture", "picture_seconds": "picture"}
+NEEDED |= dict.fromkeys(["tolerance", "tier", "column"], "reference")
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -48,8 +49,20 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--reference",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Print how well the segments agree with those of this CSV file of the same columns.",
+    type=click.Path(exists=True, path_type=Path),
+    help="Print how well the segments agree with these marks: a folder of label files of Audacity, "
+    "Raven, Praat and others, a table of many recordings such as --out, or the label file of one.",
+)
+@option(
+    "--tier",
+    Text("NAME"),
+    "Compare with this tier of TextGrids. Without it, with the one they have.",
+)
+@option(
+    "--column",
+    Text("NAME"),
+    "Take this column of selection tables of Raven for that of labels. Needed if it may be one of "
+    "several.",
 )
 @option(
     "--tolerance",
@@ -73,6 +86,8 @@ def segment(
     picture_from,
     picture_seconds,
     reference,
+    tier,
+    column,
     tolerance,
     sample_rate,
     channel,
@@ -103,17 +118,17 @@ def segment(
             f"The files must not exist yet; add --overwrite to replace them. Received: {old[0]}."
         )
     _check_needed({"picture": picture, "reference": reference})
-    marked = segment_scores.read(reference, COLUMNS) if reference else {}
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
-    rows, skipped, results, judged = [], [], {}, {}
+    rows, skipped, results, judged, marked, marks = [], [], {}, {}, {}, []
     with naming("SOURCE"), naming_flags():
         if sample_rate is not None:
             Search(sample_rate, rules)  # which refuses rules that do not fit it
         paths = audio.find(source)
-        _check_kept(old, [*paths, *filter(None, [reference])])
-        names = [files.printable(name_of(path, source)) for path in paths]
-        segment_scores.check_names(marked, names)
-        for path, name in zip(paths, names, strict=True):
+        names = {path: files.printable(name_of(path, source)) for path in paths}
+        if reference:
+            marked, marks = segment_scores.read(source, reference, names, tier=tier, column=column)
+        _check_kept(old, [*paths, *marks])
+        for path, name in names.items():
             try:
                 found = audio.segments_of_file(path, rules, **reading)
             except (ValueError, OSError) as error:  # also of rules that do not fit its sample rate

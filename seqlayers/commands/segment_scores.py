@@ -1,96 +1,87 @@
 """Segments compared with those marked by hand, `seqlayers segment --reference`."""
 
-import csv
-
 import click
 import numpy as np
 
 from seqlayers.checks import counted
-from seqlayers.commands.cli import note, silent_imports
+from seqlayers.commands.cli import list_skipped, naming, note, silent_imports
+from seqlayers.datasets import labels
 from seqlayers.files import printable
+from seqlayers.runs.options import naming_flags
 
 
-def read(path, columns):
-    """Reads a table of segments: a CSV file as `seqlayers segment` writes it.
+def read(source, reference, names, **options):
+    """Reads the marks of recordings: label files of a folder, a table, or one label file.
 
     Args:
-        path: The file.
-        columns: Names of the columns of files, starts and ends; others are not read.
+        source: The recordings, a folder or a file.
+        reference: The label files, a folder or a file.
+        names: Dictionary from the paths of the recordings to their names.
+        options: `tier` and `column`, as in `datasets.labels.match`.
 
     Returns:
-        Dictionary from the name of each file to the starts and ends in seconds, `(N, 2)`, in order.
+        Dictionary from names of recordings with marks to `datasets.labels.Annotation`, and the list
+        of the files that were read.
 
     Raises:
-        click.UsageError: If a column is missing, a line has no numbers, a segment lies in another,
-            or there is none.
+        click.UsageError: If a file cannot be read, a table has marks of another recording, a
+            segment lies in another, or there is none.
     """
-    times: dict[str, list[list[float]]] = {}
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            if missing := [each for each in columns if each not in (table.fieldnames or ())]:
-                raise click.UsageError(
-                    f"--reference must have the columns {', '.join(columns)}. "
-                    f"Received: {printable(path)}, without {', '.join(missing)}."
-                )
-            for row in table:
-                name, *marks = (row[each] for each in columns)
-                times.setdefault(name, []).append(_seconds(path, table.line_num, marks))
-    except (UnicodeDecodeError, csv.Error) as error:
+    with naming("--reference"), naming_flags():
+        matched = labels.match(source, reference, **options)
+    if reference.is_dir():
+        skipped = [(path, "there is no such recording") for path in matched.unmatched]
+        list_skipped(skipped, len(matched.sources), "label files")
+    elif matched.unmatched:
         raise click.UsageError(
-            f"--reference must be a CSV file in UTF-8. Received: {printable(path)}, {error}."
-        ) from error
-    if not times:
-        raise click.UsageError(
-            f"--reference must mark at least one segment. Received: {printable(path)}, with none."
+            "--reference must name recordings of SOURCE as --out does. "
+            f"Received: {printable(matched.unmatched[0])}, which is none of "
+            f"{', '.join(list(names.values())[:3])}."
         )
-    marked = {name: np.array(sorted(each)) for name, each in times.items()}
-    for name, each in marked.items():
-        inside = np.flatnonzero(np.diff(each[:, 1]) < 0)
+    if not any(map(len, matched.annotations)):
+        raise click.UsageError(
+            "--reference must mark at least one segment. "
+            f"Received: {printable(reference)}, with none."
+        )
+    marked = dict(zip(map(names.get, matched.recordings), matched.annotations, strict=True))
+    for (name, annotation), path in zip(marked.items(), matched.sources, strict=True):
+        inside = np.flatnonzero(np.diff(annotation.times[:, 1]) < 0)
         if len(inside):
-            outer, inner = each[inside[0]], each[inside[0] + 1]
+            outer, inner = annotation.times[inside[0]], annotation.times[inside[0] + 1]
             raise click.UsageError(
                 "--reference must not have a segment within another. "
                 f"Received: {inner[0]:g} to {inner[1]:g} within {outer[0]:g} to {outer[1]:g} s of "
-                f"{printable(name)} in {printable(path)}."
+                f"{name} in {printable(path)}."
             )
-    return marked
-
-
-def check_names(marked, names):
-    """Refuses marks of recordings that are not among those of these names."""
-    if gone := sorted(marked.keys() - set(names)):
-        raise click.UsageError(
-            "--reference must name recordings of SOURCE as --out does. "
-            f"Received: {printable(gone[0])}, which is none of {', '.join(sorted(names)[:3])}."
-        )
+    return marked, matched.sources
 
 
 def show(found, marked, tolerance):
     """Prints precision, recall, F1, R-value and the median error of onsets, offsets and segments.
 
-    Recordings without a mark are not compared. Neither are those that cannot be read, which are
-    named. Those with marks behind their end are named and compared.
+    Recordings without label files are not compared. Neither are those that cannot be read, which
+    are named. Those with marks behind their end are named and compared.
 
     Args:
         found: Dictionary from names of recordings that can be read to `audio.Segments`.
-        marked: Dictionary from names to starts and ends in seconds, `(N, 2)`, marked by hand.
+        marked: Dictionary from names to `datasets.labels.Annotation`, marked by hand.
         tolerance: Milliseconds.
     """
     if unread := sorted(marked.keys() - found.keys()):
         note(f"Not compared, as they cannot be read: {', '.join(unread)}.")
         marked = {name: each for name, each in marked.items() if name in found}
     for name, each in marked.items():
-        if each[-1, 1] > found[name].duration + tolerance / 1000:
+        end = each.times[:, 1].max(initial=0)
+        if end > found[name].duration + tolerance / 1000:
             note(
-                f"{name} lasts {found[name].duration:.3f} s and has marks up to {each[-1, 1]:g} s. "
+                f"{name} lasts {found[name].duration:.3f} s and has marks up to {end:g} s. "
                 "--reference must be of the same recording, in seconds."
             )
     with silent_imports():
         from seqlayers.metrics import segment_scores  # late: it imports Keras
     scores = segment_scores(
         [found[name].times for name in marked],
-        list(marked.values()),
+        [each.times for each in marked.values()],
         tolerance / 1000,
     )
     number = sum(map(len, marked.values()))
@@ -104,16 +95,3 @@ def show(found, marked, tolerance):
             f"{name + 's':10s}{score.precision:11.3f}{score.recall:8.3f}{score.f1:8.3f}"
             f"{score.r_value:9.3f}{error:>10s}"
         )
-
-
-def _seconds(path, line, marks):
-    try:
-        start, end = map(float, marks)
-    except (TypeError, ValueError):
-        start, end = np.nan, np.nan
-    if not 0 <= start <= end < np.inf:
-        raise click.UsageError(
-            "--reference must have a start and an end in seconds in each line, the start first. "
-            f"Received: {', '.join(map(str, marks))} in line {line} of {printable(path)}."
-        )
-    return [start, end]

@@ -1,6 +1,5 @@
 """`seqlayers segment`, and recordings that it and `seqlayers train` refuse."""
 
-import csv
 import os
 import re
 
@@ -118,69 +117,6 @@ def test_the_advice_can_be_followed(tmp_path):
     assert float(before["end"]) < float(after["end"]) < 20.12
     said = succeeds("segment", path, "--out", out, "--overwrite", "--threshold", 99.9)
     assert "try --threshold 99.7 in place of 99.9" in said
-
-
-def test_segments_are_compared_with_marks(birds, tmp_path):
-    out, marks = tmp_path / "a.csv", tmp_path / "marks.csv"
-    succeeds("segment", birds, "--out", out)
-    found = rows(out)
-    for row in found:
-        row["start"] = float(row["start"]) + 0.004
-    with open(marks, "w", newline="") as file:
-        table = csv.DictWriter(file, ["kind", "end", "start", "file"], restval="call")
-        table.writeheader()
-        table.writerows(found[1:CALLS])
-    said = succeeds("segment", birds, "--out", out, "--overwrite", "--reference", marks)
-    assert f"Agreement with {CALLS - 1} marks, boundaries right within 10 ms:" in said
-    lines = {line.split()[0]: line.split()[1:] for line in said.splitlines()[-4:]}
-    assert lines["precision"] == ["recall", "F1", "R-value", "error"]
-    share = f"{(CALLS - 1) / CALLS:.3f}"
-    assert lines["onsets"][:2] == [share, "1.000"] and lines["onsets"][4:] == ["4.0", "ms"]
-    assert lines["offsets"][4:] == ["0.0", "ms"]
-    command = ["segment", birds, "--out", out, "--overwrite", "--reference", marks]
-    assert "0.000   0.000   0.000" in succeeds(*command, "--tolerance", 3)
-
-
-@pytest.mark.parametrize(
-    "text, parts",
-    [
-        ("file,start\na.wav,1\n", ["columns file, start, end", "without end"]),
-        ("file,start,end\na.wav,1,x\n", ["start and an end in seconds", "1, x in line 2"]),
-        ("file,start,end\na.wav,2,1\n", ["the start first", "2, 1 in line 2"]),
-        ("file,start,end\na.wav,1\n", ["1, None in line 2"]),
-        ("file,start,end\nz.wav,1,2\n", ["recordings of SOURCE", "z.wav, which is none of a.wav"]),
-        ("\0\xff", ["columns file, start, end"]),
-        ("file,start,end\n", ["at least one segment", "marks.csv, with none"]),
-        ("file,start,end\na.wav,1,2\na.wav,0,3\n", ["1 to 2 within 0 to 3 s of a.wav"]),
-    ],
-)
-def test_wrong_marks_are_refused(text, parts, birds, tmp_path):
-    (tmp_path / "marks.csv").write_text(text)
-    command = ["segment", birds / "a.wav", "--out", tmp_path / "a.csv"]
-    said = refused(*command, "--reference", tmp_path / "marks.csv")
-    assert [part for part in parts if part not in said] == []
-    assert "--reference" in said and not (tmp_path / "a.csv").exists()
-
-
-def test_marks_that_do_not_fit_their_recording_are_named(birds, tmp_path):
-    marks = tmp_path / "marks.csv"
-    marks.write_text("file,start,end\na.wav,200,240\ntext.wav,1,2\n")
-    said = succeeds("segment", birds, "--out", tmp_path / "a.csv", "--reference", marks)
-    assert "Not compared, as they cannot be read: text.wav." in said
-    assert f"a.wav lasts {CALLS / 2:.3f} s and has marks up to 240 s" in said
-    assert "Agreement with 1 mark, " in said
-
-
-def test_what_is_read_is_not_replaced(birds, tmp_path):
-    sound, marks = birds / "a.wav", tmp_path / "marks.csv"
-    marks.write_text("file,start,end\na.wav,1,2\n")
-    link = tmp_path / "link.csv"
-    link.symlink_to(sound)
-    for out in (sound, marks, link):
-        before = out.read_bytes()
-        said = refused("segment", sound, "--out", out, "--overwrite", "--reference", marks)
-        assert "neither a recording of SOURCE nor --reference" in said and str(out) in said
-        assert out.read_bytes() == before
 
 
 @pytest.mark.parametrize(

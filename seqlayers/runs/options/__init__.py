@@ -132,14 +132,14 @@ def sequence_rules(options):
 
 
 def with_flags(message):
-    """Returns a message on `audio.SegmentRules` with its fields as on the command line."""
-    names = "|".join(each.name for each in SEGMENTS)
+    """Returns a message on `audio.SegmentRules` or label files, with options of commands in it."""
+    names = "|".join([*(each.name for each in SEGMENTS), "tier", "column"])
     return re.sub(rf"(?<![-\w])({names})(\[\d\])?(?=[`=])", lambda match: flag(match[1]), message)
 
 
 @contextlib.contextmanager
 def naming_flags():
-    """Names options as on the command line in errors of `audio.SegmentRules` and `segments`."""
+    """Names options as on the command line in errors of `audio.segments` and `datasets.labels`."""
     try:
         yield
     except ValueError as error:
