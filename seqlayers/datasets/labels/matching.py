@@ -1,6 +1,7 @@
 """Recordings and the label files that belong to them, by name."""
 
 import re
+import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -58,7 +59,8 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
 
     Raises:
         LabelError: If no label file fits, several fit one recording or one fits several, or one of
-            those that fit cannot be read. The message names them.
+            those that fit cannot be read. The message names them. Also if the names of recordings
+            differ only in how accents are encoded.
         AudioError: If there is no recording.
         ValueError: If another argument is invalid.
         FileNotFoundError: If there is nothing at a path.
@@ -72,7 +74,9 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
     options = {"tier": tier, "column": column, "channel": channel}
     paths = audio.find(recordings)
     root = Path(recordings) if Path(recordings).is_dir() else Path(recordings).parent
-    names = {PurePosixPath(path.relative_to(root).as_posix()): path for path in paths}
+    names = {_name(path.relative_to(root).as_posix()): path for path in paths}
+    if len(names) < len(paths):
+        _refuse("recordings must differ in more than how accents are encoded", paths, recordings)
     if Path(labels).is_dir():
         sources, unmatched = _of_folder(names, Path(labels))
         found = {name: read(file, format, **options) for name, file in sources.items()}
@@ -105,6 +109,11 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
     )
 
 
+def _name(path):
+    """Returns a path with accents as part of their letters; on macOS they may be characters."""
+    return PurePosixPath(unicodedata.normalize("NFC", path))
+
+
 def _of_folder(names, folder):
     """Returns the label file of each recording, and the files without one."""
     found: dict = {}
@@ -114,7 +123,7 @@ def _of_folder(names, folder):
         for start in {str(name), str(name.with_suffix(""))}:
             starts.setdefault(start, []).append(name)
     for file in files.find(folder, SUFFIXES):
-        own = file.relative_to(folder).as_posix()
+        own = str(_name(file.relative_to(folder).as_posix()))
         owners = {
             name
             for start in (own[: match.start()] for match in _endings(own))
@@ -146,7 +155,7 @@ def _of_table(names, table, by_given):
     for name in names:
         by_file.setdefault(name.name, []).append(name)
     for given, annotation in by_given.items():
-        path = PurePosixPath(given.replace("\\", "/"))
+        path = _name(given.replace("\\", "/"))
         owners = _owners(path, by_file.get(path.name, []))
         if not owners:
             unmatched.append(given)

@@ -8,6 +8,8 @@ import reprlib
 from seqlayers.datasets.labels.annotation import LabelError
 
 LISTED = 10  # names that a message lists
+_WHOLE = reprlib.Repr()
+_WHOLE.maxstring = 200  # of 30 characters, two paths look alike
 _BREAK = re.compile(r"\r\n|\n|\r")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -157,7 +159,7 @@ def listed(names):
     """Returns names as text, quoted, the first `LISTED` of them."""
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return (", ".join(map(reprlib.repr, names[:LISTED])) or "none") + more
+    return (", ".join(map(_WHOLE.repr, names[:LISTED])) or "none") + more
 
 
 def check_line(label):

@@ -1,5 +1,7 @@
 """Recordings and label files are matched by name."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from label_files import AUDACITY, LONG_TEXTGRID, RAVEN, notmat
@@ -92,6 +94,18 @@ def test_a_table_names_recordings_by_the_end_of_their_paths(songs, tmp_path, for
     assert matched.unmatched == ["three/c.mp3", "one/b.wav"]
 
 
+def test_accents_may_be_encoded_in_two_ways(songs, tmp_path):
+    split, whole = (unicodedata.normalize(form, "märz/grün.wav") for form in ("NFD", "NFC"))
+    root = songs(split)
+    labels.write_table(tmp_path / "songs.csv", {whole: SONG})
+    labels.write((root / split).with_name("grün.txt"), SONG, "audacity")
+    for table in (root, tmp_path / "songs.csv"):
+        assert names(labels.match(root, table).recordings, root) == [split]
+    songs(whole)
+    with pytest.raises(labels.LabelError, match="differ in more than how accents are encoded"):
+        labels.match(root, root)
+
+
 def test_several_label_files_of_a_recording_are_refused(songs):
     root = songs("song.wav")
     labels.write(root / "song.txt", SONG, "audacity")
@@ -118,8 +132,9 @@ def test_a_name_in_a_table_that_fits_several_recordings_is_refused(songs, tmp_pa
 
 def test_nothing_that_fits_is_refused_with_the_names(songs, tmp_path):
     root = songs("song.wav")
-    labels.write_table(tmp_path / "songs.csv", {"sing.wav": SONG})
-    with pytest.raises(labels.LabelError, match="recordings 'song.wav'; labels 'sing.wav'"):
+    name = f"/{'far/' * 20}sing.wav"
+    labels.write_table(tmp_path / "songs.csv", {name: SONG})
+    with pytest.raises(labels.LabelError, match=f"recordings 'song.wav'; labels '{name}'"):
         labels.match(root, tmp_path / "songs.csv")
 
 
