@@ -274,7 +274,11 @@ LABELS = {
     "audacity": [AUDACITY],
     "raven": [RAVEN],
     "textgrid": [LONG_TEXTGRID, SHORT_TEXTGRID],
-    "csv": ['onset_s,offset_s,label\n0.1,0.25,a\n0.3,0.5,"b, c"\n'],
+    "csv": [
+        'onset_s,offset_s,label\n0.1,0.25,a\n0.3,0.5,"b, c"\n',
+        "file,start,end\na.wav,0.1,0.25\na.wav,0.3,0.5\n",
+        "name,start_seconds,stop_seconds\na,0.1,0.25\nb,,\n",
+    ],
     "generic": [GENERIC],
 }
 
@@ -283,7 +287,7 @@ def label_files(texts):
     """Label files whose words are those of some texts, in another order, and other numbers."""
     words = [re.findall(r"[^\s,]+|\s|,", text) for text in texts]
     others = st.sampled_from(
-        ["", "-1", "1e999", "9" * 400, "nan", "0,5", '"', "\r", "\t", "\\", "\0"]
+        ["", "-1", "1e999", "9" * 400, "nan", "0,5", '"', "\r", "\t", "\\", "\0", "File Offset (s)"]
     )
 
     @st.composite
