@@ -10,6 +10,7 @@ import re
 import struct
 import tomllib
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -327,6 +328,24 @@ def test_label_files_of_matlab(tmp_path, tried):
     plain = io.BytesIO()
     savemat(plain, {"onsets": [[1.0]], "offsets": [[2.0]], "labels": "a"})
     run(changed([*originals, plain.getvalue()]), answers(labels.read, path, tried))
+
+
+MEGABYTES = zlib.compress(bytes(9 * 2**20), 9)  # 9 kB
+
+
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("song.txt", b"1" * 30_000 + b"x\t1\ta\n"),
+        (
+            "song.not.mat",
+            notmat([1.0], [2.0], "a")[:128]
+            + 200 * (struct.pack("<2I", 15, len(MEGABYTES)) + MEGABYTES),
+        ),
+    ],
+)
+def test_label_files_that_are_made_to_take_long(tmp_path, tried, name, data):
+    answers(labels.read, tmp_path / name, tried)(data)
 
 
 def json_values():

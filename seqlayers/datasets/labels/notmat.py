@@ -21,7 +21,7 @@ from seqlayers.datasets.labels.text import check_span
 
 _NAMES = ("onsets", "offsets", "labels")
 _MOST = 10**6  # values of a matrix
-_HEADER, _MOST_BYTES = 128, 8 * _MOST + 2**12
+_HEADER, _BEGINNING, _MOST_BYTES = 128, 2**10, 8 * _MOST + 2**12
 _ORDERS = {b"IM": "<", b"MI": ">"}
 _NAME, _FLAGS, _SIZES, _MATRIX, _COMPRESSED = 1, 6, 5, 14, 15  # types of elements
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8"}
@@ -47,8 +47,10 @@ def parse(data):
         kind, body, at = _element(data, at, order)
         if kind == _COMPRESSED:
             kind, body = _decompressed(body, order)
-        if kind == _MATRIX:
-            found |= _variable(body, order)
+        variable = _variable(body, order) if kind == _MATRIX else {}
+        if variable.keys() & found.keys():
+            raise LabelError(f"damaged: {', '.join(variable)} must be there once")
+        found |= variable
     missing = [name for name in _NAMES if name not in found]
     if missing:
         raise LabelError(
@@ -88,32 +90,48 @@ def _element(data, at, order):
 
 
 def _decompressed(body, order):
-    """Returns the type and the bytes of a compressed element; no more than a matrix may have."""
+    """Returns the type and the bytes of a compressed element; of no matrix but those of syllables.
+
+    Only the beginning of others is decompressed: a few kilobytes may hold megabytes of zeros.
+    """
+    stream = zlib.decompressobj()
     try:
-        data = zlib.decompressobj().decompress(body, _MOST_BYTES)
+        data = stream.decompress(body, _BEGINNING)
+        if data[:4] != struct.pack(f"{order}I", _MATRIX) or _named(data[8:], order) is None:
+            return None, b""
+        data += stream.decompress(stream.unconsumed_tail, _MOST_BYTES)
     except zlib.error as error:
         raise LabelError(f"damaged: {error}") from error
-    if len(data) == _MOST_BYTES:
-        return None, b""  # no matrix of syllables is so large
     return _element(data, 0, order)[:2]
 
 
-def _variable(body, order):
-    """Returns the values of a matrix by its name; nothing if it is none of `_NAMES`."""
+def _named(body, order):
+    """Returns the name, flags, dimensions and place of the values of a matrix.
+
+    None if its name is none of `_NAMES`, or it has no rows and columns of numbers or characters.
+    """
     kind, flags, at = _element(body, 0, order)
     if kind != _FLAGS or len(flags) != 8:
         raise LabelError("damaged: a matrix must begin with its class")
     (flags,) = struct.unpack(f"{order}I", flags[:4])
     if flags & 0xFF != _CHARACTER_CLASS and flags & 0xFF not in _NUMBER_CLASSES:
-        return {}
+        return None
     kind, sizes, at = _element(body, at, order)
     if kind != _SIZES or len(sizes) != 8:
-        return {}  # no matrix, but an array of more axes
+        return None  # no matrix, but an array of more axes
     kind, name, at = _element(body, at, order)
     name = name.decode("latin-1")
     if kind != _NAME or name not in _NAMES:
+        return None
+    return name, flags, struct.unpack(f"{order}2i", sizes), at
+
+
+def _variable(body, order):
+    """Returns the values of a matrix by its name; nothing if it is none of `_NAMES`."""
+    named = _named(body, order)
+    if named is None:
         return {}
-    rows, columns = struct.unpack(f"{order}2i", sizes)
+    name, flags, (rows, columns), at = named
     if min(rows, columns) not in (0, 1) or max(rows, columns) > _MOST or flags & _COMPLEX:
         raise LabelError(
             f"{name} must be a row or a column of at most {_MOST:,} real values. "

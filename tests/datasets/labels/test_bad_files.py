@@ -78,10 +78,6 @@ def test_a_wrong_line_is_refused_by_its_number(refused, text, old, new, line, me
     assert at == line and message in reason
 
 
-def test_a_long_word_of_digits_is_refused_at_once(refused):
-    assert refused("1" * 10**5 + "x\t1\ta\n")[0] == 1  # minutes, if as the square of its length
-
-
 def test_a_selection_table_of_several_recordings(refused):
     table = "Begin Time (s)\tEnd Time (s)\tBegin File\tAnnotation\n0\t1\ta.wav\tx\n2\t3\tb.wav\tx\n"
     at, reason = refused(table)
@@ -161,6 +157,8 @@ DAMAGED_DIMENSIONS = DAMAGED_DIMENSIONS[:AT] + b"\x01" + DAMAGED_DIMENSIONS[AT +
             "onsets must be numbers",
         ),
         (notmat([1.0], [2.0], "a", labels=[1.0]), "labels must be characters"),
+        (notmat([1.0], [2.0], "a") + notmat([1.0], [2.0], "a")[128:], "onsets must be there once"),
+        (notmat([1.0], [2.0], "a", labels="a" * (10**6 + 1)), "at most 1,000,000 real values"),
         (mat(onsets=[1j], offsets=[2.0], labels="a"), "real values. Received: 1 x 1 complex ones"),
         (mat(onsets=np.zeros((1, 1, 1)), offsets=[2.0], labels="a"), "none named onsets"),
         (DAMAGED_DIMENSIONS, "none named labels"),

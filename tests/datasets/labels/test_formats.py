@@ -148,6 +148,8 @@ def test_a_file_of_evsonganaly(read):
     assert read(data, "song.cbin.not.mat") == [(0.1, 0.25, "-"), (0.5125, 0.60003125, "#")]
     assert read(data, "song", format="notmat") == read(data, "song.NOT.MAT")
     assert read(notmat([], [], ""), "song.wav.not.mat") == []
+    zeros = notmat(np.zeros(9999), np.zeros(9999), "a" * 9999)  # few bytes that are many
+    assert read(zeros, "song.not.mat") == [(0.0, 0.0, "a")] * 9999
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
