@@ -359,7 +359,7 @@ MUTATIONS = [
         "seqlayers/datasets/labels/raven.py",
         'row.get("Selection") or line',
         "line",
-        "tests/datasets/labels/test_formats.py",
+        "tests/datasets/labels/test_raven.py",
     ),
 ]
 

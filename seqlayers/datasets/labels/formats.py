@@ -9,7 +9,7 @@ from seqlayers.datasets.labels.annotation import Annotation, LabelError
 from seqlayers.datasets.labels.text import NUMBER, decode, encode, lines, listed
 from seqlayers.files import check_regular_file, write_atomically
 
-TABLES = ("csv", "generic")  # which hold labels of many recordings
+TABLES = ("csv", "generic")  # which are written of many recordings
 WRITABLE = ("audacity", "raven", "textgrid", *TABLES)
 FORMATS = (*WRITABLE, "notmat")
 SUFFIXES = (".txt", ".textgrid", ".csv", ".mat")
@@ -48,7 +48,7 @@ def read(path, format=None, *, tier=None, column=None, channel=None):
         >>> read("song.txt").times
         array([[0.1, 0.3]])
     """
-    found = annotations(path, format, {"tier": tier, "column": column, "channel": channel})
+    found = annotations(path, format, tier=tier, column=column, channel=channel)
     if len(found) > 1:
         raise LabelError(
             "the table must be of one recording; `read_table` reads those of many. "
@@ -58,20 +58,22 @@ def read(path, format=None, *, tier=None, column=None, channel=None):
     return next(iter(found.values()), Annotation([], []))
 
 
-def read_table(path, format=None):
+def read_table(path, format=None, *, column=None, channel=None):
     """Reads the labels of many recordings from one table.
 
     Args:
-        path: The file: a CSV with a column `file`, as `seqlayers segment` writes it, or crowsetta's
-            generic form.
-        format: `"csv"` or `"generic"`; the content decides if None.
+        path: The file: a CSV with a column `file`, as `seqlayers segment` writes it, crowsetta's
+            generic form, or a table of Raven with a column `Begin Path` or `Begin File`.
+        format: `"csv"`, `"generic"` or `"raven"`; the content decides if None.
+        column, channel: As in `read`.
 
     Returns:
         Dictionary of `Annotation` by the names of recordings, as the table has them.
 
     Raises:
         LabelError: If the file is damaged, or does not name recordings.
-        ValueError: If `format` is another one.
+        ValueError: If `format` is another one, or another argument is invalid, or has no effect
+            with the format.
         OSError: If there is no such file or it cannot be opened.
 
     Example:
@@ -80,8 +82,8 @@ def read_table(path, format=None):
         ['one.wav']
     """
     if format is not None:
-        check_choice("format", format, TABLES)
-    found = annotations(path, format, {})
+        check_choice("format", format, (*TABLES, "raven"))
+    found = annotations(path, format, column=column, channel=channel)
     if None in found:
         raise LabelError("the table must name its recordings, in a column `file`", path)
     return found
@@ -153,20 +155,20 @@ def write_table(path, annotations, format="csv", *, sample_rate=None):
     _write(path, renders[format])
 
 
-def annotations(path, format, options):
+def annotations(path, format, *, tier=None, column=None, channel=None):
     """Reads the labels of one recording or of many, as `read` and `read_table` do.
 
     Args:
-        path, format: As in `read`.
-        options: Dictionary of `tier`, `column` and `channel` of `read`; may lack some.
+        path, format, tier, column, channel: As in `read`.
 
     Returns:
         Dictionary of `Annotation` by the names of recordings, None for one that is not named.
     """
     if format is not None:
         check_choice("format", format, FORMATS)
-    if options.get("channel") is not None:
-        options = options | {"channel": check_integer("channel", options["channel"], least=0)}
+    if channel is not None:
+        channel = check_integer("channel", channel, least=0)
+    options = {"tier": tier, "column": column, "channel": channel}
     check_regular_file(path, LabelError)
     with open(path, "rb") as file:
         data = file.read(MAX_FILE_BYTES + 1)
@@ -196,10 +198,11 @@ def _parse(text, data, format, options):
     """Returns triples `(start, end, label)` by recording."""
     if format in TABLES:
         return tables.parse(text, generic=format == "generic")
+    if format == "raven":
+        return raven.parse(text, options["column"], options["channel"])
     parses = {
         "audacity": lambda: audacity.parse(text),
-        "raven": lambda: raven.parse(text, options.get("column"), options.get("channel")),
-        "textgrid": lambda: textgrid.parse(text, options.get("tier")),
+        "textgrid": lambda: textgrid.parse(text, options["tier"]),
         "notmat": lambda: notmat.parse(data),
     }
     return {None: parses[format]()}

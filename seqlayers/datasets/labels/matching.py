@@ -81,7 +81,7 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
         sources, unmatched = _of_folder(names, Path(labels))
         found = {name: read(file, format, **options) for name, file in sources.items()}
     else:
-        given = annotations(labels, format, options)
+        given = annotations(labels, format, **options)
         if None not in given:
             found, unmatched = _of_table(names, labels, given)
         elif not Path(recordings).is_dir():
@@ -89,7 +89,7 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
         else:
             raise LabelError(
                 "labels of a folder of recordings must be a folder of label files, or a table "
-                "with a column `file`. Received: a file that names no recording",
+                "that names the recordings. Received: a file that names none",
                 labels,
             )
         sources = dict.fromkeys(found, Path(labels))

@@ -3,8 +3,8 @@
 A selection has a row for each view, such as Waveform 1 and Spectrogram 1, with the same number in
 the column Selection; it is one label. Channels count from 1 in the file. Annotations stand in a
 column that the user named, beside any number of measurements; without one, labels are empty. Times
-of a recording that Raven opened in a row of others count from the start of the first; its column
-of offsets has those from its own start.
+of recordings that Raven opened in a row count from the start of the first; the column of offsets
+has those from the start of each.
 """
 
 from seqlayers.datasets.labels.annotation import TOLERANCE, LabelError
@@ -38,7 +38,7 @@ def is_header(line):
 
 
 def parse(text, column=None, channel=None):
-    """Returns triples `(start, end, label)`.
+    """Returns triples `(start, end, label)` by recording, by None if none is named.
 
     Args:
         text: Text of the file.
@@ -47,36 +47,35 @@ def parse(text, column=None, channel=None):
         channel: Channel to take, counted from 0; all if None.
 
     Raises:
-        LabelError: If the table is damaged, of several recordings, or its column of labels is
-            unknown.
+        LabelError: If the table is damaged, of several recordings without offsets, or its column of
+            labels is unknown.
     """
     (first, header), *contents = rows(text) or [(1, "")]
     names = _fields(header)
     check_once(names, [BEGIN, END, *(["Channel"] if channel is not None else [])], first)
     label = _column(names, column, first)
     file = next((name for name in _FILES if name in names), None)
-    selections: dict = {}
-    files: set = set()
+    found: dict = {} if file else {None: {}}
     for line, content in contents:
         row = by_column(names, content.split("\t"), line)
         if channel is not None and number(row["Channel"], "'Channel'", line) != channel + 1:
             continue
-        files.add(row.get(file))
-        if len(files) > 1:
+        selections = found.setdefault(row[file].strip() or None if file else None, {})
+        if len(found) > 1 and (None in found or OFFSET not in names):
             raise LabelError(
-                "the table must be of one recording; export one for each. "
-                f"Received: {listed(sorted(files))} in {file!r}",
+                f"a table of several recordings must have {file!r} and {OFFSET!r} in all rows. "
+                f"Received: {listed(map(str, found))}, with the columns {listed(names)}",
                 line=line,
             )
-        found = (*_times(row, line), row[label] if label else "")
+        selection = (*_times(row, line), row[label] if label else "")
         key = row.get("Selection") or line
-        if selections.setdefault(key, found) != found:
+        if selections.setdefault(key, selection) != selection:
             raise LabelError(
                 f"selection {key} must have the same times and label in each of its rows. "
-                f"Received: {listed(map(str, found))}",
+                f"Received: {listed(map(str, selection))}",
                 line=line,
             )
-    return list(selections.values())
+    return {name: list(selections.values()) for name, selections in found.items()}
 
 
 def render(annotation, sample_rate=None):
@@ -97,7 +96,7 @@ def _fields(header):
 def _times(row, line):
     """Returns the start and the end of a selection, from the start of its recording."""
     start, end = span(row[BEGIN], row[END], line, (repr(BEGIN), repr(END)))
-    if row.get(OFFSET, "").strip():
+    if OFFSET in row:
         own = number(row[OFFSET], repr(OFFSET), line)
         if abs(own - start) > TOLERANCE:  # else the same time, rounded
             return check_span(own, own + (end - start), line, (repr(OFFSET), repr(END)))

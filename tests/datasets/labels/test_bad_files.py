@@ -78,10 +78,11 @@ def test_a_wrong_line_is_refused_by_its_number(refused, text, old, new, line, me
     assert at == line and message in reason
 
 
-def test_a_selection_table_of_several_recordings(refused):
+def test_a_selection_table_of_several_recordings_needs_offsets(refused):
     table = "Begin Time (s)\tEnd Time (s)\tBegin File\tAnnotation\n0\t1\ta.wav\tx\n2\t3\tb.wav\tx\n"
     at, reason = refused(table)
-    assert at == 3 and "one recording" in reason and "'a.wav', 'b.wav'" in reason
+    assert at == 3 and "must have 'Begin File' and 'File Offset (s)' in all rows" in reason
+    assert "Received: 'a.wav', 'b.wav', with" in reason
 
 
 def test_a_tier_that_is_not_there_lists_the_others(refused):

@@ -8,26 +8,10 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from label_files import AUDACITY, GENERIC, LONG_TEXTGRID, RAVEN, SHORT_TEXTGRID, notmat
+from label_files import AUDACITY, GENERIC, LONG_TEXTGRID, SHORT_TEXTGRID, notmat
 
 from seqlayers.datasets import labels
 from seqlayers.datasets.labels import Annotation
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Reads text or bytes as a file: pairs of the times of a label and the label."""
-
-    def read(data, name="song.txt", **options):
-        path = tmp_path / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        found = labels.read(path, **options)
-        assert found.times.dtype == "float64" and found.times.shape == (len(found), 2)
-        return [
-            (*times, label) for times, label in zip(found.times.tolist(), found.labels, strict=True)
-        ]
-
-    return read
 
 
 def test_a_label_track_of_audacity(read):
@@ -54,29 +38,6 @@ def test_line_ends_marks_and_decimal_commas_are_read_alike(read):
     assert read(AUDACITY.replace(", ", "; ").replace(".", ",")) == [
         (*times, label.replace(", ", "; ")) for *times, label in wanted
     ]
-
-
-def test_a_selection_of_raven_is_one_label_in_all_its_views(read):
-    wanted = [(0.25, 0.5, ""), (1.12, 1.5, "NOCA"), (1.4, 1.7, "WOTH")]
-    assert read(RAVEN) == read(RAVEN.replace("\n", "\r\n")) == wanted
-    assert read(RAVEN, channel=0) == wanted[:2] and read(RAVEN, channel=1) == wanted[2:]
-
-
-def test_the_column_of_labels_is_annotation_or_named(read):
-    table = "Begin Time (s)\tEnd Time (s)\tAnnotation\tCommon Name\n0.5\t1.5\tx\tWren\n"
-    assert read(table) == [(0.5, 1.5, "x")]
-    assert read(table, column="Common Name") == [(0.5, 1.5, "Wren")]
-
-
-@pytest.mark.parametrize("name", ["High Freq (Hz)", "Begin Clock Time", "Time 5% Rel.", ""])
-def test_columns_that_raven_makes_itself_are_no_labels(read, name):
-    assert read(f"Begin Time (s)\tEnd Time (s)\t{name}\n0.5\t1.5\t0.25\n") == [(0.5, 1.5, "")]
-
-
-def test_selections_of_a_recording_in_a_row_of_others_count_from_its_own_start(read):
-    table = "Begin Time (s)\tEnd Time (s)\tFile Offset (s)\tAnnotation\n"
-    assert read(f"{table}3600.5\t3601.5\t0.5000\tx\n") == [(0.5, 1.5, "x")]
-    assert read(f"{table}3600.12345\t3601\t3600.1235\tx\n") == [(3600.12345, 3601, "x")]
 
 
 OLD_TEXTGRID = SHORT_TEXTGRID.replace('ooTextFile"', 'ooTextFile short"').replace(
