@@ -9,6 +9,7 @@ check_keras_on_tensorflow("seqlayers.models")
 from seqlayers.models.contexts import State
 from seqlayers.models.distributed import DistributedModel, is_chief
 from seqlayers.models.embedding import encode_segments
+from seqlayers.models.frame_labeller import FrameLabeller
 from seqlayers.models.generation import stream_frames
 from seqlayers.models.mixture import Mixture
 from seqlayers.models.rnn_dbn import RNNDBN
@@ -24,6 +25,7 @@ __all__ = [
     "RTRBM",
     "TRBM",
     "DistributedModel",
+    "FrameLabeller",
     "LSTBMModel",
     "Mixture",
     "SequenceModel",
