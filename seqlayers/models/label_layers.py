@@ -1,0 +1,35 @@
+"""Layers of `FrameLabeller`: from blocks of frames to one vector for each block.
+
+Inputs of the first layer are `(batch, blocks, bands, frames of a block)`.
+"""
+
+import keras
+
+from seqlayers import layers
+
+
+def patches(units, bidirectional, dropout):
+    """An LSTM over each patch of eight bands, and one above them all."""
+    below = layers.ConvLSTMPatch(
+        16, 8, 4, pool_size=1, padding="same", flatten=True, return_sequences=True
+    )
+    above = layers.PeepholeLSTM(units, return_sequences=True)
+    return [
+        *_with_dropout(below, bidirectional, dropout),
+        *_with_dropout(above, bidirectional, dropout),
+    ]
+
+
+def sfm(units, bidirectional, dropout):
+    """A State-Frequency Memory of four frequencies."""
+    memory = layers.SFM(units, 4, units // 2, return_sequences=True)
+    flat = keras.layers.Reshape((-1,))
+    return [keras.layers.TimeDistributed(flat), *_with_dropout(memory, bidirectional, dropout)]
+
+
+NETWORKS = {"patches": patches, "sfm": sfm}
+
+
+def _with_dropout(layer, bidirectional, dropout):
+    layer = keras.layers.Bidirectional(layer) if bidirectional else layer
+    return [layer, keras.layers.Dropout(dropout)]
