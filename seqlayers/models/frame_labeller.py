@@ -8,16 +8,29 @@ import numpy as np
 
 from seqlayers import audio, metrics
 from seqlayers.audio.files import check_samples
+from seqlayers.audio.framing import transform_length
 from seqlayers.checks import check_integer, check_number, check_sequences
 from seqlayers.datasets import labels as label_files
 from seqlayers.models.label_network import LabelNetwork
 from seqlayers.models.labelled_windows import check_targets, windows
 from seqlayers.models.labelling import Labelled, best_labels, confidences, runs
 
-HOP, LENGTH = 0.002, 0.008  # seconds of a hop and of a frame
-WINDOW = 192  # frames
-MIN_DURATION, CHANGE_COST = 0.006, 6.0  # seconds and nats
+WINDOW = 768  # frames
+MIN_DURATION, CHANGE = 0.006, 0.010  # seconds; those in which a change costs a nat a frame
 BLOCK = 2**14  # frames whose features are computed at once
+
+
+class Usual(NamedTuple):
+    """What is usual for a kind of sound: seconds of a hop and of a frame, Hz, frames of a step."""
+
+    hop: float
+    length: float
+    low: float
+    frames_per_step: int
+
+
+SONG, SPEECH = Usual(0.001, 0.008, 300.0, 4), Usual(0.010, 0.025, 20.0, 1)
+LEAST_SONG = 20_000  # samples per second
 
 
 class LabelScore(NamedTuple):
@@ -60,11 +73,14 @@ class FrameLabeller(LabelNetwork):
         units: Number of units of the upper layer, in each direction.
         bidirectional: Whether a frame is labelled by the frames behind it, too. Without, `step`
             labels a stream.
-        hop_length: Samples from the start of a frame to that of the next; 2 ms if None.
-        frame_length: Samples that the features of a frame are computed from; 8 ms if None.
+        hop_length: Samples from the start of a frame to that of the next. If None, 1 ms; at sample
+            rates below 20 kHz 10 ms, as suits speech.
+        frame_length: Samples that the features of a frame are computed from. If None, 8 ms, or 25
+            ms below 20 kHz.
         num_bands: Number of bands of the mel scale. The log energy is one more feature.
-        low: Frequency in Hz at which the first band begins.
-        frames_per_step: Number of frames that the network reads at once.
+        low: Frequency in Hz at which the first band begins. If None, 300, or 20 below 20 kHz.
+        frames_per_step: Number of frames that the network reads at once. If None, 4, or 1 below 20
+            kHz.
         dropout: Rate of dropout after each layer.
         noise: Standard deviation of noise on normalised features in training.
         seed: Non-negative integer that noise and the windows of training are drawn from. Weights
@@ -93,21 +109,24 @@ class FrameLabeller(LabelNetwork):
         hop_length=None,
         frame_length=None,
         num_bands=40,
-        low=300.0,
-        frames_per_step=2,
+        low=None,
+        frames_per_step=None,
         dropout=0.2,
         noise=0.3,
         seed=0,
         **kwargs,
     ):
         rate = check_integer("sample_rate", sample_rate)
-        hop = max(1, round(HOP * rate)) if hop_length is None else hop_length
+        usual = SONG if rate >= LEAST_SONG else SPEECH
+        hop = max(1, round(usual.hop * rate)) if hop_length is None else hop_length
         hop = check_integer("hop_length", hop)
-        length = max(hop, round(LENGTH * rate)) if frame_length is None else frame_length
+        length = max(hop, round(usual.length * rate)) if frame_length is None else frame_length
         length = check_integer("frame_length", length, least=hop)
-        num_bands, low = check_integer("num_bands", num_bands), check_number("low", low, least=0)
-        fft_length = 1 << (length - 1).bit_length()
-        audio.mel_filterbank(rate, fft_length, num_bands, low)  # refuses bands without a bin
+        if frames_per_step is None:
+            frames_per_step = usual.frames_per_step
+        low = check_number("low", usual.low if low is None else low, least=0)
+        num_bands = check_integer("num_bands", num_bands)
+        audio.mel_filterbank(rate, transform_length(length), num_bands, low)  # checks the bands
         classes = _checked_classes(classes)
         super().__init__(
             num_bands + 1,
@@ -126,7 +145,7 @@ class FrameLabeller(LabelNetwork):
 
     @classmethod
     def from_labels(
-        cls, recordings, labels, format=None, *, epochs=40, batch_size=4, verbose=0, **kwargs
+        cls, recordings, labels, format=None, *, epochs=60, batch_size=4, verbose=0, **kwargs
     ):
         """Trains a model on recordings and their label files.
 
@@ -277,7 +296,7 @@ class FrameLabeller(LabelNetwork):
         recording,
         *,
         min_duration=MIN_DURATION,
-        change_cost=CHANGE_COST,
+        change_cost=None,
         channel: int | str = "mean",
     ):
         """Labels a recording.
@@ -286,7 +305,7 @@ class FrameLabeller(LabelNetwork):
             recording: A recording, as in `frames`, or its features `(T, F)`.
             min_duration: Least duration of a segment in seconds.
             change_cost: Nats that a change of the label costs, from no label to one, too: the more,
-                the fewer segments.
+                the fewer segments. If None, one for each frame of 10 ms.
             channel: As in `frames`.
 
         Returns:
@@ -307,7 +326,7 @@ class FrameLabeller(LabelNetwork):
         )
         return Labelled(annotation, confidences(log_probs, found), log_probs)
 
-    def score(self, frames, targets, *, min_duration=MIN_DURATION, change_cost=CHANGE_COST):
+    def score(self, frames, targets, *, min_duration=MIN_DURATION, change_cost=None):
         """Compares the labels of recordings with those of an expert.
 
         Args:
@@ -339,7 +358,8 @@ class FrameLabeller(LabelNetwork):
     def _decoded(self, log_probs, min_duration, change_cost):
         seconds = check_number("min_duration", min_duration, least=0)
         least = max(1, round(seconds * self.sample_rate / self.hop_length))
-        return best_labels(log_probs, change_cost, least)
+        usual = CHANGE * self.sample_rate / self.hop_length
+        return best_labels(log_probs, usual if change_cost is None else change_cost, least)
 
     def get_config(self):
         names = "classes sample_rate network units bidirectional hop_length frame_length num_bands"

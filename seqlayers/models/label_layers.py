@@ -1,6 +1,7 @@
-"""Layers of `FrameLabeller`: from blocks of frames to one vector for each block.
+"""Layers of `FrameLabeller`, each network a list of them.
 
-Inputs of the first layer are `(batch, blocks, bands, frames of a block)`.
+Inputs of the first are `(batch, blocks, features, frames of a block)`, outputs of the last
+`(batch, blocks, units)`.
 """
 
 import keras
@@ -8,7 +9,7 @@ import keras
 from seqlayers import layers
 
 
-def patches(units, bidirectional, dropout):
+def patches(features, frames, units, bidirectional, dropout):
     """An LSTM over each patch of eight bands, and one above them all."""
     below = layers.ConvLSTMPatch(
         16, 8, 4, pool_size=1, padding="same", flatten=True, return_sequences=True
@@ -20,11 +21,11 @@ def patches(units, bidirectional, dropout):
     ]
 
 
-def sfm(units, bidirectional, dropout):
+def sfm(features, frames, units, bidirectional, dropout):
     """A State-Frequency Memory of four frequencies."""
     memory = layers.SFM(units, 4, units // 2, return_sequences=True)
-    flat = keras.layers.Reshape((-1,))
-    return [keras.layers.TimeDistributed(flat), *_with_dropout(memory, bidirectional, dropout)]
+    flat = keras.layers.Reshape((-1, features * frames))
+    return [flat, *_with_dropout(memory, bidirectional, dropout)]
 
 
 NETWORKS = {"patches": patches, "sfm": sfm}

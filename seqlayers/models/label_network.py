@@ -55,7 +55,8 @@ class LabelNetwork(keras.Model):
 
     def hidden_layers(self):
         """Returns the layers between a block of frames and the logits of its frames."""
-        return NETWORKS[self.network](self.units, self.bidirectional, self.dropout)
+        block = self.num_features, self.frames_per_step
+        return NETWORKS[self.network](*block, self.units, self.bidirectional, self.dropout)
 
     def build(self, input_shape=None):
         if self.built:

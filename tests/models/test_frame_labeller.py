@@ -13,7 +13,7 @@ from seqlayers.models import FrameLabeller, frame_labeller, label_network
 from seqlayers.models.labelling import best_labels, runs
 
 RATE, HOP = 8000, 32
-SMALL = {"sample_rate": RATE, "units": 8, "hop_length": HOP, "frame_length": 256, "num_bands": 16}
+SMALL = {"sample_rate": RATE, "units": 8, "hop_length": HOP, "num_bands": 16, "frames_per_step": 2}
 TONES = {"a": 900, "b": 2100}  # Hz
 
 
