@@ -156,7 +156,7 @@ def run(network, data, epochs, seed):
     return {
         "weights": model.count_params(),
         "steps": epochs * len(batches),
-        "hop_ms": 1000 * model.hop_length / model.sample_rate,
+        "hop_ms": 1000 * model.settings.hop,
         "processor_seconds": round(time.process_time() - started),
         "validation": figures_of(model, valid),
         "test": figures_of(model, test),

@@ -1,4 +1,4 @@
-"""Models of sequences: Keras models that fit, score, generate, step and export."""
+"""Models of sequences, which fit, score, generate, step and export, and of their labels."""
 
 from seqlayers.backends import check_keras_on_tensorflow
 
@@ -11,6 +11,7 @@ from seqlayers.models.distributed import DistributedModel, is_chief
 from seqlayers.models.embedding import encode_segments
 from seqlayers.models.frame_labeller import FrameLabeller
 from seqlayers.models.generation import stream_frames
+from seqlayers.models.labelling import Labelled, LabelScore
 from seqlayers.models.mixture import Mixture
 from seqlayers.models.rnn_dbn import RNNDBN
 from seqlayers.models.rnn_nade import RNNNADE
@@ -27,6 +28,8 @@ __all__ = [
     "DistributedModel",
     "FrameLabeller",
     "LSTBMModel",
+    "LabelScore",
+    "Labelled",
     "Mixture",
     "SequenceModel",
     "State",

@@ -1,54 +1,21 @@
 """A model that learns an expert's labels of the frames of recordings, and labels others."""
 
 import os
-from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from seqlayers import audio, metrics
+from seqlayers import audio
 from seqlayers.audio.files import check_samples
-from seqlayers.audio.framing import transform_length
 from seqlayers.checks import check_integer, check_number, check_sequences
 from seqlayers.datasets import labels as label_files
+from seqlayers.models.label_features import Settings, features, usual_for
 from seqlayers.models.label_network import LabelNetwork
 from seqlayers.models.labelled_windows import check_targets, windows
-from seqlayers.models.labelling import Labelled, best_labels, confidences, runs
+from seqlayers.models.labelling import Labelled, best_labels, compared, confidences, runs
 
 WINDOW = 768  # frames
 MIN_DURATION, CHANGE = 0.006, 0.010  # seconds; those in which a change costs a nat a frame
-BLOCK = 2**14  # frames whose features are computed at once
-
-
-class Usual(NamedTuple):
-    """What is usual for a kind of sound: seconds of a hop and of a frame, Hz, frames of a step."""
-
-    hop: float
-    length: float
-    low: float
-    frames_per_step: int
-
-
-SONG, SPEECH = Usual(0.001, 0.008, 300.0, 4), Usual(0.010, 0.025, 20.0, 1)
-LEAST_SONG = 20_000  # samples per second
-
-
-class LabelScore(NamedTuple):
-    """Agreement of the labels of a model with those of an expert.
-
-    Attributes:
-        accuracy: Share of frames that `annotate` gives the right label, no label included.
-        log_prob: Mean log-probability of the right label of a frame, in nats.
-        error_rate: Edits per label: the syllable, or phone, error rate.
-        num_frames: Number of frames.
-        num_labels: Number of labels of the expert; neighbours that touch and are alike are one.
-    """
-
-    accuracy: float
-    log_prob: float
-    error_rate: float
-    num_frames: int
-    num_labels: int
 
 
 @keras.saving.register_keras_serializable("seqlayers")
@@ -116,20 +83,12 @@ class FrameLabeller(LabelNetwork):
         seed=0,
         **kwargs,
     ):
-        rate = check_integer("sample_rate", sample_rate)
-        usual = SONG if rate >= LEAST_SONG else SPEECH
-        hop = max(1, round(usual.hop * rate)) if hop_length is None else hop_length
-        hop = check_integer("hop_length", hop)
-        length = max(hop, round(usual.length * rate)) if frame_length is None else frame_length
-        length = check_integer("frame_length", length, least=hop)
+        settings = Settings.of(sample_rate, num_bands, hop_length, frame_length, low)
         if frames_per_step is None:
-            frames_per_step = usual.frames_per_step
-        low = check_number("low", usual.low if low is None else low, least=0)
-        num_bands = check_integer("num_bands", num_bands)
-        audio.mel_filterbank(rate, transform_length(length), num_bands, low)  # checks the bands
+            frames_per_step = usual_for(settings.sample_rate).frames_per_step
         classes = _checked_classes(classes)
         super().__init__(
-            num_bands + 1,
+            settings.num_bands + 1,
             1 + len(classes),
             network,
             units,
@@ -140,12 +99,21 @@ class FrameLabeller(LabelNetwork):
             seed,
             **kwargs,
         )
-        self.classes, self.sample_rate, self.low = classes, rate, low
-        self.hop_length, self.frame_length, self.num_bands = hop, length, num_bands
+        self.classes, self.settings = classes, settings
 
     @classmethod
     def from_labels(
-        cls, recordings, labels, format=None, *, epochs=60, batch_size=4, verbose=0, **kwargs
+        cls,
+        recordings,
+        labels,
+        format=None,
+        *,
+        epochs=60,
+        batch_size=4,
+        window=WINDOW,
+        learning_rate=3e-3,
+        verbose=0,
+        **kwargs,
     ):
         """Trains a model on recordings and their label files.
 
@@ -153,7 +121,8 @@ class FrameLabeller(LabelNetwork):
             recordings, labels, format: As in `datasets.labels.match`. Recordings without labels are
                 left out.
             epochs: Number of epochs.
-            batch_size: Number of windows of a batch.
+            batch_size, window: As in `dataset`.
+            learning_rate: As in `optimizer_for`.
             verbose: As in `keras.Model.fit`.
             **kwargs: Arguments of the class. `classes` are all labels, and `sample_rate` is the
                 lowest of the recordings, unless given.
@@ -170,13 +139,11 @@ class FrameLabeller(LabelNetwork):
         rate = min(map(audio.sample_rate_of, matched.recordings))
         model = cls(**({"classes": classes, "sample_rate": rate} | kwargs))
         frames = [model.frames(path) for path in matched.recordings]
-        targets = [
-            model.targets(annotation, len(own))
-            for annotation, own in zip(matched.annotations, frames, strict=True)
-        ]
+        pairs = zip(matched.annotations, frames, strict=True)
+        targets = [model.targets(annotation, len(own)) for annotation, own in pairs]
         model.adapt(frames)
-        batches = model.dataset(frames, targets, batch_size)
-        model.compile(model.optimizer_for(epochs * len(batches)))
+        batches = model.dataset(frames, targets, batch_size, window=window)
+        model.compile(model.optimizer_for(epochs * len(batches), learning_rate))
         model.fit(batches, epochs=epochs, verbose=verbose)
         return model
 
@@ -200,8 +167,7 @@ class FrameLabeller(LabelNetwork):
             channel: Channel of a file to take, counted from 0; `"mean"` for the mean of all.
 
         Returns:
-            float32 array `(T, F)`, with T = max(1, floor(N / H)). Frame t is centred on the samples
-            t H .. t H + H - 1 of hop length H; the sound is mirrored at its ends.
+            float32 array `(T, F)`, see `seqlayers.models.label_features`.
 
         Raises:
             AudioError: If a file has no samples or is damaged, see `audio.read`.
@@ -217,16 +183,7 @@ class FrameLabeller(LabelNetwork):
         samples = check_samples(sound.samples, least=1)
         if sound.sample_rate != self.sample_rate:
             samples = audio.resample(samples, sound.sample_rate, self.sample_rate)
-        L, H = self.frame_length, self.hop_length
-        T, before = max(1, len(samples) // H), (L - H) // 2
-        behind = max(0, (T - 1) * H + L - before - len(samples))
-        # Mirrored, since features of zeros would be far from all others.
-        samples = np.pad(samples, (before, behind), "symmetric")
-        options = {"frame_length": L, "hop_length": H, "low": self.low}
-        blocks = (samples[t * H : (min(t + BLOCK, T) - 1) * H + L] for t in range(0, T, BLOCK))
-        return np.concatenate(
-            [audio.log_mel(each, self.sample_rate, self.num_bands, **options) for each in blocks]
-        )
+        return features(samples, self.settings)
 
     def targets(self, annotation, num_frames):
         """Returns the class of each frame: the label in which the middle of its hop lies, or 0.
@@ -246,7 +203,7 @@ class FrameLabeller(LabelNetwork):
         """
         numbers = {label: n for n, label in enumerate(self.classes, start=1)}
         targets = np.zeros(check_integer("num_frames", num_frames), "int32")
-        edges = np.ceil(annotation.times * self.sample_rate / self.hop_length - 0.5).astype(int)
+        edges = np.ceil(annotation.times / self.settings.hop - 0.5).astype(int)
         for (start, end), label in zip(edges, annotation.labels, strict=True):
             if label not in numbers:
                 raise ValueError(
@@ -319,7 +276,7 @@ class FrameLabeller(LabelNetwork):
         frames = recording if features else self.frames(recording, channel)
         (log_probs,) = self.log_probs([frames])
         found = runs(self._decoded(log_probs, min_duration, change_cost))
-        seconds = self.hop_length / self.sample_rate
+        seconds = self.settings.hop
         annotation = label_files.Annotation(
             [[run.start * seconds, run.end * seconds] for run in found],
             [self.classes[run.label - 1] for run in found],
@@ -344,27 +301,22 @@ class FrameLabeller(LabelNetwork):
         targets = check_targets(frames, targets, self.num_classes)
         log_probs = self.log_probs(frames)
         found = [self._decoded(each, min_duration, change_cost) for each in log_probs]
-        y = np.concatenate(targets)
-        nats = np.take_along_axis(np.concatenate(log_probs), y[:, None], axis=1)
-        references, hypotheses = ([[r.label for r in runs(z)] for z in x] for x in (targets, found))
-        return LabelScore(
-            float(np.mean(np.concatenate(found) == y)),
-            float(nats.mean(dtype="float64")),
-            metrics.phone_error_rate(references, hypotheses),
-            len(y),
-            sum(map(len, references)),
-        )
+        return compared(log_probs, found, targets)
 
     def _decoded(self, log_probs, min_duration, change_cost):
         seconds = check_number("min_duration", min_duration, least=0)
-        least = max(1, round(seconds * self.sample_rate / self.hop_length))
-        usual = CHANGE * self.sample_rate / self.hop_length
-        return best_labels(log_probs, usual if change_cost is None else change_cost, least)
+        cost = CHANGE / self.settings.hop if change_cost is None else change_cost
+        return best_labels(log_probs, cost, max(1, round(seconds / self.settings.hop)))
+
+    @property
+    def sample_rate(self):
+        """Samples per second of the sound that `frames` takes."""
+        return self.settings.sample_rate
 
     def get_config(self):
-        names = "classes sample_rate network units bidirectional hop_length frame_length num_bands"
-        names += " low frames_per_step dropout noise seed"
-        return super().get_config() | {name: getattr(self, name) for name in names.split()}
+        own = "network units bidirectional frames_per_step dropout noise seed".split()
+        config = {name: getattr(self, name) for name in own} | {"classes": list(self.classes)}
+        return super().get_config() | config | self.settings._asdict()
 
 
 def _checked_classes(classes):

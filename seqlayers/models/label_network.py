@@ -8,6 +8,7 @@ from seqlayers import audio, metrics
 from seqlayers.checks import check_choice, check_flag, check_integer, check_number, check_sequences
 from seqlayers.datasets.batching import Place, ladder, pad
 from seqlayers.models.fitting import with_fitting
+from seqlayers.models.label_export import export
 from seqlayers.models.label_layers import NETWORKS
 
 PIECE, MARGIN = 2**12, 2**9  # frames of long recordings that are read at once, and around them
@@ -136,7 +137,6 @@ class LabelNetwork(keras.Model):
             ValueError: If the model is bidirectional.
         """
         self._check_streams()
-        batch_size = check_integer("batch_size", batch_size)
         layers = filter(is_recurrent, self.hidden)
         return [layer.cell.get_initial_state(batch_size) for layer in layers]
 
@@ -210,6 +210,23 @@ class LabelNetwork(keras.Model):
         callbacks = with_fitting(self, callbacks, place, initial_epoch, num_batches)
         options = {"callbacks": callbacks, "initial_epoch": initial_epoch, "shuffle": False}
         return super().fit(x, **(kwargs | options))
+
+    def export(self, path, format="tf_saved_model"):
+        """Writes a SavedModel that is served without this package, see `models.label_export`.
+
+        Args:
+            path: Folder to make, by convention `<name>/<version>`; it must not exist yet.
+            format: `"tf_saved_model"`, the only format that has all endpoints.
+
+        Returns:
+            The path.
+
+        Raises:
+            FileExistsError: If there is something at `path`.
+            ValueError: If `format` is another, or weights are not finite.
+        """
+        check_choice("format", format, ("tf_saved_model",))
+        return export(self, path)
 
     def log_probs(self, frames):
         """Computes the log-probabilities of the classes of each frame.

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlayers import metrics
 from seqlayers.checks import check_integer, check_number, check_sequence
 
 
@@ -48,6 +49,24 @@ class Labelled(NamedTuple):
     annotation: Any
     confidences: Any
     log_probs: Any
+
+
+class LabelScore(NamedTuple):
+    """Agreement of the labels of a model with those of an expert.
+
+    Attributes:
+        accuracy: Share of frames that get the right label, no label included.
+        log_prob: Mean log-probability of the right label of a frame, in nats.
+        error_rate: Edits per label of the expert: the syllable, or phone, error rate.
+        num_frames: Number of frames.
+        num_labels: Number of labels of the expert; neighbours that touch and are alike are one.
+    """
+
+    accuracy: float
+    log_prob: float
+    error_rate: float
+    num_frames: int
+    num_labels: int
 
 
 def best_labels(log_probs, change_cost=0.0, min_frames=1):
@@ -129,3 +148,26 @@ def confidences(log_probs, found):
     """
     means = [np.exp(log_probs[r.start : r.end, r.label]).mean(dtype="float64") for r in found]
     return np.array(means, "float64")
+
+
+def compared(log_probs, found, targets):
+    """Returns the `LabelScore` of recordings.
+
+    Args:
+        log_probs: List of log-probabilities of frames, as in `best_labels`.
+        found: List of the labels of frames that were found, integers `(T,)`.
+        targets: List of the right ones.
+
+    Raises:
+        ValueError: If no frame has a label.
+    """
+    y = np.concatenate(targets)
+    nats = np.take_along_axis(np.concatenate(log_probs), y[:, None], axis=1)
+    given, ours = ([[run.label for run in runs(each)] for each in x] for x in (targets, found))
+    return LabelScore(
+        float(np.mean(np.concatenate(found) == y)),
+        float(nats.mean(dtype="float64")),
+        metrics.phone_error_rate(given, ours),
+        len(y),
+        sum(map(len, given)),
+    )

@@ -9,7 +9,7 @@ import pytest
 from seqlayers import audio
 from seqlayers.callbacks import BackupAndRestore
 from seqlayers.datasets import labels
-from seqlayers.models import FrameLabeller, frame_labeller, label_network
+from seqlayers.models import FrameLabeller, label_features, label_network
 from seqlayers.models.labelling import best_labels, runs
 
 RATE, HOP = 8000, 32
@@ -53,8 +53,11 @@ def songs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(songs):
     keras.utils.set_random_seed(0)
-    options = {key: value for key, value in SMALL.items() if key != "sample_rate"}
-    return FrameLabeller.from_labels(songs[0], songs[0], epochs=25, **options)
+    options = {"network": "sfm", "dropout": 0.1, "frames_per_step": 4}
+    options |= {key: SMALL[key] for key in ("units", "hop_length", "num_bands")}
+    return FrameLabeller.from_labels(
+        songs[0], songs[0], epochs=30, window=96, learning_rate=2e-2, **options
+    )
 
 
 def frames_of(model, lengths, seed=0):
@@ -99,13 +102,14 @@ def test_a_score_is_that_of_the_labels(trained):
     log_probs = trained.log_probs(frames)
     found = [best_labels(each, 2.0, 3) for each in log_probs]
     score = trained.score(frames, targets, min_duration=3 * HOP / RATE, change_cost=2.0)
+    with pytest.raises(ValueError, match="at least one"):
+        trained.score(frames, [np.zeros(len(x), int) for x in frames])
     pairs = list(zip(found, targets, strict=True))
     assert score.accuracy == pytest.approx(np.mean(np.concatenate([a == b for a, b in pairs])))
     nats = [p[np.arange(len(y)), y] for p, y in zip(log_probs, targets, strict=True)]
     assert score.log_prob == pytest.approx(np.concatenate(nats).mean(), rel=1e-5)
     assert score.num_labels == sum(len(runs(y)) for y in targets)
     assert 0 < score.error_rate <= 2
-    assert trained.score(frames, found, min_duration=0.012, change_cost=2.0).error_rate == 0
 
 
 # Features and targets.
@@ -125,7 +129,7 @@ def test_frames_are_centred_on_their_hops():
 def test_features_do_not_depend_on_the_blocks_they_are_computed_in(rng, monkeypatch):
     model, samples = small(), rng.normal(size=4000)
     expected = model.frames(samples)
-    monkeypatch.setattr(frame_labeller, "BLOCK", 50)
+    monkeypatch.setattr(label_features, "BLOCK", 50)
     np.testing.assert_allclose(model.frames(samples), expected, atol=1e-5)
 
 
@@ -191,10 +195,12 @@ def test_windows_of_training_are_drawn_anew_and_alike_in_a_resumed_run():
 
 def test_a_run_that_was_stopped_ends_as_one_without_a_break(tmp_path):
     def made():
-        model = small(noise=0.1)
+        model = small(noise=0.1, network="sfm")
+        for layer in model._flatten_layers():
+            layer.jit_compile = False  # XLA would take longer than all steps
         model.compile(run_eagerly=True)
-        frames = frames_of(model, [30])
-        return model, model.dataset(frames, [np.arange(30) % 3], batch_size=2, window=10)
+        frames = frames_of(model, [16])
+        return model, model.dataset(frames, [np.arange(16) % 3], batch_size=2, window=4)
 
     class Stop(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -231,6 +237,37 @@ def test_a_stream_has_the_log_probabilities_of_the_whole(causal):
         log_probs, state = causal.step(frames[:, t : t + 3], state)
         found.append(log_probs)
     np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
+
+
+def test_an_exported_model_has_the_same_log_probabilities_and_steps(causal, tmp_path):
+    import tensorflow as tf
+
+    path = causal.export(tmp_path / "served" / "1")
+    served = tf.saved_model.load(str(path)).signatures
+    frames = np.stack(frames_of(causal, [6, 6]))
+    expected = causal(frames)
+    lengths = np.array([6, 4], "int32")
+    found = served["serving_default"](frames=frames, lengths=lengths)["log_probs"]
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
+    np.testing.assert_allclose(found[1, :4], causal(frames[1:, :4])[0], atol=1e-5)
+    assert not found[1, 4:].numpy().any()
+    state = served["initial_state"](rows=np.zeros(2, "int32"))
+    for t in (0, 3):
+        outputs = served["step"](frames=frames[:, t : t + 3], **state)
+        np.testing.assert_allclose(outputs["log_probs"], expected[:, t : t + 3], atol=1e-5)
+        state = {name: outputs[f"next_{name}"] for name in state}
+    with pytest.raises(FileExistsError):
+        causal.export(path)
+    with pytest.raises(ValueError, match="`format`"):
+        causal.export(tmp_path / "2", format="onnx")
+
+
+@pytest.mark.long  # other models are exported above
+def test_a_bidirectional_model_is_exported_without_steps(tmp_path):
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(small().export(tmp_path / "1"))).signatures
+    assert set(served) == {"log_probs", "serving_default"}
 
 
 @pytest.mark.parametrize("network", ["patches", "sfm"])
