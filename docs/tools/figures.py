@@ -13,6 +13,7 @@ import re
 import statistics
 
 import claims
+import labels_table
 import music_tables
 import waves_table
 from tables import ROOT, results, table, wrong_frames
@@ -199,6 +200,8 @@ TABLES = {
     "seeds": music_tables.seeds,
     "overview": claims.overview,
     "waves": waves_table.waves,
+    "syllables": labels_table.syllables,
+    "labelled-phones": labels_table.phones,
 } | {f"claims-{name}": functools.partial(claims.claims_of, name) for name in claims.papers()}
 
 

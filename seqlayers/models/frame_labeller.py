@@ -61,9 +61,9 @@ class FrameLabeller(LabelNetwork):
     Automated Annotation of Birdsong with a Neural Network that Segments Spectrograms, eLife 2022.
 
     Example:
-        >>> labeller = FrameLabeller.from_labels("songs", "songs", epochs=1)
+        >>> labeller = FrameLabeller.from_labels("labelled", "labelled", epochs=2)
         >>> labelled = labeller.annotate("new.wav")
-        >>> labels.write("new.txt", labelled.annotation, "audacity")
+        >>> times, names = labelled.annotation.times, labelled.annotation.labels
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class FrameLabeller(LabelNetwork):
         network="patches",
         units=48,
         bidirectional=True,
-        hop_length=None,
-        frame_length=None,
+        hop_length: int | None = None,
+        frame_length: int | None = None,
         num_bands=40,
-        low=None,
-        frames_per_step=None,
+        low: float | None = None,
+        frames_per_step: int | None = None,
         dropout=0.2,
         noise=0.3,
         seed=0,
@@ -106,13 +106,13 @@ class FrameLabeller(LabelNetwork):
         cls,
         recordings,
         labels,
-        format=None,
+        format: str | None = None,
         *,
         epochs=60,
         batch_size=4,
         window=WINDOW,
         learning_rate=3e-3,
-        verbose=0,
+        verbose: int | str = 0,
         **kwargs,
     ):
         """Trains a model on recordings and their label files.
@@ -221,7 +221,7 @@ class FrameLabeller(LabelNetwork):
         *,
         window=WINDOW,
         training=True,
-        seed=None,
+        seed: int | None = None,
         first_epoch=0,
     ):
         """Makes a dataset of windows of recordings, for `fit` and `evaluate`.
@@ -253,7 +253,7 @@ class FrameLabeller(LabelNetwork):
         recording,
         *,
         min_duration=MIN_DURATION,
-        change_cost=None,
+        change_cost: float | None = None,
         channel: int | str = "mean",
     ):
         """Labels a recording.
@@ -283,7 +283,9 @@ class FrameLabeller(LabelNetwork):
         )
         return Labelled(annotation, confidences(log_probs, found), log_probs)
 
-    def score(self, frames, targets, *, min_duration=MIN_DURATION, change_cost=None):
+    def score(
+        self, frames, targets, *, min_duration=MIN_DURATION, change_cost: float | None = None
+    ):
         """Compares the labels of recordings with those of an expert.
 
         Args:

@@ -17,7 +17,7 @@ BLOCK = 2**14  # frames that are computed at once
 
 
 class Usual(NamedTuple):
-    """What is usual for a kind of sound.
+    """Usual settings for a kind of sound.
 
     Attributes:
         hop: Seconds from frame to frame.
@@ -70,7 +70,7 @@ class Settings(NamedTuple):
 
 
 def usual_for(sample_rate):
-    """Returns what is usual for sound of this many samples per second."""
+    """Returns the usual settings for sound of this many samples per second."""
     return SONG if sample_rate >= LEAST_SONG else SPEECH
 
 

@@ -1,5 +1,7 @@
 """A recurrent network from the features of frames to log-probabilities of their classes."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -173,7 +175,9 @@ class LabelNetwork(keras.Model):
 
     # Training.
 
-    def compile(self, optimizer="adam", loss=None, weighted_metrics=None, **kwargs):
+    def compile(
+        self, optimizer: Any = "adam", loss: Any = None, weighted_metrics: Any = None, **kwargs
+    ):
         """Configures training, as in `keras.Model`.
 
         Args:
@@ -264,4 +268,5 @@ class LabelNetwork(keras.Model):
 
 
 def is_recurrent(layer):
+    """Returns whether a layer reads one block after another, and so has states and takes a mask."""
     return isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)

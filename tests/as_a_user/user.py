@@ -78,3 +78,19 @@ def reads_labels(folder: Path) -> dict[str, list[str]]:
     matched = labels.match(folder, folder / "songs.csv", format="csv")
     found = zip(matched.recordings, matched.annotations, strict=True)
     return {path.name: annotation.labels for path, annotation in found}
+
+
+def labels_recordings(folder: Path) -> dict[str, float]:
+    labeller = models.FrameLabeller.from_labels(folder, folder / "songs.csv", "csv", epochs=20)
+    labelled = labeller.annotate(folder / "new.wav", min_duration=0.01, change_cost=5)
+    labels.write(folder / "new.txt", labelled.annotation, "audacity")
+    streaming = models.FrameLabeller(["a", "b"], 16000, bidirectional=False, hop_length=64, low=200)
+    frames = [streaming.frames(audio.read(folder / "song.wav"))]
+    targets = [streaming.targets(labels.read(folder / "song.txt"), len(frames[0]))]
+    streaming.adapt(frames)
+    streaming.compile(streaming.optimizer_for(num_steps=100))
+    streaming.fit(streaming.dataset(frames, targets, 8, window=500, seed=1), epochs=2)
+    log_probs, state = streaming.step(frames[0][None, :4], streaming.initial_state())
+    print(log_probs, state, streaming.score(frames, targets, change_cost=3).error_rate)
+    streaming.export(folder / "served" / "1")
+    return dict(zip(labelled.annotation.labels, labelled.confidences, strict=True))

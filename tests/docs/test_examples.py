@@ -94,7 +94,17 @@ def write_songs(path):
         audio.write(path / name, 0.1 * sound().samples, 16000)
 
 
+def write_labelled(path):
+    write_songs(path)
+    times = [[0.5 * k, 0.5 * k + 0.04] for k in range(10)]
+    for name in ("one", "two"):
+        annotation = datasets.labels.Annotation(times, ["a", "b"] * 5)
+        datasets.labels.write(path / f"{name}.txt", annotation, "audacity")
+
+
 FILES = {
+    "labelled": write_labelled,
+    "new.wav": lambda path: audio.write(path, 0.1 * sound().samples, 16000),
     "my_music": write_music,
     "songs": write_songs,
     "model.keras": lambda path: small_model().save(path),
