@@ -45,6 +45,27 @@ def test_networks_of_phones_have_about_80_000_weights(table):
         assert clstm.network(row, 0.2, 61).count_params() == pytest.approx(80_000, rel=0.001)
 
 
+def test_networks_of_labels_have_about_as_many_weights(table):
+    annotate = table("annotate")
+    labels = list("abcdefghijk")
+    made = [make(labels, **options) for make, options in annotate.NETWORKS.values()]
+    for model in made:
+        assert model.count_params() == pytest.approx(made[0].count_params(), rel=0.01)
+
+
+def test_songs_to_train_on_last_as_long_as_asked_for_and_the_others_are_whole(table):
+    annotate = table("annotate")
+    known = annotate.labels.Annotation([[0.1, 0.4], [0.9, 1.5], [1.6, 1.9]], list("abc"))
+    songs = [annotate.Recording(np.zeros(2000), 1000, known)] * 4
+    train, rest = annotate.parts(songs, 3)
+    assert [len(each.samples) for each in train] == [2000, 1000] and len(rest) == 2
+    assert train[1].annotation.labels == ["a", "b"] and rest[0].annotation is known
+    np.testing.assert_allclose(train[1].annotation.times, [[0.1, 0.4], [0.9, 1.0]])
+    assert len(annotate.parts(songs, 4)[1]) == 2
+    with pytest.raises(ValueError, match="`seconds`"):
+        annotate.parts(songs, 9)
+
+
 def test_a_row_of_phones_has_a_name_from_which_it_is_read(table):
     clstm, Row = table("clstm"), table("phone_training").Row
     assert Row.of("heads-lstmp+relu") == ("timit", "heads-lstmp+relu", False, False, 0)

@@ -75,6 +75,23 @@ def test_the_table_of_waves_has_the_networks_that_were_run_over_their_seeds(monk
     )
 
 
+def test_the_table_of_labels_has_means_over_seeds_and_the_published_figures(monkeypatch):
+    rows = {}
+    monkeypatch.setattr(figures.labels_table, "results", lambda name: rows)
+    assert figures.labels_table.phones() == "Not run yet.\n"
+    for seed, accuracy in enumerate([0.98, 0.99]):
+        part = {"accuracy": accuracy, "error_rate": 0.02, "log_prob": -0.1}
+        part |= {"onset_ms": 0.5, "offset_ms": 0.75}
+        measured = {"validation": part, "test": part, "weights": 1234, "processor_seconds": 40}
+        rows[f"patches-30-seed{seed}"] = measured
+    _, _, *lines = figures.labels_table.syllables().strip().splitlines()
+    assert lines[0] == (
+        '| 30 s | `network="patches"` | 1,234 | 2 | 0.0200 ± 0.0000 | 0.9850 ± 0.0050 | '
+        "0.0200 ± 0.0000 | -0.100 ± 0.000 | 0.50 ± 0.00 | 0.75 ± 0.00 | 40 |"
+    )
+    assert [line.split(" | ")[1] for line in lines[1:]] == ["TweetyNet, published"] * 2
+
+
 def row(nats, error=0.1, **others):
     return {"nats": nats, "kind": "exact", "error_over_pieces": error, **others}
 
