@@ -11,7 +11,8 @@ syllables: 39 phones, fold 0 of five by sentence; the first sixth of what is not
 
 `patches` and `sfm` are networks of the class. `convolution` has convolutions of 32 and 64 filters
 over blocks and bands, with pools of bands, below the bidirectional LSTM of `patches`, as TweetyNet
-has them. All have about as many weights, and train on the same blocks of frames in the same way.
+has them. `stream` is `patches` without the frames behind a frame. All have about as many weights,
+and train on the same blocks of frames in the same way.
 
 Results go to `benchmarks/results/annotate.json`, a row as soon as it is done, and rows that are
 there are kept.
@@ -38,7 +39,7 @@ from seqlayers.models import FrameLabeller  # noqa: E402
 RESULTS = Path(__file__).parents[1] / "results" / "annotate.json"
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 DAY_1 = 10  # songs
-EPOCHS = {30: 60, 75: 40, "speech": 30}
+EPOCHS = {30: 60, 75: 40, "speech": 60}
 TOLERANCE = 0.010  # seconds
 
 
@@ -70,6 +71,7 @@ NETWORKS = {  # of about as many weights
     "patches": (FrameLabeller, {}),
     "sfm": (FrameLabeller, {"network": "sfm", "units": 55}),
     "convolution": (Convolutional, {"units": 66}),
+    "stream": (FrameLabeller, {"bidirectional": False, "units": 126}),
 }
 
 

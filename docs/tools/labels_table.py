@@ -8,6 +8,7 @@ NETWORKS = {
     "patches": '`network="patches"`',
     "sfm": '`network="sfm"`',
     "convolution": "convolutions and LSTM",
+    "stream": "`bidirectional=False`",
 }
 TWEETYNET = {30: ("0.963", "0.046"), 75: ("0.973", "0.024")}  # accuracy, error rate
 HEAD = ["network", "weights", "seeds", "validation", "accuracy", "error rate", "nats", "onset, ms"]
