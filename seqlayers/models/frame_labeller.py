@@ -272,10 +272,11 @@ class FrameLabeller(LabelNetwork):
             AudioError, OSError: As in `frames`.
             ValueError: If an argument is invalid.
         """
-        features = isinstance(recording, np.ndarray) and recording.ndim == 2
-        frames = recording if features else self.frames(recording, channel)
+        decoding = self._decoding(min_duration, change_cost)
+        computed = isinstance(recording, np.ndarray) and recording.ndim == 2
+        frames = recording if computed else self.frames(recording, channel)
         (log_probs,) = self.log_probs([frames])
-        found = runs(self._decoded(log_probs, min_duration, change_cost))
+        found = runs(best_labels(log_probs, **decoding))
         seconds = self.settings.hop
         annotation = label_files.Annotation(
             [[run.start * seconds, run.end * seconds] for run in found],
@@ -299,16 +300,19 @@ class FrameLabeller(LabelNetwork):
         Raises:
             ValueError: If an argument is invalid, or there is no label.
         """
+        decoding = self._decoding(min_duration, change_cost)
         frames = check_sequences(frames, self.num_features, "frames")
         targets = check_targets(frames, targets, self.num_classes)
         log_probs = self.log_probs(frames)
-        found = [self._decoded(each, min_duration, change_cost) for each in log_probs]
+        found = [best_labels(each, **decoding) for each in log_probs]
         return compared(log_probs, found, targets)
 
-    def _decoded(self, log_probs, min_duration, change_cost):
-        seconds = check_number("min_duration", min_duration, least=0)
-        cost = CHANGE / self.settings.hop if change_cost is None else change_cost
-        return best_labels(log_probs, cost, max(1, round(seconds / self.settings.hop)))
+    def _decoding(self, min_duration, change_cost):
+        """Returns the arguments of `best_labels`."""
+        hop, seconds = self.settings.hop, check_number("min_duration", min_duration, least=0)
+        cost = CHANGE / hop if change_cost is None else change_cost
+        cost = check_number("change_cost", cost, least=0)
+        return {"change_cost": cost, "min_frames": max(1, round(seconds / hop))}
 
     @property
     def sample_rate(self):

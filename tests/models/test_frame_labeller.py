@@ -52,12 +52,23 @@ def songs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(songs):
+    """A model that has learned the labels of the first three."""
     keras.utils.set_random_seed(0)
     options = {"network": "sfm", "dropout": 0.1, "frames_per_step": 4}
     options |= {key: SMALL[key] for key in ("units", "hop_length", "num_bands")}
-    return FrameLabeller.from_labels(
-        songs[0], songs[0], epochs=30, window=96, learning_rate=2e-2, **options
-    )
+    options |= {"epochs": 30, "window": 96, "learning_rate": 2e-2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FrameLabeller, "hidden_layers", without_xla)
+        return FrameLabeller.from_labels(songs[0], songs[0], **options)
+
+
+def without_xla(model, hidden_layers=FrameLabeller.hidden_layers):
+    """Returns the layers of a model, as TensorFlow runs them: to compile takes longer here."""
+    hidden = hidden_layers(model)
+    for layer in hidden:
+        for each in layer._flatten_layers():
+            each.jit_compile = False
+    return hidden
 
 
 def frames_of(model, lengths, seed=0):
@@ -193,11 +204,10 @@ def test_windows_of_training_are_drawn_anew_and_alike_in_a_resumed_run():
     assert not all(np.array_equal(a, b) for (a, _), (b, _) in zip(first, other, strict=True))
 
 
-def test_a_run_that_was_stopped_ends_as_one_without_a_break(tmp_path):
+def test_a_run_that_was_stopped_ends_as_one_without_a_break(tmp_path, monkeypatch):
     def made():
+        monkeypatch.setattr(FrameLabeller, "hidden_layers", without_xla)
         model = small(noise=0.1, network="sfm")
-        for layer in model._flatten_layers():
-            layer.jit_compile = False  # XLA would take longer than all steps
         model.compile(run_eagerly=True)
         frames = frames_of(model, [16])
         return model, model.dataset(frames, [np.arange(16) % 3], batch_size=2, window=4)
@@ -367,5 +377,8 @@ def test_data_that_do_not_fit_are_refused(tmp_path):
     audio.write(tmp_path / "empty.wav", np.zeros(0, "float32"), RATE)
     with pytest.raises(audio.AudioError, match="no samples"):
         model.annotate(tmp_path / "empty.wav")
-    with pytest.raises(ValueError, match="`min_duration`"):
-        model.annotate(frames, min_duration=-1)
+    for wrong in ({"min_duration": -1}, {"change_cost": "much"}):
+        with pytest.raises(ValueError, match=f"`{[*wrong][0]}`"):
+            model.annotate(frames, **wrong)
+        with pytest.raises(ValueError, match=f"`{[*wrong][0]}`"):
+            model.score([frames], [np.ones(5, int)], **wrong)
