@@ -262,7 +262,7 @@ class FrameLabeller(LabelNetwork):
             recording: A recording, as in `frames`, or its features `(T, F)`.
             min_duration: Least duration of a segment in seconds.
             change_cost: Nats that a change of the label costs, from no label to one, too: the more,
-                the fewer segments. If None, one for each frame of 10 ms.
+                the fewer segments. If None, a nat for each frame in 10 ms.
             channel: As in `frames`.
 
         Returns:

@@ -218,7 +218,13 @@ def test_a_run_that_was_stopped_ends_as_one_without_a_break(tmp_path, monkeypatc
                 raise KeyboardInterrupt
 
     whole, batches = made()
-    whole.fit(batches, epochs=2, verbose=0)
+    frames, targets = frames_of(whole, [6]), [np.ones(6, int)]
+    held_out = whole.dataset(frames, targets, window=4, training=False)
+    history = whole.fit(batches, epochs=2, validation_data=held_out, verbose=0).history
+    assert np.shape(history["val_frame_accuracy"]) == np.shape(history["frame_accuracy"]) == (2,)
+    right = whole(frames[0][None, :4]).numpy().argmax(axis=-1).tolist()
+    right += whole(frames[0][None, 4:]).numpy().argmax(axis=-1).tolist()
+    assert history["val_frame_accuracy"][-1] == pytest.approx(np.mean(np.concatenate(right) == 1))
     stopped, batches = made()
     backup = BackupAndRestore(tmp_path)
     with pytest.raises(KeyboardInterrupt):
