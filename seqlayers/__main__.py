@@ -11,6 +11,7 @@ import os
 import click
 
 from seqlayers import __version__
+from seqlayers.commands.annotate import annotate
 from seqlayers.commands.cli import Commands
 from seqlayers.commands.data import data
 from seqlayers.commands.export import export
@@ -26,7 +27,7 @@ from seqlayers.commands.train import train
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli():
-    """Train recurrent models of music or of recordings, score them, and generate with them.
+    """Train recurrent models of music or recordings, score them, generate, and label recordings.
 
     \b
     Examples:
@@ -38,6 +39,8 @@ def cli():
       seqlayers report runs/jsb
       seqlayers train --wav birds --out runs/birds
       seqlayers generate runs/birds --wav sounds
+      seqlayers train --wav songs --labels labels --out runs/songs
+      seqlayers annotate runs/songs new --out labelled
     """
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps XLA's buffers between calls
     # Hides TensorFlow's warnings, and without a GPU its errors: it reports the missing GPU, and
@@ -46,7 +49,9 @@ def cli():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
 
 
-for command in (train, score, generate, report, export, segment, data, list_recipes, list_presets):
+for command in (train, score, generate, annotate, report, export, segment, data):
+    cli.add_command(command)
+for command in (list_recipes, list_presets):
     cli.add_command(command)
 
 

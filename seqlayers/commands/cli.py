@@ -148,11 +148,16 @@ def list_skipped(skipped, read, kind):
 
 
 @contextlib.contextmanager
-def naming(flag):
-    """Names the option that gave a file which cannot be read or has no data."""
+def naming(flag, kind=FileError):
+    """Names the option that gave a file which cannot be read or has no data.
+
+    Args:
+        flag: The option.
+        kind: `FileError` or a kind of it.
+    """
     try:
         yield
-    except FileError as error:
+    except kind as error:
         raise click.BadParameter(str(error), param_hint=flag) from error
 
 

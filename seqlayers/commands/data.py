@@ -145,7 +145,7 @@ def shard(folder, out, shards, kind, gzip, overwrite, **options):
         index = _write(reader, out, shards, gzip, overwrite)
     list_skipped(reader.skipped, reader.read, KINDS[kind])
     if kind == "sound":
-        list_resampled(reader.resampled, reader)
+        list_resampled(reader.resampled, reader.settings.sample_rate)
     size = sum(each.bytes for each in index.shards)
     click.echo(
         f"{counted(index.num_sequences, 'sequence')} of "

@@ -108,6 +108,7 @@ def generate(
     if (out is None) == (wav is None):
         came = "none" if out is None else "both"
         raise click.UsageError(f"Give one of --out and --wav. Received: {came}.")
+    source.refuse_labels("seqlayers generate")
     playing = {"tempo": tempo, "programme": programme, "articulate": articulate or None}
     playing = {name: value for name, value in playing.items() if value is not None}
     for name in ["step_in_beats"] * (step_in_beats is not None) + [*playing]:

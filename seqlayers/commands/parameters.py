@@ -124,11 +124,11 @@ def run_option(name, group=OTHER):
     """Returns `click.option` for an option of a run; its value is None if it is not given."""
     each = OPTIONS[name]
     help = each.help
-    if each.default is not None:
-        shown = " ".join(written(name, each.default))
-        if each.with_wav is not None:
-            shown = f"{shown}; {each.with_wav} with --wav"
-        help += f"  [default: {shown}]"
+    shown = [] if each.default is None else [" ".join(written(name, each.default))]
+    others = {"--wav": each.with_wav, "--labels": each.with_labels}
+    shown += [f"{value} with {with_}" for with_, value in others.items() if value is not None]
+    if shown:
+        help += f"  [default: {'; '.join(shown)}]"
     names = completing(recipes.all_names) if name == "recipe" else None
     return option(flag(name), each.type, help, group=group, shell_complete=names)
 

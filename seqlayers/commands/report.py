@@ -9,6 +9,7 @@ from seqlayers import report as pages
 from seqlayers.commands.cli import check_utf8, import_runs, writing
 from seqlayers.commands.parameters import debug, option, switch
 from seqlayers.commands.run_data import compare_versions, read_data
+from seqlayers.commands.sources import Source
 from seqlayers.runs import checkpoints, folder
 from seqlayers.runs.config import read_config
 from seqlayers.runs.options.schema import Integer, Number
@@ -65,6 +66,7 @@ def report(run, out, num, temperature, seed, overwrite):
         raise click.UsageError(
             f"RUN must hold {folder.CONFIG}, which `seqlayers train` writes first. Received: {run}."
         )
+    Source(run, None, config).refuse_labels("seqlayers report")
     history = checkpoints.last_history(run, config["options"])
     if history:
         checkpoints.check(run)

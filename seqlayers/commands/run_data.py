@@ -5,14 +5,21 @@ from pathlib import Path
 
 import click
 
-from seqlayers.commands.cli import list_skipped, naming, note
+from seqlayers.audio import AudioError
+from seqlayers.checks import counted
+from seqlayers.commands.cli import import_runs, list_skipped, naming, note
+from seqlayers.datasets.labels import LabelError
+from seqlayers.datasets.labels.text import listed
+from seqlayers.datasets.piano_roll import SPLITS
 from seqlayers.files import printable
 from seqlayers.runs import data as run_data
+from seqlayers.runs import labelled as run_labels
 from seqlayers.runs.config import describe_data, versions
 from seqlayers.runs.options.rules import source
 from seqlayers.runs.options.schema import flag
 
 SHOWN = 3  # most files that are named as added, missing or changed
+_DATA = {"midi": "folder", "wav": "recordings", "labels": "label files"}
 
 
 def where(options):
@@ -35,14 +42,19 @@ def read_data(options, config=None):
         ValueError: If they have changed since.
     """
     kind = source(options)
-    if config:
-        _check_there(kind, options)
+    for name in (kind, *(["labels"] if options["labels"] else [])) if config else ():
+        _check_there(name, options)
+    if options["labels"]:
+        data = _labelled(options, config)
+        if config:
+            _refuse_changed(config, data)
+        return data
     with naming(flag(kind)):
         data = run_data.read_data(options, (config or {}).get("sound"))
     read = sum(map(len, data.splits.values()))
     if kind == "wav":
         list_skipped(data.skipped, len(data.files), "recordings")
-        list_resampled(data.resampled, data.sound)
+        list_resampled(data.resampled, data.sound.settings.sample_rate)
     else:
         list_skipped(data.skipped, read, "MIDI files")
     if config:
@@ -58,14 +70,59 @@ def read_data(options, config=None):
     return data
 
 
-def _check_there(kind, options):
-    path = Path(where(options))
-    if kind != "dataset" and not (path.is_dir() if kind == "midi" else path.exists()):
+def _labelled(options, config):
+    """Returns the `Data` of recordings with labels, and reports them."""
+    labelled = read_labels(options)
+    if not config:
+        _report_split(labelled)
+    building = import_runs().building
+    rate = run_labels.sample_rate(labelled, options)
+    labeller = building.build_labeller(options, labelled.classes, rate)
+    data = run_labels.data(labelled, labeller, options)
+    list_resampled(data.resampled, labeller.sample_rate)
+    return data
+
+
+def read_labels(options, classes=None):
+    """Reads recordings and their labels, and reports on stderr how many there are.
+
+    Args:
+        options, classes: As in `runs.labelled.read`.
+
+    Returns:
+        `Labelled`.
+    """
+    with naming("--wav", AudioError), naming("--labels", LabelError):
+        labelled = run_labels.read(options, classes)
+    number = len(labelled.annotations)
+    list_skipped(labelled.skipped, number, "recordings")
+    found = run_labels.counts(labelled.annotations.values())
+    note(
+        f"{options['wav']}: {counted(number, 'recording')}, "
+        f"{counted(sum(found.values()), 'label')} of {counted(len(found), 'kind')}"
+    )
+    return labelled
+
+
+def _report_split(labelled):
+    """Prints how recordings with labels are split, and which labels no split trains."""
+    found = {split: labelled.labels(split) for split in SPLITS}
+    parts = ", ".join(f"{sum(found[split].values()):,} {split}" for split in SPLITS)
+    note(f"Labels split {'within each recording' if labelled.by_time else 'by recording'}: {parts}")
+    for split, purpose in (("valid", "validate"), ("test", "test")):
+        if not found[split]:
+            note(f"None is left to {purpose}: there are too few labels.")
+    if untrained := [name for name in labelled.classes if not found["train"][name]]:
+        note(f"Not learned, for want of an example to train on: {listed(untrained)}")
+
+
+def _check_there(name, options):
+    path = Path(options[name])
+    if name != "dataset" and not (path.is_dir() if name == "midi" else path.exists()):
         raise click.UsageError(
-            "The data of a run must stay where they were when it began; put the "
-            f"{'folder' if kind == 'midi' else 'recordings'} back. "
-            f"Received: a run with {flag(kind)} {printable(path)}, where there is "
-            f"{'no folder' if kind == 'midi' else 'nothing'}."
+            f"The data of a run must stay where they were when it began; put the {_DATA[name]} "
+            f"back. Received: a run with {flag(name)} {printable(path)}, where there is "
+            f"{'no folder' if name == 'midi' else 'nothing'}."
         )
 
 
@@ -97,13 +154,13 @@ def _report_share(places):
         )
 
 
-def list_resampled(resampled, sound):
+def list_resampled(resampled, sample_rate):
     """Prints how many recordings were resampled, from which rates and to which one."""
     if not resampled:
         return
     rates = collections.Counter(rate for _, rate in resampled)
     counts = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()))
-    note(f"Resampled to {sound.settings.sample_rate} Hz: {counts}")
+    note(f"Resampled to {sample_rate} Hz: {counts}")
 
 
 def compare_versions(config):

@@ -8,6 +8,7 @@ import click
 
 from seqlayers import files
 from seqlayers.checks import counted
+from seqlayers.commands import label_scores
 from seqlayers.commands.cli import QUIET, Failure, import_runs, list_skipped, naming, note
 from seqlayers.commands.parameters import (
     debug,
@@ -37,6 +38,17 @@ NOT_CONVERGED = 3  # the exit status
 @option("--split", Choice(piano_roll.SPLITS), "Score this split.  [default: test]")
 @option("--midi", Path(), "Score a MIDI file, or a folder of them.")
 @option("--wav", Path(), "Score all segments of a recording, or of a folder of them.")
+@option(
+    "--labels",
+    Path(),
+    "With --wav and a run that learned labels, score against these: a folder of label files or a "
+    "table.",
+)
+@option(
+    "--min-duration",
+    Number(least=0, metavar="MS"),
+    "With a run that learned labels, find no label shorter than this.",
+)
 @step_in_beats_option
 @run_option("transpose")
 @switch("--bracket", "For models with RBMs, estimate from the other side as well.")
@@ -62,6 +74,8 @@ def score(
     split,
     midi,
     wav,
+    labels,
+    min_duration,
     step_in_beats,
     transpose,
     bracket,
@@ -70,7 +84,7 @@ def score(
     seed,
     as_json,
 ):
-    """Print the log-likelihood of data under a model, in nats per frame.
+    """Print the log-likelihood of data under a model, in nats per frame, or how it labels them.
 
     SOURCE is the folder of a run, whose best.keras is scored, or a .keras file; --preset takes its
     place. Without --dataset, --midi and --wav, a run or a preset is scored on its own data.
@@ -82,6 +96,10 @@ def score(
     compares with others of that kind alone. Frames of recordings are made and normalised as those
     of the run.
 
+    A run that learned labels has an accuracy, the share of frames with the right label, and an
+    error rate, the labels to insert, delete or replace per label of the expert. Without --wav and
+    --labels they are those of its own test split.
+
     \b
     Examples:
       seqlayers score runs/jsb
@@ -89,8 +107,16 @@ def score(
       seqlayers score runs/jsb/last.keras --dataset nottingham --split valid --bracket
       seqlayers score runs/jsb --midi song.mid --step-in-beats 1 --json
       seqlayers score runs/birds --wav evening.wav
+      seqlayers score runs/songs --wav new --labels checked
       seqlayers score --preset tied-nade-jsb --adapt 0.01 --adapt-steps 8
     """
+    if source.labels or labels:
+        label_scores.show(source, split, wav, labels, min_duration, as_json)
+        return
+    if min_duration is not None:
+        raise click.UsageError(
+            "`--min-duration` has no effect without a run that learned labels; remove it."
+        )
     sources = {"--dataset": dataset, "--midi": midi, "--wav": wav}
     given = [name for name, value in sources.items() if value]
     if len(given) > 1:
@@ -131,7 +157,7 @@ def score(
         with naming("--wav"):
             corpus = run_sound.segments(wav, config["options"], *sound)
         list_skipped(corpus.skipped, len(corpus.durations), "recordings")
-        list_resampled(corpus.resampled, sound)
+        list_resampled(corpus.resampled, sound.settings.sample_rate)
         sequences = corpus.sequences
     elif dataset:
         name, sequences = f"{dataset} {split}", getattr(piano_roll.load(dataset), split)

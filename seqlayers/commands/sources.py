@@ -52,12 +52,40 @@ class Source(NamedTuple):
             return run_data.step_in_beats({"midi": None, "dataset": self.preset.card.dataset})
         return run_data.step_in_beats(self.config["options"]) if self.config else 0.5
 
-    def load(self):
-        """Imports TensorFlow and returns the model, and its name for messages."""
+    @property
+    def labels(self):
+        """Whether the run learned labels; None for a `.keras` file without a run."""
+        if self.config is None:
+            return False if self.preset else None
+        return self.config["options"]["labels"] is not None
+
+    def refuse_labels(self, command):
+        """Refuses a run that learned labels."""
+        if self.labels:
+            raise click.UsageError(
+                f"`{command}` needs a run on music, or on recordings without --labels; "
+                "`seqlayers annotate` and `seqlayers score` take runs that learned labels. "
+                f"Received: {self}."
+            )
+
+    def need_labels(self, command):
+        """Refuses a run or a preset that has not learned labels."""
+        if self.labels is False:
+            raise click.UsageError(
+                f"`{command}` needs a run that learned labels, by `seqlayers train --wav "
+                f"RECORDINGS --labels LABELS`. Received: {self}, which did not."
+            )
+
+    def load(self, labels=False):
+        """Imports TensorFlow and returns the model, and its name for messages.
+
+        Args:
+            labels: As in `runs.loading.load_model`.
+        """
         loading = import_runs().loading
         if self.preset:
             return presets.load(self.preset.name), self.preset.name
-        return loading.load_model(self.path)
+        return loading.load_model(self.path, labels)
 
 
 def chosen(path, preset):

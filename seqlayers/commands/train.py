@@ -9,6 +9,7 @@ import click
 from seqlayers import files
 from seqlayers import report as pages
 from seqlayers.checks import counted
+from seqlayers.commands import label_scores
 from seqlayers.commands.cli import HINT, check_utf8, import_runs, note, writing
 from seqlayers.commands.parameters import GroupedCommand, debug, output, run_options, switch
 from seqlayers.commands.run_data import compare_versions, read_data
@@ -18,7 +19,7 @@ from seqlayers.runs.config import change_options, read_config, write_config
 from seqlayers.runs.data import check_shares, num_batches, num_pieces
 from seqlayers.runs.history import best_row, finished, write_table
 from seqlayers.runs.options import complete, fixed, sequence_rules, unused, written
-from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
+from seqlayers.runs.options.listing import DATA, LABELLER, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import flag
 from seqlayers.runs.registry import MODELS
@@ -28,6 +29,7 @@ FEW_BATCHES = 5  # of an epoch
 _HELP = """Train a model and write it, its metrics and its configuration to a folder.
 
 Give the data with --dataset, --midi, --wav, or a --recipe for a data set, and a folder with --out.
+With --wav and --labels, a model learns an expert's labels of the recordings.
 The folder gets config.json, metrics.csv, curves for TensorBoard, last.keras after each epoch and
 best.keras, the best on the validation split.
 
@@ -60,6 +62,13 @@ train, the next 10% validate, the last 10% test.
 logarithms scaled to [0, 1]. The default model is the RNN-RBM on spectrograms with sigmoid gates,
 trained by Adam; --recipe rnn-rbm-spectrograms has the model and the training as published.
 
+With --labels, a network learns which label each millisecond of the recordings has, or none. The
+label file of song.wav is song.txt, song.TextGrid, song.csv and the like, in a folder or beside it.
+Ten recordings or more are split in the order of their paths, the last tenth to test and the tenth
+before it to validate; of fewer, each is split by time, in the same shares of its labels.
+`val_log_likelihood` is the mean log-probability of the right label then, `val_error_rate` the edits
+per label. `seqlayers annotate` labels other recordings, `seqlayers score` compares labels.
+
 \b
 Examples:
   seqlayers train --dataset jsb_chorales --out runs/jsb
@@ -70,6 +79,7 @@ Examples:
   seqlayers train --midi music --out runs/music
   seqlayers train --midi music --step-in-beats 0.25 --test 0.2 --split-seed 1 --out runs/drawn
   seqlayers train --wav birds --out runs/birds
+  seqlayers train --wav songs --labels labels --out runs/songs
   seqlayers train --recipe rnn-rbm-spectrograms --wav birds --threshold 85 --min-length 10 \\
       --max-length 1000 --out runs/published
 """.format(models="\n".join(f"  {name:14}{model.title}" for name, model in MODELS.items()))
@@ -79,6 +89,7 @@ Examples:
 @run_options(DATA, "Data")
 @run_options(SEGMENTS, "Segments of recordings")
 @run_options(MODEL, "Model")
+@run_options(LABELLER, "Model of labels")
 @run_options(TRAINING, "Training")
 @output("--out", "Write the run to this folder.", OUTPUT, required=True)
 @switch("--resume", "Go on with the run in --out.", OUTPUT)
@@ -96,11 +107,12 @@ def train(ctx, out, resume, overwrite, report, **options):
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other; give one of them.")
     given = {name: value for name, value in options.items() if value is not None}
-    for name in ("midi", "wav"):
+    for name in ("midi", "wav", "labels"):
         if name in given:
             given[name] = str(given[name].resolve())
     if not resume:
         options = _new_options(given)
+        _check_report(report, options)
     check_utf8("--out", out)
     folder.check(out, resume, overwrite)
 
@@ -111,6 +123,7 @@ def train(ctx, out, resume, overwrite, report, **options):
             stack.enter_context(folder.claim(out, resume=True))
             config = read_config(out)
             options = _resumed_options(config, given)
+            _check_report(report, options)
             history = last_history(out, options)
             _check_epochs(options, given, history)
             if finished(history, options):
@@ -125,7 +138,9 @@ def train(ctx, out, resume, overwrite, report, **options):
         data = read_data(options, config)
         if options["patience"] and not data.valid:
             wanted = "at least two MIDI files"
-            if options["wav"]:
+            if options["labels"]:
+                wanted = "more labels"
+            elif options["wav"]:
                 wanted = "recordings with more segments"
             elif options["valid"] == 0:
                 wanted = "--valid above 0"
@@ -148,7 +163,7 @@ def train(ctx, out, resume, overwrite, report, **options):
             write_config(out, options, data)
         model, history = runs.training.last_model(out, options, data)
         done = f"{counted(len(history), 'epoch')} done" if history else "new"
-        click.echo(f"{options['model']} with {model.count_params():,} weights, {done}, in {out}")
+        click.echo(f"{_title(options)} with {model.count_params():,} weights, {done}, in {out}")
         callbacks = []
         if report:
             about = options, data, history, read_config(out)["versions"]
@@ -157,6 +172,11 @@ def train(ctx, out, resume, overwrite, report, **options):
         _report(runs, out, model, history, options, data)
         if report:
             _write_page(runs, out, data, history)
+
+
+def _title(options):
+    """Returns the name of the model of a run."""
+    return f"labeller {options['network']}" if options["labels"] else options["model"]
 
 
 def _how_to_go_on(out):
@@ -186,7 +206,9 @@ def _new_options(given):
             f"Give one of {', '.join(others)} and {last}. Received: {' and '.join(came) or 'none'}."
         )
     options = complete(chosen)
-    if options["wav"]:  # contradictions are refused before anything is read
+    if (
+        options["wav"] and not options["labels"]
+    ):  # contradictions are refused before anything is read
         sequence_rules(options)
     check_shares(options)
     return options
@@ -234,6 +256,11 @@ def _resumed_options(config, given):
     return options
 
 
+def _check_report(report, options):
+    if report and options["labels"]:
+        raise click.UsageError("`--report` has no effect with `--labels`; remove it.")
+
+
 def _check_epochs(options, given, history):
     if "epochs" in given and options["epochs"] < len(history):
         raise click.UsageError(
@@ -248,10 +275,14 @@ def _end(out, config, options, history):
     if options != config["options"]:
         change_options(out, options)
     done = counted(len(history), "epoch")
-    click.echo(f"{options['model']}, {done} done, in {out}: the run is finished.")
+    click.echo(f"{_title(options)}, {done} done, in {out}: the run is finished.")
     _report_epochs(history, options, best_row(history))
     click.echo(f"Score it with: {shlex.join(['seqlayers', 'score', str(out)])}")
-    click.echo(f"Listen to it with: {shlex.join(['seqlayers', 'report', str(out)])}")
+    if options["labels"]:
+        command = ["seqlayers", "annotate", str(out), "RECORDINGS", "--out", "FOLDER"]
+        click.echo(f"Label recordings with: {shlex.join(command)}")
+    else:
+        click.echo(f"Listen to it with: {shlex.join(['seqlayers', 'report', str(out)])}")
 
 
 def _write_page(runs, out, data, history):
@@ -273,11 +304,14 @@ def _report(runs, out, model, history, options, data):
     """Prints whether the run stopped early, its likelihood on the test split, and its files."""
     best = best_row(history) if (out / folder.BEST).exists() else None
     if best:
-        model, _ = runs.loading.load_model(out)
+        model, _ = runs.loading.load_model(out, labels=bool(options["labels"]))
     _report_epochs(history, options, best)
     split = next((s for s in ("test", "valid", "train") if data.splits[s]), None)
-    likelihood = model.score(data.splits[split], bracket=model.head.kind == "estimate")
-    click.echo(f"{split}: {likelihood}")
+    if options["labels"]:
+        score = label_scores.text(model.score(data.splits[split], data.targets[split]))
+    else:
+        score = model.score(data.splits[split], bracket=model.head.kind == "estimate")
+    click.echo(f"{split}: {score}")
     click.echo("Wrote:")
     for name in (folder.CONFIG, folder.TABLE, folder.CURVES, folder.LAST, folder.BEST):
         if (out / name).exists():

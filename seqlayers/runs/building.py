@@ -7,10 +7,11 @@ import numpy as np
 
 from seqlayers import layers
 from seqlayers.datasets import piano_roll
-from seqlayers.models import SequenceModel
+from seqlayers.models import FrameLabeller, SequenceModel
 from seqlayers.models.pretraining import pretrain_layers
 from seqlayers.models.rnn_rbm import SPECTROGRAM_LEARNING_RATES
 from seqlayers.runs import sound
+from seqlayers.runs.options.listing import LABELLER
 from seqlayers.runs.registry import CELLS, MODELS, TIED
 
 _COSINE_END = 0.02  # of the first learning rate
@@ -35,6 +36,33 @@ def build_model(options, num_steps):
         model = SequenceModel(_memory(options), _head(options), dropout, transpose)
     model.compile(_optimizer(options, num_steps), nonfinite=options["nonfinite"])
     return model
+
+
+def build_labeller(options, classes, sample_rate):
+    """Returns a new model that labels frames, not compiled. The same seed gives the same weights.
+
+    Args:
+        options: All options of the run.
+        classes: The labels.
+        sample_rate: Samples per second of the recordings, or of what they are resampled to.
+    """
+    keras.utils.set_random_seed(options["seed"])
+    given = {each.name: options[each.name] for each in LABELLER}
+    given["bidirectional"] = not given.pop("streaming")
+    return FrameLabeller(classes, sample_rate, seed=options["seed"], **given)
+
+
+def begin_labeller(labeller, options, frames, num_steps):
+    """Sets the normalisation of the features, and compiles.
+
+    Args:
+        labeller: A new model of `build_labeller`.
+        options: All options of the run.
+        frames: The frames to train on.
+        num_steps: As in `build_model`.
+    """
+    labeller.adapt(frames)
+    labeller.compile(_optimizer(options, num_steps))
 
 
 def _head(options):

@@ -3,7 +3,7 @@
 options    all options
 data       number of sequences and frames in each split, a hash of them, names and hashes of files
 versions   versions of the libraries
-sound      for recordings, the `SoundFrames`
+sound      for recordings without labels, the `SoundFrames`
 
 It is checked whenever it is read, options by the rules of the command line. `Identity` is the part
 of it that a run may not change and that its checkpoints carry.
@@ -27,7 +27,7 @@ from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import flag
 from seqlayers.runs.sound import FRAMES, NUM_BINS, SoundFrames
 
-_PATHS = ("midi", "wav")  # data may move; their hash tells whether they are the same
+_PATHS = ("midi", "wav", "labels")  # data may move; their hash tells whether they are the same
 
 
 class Identity(NamedTuple):
@@ -190,10 +190,11 @@ def _checked(config):
     for name, version in config["versions"].items():
         if not isinstance(version, str):
             raise ValueError(f"the version of {name} must be a string")
-    if ("sound" in config) != (options["wav"] is not None):
-        raise ValueError("`sound` must be there for recordings, and for them alone")
+    spectra = options["wav"] is not None and options["labels"] is None
+    if ("sound" in config) != spectra:
+        raise ValueError("`sound` must be there for recordings without labels, and for them alone")
     config = config | {"options": options}
-    if options["wav"] is not None:
+    if spectra:
         sequence_rules(options)
         config["sound"] = _sound(config["sound"], options)
     return config

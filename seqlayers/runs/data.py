@@ -39,6 +39,9 @@ class Data(NamedTuple):
         hashes: SHA-256 of the contents of each recording, as hexadecimal digits.
         resampled: Pairs `(file, rate)` of the recordings that were resampled, with their own rate.
         places: For recordings, the `Place` of each sequence, in a list for each split.
+        targets: For recordings with labels, the class of each frame of each sequence, int32 `(T,)`,
+            in a list for each split.
+        labeller: The `FrameLabeller` that made frames and targets; it need not be trained.
     """
 
     train: Any
@@ -50,6 +53,8 @@ class Data(NamedTuple):
     hashes: Any = ()
     resampled: Any = ()
     places: Any = None
+    targets: Any = None
+    labeller: Any = None
 
     @property
     def splits(self):
@@ -205,13 +210,14 @@ def _recordings(options, sound):
         [run_sound.name(file, options["wav"]) for file in files],
         corpus.skipped,
         sound,
-        [_sha256(file) for file in files],
+        [sha256_of(file) for file in files],
         corpus.resampled,
         places,
     )
 
 
-def _sha256(path):
+def sha256_of(path):
+    """Returns the SHA-256 of the contents of a file, as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -254,12 +260,12 @@ def step_in_beats(options):
 def fingerprint(data):
     """Returns a hash of the split and of all rolls, or of the contents of recordings."""
     digest = hashlib.sha256()
-    if data.sound is not None:
+    if data.hashes:
         contents = b"".join(map(bytes.fromhex, data.hashes))
         digest.update(hashlib.sha256(contents).hexdigest().encode())
     for sequences in (data.train, data.valid, data.test):
         digest.update(str([sequence.shape for sequence in sequences]).encode())
-        for roll in sequences if data.sound is None else ():
+        for roll in () if data.hashes else sequences:
             digest.update(np.ascontiguousarray(roll, "uint8"))
     return digest.hexdigest()
 

@@ -10,7 +10,9 @@ from seqlayers import files
 from seqlayers.runs.folder import TABLE
 
 MONITOR = "val_log_likelihood"
-COLUMNS = ("epoch", "loss", "skipped_steps", "shrunk_steps", MONITOR)
+ACCURACY, ERRORS = "val_accuracy", "val_error_rate"
+_OF_ALL = ("epoch", "loss", "skipped_steps", "shrunk_steps", MONITOR)
+COLUMNS = (*_OF_ALL, ACCURACY, ERRORS)  # the last two of runs on labels
 
 
 def checked(history):
@@ -54,7 +56,8 @@ def finished(history, options):
 def write_table(folder, history):
     """Writes the history to `metrics.csv` of a run."""
     text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    labels = any(ACCURACY in row for row in history)
+    table = csv.DictWriter(text, COLUMNS if labels else _OF_ALL, lineterminator="\n")
     table.writeheader()
     table.writerows(history)
     files.write_atomically(Path(folder) / TABLE, text.getvalue().encode(), follow=False)

@@ -1,17 +1,19 @@
 """Models loaded from runs and from `.keras` files, and refused if they are of another run."""
 
 from seqlayers import loading
-from seqlayers.models import SequenceModel
+from seqlayers.models import FrameLabeller, SequenceModel
 from seqlayers.runs import checkpoints
 from seqlayers.runs.building import build_model
 from seqlayers.runs.folder import BEST, LAST, RunError
 
 
-def load_model(source):
+def load_model(source, labels=False):
     """Loads a model.
 
     Args:
         source: A `.keras` file, or the folder of a run, whose best model is loaded.
+        labels: Whether the model must be a `FrameLabeller`, else a `SequenceModel`; None for
+            either.
 
     Returns:
         `(model, file)`.
@@ -23,10 +25,12 @@ def load_model(source):
     """
     checkpoint, file, config = checkpoints.check(source)
     model = loading.load(file, RunError)
-    if not isinstance(model, SequenceModel):
-        raise RunError(
-            f"the model must be a `SequenceModel`. Received: a `{type(model).__name__}`.", file
-        )
+    kinds = {True: (FrameLabeller,), False: (SequenceModel,)}.get(
+        labels, (SequenceModel, FrameLabeller)
+    )
+    if not isinstance(model, kinds):
+        wanted = " or a ".join(f"`{kind.__name__}`" for kind in kinds)
+        raise RunError(f"the model must be a {wanted}. Received: a `{type(model).__name__}`.", file)
     if config is not None and checkpoint.run is None and file.name in (BEST, LAST):
         checkpoints.refuse_other(file, _difference(model, config["options"]))
     return model, file

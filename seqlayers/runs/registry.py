@@ -93,3 +93,4 @@ MODELS = {
     **{f"rnn-{n}": Model(f"{h.title} after a recurrent layer", h, True) for n, h in HEADS.items()},
     **{n: Model(h.title, h, False) for n, h in TIED.items()},
 }
+NETWORKS = ("patches", "sfm")  # of `seqlayers.models.FrameLabeller`, the default first

@@ -14,12 +14,20 @@ import keras
 from seqlayers import files
 from seqlayers.callbacks import Progress
 from seqlayers.runs import checkpoints
-from seqlayers.runs.building import begin, build_model, pretrain
+from seqlayers.runs.building import begin, begin_labeller, build_model, pretrain
 from seqlayers.runs.checkpoints import cannot_go_on, last_history
 from seqlayers.runs.config import Identity
 from seqlayers.runs.data import batches, fingerprint, num_batches
 from seqlayers.runs.folder import BEST, CURVES, LAST, RunError, remove_curves
-from seqlayers.runs.history import COLUMNS, best_row, finished, write_table
+from seqlayers.runs.history import (
+    ACCURACY,
+    COLUMNS,
+    ERRORS,
+    MONITOR,
+    best_row,
+    finished,
+    write_table,
+)
 from seqlayers.runs.loading import load_model
 
 
@@ -40,11 +48,15 @@ def last_model(folder, options, data):
     """
     history = last_history(folder, options)
     if not history:
-        model = build_model(options, options["epochs"] * num_batches(options, data.train))
+        num_steps = options["epochs"] * num_batches(options, data.train)
+        if options["labels"]:
+            begin_labeller(data.labeller, options, data.train, num_steps)
+            return data.labeller, []
+        model = build_model(options, num_steps)
         begin(model, options, data.train)
         return model, []
     try:
-        model, _ = load_model(Path(folder) / LAST)
+        model, _ = load_model(Path(folder) / LAST, labels=bool(options["labels"]))
     except RunError as error:
         raise cannot_go_on(folder, options, error.reason) from error
     return model, history
@@ -68,18 +80,27 @@ def fit(folder, model, history, options, data, callbacks=()):
         write_table(folder, history)
     if finished(history, options):
         return
-    if not history:
-        pretrain(model, options, data.train, batches(options, data.train))
-    dataset = batches(options, data.train, first_epoch=len(history))
-    remove_curves(folder)
     every, epochs = options["validate_every"], options["epochs"]
+    validated = [*range(every, epochs, every), epochs]
+    before: list = []
+    if options["labels"]:
+        dataset = _windows(model, options, data, first_epoch=len(history))
+        validation = {}
+        if data.valid:
+            before = [_LabelScores(data, validated)]
+    else:
+        if not history:
+            pretrain(model, options, data.train, batches(options, data.train))
+        dataset = batches(options, data.train, first_epoch=len(history))
+        validation = {"validation_data": data.valid or None, "validation_freq": validated}
+    remove_curves(folder)
     model.fit(
         dataset,
         epochs=epochs,
         initial_epoch=len(history),
-        validation_data=data.valid or None,
-        validation_freq=[*range(every, epochs, every), epochs],
+        **validation,
         callbacks=[
+            *before,
             _Saver(folder, history, Identity(options, fingerprint(data), data.sound)),
             _Curves(folder, history),
             *callbacks,
@@ -87,6 +108,32 @@ def fit(folder, model, history, options, data, callbacks=()):
         ],
         verbose=0,
     )
+
+
+def _windows(model, options, data, first_epoch):
+    """Returns the batches that a `FrameLabeller` trains on."""
+    return model.dataset(
+        data.train,
+        data.targets["train"],
+        options["batch_size"],
+        window=options["max_steps"],
+        seed=options["seed"],
+        first_epoch=first_epoch,
+    )
+
+
+class _LabelScores(keras.callbacks.Callback):
+    """Adds the scores of a `FrameLabeller` on whole recordings of the validation split."""
+
+    def __init__(self, data, epochs):
+        super().__init__()
+        self.data, self.epochs = data, epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 in self.epochs:
+            found = self.model.score(self.data.valid, self.data.targets["valid"])
+            of_run = {MONITOR: found.log_prob, ACCURACY: found.accuracy, ERRORS: found.error_rate}
+            logs.update(of_run)
 
 
 class _Saver(keras.callbacks.Callback):

@@ -14,12 +14,12 @@ from seqlayers.runs import checkpoints, loading, training
 _load_model, _loaded = loading.load_model, {}
 
 
-def _load_model_once(source):
+def _load_model_once(source, labels=False):
     """`load_model`, which compiles a model once for all files with the same contents."""
     _, file, _ = checkpoints.check(source)
     key = hashlib.sha256(file.read_bytes()).digest()
     if key not in _loaded:
-        _loaded[key] = _load_model(source)[0]
+        _loaded[key] = _load_model(source, labels)[0]
     return _loaded[key], file
 
 

@@ -32,7 +32,13 @@ def examples():
 
 def save_a_small_model(run, model, history, options, data, callbacks=()):
     """Writes a small new model in place of training, if the run is on recordings."""
-    if options["wav"]:
+    if options["labels"]:
+        model.optimizer.build(model.trainable_variables)  # as a step would
+        model.save(Path(run) / folder.LAST)
+        checkpoints.add(
+            Path(run) / folder.LAST, Identity(options, fingerprint(data)), [{"epoch": 1}]
+        )
+    elif options["wav"]:
         small = {"hidden_units": 4, "recurrent_units": 3, "recurrent_layers": 1}
         building.build_model(options | small, num_steps=1).save(Path(run) / folder.LAST)
         identity = Identity(options, fingerprint(data), data.sound)
@@ -70,12 +76,17 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
     for n in range(16):
         midi.write(f"music/{n}.mid", tiny[0])
     midi.write("song.mid", tiny[0])
-    Path("birds").mkdir()
+    for each in ("birds", "songs", "labels", "new", "checked"):
+        Path(each).mkdir()
     for path in ("birds/one.wav", "evening.wav", "song.wav"):
         sound = 0.001 * rng.normal(size=16000)
         for start in range(400, 16000, 1600):  # of 8000 samples a second
             sound[start : start + 200] = np.sin(np.arange(200))
         audio.write(path, sound, 8000)
+    for path in ("songs/a.wav", "new/b.wav"):
+        audio.write(path, 0.1 * rng.normal(size=64000), 32000)
+    for each in ("labels/a.txt", "checked/b.txt"):
+        Path(each).write_text("".join(f"{n / 5}\t{n / 5 + 0.025}\ta\n" for n in range(9)))
     Path("marks.csv").write_text("file,start,end\none.wav,0.05,0.075\n")
     done = set()
     for words in sorted(commands, key=lambda words: words[1] != "train"):

@@ -5,11 +5,19 @@ import math
 import pytest
 
 from seqlayers.models.nonfinite import COUNTERS
-from seqlayers.runs.history import COLUMNS, MONITOR, best_row, checked, finished
+from seqlayers.runs.history import (
+    ACCURACY,
+    COLUMNS,
+    ERRORS,
+    MONITOR,
+    best_row,
+    checked,
+    finished,
+)
 
 
 def test_columns_have_the_counters_of_both_rules():
-    assert COLUMNS == ("epoch", "loss", *COUNTERS.values(), MONITOR)
+    assert COLUMNS == ("epoch", "loss", *COUNTERS.values(), MONITOR, ACCURACY, ERRORS)
 
 
 def test_early_stopping_needs_nothing_but_the_history():

@@ -11,15 +11,16 @@ from dataclasses import replace
 
 from seqlayers.audio.segment_rules import SegmentRules
 from seqlayers.files import FileError
-from seqlayers.runs.options.listing import DATA, MODEL, SEGMENTS, TRAINING
+from seqlayers.runs.options.listing import DATA, LABELLER, MODEL, SEGMENTS, TRAINING
 from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import Boolean, Lines, OptionError, Several, flag
 
 SEQUENCE = 250.0  # milliseconds: a sentence has sequences for all splits, a syllable is one
-OPTIONS = {each.name: each for each in (*DATA, *SEGMENTS, *MODEL, *TRAINING)}
+OPTIONS = {each.name: each for each in (*DATA, *SEGMENTS, *MODEL, *LABELLER, *TRAINING)}
 DEFAULTS = {name: each.default for name, each in OPTIONS.items()}
 # On recordings: the sizes of the RNN-RBM on spectrograms, as published.
 WITH_WAV = {name: each.with_wav for name, each in OPTIONS.items() if each.with_wav is not None}
+WITH_LABELS = {k: each.with_labels for k, each in OPTIONS.items() if each.with_labels is not None}
 
 
 def unused(options):
@@ -84,7 +85,8 @@ def fixed(options):
 
 def arguments(options):
     """Returns what is written on the command line for the options of a run, without its recipe."""
-    sources = {name: options[name] for name in SOURCES if options[name] is not None}
+    names = (*SOURCES, "labels")
+    sources = {name: options[name] for name in names if options[name] is not None}
     default = _with_defaults(sources)
     words = []
     for name, value in options.items():
@@ -150,7 +152,8 @@ def naming_flags():
 
 
 def _with_defaults(options):
-    return DEFAULTS | (WITH_WAV if options.get("wav") else {}) | options
+    of_source = WITH_WAV if options.get("wav") else {}
+    return DEFAULTS | of_source | (WITH_LABELS if options.get("labels") else {}) | options
 
 
 def _checked(options):

@@ -19,7 +19,7 @@ from seqlayers.runs.options.schema import (
     Several,
     Text,
 )
-from seqlayers.runs.registry import CELLS, MODELS
+from seqlayers.runs.registry import CELLS, MODELS, NETWORKS
 
 _SIZE, _LAYERS, _COUNT = Integer(1, 10_000), Integer(1, 20), Integer(1)
 _SHARE, _SEMITONES = Number(least=0, below=1), Integer(-88, 88)
@@ -40,6 +40,7 @@ DATA = (
         None,
         "Take the options of a recipe; options given beside it replace those of the recipe. "
         "`seqlayers recipes` lists recipes.",
+        rules.sequences,
     ),
     Option(
         "dataset",
@@ -120,6 +121,29 @@ DATA = (
         "Use this channel of recordings, counted from 0. Without it, the mean of all channels.",
         rules.sound,
     ),
+    Option(
+        "labels",
+        Path(),
+        None,
+        "Learn the labels of the recordings: a folder of label files of Audacity, Raven, Praat and "
+        "others, or a table of many recordings; see above.",
+        rules.sound,
+    ),
+    Option(
+        "tier",
+        Text("NAME"),
+        None,
+        "Learn this tier of TextGrids. Without it, they have one.",
+        rules.labels,
+    ),
+    Option(
+        "column",
+        Text("NAME"),
+        None,
+        "Learn this column of selection tables of Raven. Without it, Annotation, or the one column "
+        "that is none of Raven's own.",
+        rules.labels,
+    ),
 )
 # Fields of `audio.SegmentRules`, whose defaults depend on the method.
 _RULES = SegmentRules()
@@ -131,7 +155,7 @@ SEGMENTS = (
         "How to tell sound from noise: by its contrast to the noise of the recording, or as what "
         "is louder than --threshold, the rule of the paper. Without it, by contrast, unless "
         "--threshold is given.",
-        rules.sound,
+        rules.segments,
     ),
     Option(
         "threshold",
@@ -139,14 +163,14 @@ SEGMENTS = (
         None,
         "Take as sound what is louder than this percentile of the recording's loudness. Without "
         "it, 90 with --method percentile.",
-        rules.sound,
+        rules.segments,
     ),
     Option(
         "buffer",
         _MS,
         None,
         f"Add this much before and after each segment. Without it, {_by_method('buffer')}.",
-        rules.sound,
+        rules.segments,
     ),
     Option(
         "min_spacing",
@@ -154,16 +178,18 @@ SEGMENTS = (
         None,
         "Join segments that are less than this apart. Without it, 2 with --method percentile, "
         "else 100 for speech and 5 for other sounds.",
-        rules.sound,
+        rules.segments,
     ),
-    Option("window", _MS, _RULES.window, "Smooth the loudness over this time.", rules.sound),
-    Option("min_length", _MS, _RULES.min_length, "Drop segments shorter than this.", rules.sound),
+    Option("window", _MS, _RULES.window, "Smooth the loudness over this time.", rules.segments),
+    Option(
+        "min_length", _MS, _RULES.min_length, "Drop segments shorter than this.", rules.segments
+    ),
     Option(
         "max_length",
         _MS,
         None,
         f"Drop segments longer than this; see --long. Without it, {_by_method('max_length')}.",
-        rules.sound,
+        rules.segments,
     ),
     Option(
         "long",
@@ -171,7 +197,7 @@ SEGMENTS = (
         None,
         "What to do with a segment above --max-length: drop it, or split it into equal parts. "
         f"Without it, {_RULES.long}.",
-        rules.sound,
+        rules.segments,
     ),
     Option(
         "band",
@@ -179,7 +205,7 @@ SEGMENTS = (
         _RULES.band,
         "Look for segments between these two frequencies, in Hz. Without it, where the contrast "
         "is, or at all frequencies with --method percentile.",
-        rules.sound,
+        rules.segments,
     ),
     Option(
         "dip",
@@ -187,11 +213,13 @@ SEGMENTS = (
         None,
         "Cut segments where the loudness dips by so much between louder sounds. Without it, by "
         "half of what sounds are above the noise, or nowhere with --method percentile.",
-        rules.sound,
+        rules.segments,
     ),
 )
 MODEL = (
-    Option("model", Choice(tuple(MODELS)), "rnn-rbm", "Train this model; see above."),
+    Option(
+        "model", Choice(tuple(MODELS)), "rnn-rbm", "Train this model; see above.", rules.sequences
+    ),
     Option(
         "visibles",
         Choice(("gaussian", "gamma", "bernoulli")),
@@ -405,6 +433,27 @@ MODEL = (
         rules.keys,
     ),
 )
+LABELLER = (
+    Option(
+        "network",
+        Choice(NETWORKS),
+        NETWORKS[0],
+        "Network that labels frames: an LSTM over each patch of frequencies and one above them, "
+        "or a State-Frequency Memory.",
+        rules.labels,
+    ),
+    Option(
+        "units", _SIZE, 48, "Number of units of its upper layer, in each direction.", rules.labels
+    ),
+    Option(
+        "streaming",
+        Boolean(),
+        False,
+        "Let the network read nothing that comes after a frame, so that it can label a stream; it "
+        "is less accurate.",
+        rules.labels,
+    ),
+)
 TRAINING = (
     Option(
         "pretrain_head",
@@ -428,15 +477,21 @@ TRAINING = (
         "Before training, grow the DBN one layer at a time, with this many epochs per depth.",
         rules.pretrains_layers,
     ),
-    Option("epochs", _COUNT, 100, "Train until this epoch."),
-    Option("batch_size", _SIZE, 16, "Number of sequences in a batch.", with_wav=20),
+    Option("epochs", _COUNT, 100, "Train until this epoch.", with_labels=30),
+    Option("batch_size", _SIZE, 16, "Number of sequences in a batch.", with_wav=20, with_labels=8),
     Option(
         "optimizer",
         Choice(("adam", "rmsprop", "sgd", "nesterov")),
         "adam",
         "Optimizer; nesterov is SGD with Nesterov momentum.",
     ),
-    Option("learning_rate", Number(above=0), 1e-3, "Learning rate of the first epoch."),
+    Option(
+        "learning_rate",
+        Number(above=0),
+        1e-3,
+        "Learning rate of the first epoch.",
+        with_labels=3e-3,
+    ),
     Option(
         "schedule",
         Choice(("constant", "linear", "cosine", "phases")),
@@ -456,6 +511,7 @@ TRAINING = (
         Choice(("skip", "shrink")),
         "skip",
         "What to do when a gradient is not finite: skip the step, or shrink the weights.",
+        rules.sequences,
     ),
     Option(
         "augment",
@@ -472,7 +528,13 @@ TRAINING = (
         "and music are those of no shift.",
         rules.told,
     ),
-    Option("max_steps", _COUNT, None, "Cut sequences into pieces of at most this many frames."),
+    Option(
+        "max_steps",
+        _COUNT,
+        None,
+        "Cut sequences into pieces of at most this many frames.",
+        with_labels=384,
+    ),
     Option(
         "warm_up",
         _COUNT,
@@ -486,7 +548,13 @@ TRAINING = (
         None,
         "Stop early when validation has not improved for this many epochs.",
     ),
-    Option("validate_every", _COUNT, 5, "Number of epochs from one validation to the next."),
+    Option(
+        "validate_every",
+        _COUNT,
+        5,
+        "Number of epochs from one validation to the next.",
+        with_labels=1,
+    ),
     Option(
         "seed",
         Integer(0, 2**31 - 1),

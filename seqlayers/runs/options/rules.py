@@ -52,9 +52,27 @@ def sound(name, options):
     return None if source(options) == "wav" else flag(source(options))
 
 
+def labels(name, options):
+    """Applies to recordings with labels."""
+    return sound(name, options) or (None if options["labels"] else "no --labels")
+
+
+def sequences(name, options):
+    """Applies to models of sequences, not to those that learn labels."""
+    return "--labels" if options["labels"] else None
+
+
+def segments(name, options):
+    """Applies to recordings without labels."""
+    return sound(name, options) or sequences(name, options)
+
+
 def head(name, options):
     """Applies to heads that list the option."""
-    return None if name in MODELS[options["model"]].head.options else _with_value("model", options)
+    without = sequences(name, options)
+    if without or name in MODELS[options["model"]].head.options:
+        return without
+    return _with_value("model", options)
 
 
 def keys(name, options):
@@ -64,7 +82,10 @@ def keys(name, options):
 
 def memory(name, options):
     """Applies to models with a recurrent layer."""
-    return None if MODELS[options["model"]].memory else _with_value("model", options)
+    without = sequences(name, options)
+    if without or MODELS[options["model"]].memory:
+        return without
+    return _with_value("model", options)
 
 
 def units(name, options):
@@ -116,6 +137,8 @@ def centering(name, options):
 
 def pretrains_head(name, options):
     """Applies to heads with hidden units, except the model rbm, which trains no more than that."""
+    if without := sequences(name, options):
+        return without
     if options["model"] == "rbm" or head("hidden_units", options):
         return _with_value("model", options)
     in_layers = options["pretrain_layers"] and not pretrains_layers("pretrain_layers", options)

@@ -168,6 +168,7 @@ class Option(NamedTuple):
             the option that leaves it without one, as written on the command line. See
             `seqlayers.runs.options.rules`.
         with_wav: Its default on recordings, where it differs.
+        with_labels: Its default on recordings with labels, where it differs.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Option(NamedTuple):
     help: str
     applies_to: Callable[[str, dict[str, Any]], str | None] = always
     with_wav: Any = None
+    with_labels: Any = None
 
 
 def flag(name):

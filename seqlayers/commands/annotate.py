@@ -1,0 +1,170 @@
+"""`seqlayers annotate`."""
+
+import csv
+import io
+from pathlib import Path, PurePosixPath
+
+import click
+
+from seqlayers import audio, files
+from seqlayers.audio import AudioError
+from seqlayers.checks import counted
+from seqlayers.commands.cli import list_skipped, naming, writing
+from seqlayers.commands.parameters import debug, option, output, run_option, switch
+from seqlayers.commands.run_data import compare_versions
+from seqlayers.commands.sources import chosen, existing
+from seqlayers.datasets import labels
+from seqlayers.runs.annotating import annotate as annotated
+from seqlayers.runs.options.schema import Choice, Number
+from seqlayers.runs.sound import name as name_of
+
+COLUMNS = ("file", "onset_s", "offset_s", "label", "confidence")
+SHOWN = 10  # most labels of low confidence that are printed
+_ENDINGS = {
+    "audacity": ".txt",
+    "raven": ".selections.txt",
+    "textgrid": ".TextGrid",
+    "csv": ".csv",
+    "generic": ".csv",
+}
+
+
+@click.command()
+@click.argument("run", type=existing)
+@click.argument("recordings", type=existing)
+@output("--out", "Write a label file for each recording to this folder.", required=True)
+@option("--format", Choice(labels.WRITABLE), "Format of the label files.", default="audacity")
+@option(
+    "--min-duration",
+    Number(least=0, metavar="MS"),
+    "Write no label shorter than this. Without it, the least duration that `seqlayers score` uses.",
+)
+@option(
+    "--below",
+    Number(least=0, most=1, metavar="SHARE"),
+    "List labels of a lower confidence than this, for a person to check.",
+    default=0.8,
+)
+@click.option(
+    "--check",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write all labels of a confidence below --below to this CSV file.",
+)
+@run_option("channel")
+@switch("--overwrite", "Replace files with the same names.")
+@debug
+def annotate(run, recordings, out, format, min_duration, below, check, channel, overwrite):
+    """Label recordings as an expert would, from whose labels a run learned.
+
+    RUN is the folder of a run that `seqlayers train --labels` made, whose best.keras is used, or a
+    .keras file. RECORDINGS is a recording or a folder of recordings. The label file of a recording
+    has its name, in the same subfolder of --out: song.wav has song.txt.
+
+    The confidence of a label is the mean probability of its frames, from 0 to 1. Those below
+    --below are counted, the lowest are printed, and --check writes all of them, with their times:
+    labels to look at first. With --below 1 it has all labels.
+
+    \b
+    Examples:
+      seqlayers annotate runs/songs new --out labelled
+      seqlayers annotate runs/songs new --out grids --format textgrid --check check.csv
+    """
+    source = chosen(run, None)
+    source.need_labels("seqlayers annotate")
+    with naming("RECORDINGS"):
+        targets = _targets(recordings, out, _ENDINGS[format])
+    _check_free([*targets.values(), *filter(None, [check])], overwrite)
+    for target in targets.values():
+        _check_within(target, out)
+    settings = {} if min_duration is None else {"min_duration": min_duration / 1000}
+    if channel is None:
+        channel = source.config and source.config["options"]["channel"]
+    labeller, _ = source.load(labels=True)
+    if source.config:
+        compare_versions(source.config)
+    rows, skipped, number = [], [], 0
+    for path, target in targets.items():
+        try:
+            found = annotated(labeller, path, "mean" if channel is None else channel, **settings)
+            rate = audio.sample_rate_of(path)
+        except (AudioError, OSError) as error:
+            skipped.append((path, files.reason_of(error)))
+            continue
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            about = {"sample_rate": rate, "duration": found.duration}
+            labels.write(target, found.annotation, format, **about)
+        own = _low(files.printable(name_of(path, recordings)), found, below)
+        rows += own
+        number += len(found.annotation)
+        low = f", {len(own)} to check" if own else ""
+        click.echo(f"{files.printable(target)}: {counted(len(found.annotation), 'label')}{low}")
+    list_skipped(skipped, len(targets) - len(skipped), "recordings")
+    if len(skipped) == len(targets):
+        raise click.BadParameter("none can be read.", param_hint="RECORDINGS")
+    _list_low(rows, number, below, check)
+    if check:
+        _write_table(check, rows)
+        click.echo(files.printable(check))
+
+
+def _targets(recordings, out, ending):
+    """Returns the label file of each recording, by the path of the recording."""
+    paths = audio.find(recordings)
+    names = {path: PurePosixPath(name_of(path, recordings)) for path in paths}
+    stems = [name.with_suffix("") for name in names.values()]
+    targets = {}
+    for path, name in names.items():
+        alone = stems.count(name.with_suffix("")) == 1  # else song.wav.txt beside song.flac.txt
+        targets[path] = out / f"{name.with_suffix('') if alone else name}{ending}"
+    return targets
+
+
+def _check_free(paths, overwrite):
+    for path in paths:
+        files.check_own(path)
+        if not overwrite and files.mode_of(path) is not None:
+            raise click.UsageError(
+                "The files must not exist yet; add --overwrite to replace them. "
+                f"Received: {files.printable(path)}."
+            )
+
+
+def _check_within(target, out):
+    """Refuses a folder that is a link to somewhere else."""
+    if not target.parent.resolve().is_relative_to(out.resolve()):
+        raise click.UsageError(
+            "--out must hold no links to other folders, so that nothing else is written; remove "
+            f"them. Received: {files.printable(target.parent)}."
+        )
+
+
+def _low(name, found, below):
+    """Returns rows of the labels of a recording with a low confidence."""
+    each = zip(found.annotation.times, found.annotation.labels, found.confidences, strict=True)
+    return [
+        (name, f"{start:.6f}", f"{end:.6f}", label, f"{confidence:.3f}")
+        for (start, end), label, confidence in each
+        if confidence < below
+    ]
+
+
+def _list_low(rows, number, below, check):
+    click.echo(f"{counted(number, 'label')}, {len(rows):,} with a confidence below {below:g}")
+    for name, start, end, label, confidence in sorted(rows, key=lambda row: float(row[-1]))[:SHOWN]:
+        span = f"{float(start):.3f} to {float(end):.3f} s"
+        click.echo(f"  {confidence} {name} {span}: {files.printable(label)}")
+    if len(rows) > SHOWN:
+        where = files.printable(check) if check else "--check FILE lists them"
+        click.echo(f"  and {len(rows) - SHOWN:,} more: {where}")
+
+
+def _write_table(path, rows):
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows(rows)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_atomically(path, text.getvalue().encode())
