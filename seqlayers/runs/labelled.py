@@ -89,9 +89,10 @@ def read(options, classes=None):
     named = {name: options[name] for name in ("tier", "column")}
     matched = label_files.match(wav, given, **named)
     if matched.unmatched:
+        others = [name_of(p, given) if isinstance(p, Path) else p for p in matched.unmatched]
         raise LabelError(
             "label files must belong to recordings, by their names; put others elsewhere. "
-            f"Received: {listed(map(str, matched.unmatched))}, which belong to none",
+            f"Received: {listed(others)}, which belong to none",
             given,
         )
     skipped = [(path, "it has no label file") for path in matched.unlabelled]

@@ -10,6 +10,7 @@ weights of one that was not.
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from seqlayers import files
 from seqlayers.callbacks import Progress
@@ -86,8 +87,9 @@ def fit(folder, model, history, options, data, callbacks=()):
     if options["labels"]:
         dataset = _windows(model, options, data, first_epoch=len(history))
         validation = {}
+        before = [_Draws(options["seed"])]
         if data.valid:
-            before = [_LabelScores(data, validated)]
+            before.append(_LabelScores(data, validated))
     else:
         if not history:
             pretrain(model, options, data.train, batches(options, data.train))
@@ -120,6 +122,21 @@ def _windows(model, options, data, first_epoch):
         seed=options["seed"],
         first_epoch=first_epoch,
     )
+
+
+class _Draws(keras.callbacks.Callback):
+    """Makes noise and dropout functions of the epoch: `.keras` files do not keep their counters."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        rng = np.random.default_rng((self.seed, epoch))
+        kept = {id(weight) for weight in self.model.weights}
+        for state in self.model.variables:
+            if id(state) not in kept:
+                state.assign(rng.integers(2**32, size=state.shape, dtype="uint32"))
 
 
 class _LabelScores(keras.callbacks.Callback):

@@ -17,7 +17,7 @@ _load_model, _loaded = loading.load_model, {}
 def _load_model_once(source, labels=False):
     """`load_model`, which compiles a model once for all files with the same contents."""
     _, file, _ = checkpoints.check(source)
-    key = hashlib.sha256(file.read_bytes()).digest()
+    key = hashlib.sha256(file.read_bytes()).digest(), labels
     if key not in _loaded:
         _loaded[key] = _load_model(source, labels)[0]
     return _loaded[key], file
