@@ -18,8 +18,8 @@ _USED = {"source", "preset", "split", "wav", "labels", "min_duration", "as_json"
 def text(score):
     """Returns a `LabelScore` as a line."""
     return (
-        f"accuracy {score.accuracy:.4f} of {counted(score.frames, 'frame')}, "
-        f"error rate {score.error_rate:.4f} of {counted(score.labels, 'label')}, "
+        f"accuracy {score.accuracy:.4f} of {counted(score.num_frames, 'frame')}, "
+        f"error rate {score.error_rate:.4f} of {counted(score.num_labels, 'label')}, "
         f"{score.log_prob:.4f} nats per frame"
     )
 
@@ -36,8 +36,6 @@ def show(source, split, wav, labels, min_duration, as_json):
         )
     if wav and split:
         raise click.UsageError("`--split` has no effect with `--wav`; remove it.")
-    if not wav and not source.config:
-        raise click.UsageError("A .keras file needs data: give --wav and --labels.")
     decoding = {} if min_duration is None else {"min_duration": min_duration / 1000}
     options = source.config["options"] if source.config else DEFAULTS
     if wav:

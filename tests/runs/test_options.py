@@ -23,6 +23,7 @@ from seqlayers.runs.options.schema import OptionError, Several
 from seqlayers.runs.registry import MODELS
 
 WAV = {"dataset": None, "wav": "birds"}
+LABELS = WAV | {"labels": "labels"}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,15 @@ WAV = {"dataset": None, "wav": "birds"}
             "--visibles gamma",
         ),
         (WAV | {"pretrain_memory": 3}, "--pretrain-memory", "--visibles gaussian"),
+        ({"labels": "labels"}, "--labels", "--dataset"),
+        (WAV | {"tier": "words"}, "--tier", "no --labels"),
+        (WAV | {"units": 8}, "--units", "no --labels"),
+        (LABELS | {"model": "rbm"}, "--model", "--labels"),
+        (LABELS | {"cell": "gru"}, "--cell", "--labels"),
+        (LABELS | {"recipe": "lstm-nade-jsb"}, "--recipe", "--labels"),
+        (LABELS | {"threshold": 80}, "--threshold", "--labels"),
+        (LABELS | {"pretrain_head": 3}, "--pretrain-head", "--labels"),
+        (LABELS | {"nonfinite": "shrink"}, "--nonfinite", "--labels"),
     ],
 )
 def test_options_without_an_effect_are_refused(options, without, because):
@@ -124,6 +134,16 @@ def test_options_without_an_effect_are_none_and_others_have_their_defaults(model
         if name not in without and name not in ("model", source):
             of_wav = source == "wav" and each.with_wav is not None
             assert options[name] == (each.with_wav if of_wav else each.default)
+
+
+def test_runs_on_labels_have_their_own_defaults():
+    given = {"wav": "birds", "labels": "labels"}
+    options = complete(given)
+    own = {each.name: each.with_labels for each in OPTIONS.values() if each.with_labels is not None}
+    assert own.items() <= options.items() and options["model"] is options["visibles"] is None
+    assert options["clip_norm"] == DEFAULTS["clip_norm"] and options["batch_size"] == 4
+    assert arguments(options) == ["--wav", "birds", "--labels", "labels"]
+    assert upgrade(options) == options
 
 
 def test_choices_are_those_of_the_models():

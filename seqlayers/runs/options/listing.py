@@ -477,8 +477,8 @@ TRAINING = (
         "Before training, grow the DBN one layer at a time, with this many epochs per depth.",
         rules.pretrains_layers,
     ),
-    Option("epochs", _COUNT, 100, "Train until this epoch.", with_labels=30),
-    Option("batch_size", _SIZE, 16, "Number of sequences in a batch.", with_wav=20, with_labels=8),
+    Option("epochs", _COUNT, 100, "Train until this epoch.", with_labels=40),
+    Option("batch_size", _SIZE, 16, "Number of sequences in a batch.", with_wav=20, with_labels=4),
     Option(
         "optimizer",
         Choice(("adam", "rmsprop", "sgd", "nesterov")),
@@ -498,6 +498,7 @@ TRAINING = (
         "constant",
         "How the learning rate falls over the epochs: not at all, in a straight line to 0, along a "
         "cosine, or in the five phases of the RNN-RBM on spectrograms.",
+        with_labels="cosine",
     ),
     Option("momentum", _SHARE, 0.9, "Momentum of the optimizer nesterov.", rules.nesterov),
     Option(
@@ -533,7 +534,7 @@ TRAINING = (
         _COUNT,
         None,
         "Cut sequences into pieces of at most this many frames.",
-        with_labels=384,
+        with_labels=192,
     ),
     Option(
         "warm_up",
