@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
 
 from seqlayers.heads import NADE, BernoulliHead, ConditionalDBN, ConditionalRBM, TiedNADE
 from seqlayers.layers import FrameHistory
@@ -104,3 +105,21 @@ def exporter(folder):
 def metagraph(path):
     saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     return saved.meta_graphs[0]
+
+
+def nodes(path):
+    graph = metagraph(path).graph_def
+    return [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+
+
+def foreign_operations(path):
+    """Operations that a server does not have, or that depend on its machine or on a state."""
+    own = {f.signature.name for f in metagraph(path).graph_def.library.function}
+    foreign = ("PyFunc", "EagerPyFunc", "Xla", "Cudnn", "Random", "Multinomial", "Print")
+    return {
+        node.op
+        for node in nodes(path)
+        if (node.op not in own and op_def_registry.get(node.op) is None)
+        or any(word in node.op for word in foreign)
+        or node.attr["_XlaMustCompile"].b
+    }

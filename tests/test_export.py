@@ -14,14 +14,16 @@ from export_helpers import (
     WITH_MEMORY,
     Exported,
     exporter,
+    foreign_operations,
     frames_for,
     metagraph,
+    nodes,
     randomised,
     state_of,
 )
-from tensorflow.python.framework import op_def_registry
 
 from seqlayers import export as exporting
+from seqlayers.export import sequences
 from seqlayers.heads import BernoulliHead
 from seqlayers.models import SequenceModel
 from seqlayers.sampling import row_seeds, seed_pair
@@ -105,18 +107,8 @@ def test_no_two_outputs_are_one_tensor(exported):
         assert len(set(outputs)) == len(outputs)
 
 
-def nodes(path):
-    graph = metagraph(path).graph_def
-    return [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
-
-
 def test_the_graph_has_only_standard_operations(exported):
-    own = {f.signature.name for f in metagraph(exported.path).graph_def.library.function}
-    used = {node.op for node in nodes(exported.path)} - own
-    assert not {op for op in used if op_def_registry.get(op) is None}
-    foreign = ("PyFunc", "EagerPyFunc", "Xla", "Cudnn", "Random", "Multinomial", "Print")
-    assert not {op for op in used if any(word in op for word in foreign)}
-    assert not any(node.attr["_XlaMustCompile"].b for node in nodes(exported.path))
+    assert not foreign_operations(exported.path)
 
 
 def test_a_machine_with_a_gpu_exports_for_all_others(monkeypatch, tmp_path):
@@ -191,10 +183,10 @@ def test_score_estimates_from_the_rows_own_seeds(exports, name):
 def test_score_goes_through_many_frames_in_blocks(monkeypatch):
     model = randomised(SequenceModel(keras.layers.SimpleRNNCell(3), BernoulliHead(4, seed=0)))
     frames, scores = frames_for(model), []
-    endpoints = exporting._Endpoints(model, 1)
-    for most in (exporting._FRAMES_AT_ONCE, 4):
-        monkeypatch.setattr(exporting, "_FRAMES_AT_ONCE", most)
-        score = endpoints._concrete(endpoints.score, "frames", "lengths", "seed")
+    endpoints = sequences.SequenceEndpoints(model, 1)
+    for most in (sequences._FRAMES_AT_ONCE, 4):
+        monkeypatch.setattr(sequences, "_FRAMES_AT_ONCE", most)
+        score = endpoints.concrete(endpoints.score, "frames", "lengths", "seed")
         given = {"frames": frames, "lengths": LENGTHS, "seed": SEEDS}
         scores.append(score(**{name: tf.constant(value) for name, value in given.items()}))
     for name, values in scores[0].items():

@@ -9,8 +9,8 @@ from keras import ops
 from seqlayers import audio, metrics
 from seqlayers.checks import check_choice, check_flag, check_integer, check_number, check_sequences
 from seqlayers.datasets.batching import Place, ladder, pad
+from seqlayers.export import check_format, export
 from seqlayers.models.fitting import with_fitting
-from seqlayers.models.label_export import export
 from seqlayers.models.label_layers import NETWORKS
 
 PIECE, MARGIN = 2**12, 2**9  # frames of long recordings that are read at once, and around them
@@ -216,7 +216,7 @@ class LabelNetwork(keras.Model):
         return super().fit(x, **(kwargs | options))
 
     def export(self, path, format="tf_saved_model"):
-        """Writes a SavedModel that is served without this package, see `models.label_export`.
+        """Writes a SavedModel that is served without this package, see `seqlayers.export`.
 
         Args:
             path: Folder to make, by convention `<name>/<version>`; it must not exist yet.
@@ -229,7 +229,7 @@ class LabelNetwork(keras.Model):
             FileExistsError: If there is something at `path`.
             ValueError: If `format` is another, or weights are not finite.
         """
-        check_choice("format", format, ("tf_saved_model",))
+        check_format(format)
         return export(self, path)
 
     def log_probs(self, frames):

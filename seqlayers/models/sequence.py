@@ -16,7 +16,7 @@ from keras import ops
 
 from seqlayers import presets, replicas
 from seqlayers.checks import check_integer, check_number
-from seqlayers.export import MAX_STEPS, export
+from seqlayers.export import MAX_STEPS, check_format, export
 from seqlayers.masks import without_masked
 from seqlayers.models import adaptation, generation, infilling, pretraining
 from seqlayers.models.contexts import ContextModel
@@ -745,12 +745,7 @@ class SequenceModel(ContextModel):
             FileExistsError: If there is something at `path`.
             ValueError: If `format` is another, or `max_steps` is not an integer of at least 1.
         """
-        if format != "tf_saved_model":
-            raise ValueError(
-                '`format` must be "tf_saved_model", the only one that holds all endpoints. '
-                "tf2onnx converts single ones of it for ONNX Runtime: see docs/runtimes.md. "
-                f"Received: format={format!r}."
-            )
+        check_format(format)
         chief_alone(self.distribute_strategy, export, self, path, max_steps)
         return Path(path)
 

@@ -202,6 +202,14 @@ def test_a_score_compares_labels(both_runs, songs, tmp_path):
     assert "must be among those that the run learned, 'a', 'b'. Received: 'new'" in said
 
 
+def test_an_export_has_the_labels(both_runs, tmp_path):
+    path = tmp_path / "served" / "1"
+    assert succeeds("export", both_runs[0], path).split()[-1] == str(path)
+    told = json.loads((path / "assets.extra" / "labels.json").read_text())
+    assert told["classes"] == ["a", "b"] and told["sample_rate"] == RATE
+    assert (path / "saved_model.pb").exists() and "frames_per_step" in told
+
+
 def test_runs_of_one_kind_are_refused_by_the_commands_of_the_other(
     both_runs, trained, songs, tmp_path
 ):

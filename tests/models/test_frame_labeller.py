@@ -255,37 +255,6 @@ def test_a_stream_has_the_log_probabilities_of_the_whole(causal):
     np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
 
 
-def test_an_exported_model_has_the_same_log_probabilities_and_steps(causal, tmp_path):
-    import tensorflow as tf
-
-    path = causal.export(tmp_path / "served" / "1")
-    served = tf.saved_model.load(str(path)).signatures
-    frames = np.stack(frames_of(causal, [6, 6]))
-    expected = causal(frames)
-    lengths = np.array([6, 4], "int32")
-    found = served["serving_default"](frames=frames, lengths=lengths)["log_probs"]
-    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
-    np.testing.assert_allclose(found[1, :4], causal(frames[1:, :4])[0], atol=1e-5)
-    assert not found[1, 4:].numpy().any()
-    state = served["initial_state"](rows=np.zeros(2, "int32"))
-    for t in (0, 3):
-        outputs = served["step"](frames=frames[:, t : t + 3], **state)
-        np.testing.assert_allclose(outputs["log_probs"], expected[:, t : t + 3], atol=1e-5)
-        state = {name: outputs[f"next_{name}"] for name in state}
-    with pytest.raises(FileExistsError):
-        causal.export(path)
-    with pytest.raises(ValueError, match="`format`"):
-        causal.export(tmp_path / "2", format="onnx")
-
-
-@pytest.mark.long  # other models are exported above
-def test_a_bidirectional_model_is_exported_without_steps(tmp_path):
-    import tensorflow as tf
-
-    served = tf.saved_model.load(str(small().export(tmp_path / "1"))).signatures
-    assert set(served) == {"log_probs", "serving_default"}
-
-
 @pytest.mark.parametrize("network", ["patches", "sfm"])
 def test_padding_does_not_change_the_log_probabilities(network):
     model = small(network=network, frames_per_step=4)

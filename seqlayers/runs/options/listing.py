@@ -477,7 +477,7 @@ TRAINING = (
         "Before training, grow the DBN one layer at a time, with this many epochs per depth.",
         rules.pretrains_layers,
     ),
-    Option("epochs", _COUNT, 100, "Train until this epoch.", with_labels=40),
+    Option("epochs", _COUNT, 100, "Train until this epoch.", with_labels=60),
     Option("batch_size", _SIZE, 16, "Number of sequences in a batch.", with_wav=20, with_labels=4),
     Option(
         "optimizer",
@@ -534,7 +534,7 @@ TRAINING = (
         _COUNT,
         None,
         "Cut sequences into pieces of at most this many frames.",
-        with_labels=192,
+        with_labels=768,
     ),
     Option(
         "warm_up",
