@@ -23,7 +23,7 @@ from export_helpers import (
 )
 
 from seqlayers import export as exporting
-from seqlayers.export import sequences
+from seqlayers.export import saved_model, sequences
 from seqlayers.heads import BernoulliHead
 from seqlayers.models import SequenceModel
 from seqlayers.sampling import row_seeds, seed_pair
@@ -359,8 +359,8 @@ def test_real_frames_must_be_finite(exports):
 def test_wrong_orders_to_generate_are_refused(exports):
     exported = exports("simple_rnn")
     state = exported.start(2)
-    for wrong in (-1, exporting.MAX_STEPS + 1):
-        with refused(f"`num_steps` must lie in 0 .. {exporting.MAX_STEPS}"):
+    for wrong in (-1, saved_model.MAX_STEPS + 1):
+        with refused(f"`num_steps` must lie in 0 .. {saved_model.MAX_STEPS}"):
             exported.generate(state, SEEDS[:2], wrong)
     for wrong in (0, -1, np.nan, np.inf):
         with refused("`temperature` must be above 0"):

@@ -36,6 +36,6 @@ check_keras_on_tensorflow("seqlayers.export")
 
 # ruff: noqa: E402 - what follows needs TensorFlow
 
-from seqlayers.export.saved_model import MAX_STEPS, check_format, export, next_version
+from seqlayers.export.saved_model import export, next_version
 
-__all__ = ["MAX_STEPS", "check_format", "export", "next_version"]
+__all__ = ["export", "next_version"]

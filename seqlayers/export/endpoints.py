@@ -1,4 +1,4 @@
-"""What the endpoints of all exports share: their inputs, checked, and their outputs in float32."""
+"""Endpoints of an export: functions with checked inputs, and outputs in float32."""
 
 import functools
 
@@ -107,6 +107,7 @@ def require(tensors, name, condition, message):
 
 
 def mask_of(frames, lengths):
+    """Returns which frames are there, bool `(batch, time)`."""
     return tf.sequence_mask(lengths, tf.shape(frames)[1])
 
 

@@ -9,7 +9,7 @@ from keras import ops
 from seqlayers import audio, metrics
 from seqlayers.checks import check_choice, check_flag, check_integer, check_number, check_sequences
 from seqlayers.datasets.batching import Place, ladder, pad
-from seqlayers.export import check_format, export
+from seqlayers.export.saved_model import check_format, export
 from seqlayers.models.fitting import with_fitting
 from seqlayers.models.label_layers import NETWORKS
 

@@ -16,7 +16,7 @@ from keras import ops
 
 from seqlayers import presets, replicas
 from seqlayers.checks import check_integer, check_number
-from seqlayers.export import MAX_STEPS, check_format, export
+from seqlayers.export.saved_model import MAX_STEPS, check_format, export
 from seqlayers.masks import without_masked
 from seqlayers.models import adaptation, generation, infilling, pretraining
 from seqlayers.models.contexts import ContextModel
