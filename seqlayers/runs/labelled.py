@@ -67,9 +67,9 @@ def read(options, classes=None):
     """Reads and checks the labels of recordings, and splits them.
 
     Ten recordings with labels, or more, are split in the order of their paths: the last tenth
-    tests, the tenth before it validates. Where there are fewer, each is split by time: the first eight tenths of
-    its labels, by their duration, train, the ninth validates and the last one tests; the parts meet
-    between two labels. A recording whose label file has no label trains.
+    tests, the tenth before it validates. Where there are fewer, each is split by time: the first
+    eight tenths of its labels, by their duration, train, the ninth validates and the last one
+    tests; the parts meet between two labels. A recording whose label file has no label trains.
 
     Args:
         options: All options of a run.
