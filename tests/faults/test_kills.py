@@ -17,7 +17,9 @@ PATIENCE = times(300, 3600)  # seconds of wall time; the machine may be busy
 
 pytestmark = pytest.mark.faults
 
-DATA = [trainings.write_music] if SHORT else [trainings.write_music, trainings.write_sounds]
+DATA = [trainings.write_music]
+if not SHORT:
+    DATA += [trainings.write_sounds, trainings.write_labelled]
 
 
 @pytest.mark.parametrize("write", DATA)

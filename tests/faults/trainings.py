@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from seqlayers import audio
-from seqlayers.datasets import midi
+from seqlayers.datasets import labels, midi
 
 RATE = 8000
 TINY = "--model rnn-bernoulli --recurrent-units 3 --dropout 0.1 --batch-size 2".split()
@@ -18,6 +18,8 @@ TINY += "--epochs 20 --validate-every 5".split()
 TINY_SOUND = "--recipe rnn-rbm-spectrograms --hidden-units 4 --recurrent-units 3".split()
 TINY_SOUND += "--recurrent-layers 1 --gibbs-steps 1 --sampling-steps 2".split()
 TINY_SOUND += "--epochs 8 --validate-every 1 --batch-size 8".split()
+SONG_RATE = 32000
+TINY_LABELS = "--units 4 --max-steps 200 --epochs 8".split()
 
 
 def write_music(folder):
@@ -40,6 +42,21 @@ def write_sounds(folder):
         x = 0.4 * np.sin(2 * np.pi * pitch * t) * loud + 1e-3 * rng.normal(size=len(t))
         audio.write(folder / f"{seed}.wav", x.astype("float32"), RATE)
     return ["--wav", folder, *TINY_SOUND]
+
+
+def write_labelled(folder):
+    """Writes a recording of tones and their labels; returns the options of a training on them."""
+    folder.mkdir()
+    t, rng = np.arange(3 * SONG_RATE) / SONG_RATE, np.random.default_rng(0)
+    names = rng.choice(["a", "b"], 30).tolist()
+    pitch = np.repeat([{"a": 2000, "b": 5000}[name] for name in names], SONG_RATE // 10)
+    loud = (0.02 < t % 0.1) & (t % 0.1 < 0.07)
+    x = 0.4 * np.sin(2 * np.pi * pitch * t) * loud + 1e-3 * rng.normal(size=len(t))
+    audio.write(folder / "song.wav", x.astype("float32"), SONG_RATE)
+    starts = 0.1 * np.arange(30) + 0.02
+    song = labels.Annotation(np.stack([starts, starts + 0.05], axis=1), names)
+    labels.write(folder / "song.txt", song, "audacity")
+    return ["--wav", folder, "--labels", folder, *TINY_LABELS]
 
 
 BATCHES = 120  # of `train_with_keras`, 12 in each epoch
