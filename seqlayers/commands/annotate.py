@@ -74,6 +74,7 @@ def annotate(run, recordings, out, format, min_duration, below, check, channel, 
     source.need_labels("seqlayers annotate")
     with naming("RECORDINGS"):
         targets = _targets(recordings, out, _ENDINGS[format])
+    _check_apart(check, targets)
     _check_free([*targets.values(), *filter(None, [check])], overwrite)
     for target in targets.values():
         _check_within(target, out)
@@ -119,6 +120,16 @@ def _targets(recordings, out, ending):
         alone = stems.count(name.with_suffix("")) == 1  # else song.wav.txt beside song.flac.txt
         targets[path] = out / f"{name.with_suffix('') if alone else name}{ending}"
     return targets
+
+
+def _check_apart(check, targets):
+    """Refuses to write --check in the place of a recording or of a label file."""
+    others = [*targets, *targets.values()]
+    if check and any(check.absolute() == each.absolute() for each in others):
+        raise click.UsageError(
+            "--check must be neither a recording nor a label file of --out. "
+            f"Received: {files.printable(check)}."
+        )
 
 
 def _check_free(paths, overwrite):

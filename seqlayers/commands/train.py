@@ -62,10 +62,11 @@ train, the next 10% validate, the last 10% test.
 logarithms scaled to [0, 1]. The default model is the RNN-RBM on spectrograms with sigmoid gates,
 trained by Adam; --recipe rnn-rbm-spectrograms has the model and the training as published.
 
-With --labels, a network learns which label each millisecond of the recordings has, or none. The
-label file of song.wav is song.txt, song.TextGrid, song.csv and the like, in a folder or beside it.
+With --labels, a network learns which label each frame of the recordings has, or none. Frames are 1
+ms apart, and 10 ms at sample rates below 20,000 Hz, as suits speech: for song at such a rate, give
+--sample-rate 22050. The label file of song.wav is song.txt, song.TextGrid, song.csv and the like.
 Ten recordings or more are split in the order of their paths, the last tenth to test and the tenth
-before it to validate; of fewer, each is split by time, in the same shares of its labels.
+before it to validate; where there are fewer, each is split by time, in those shares of its labels.
 `val_log_likelihood` is the mean log-probability of the right label then, `val_error_rate` the edits
 per label. `seqlayers annotate` labels other recordings, `seqlayers score` compares labels.
 

@@ -136,6 +136,9 @@ def test_annotate_writes_the_labels_of_new_recordings(both_runs, songs, tmp_path
     assert all(0.3 < float(row["confidence"]) <= 1 for row in checked)
     assert labels.read_table(tmp_path / "check.csv")["four.wav"].labels == song(4)[1].labels
     assert "must not exist yet" in refused(*command)
+    for path in ("new/four.wav", "out/four.txt"):
+        more = ["--overwrite", "--check", tmp_path / path]
+        assert "--check must be neither a recording nor a label file" in refused(*command, *more)
     said = succeeds(*command, "--overwrite", "--min-duration", 2000)
     assert "0 labels" in said.splitlines()[-1]
     assert not len(labels.read(tmp_path / "out" / "four.txt"))
