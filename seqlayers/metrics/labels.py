@@ -55,7 +55,7 @@ def phone_error_rate(references, hypotheses):
     """Returns the phone error rate: edits per phone of the references, all utterances pooled.
 
     An edit is an insertion, a deletion or a substitution. `collapse_repeats` turns labels of
-    frames into phones. Of syllables of song it is the syllable error rate.
+    frames into phones. For syllables of song it is the syllable error rate.
 
     Args:
         references: List of the phones spoken in each utterance, names or numbers.
