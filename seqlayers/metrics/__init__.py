@@ -14,6 +14,7 @@ from seqlayers.metrics.labels import (
     adjusted_mutual_information,
     collapse_repeats,
     phone_error_rate,
+    v_measure,
 )
 from seqlayers.metrics.likelihood import (
     Likelihood,
@@ -22,7 +23,7 @@ from seqlayers.metrics.likelihood import (
     softmax_score,
 )
 from seqlayers.metrics.music import MusicMeasures, music_measures
-from seqlayers.metrics.segments import Score, SegmentScores, segment_scores
+from seqlayers.metrics.segments import Score, SegmentScores, most_alike, segment_scores
 from seqlayers.metrics.sound import si_sdr
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "log_spectral_distance",
     "long_term_spectrum",
     "modulation_spectrum",
+    "most_alike",
     "music_measures",
     "phone_error_rate",
     "pieces",
@@ -47,4 +49,5 @@ __all__ = [
     "si_sdr",
     "softmax_ceiling",
     "softmax_score",
+    "v_measure",
 ]

@@ -138,23 +138,11 @@ def adjusted_mutual_information(labels, clusters):
         >>> adjusted_mutual_information(["a", "a", "b", "b"], [1, 1, 0, 0])
         1.0
     """
-    if len(labels) != len(clusters) or not len(labels):
-        raise ValueError(
-            "`labels` and `clusters` must go together, and not be empty. "
-            f"Received: {len(labels)} and {len(clusters)}."
-        )
-    rows, columns = (np.unique(np.asarray(x), return_inverse=True)[1] for x in (labels, clusters))
-    table = np.zeros((rows.max() + 1, columns.max() + 1), int)
-    np.add.at(table, (rows, columns), 1)
-    N, a, b = len(rows), table.sum(axis=1), table.sum(axis=0)
+    table = _counts(labels, clusters)
+    N, a, b = table.sum(), table.sum(axis=1), table.sum(axis=0)
     if len(a) == len(b) == 1 or len(a) == len(b) == N:
         return 1.0  # one group, or one for each item, in both
-
-    def entropy(counts):
-        p = counts[counts > 0] / N
-        return -float(np.sum(p * np.log(p)))
-
-    information = entropy(a) + entropy(b) - entropy(table)
+    information = _entropy(a) + _entropy(b) - _entropy(table)
     # Under shuffling, the number n of items in both groups i and j is hypergeometric.
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, N + 1)))])
     expected = 0.0
@@ -170,4 +158,53 @@ def adjusted_mutual_information(labels, clusters):
                 - log_factorial[N]
             )
             expected += float(np.sum(n / N * np.log(N * n / (i * j)) * np.exp(log_p)))
-    return float((information - expected) / ((entropy(a) + entropy(b)) / 2 - expected))
+    return float((information - expected) / ((_entropy(a) + _entropy(b)) / 2 - expected))
+
+
+def v_measure(labels, clusters):
+    """Returns the V-measure of clusters of labelled items.
+
+        h = I / H_labels,  c = I / H_clusters
+        V = 2 h c / (h + c) = 2 I / (H_labels + H_clusters)
+
+    I is the mutual information of the two, H their entropies. The homogeneity h is 1 if no cluster
+    has two labels, the completeness c is 1 if no label is in two clusters. Names of groups do not
+    matter. Unlike `adjusted_mutual_information`, V grows with the number of clusters by chance.
+
+    Args:
+        labels, clusters: The group of each item, names or numbers.
+
+    Returns:
+        A float from 0 to 1; 1 if the two agree.
+
+    Raises:
+        ValueError: If the two differ in length, or are empty.
+
+    Reference: A. Rosenberg and J. Hirschberg, V-Measure: A Conditional Entropy-Based External
+    Cluster Evaluation Measure, EMNLP-CoNLL 2007, with beta = 1.
+
+    Example:
+        >>> v_measure(["a", "a", "b", "b"], [0, 0, 1, 2])
+        0.8
+    """
+    table = _counts(labels, clusters)
+    both = _entropy(table.sum(axis=1)) + _entropy(table.sum(axis=0))
+    return 2 * (both - _entropy(table)) / both if both else 1.0
+
+
+def _counts(labels, clusters):
+    """Returns the number of items `(labels, clusters)` in each pair of groups."""
+    if len(labels) != len(clusters) or not len(labels):
+        raise ValueError(
+            "`labels` and `clusters` must go together, and not be empty. "
+            f"Received: {len(labels)} and {len(clusters)}."
+        )
+    rows, columns = (np.unique(np.asarray(x), return_inverse=True)[1] for x in (labels, clusters))
+    table = np.zeros((rows.max() + 1, columns.max() + 1), int)
+    np.add.at(table, (rows, columns), 1)
+    return table
+
+
+def _entropy(counts):
+    p = counts[counts > 0] / counts.sum()
+    return -float(np.sum(p * np.log(p)))

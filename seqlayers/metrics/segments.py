@@ -99,6 +99,38 @@ def segment_scores(found, reference, tolerance=0.010):
     return SegmentScores(*scores)
 
 
+def most_alike(found, reference):
+    """Returns the segment of a reference that each found segment stands for.
+
+    That is the one with which it shares more than half of the time that the two have together.
+
+    Args:
+        found: Starts and ends in seconds, `(N, 2)`, of one recording.
+        reference: The same, `(R, 2)`; may be empty.
+
+    Returns:
+        Int array `(N,)`: places in the reference, -1 for found segments that stand for none.
+
+    Raises:
+        ValueError: If times are not such arrays, or not finite.
+
+    Example:
+        >>> most_alike([[0.1, 0.2], [0.5, 0.9]], [[0.11, 0.22], [0.5, 0.6]])
+        array([ 0, -1])
+    """
+    found, reference = _times("found", found), _times("reference", reference)
+    alike = np.full(len(found), -1)
+    if not len(reference):
+        return alike
+    starts, ends = reference.T
+    for n, (start, end) in enumerate(found):
+        shared = np.minimum(end, ends) - np.maximum(start, starts)
+        excess = shared - (np.maximum(end, ends) - np.minimum(start, starts)) / 2
+        if excess.max() > 0:
+            alike[n] = excess.argmax()
+    return alike
+
+
 def _r_value(recall, s):
     r1, r2 = np.hypot(1 - recall, s), (recall - 1 - s) / np.sqrt(2)
     return float(1 - (r1 + abs(r2)) / 2)
@@ -130,16 +162,7 @@ def _recordings(name, times):
         times = [times]
     checked = []
     for n, recording in enumerate(times):
-        try:
-            recording = np.asarray(recording, "float64")
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"`{name}` must hold numbers. Received: {error}.") from error
-        recording = recording.reshape(-1, 2) if not recording.size else recording
-        if recording.ndim != 2 or recording.shape[1] != 2 or not np.isfinite(recording).all():
-            raise ValueError(
-                f"`{name}` must be finite numbers `(N, 2)`, or a list of such arrays. "
-                f"Received: shape {recording.shape} in recording {n}."
-            )
+        recording = _times(name, recording, ", or a list of such arrays", f" in recording {n}")
         if (np.diff(recording, axis=0) < 0).any() or (recording[:, 0] > recording[:, 1]).any():
             raise ValueError(
                 f"`{name}` must start and end in order, each before the next. "
@@ -147,3 +170,18 @@ def _recordings(name, times):
             )
         checked.append(recording)
     return checked
+
+
+def _times(name, recording, other="", place=""):
+    """Returns a float64 array `(N, 2)`."""
+    try:
+        recording = np.asarray(recording, "float64")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"`{name}` must hold numbers. Received: {error}.") from error
+    recording = recording.reshape(-1, 2) if not recording.size else recording
+    if recording.ndim != 2 or recording.shape[1] != 2 or not np.isfinite(recording).all():
+        raise ValueError(
+            f"`{name}` must be finite numbers `(N, 2)`{other}. "
+            f"Received: shape {recording.shape}{place}."
+        )
+    return recording

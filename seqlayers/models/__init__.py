@@ -11,6 +11,7 @@ from seqlayers.models.distributed import DistributedModel, is_chief
 from seqlayers.models.embedding import encode_segments
 from seqlayers.models.frame_labeller import FrameLabeller
 from seqlayers.models.generation import stream_frames
+from seqlayers.models.kinds import Kinds, find_kinds
 from seqlayers.models.labelling import Labelled, LabelScore
 from seqlayers.models.mixture import Mixture
 from seqlayers.models.rnn_dbn import RNNDBN
@@ -27,6 +28,7 @@ __all__ = [
     "TRBM",
     "DistributedModel",
     "FrameLabeller",
+    "Kinds",
     "LSTBMModel",
     "LabelScore",
     "Labelled",
@@ -34,6 +36,7 @@ __all__ = [
     "SequenceModel",
     "State",
     "encode_segments",
+    "find_kinds",
     "is_chief",
     "stream_frames",
 ]

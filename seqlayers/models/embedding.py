@@ -5,7 +5,8 @@ A model without labels has two features of each frame of a sequence v_1 .. v_T:
     code_t    = E[h | v_t, context_t]            the expected hidden units
     context_t = memory(v_1 .. v_{t-1})           the memory of the frames before
 
-The vector holds their mean over t and their standard deviation.
+The vector holds statistics of both over t: the mean and the standard deviation, or the means over
+each third of the sequence, which keep the order in time.
 """
 
 from collections.abc import Sequence
@@ -19,11 +20,11 @@ from seqlayers.datasets import batching
 from seqlayers.models.inputs import checked_sequences
 
 FEATURES = ("code", "context")
-STATISTICS = ("mean", "deviation")
+STATISTICS = ("mean", "deviation", "thirds")
 
 
 def encode_segments(
-    model, sequences, *, features=None, statistics: Sequence[str] = STATISTICS, batch_size=32
+    model, sequences, *, features=None, statistics: Sequence[str] = STATISTICS[:2], batch_size=32
 ):
     """Computes a vector for each sequence, such as the segments of a recording.
 
@@ -32,7 +33,9 @@ def encode_segments(
         sequences: A list of arrays `(T, V)`, whose T may differ, or one array `(N, T, V)`.
         features: List of `"code"`, H values, for heads with a code; `"context"`, C values,
             for models with a memory; or both. All that the model has, if None.
-        statistics: List of `"mean"`, `"deviation"` or both, over the frames of a sequence.
+        statistics: List of `"mean"` and `"deviation"`, over the frames of a sequence, and
+            `"thirds"`, three times as many values: the means over its beginning, its middle and its
+            end. A third of a sequence of one or two frames that has no frame is the mean of all.
         batch_size: Number of sequences in a batch.
 
     Returns:
@@ -85,6 +88,8 @@ def encode_segments(
             mean = ops.sum(keep * values, axis=1) / count
             moves = ops.square(values - mean[:, None])
             each = {"mean": mean, "deviation": ops.sqrt(ops.sum(keep * moves, axis=1) / count)}
+            if "thirds" in statistics:
+                each["thirds"] = _thirds(values, keep, count, mean)
             columns += [each[statistic] for statistic in statistics]
         return ops.concatenate(columns, axis=-1)
 
@@ -101,10 +106,26 @@ def encode_segments(
     return encoded[np.argsort(order)]
 
 
+def _thirds(values, keep, count, mean):
+    """Returns means `(B, 3 F)` over thirds of those frames `(B, T, F)` whose `keep` is 1.
+
+    `keep` is `(B, T, 1)`. A frame is in the third that its middle is in.
+    """
+    middles = ops.cumsum(keep, axis=1) - 0.5
+    third = ops.floor(3 * middles / count[:, None])
+    parts = []
+    for n in range(3):
+        own = keep * ops.cast(ops.equal(third, n), "float32")
+        number = ops.sum(own, axis=1)
+        part = ops.sum(own * values, axis=1) / ops.maximum(number, 1)
+        parts.append(ops.where(number > 0, part, mean))
+    return ops.concatenate(parts, axis=-1)
+
+
 def _checked(name, chosen, choices):
     if isinstance(chosen, str) or not len(chosen) or len(set(chosen)) < len(chosen):
         raise ValueError(
-            f"`{name}` must be a list of {' or '.join(map(repr, choices))} or both. "
+            f"`{name}` must be a list of {', '.join(map(repr, choices))}, each once at most. "
             f"Received: {name}={chosen!r}."
         )
     return [check_choice(name, each, choices) for each in chosen]

@@ -11,6 +11,7 @@ from seqlayers.metrics import (
     adjusted_mutual_information,
     collapse_repeats,
     phone_error_rate,
+    v_measure,
 )
 
 
@@ -144,6 +145,24 @@ def test_names_of_groups_do_not_matter_and_chance_is_0(rng):
     assert adjusted_mutual_information(labels, (labels * 7) % 11) == pytest.approx(1)
     by_chance = [adjusted_mutual_information(labels, rng.integers(0, 30, 600)) for _ in range(20)]
     assert abs(np.mean(by_chance)) < 0.01
+
+
+def test_the_v_measure_is_of_homogeneity_and_completeness(rng):
+    labels = ["a", "a", "a", "b", "b", "c"]
+    clusters = [0, 0, 1, 1, 2, 2]
+    both = [information(*pair) for pair in ((labels, clusters), (labels, labels), (clusters,) * 2)]
+    h, c = both[0] / both[1], both[0] / both[2]
+    assert v_measure(labels, clusters) == pytest.approx(2 * h * c / (h + c), rel=1e-12)
+    assert v_measure(labels, list("zzzyyx")) == pytest.approx(1)
+    assert v_measure([1, 1], [2, 2]) == 1
+    assert v_measure([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(0, abs=1e-12)
+    with pytest.raises(ValueError, match="go together.*1 and 2"):
+        v_measure([1], [1, 2])
+    sklearn = pytest.importorskip("sklearn.metrics")
+    labels, clusters = rng.integers(0, 11, 600), rng.integers(0, 30, 600)
+    clusters[:400] = labels[:400]
+    expected = sklearn.v_measure_score(labels, clusters)
+    assert v_measure(labels, clusters) == pytest.approx(expected, rel=1e-9)
 
 
 def test_agreement_at_the_edges_is_0_or_1():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import segments as reference
 
-from seqlayers.metrics import segment_scores
+from seqlayers.metrics import most_alike, segment_scores
 
 
 def test_scores_count_moments_that_agree():
@@ -70,3 +70,13 @@ def test_as_many_are_matched_as_can_be(rng):
 def test_arguments_are_checked(call, reason):
     with pytest.raises(ValueError, match=reason):
         call()
+
+
+def test_a_found_segment_stands_for_the_one_that_it_shares_most_time_with():
+    marked = [[0.0, 1.0], [1.0, 1.2], [1.1, 3.0], [4.0, 4.0]]
+    found = [[0.1, 0.9], [0.1, 0.5], [1.05, 2.9], [1.0, 1.21], [3.9, 4.1], [5.0, 6.0]]
+    assert most_alike(found, marked).tolist() == [0, -1, 2, 1, -1, -1]
+    assert most_alike(found[:2], []).tolist() == [-1, -1]
+    assert most_alike([], marked).shape == (0,)
+    with pytest.raises(ValueError, match=r"`reference` must be finite numbers.*\(3,\)"):
+        most_alike(found, [1.0, 2.0, 3.0])

@@ -39,6 +39,16 @@ def test_features_and_statistics_can_be_picked(model, sequences):
     np.testing.assert_allclose(code, both[:, :7], atol=1e-6)
 
 
+def test_thirds_are_means_over_the_beginning_the_middle_and_the_end(model, sequences):
+    actual = encode_segments(model, sequences, features=["code"], statistics=["thirds"])
+    for row, sequence in zip(actual, sequences, strict=True):
+        code, T = np.asarray(model.encode(sequence[None])[0]), len(sequence)
+        third = (3 * np.arange(T) + 1.5) // T
+        means = [code[third == n].mean(axis=0) for n in (0, 1, 2) if (third == n).any()]
+        expected = {1: means * 3, 2: [means[0], code.mean(axis=0), means[-1]]}.get(T, means)
+        np.testing.assert_allclose(row, np.concatenate(expected), atol=1e-5)
+
+
 def test_a_model_without_codes_has_contexts(rng):
     model, x = RNNNADE(5, 4, 3, seed=0), rng.integers(0, 2, (6, 3, 5))
     context = encode_segments(model, x, statistics=["mean"])

@@ -1,0 +1,154 @@
+"""Kinds of segments, found without labels: t-SNE and HDBSCAN of vectors and durations.
+
+    x = v / |v|,  d = w log(duration) / |log(duration)|,  |y| the total deviation of y over segments
+    places = t-SNE in two dimensions of the first principal components of [x, d]
+    kinds  = HDBSCAN of the places
+
+HDBSCAN chooses the number of kinds: it returns the groups that stay together over the widest range
+of densities. Groups of fewer than `max(5, sqrt(N) / 2)` segments are no kinds, and a segment in
+none of the groups has no kind. Of more than `MOST` segments, that many are drawn at random and
+sorted into kinds; each of the others is of the kind of the nearest one.
+
+References: L. van der Maaten and G. Hinton, Visualizing Data using t-SNE, JMLR 2008. R. Campello,
+D. Moulavi and J. Sander, Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD
+2013. T. Sainburg, M. Thielk and T. Gentner, Finding, visualizing, and quantifying latent structure
+across diverse animal vocal repertoires, PLOS Computational Biology 2020, has the same order of
+steps, with UMAP.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqlayers.checks import check_integer
+
+LEAST = 20  # segments
+MOST = 5000  # of which t-SNE makes a map in a minute
+NO_KIND = 0
+_DURATION = 0.5  # w: deviation of durations beside that of vectors
+_COMPONENTS = 20
+_PERPLEXITY = 30
+_NEAR = 1024  # segments whose nearest ones are searched at a time
+
+
+class Kinds(NamedTuple):
+    """Kinds of segments.
+
+    Attributes:
+        numbers: Int array `(N,)`: the kind of each segment, 1 for the most frequent kind and so on;
+            0 for a segment of no kind.
+        confidence: float32 `(N,)`, from 0 to 1: how far in the dense part of its kind a segment is.
+        places: float32 `(N, 2)`, a map on which alike segments are near each other.
+    """
+
+    numbers: Any
+    confidence: Any
+    places: Any
+
+
+def check_sklearn(name):
+    """Refuses to go on without scikit-learn.
+
+    Args:
+        name: Of what needs it, for the message.
+
+    Raises:
+        ImportError: If it cannot be imported.
+    """
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{name} needs scikit-learn: pip install 'seqlayers[cluster]'."
+        ) from error
+
+
+def find_kinds(vectors, durations, *, seed=0):
+    """Sorts segments into kinds, whose number is found.
+
+    Args:
+        vectors: Floats `(N, F)`, a vector of each of at least `LEAST` segments, as
+            `encode_segments` makes them.
+        durations: Duration of each segment, `(N,)`, above 0, in any unit.
+        seed: Seed of the map, and of the draw of `MOST` segments.
+
+    Returns:
+        `Kinds(numbers, confidence, places)`. Segments without any kinds among them are cut into
+        kinds all the same, or are all of no kind.
+
+    Raises:
+        ValueError: If there are too few segments, or arrays are not finite or do not match.
+        ImportError: If scikit-learn is not installed: pip install 'seqlayers[cluster]'.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> centres = rng.normal(size=(3, 8))
+        >>> vectors = np.repeat(centres, 20, axis=0) + 0.05 * rng.normal(size=(60, 8))
+        >>> find_kinds(vectors, np.ones(60)).numbers.max()
+        np.int64(3)
+    """
+    check_sklearn("`find_kinds`")
+    points = _points(*_checked(vectors, durations))
+    seed = check_integer("seed", seed, least=0, most=2**32 - 1)
+    from sklearn.cluster import HDBSCAN
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    N, rng = len(points), np.random.default_rng(seed)
+    drawn = np.sort(rng.permutation(N)[:MOST])
+    num_components = min(_COMPONENTS, len(drawn), points.shape[1])
+    pca = PCA(num_components, svd_solver="full").fit(points[drawn])
+    points = pca.transform(points)
+    perplexity = min(_PERPLEXITY, (len(drawn) - 1) / 3)
+    tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    places = tsne.fit_transform(points[drawn])
+    least = max(5, round(len(drawn) ** 0.5 / 2))
+    found = HDBSCAN(min_cluster_size=least, copy=True).fit(places)
+    numbers = _by_size(found.labels_)
+    nearest = np.arange(N) if N == len(drawn) else _nearest(points, points[drawn])
+    confidence = found.probabilities_.astype("float32")
+    return Kinds(numbers[nearest], confidence[nearest], places.astype("float32")[nearest])
+
+
+def _checked(vectors, durations):
+    vectors, durations = np.asarray(vectors, "float32"), np.asarray(durations, "float64")
+    if vectors.ndim != 2 or not vectors.shape[1] or not np.isfinite(vectors).all():
+        raise ValueError(
+            f"`vectors` must be finite numbers `(N, F)`. Received: shape {vectors.shape}"
+            f"{', not finite' if vectors.ndim == 2 and vectors.shape[1] else ''}."
+        )
+    if len(vectors) < LEAST:
+        raise ValueError(f"There must be at least {LEAST} segments. Received: {len(vectors)}.")
+    if durations.shape != (len(vectors),) or not (0 < durations).all() or np.isinf(durations).any():
+        raise ValueError(
+            f"`durations` must be {len(vectors)} finite numbers above 0, one for each vector. "
+            f"Received: shape {durations.shape}."
+        )
+    return vectors, durations
+
+
+def _points(vectors, durations):
+    """Returns vectors and durations `(N, F + 1)`, each part of a total deviation of its own."""
+    logs = np.log(durations).astype("float32")[:, None]
+    return np.hstack([_scaled(vectors), _DURATION * _scaled(logs)])
+
+
+def _scaled(x):
+    x = x - x.mean(axis=0)
+    deviation = np.sqrt(np.square(x).sum(axis=1).mean())
+    return x / max(deviation, np.finfo("float32").tiny)
+
+
+def _by_size(labels):
+    """Returns numbers from 1 on, the largest group first; those of no group, -1, are 0."""
+    groups, sizes = np.unique(labels[labels >= 0], return_counts=True)
+    numbers = np.full(labels.max() + 2, NO_KIND)
+    numbers[groups[np.argsort(-sizes, kind="stable")]] = np.arange(1, len(groups) + 1)
+    return numbers[labels]  # -1 is the last
+
+
+def _nearest(points, others):
+    """Returns the place of the nearest of other points for each point."""
+    squares = np.square(others).sum(axis=1)
+    parts = [points[n : n + _NEAR] for n in range(0, len(points), _NEAR)]
+    return np.concatenate([(squares - 2 * part @ others.T).argmin(axis=1) for part in parts])
