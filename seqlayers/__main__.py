@@ -13,6 +13,7 @@ import click
 from seqlayers import __version__
 from seqlayers.commands.annotate import annotate
 from seqlayers.commands.cli import Commands
+from seqlayers.commands.cluster import cluster
 from seqlayers.commands.data import data
 from seqlayers.commands.export import export
 from seqlayers.commands.generate import generate
@@ -49,9 +50,10 @@ def cli():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
 
 
-for command in (train, score, generate, annotate, report, export, segment, data):
-    cli.add_command(command)
-for command in (list_recipes, list_presets):
+for command in (
+    *(train, score, generate, annotate, report, export, segment, cluster),
+    *(data, list_recipes, list_presets),
+):
     cli.add_command(command)
 
 

@@ -1,6 +1,7 @@
 """The parts that commands share: exit codes, errors, and late imports."""
 
 import contextlib
+import csv
 import errno
 import importlib.util
 import io
@@ -12,7 +13,7 @@ import traceback
 
 import click
 
-from seqlayers.files import FileError, printable
+from seqlayers.files import FileError, printable, write_atomically
 
 # Keys in click's `ctx.meta`; a hint is a function that returns it when it is needed.
 DEBUG, HINT, QUIET = "seqlayers.debug", "seqlayers.hint", "seqlayers.quiet"
@@ -105,7 +106,7 @@ def import_runs():
         )
     with silent_imports():
         from seqlayers import runs
-        from seqlayers.runs import loading, reporting, training  # noqa: F401
+        from seqlayers.runs import kinds, loading, reporting, training  # noqa: F401
     return runs
 
 
@@ -175,6 +176,45 @@ def writing(path):
             if os.strerror(number) in str(error):
                 raise OSError(number, os.strerror(number), str(path)) from error
         raise
+
+
+def check_absent(paths, overwrite):
+    """Returns the files that will be replaced, and refuses to replace one unless that is wished.
+
+    Args:
+        paths: Files to write; None is left out.
+        overwrite: Whether they may be replaced.
+    """
+    old = [path for path in paths if path and path.exists()]
+    if old and not overwrite:
+        raise click.UsageError(
+            f"The files must not exist yet; add --overwrite to replace them. Received: {old[0]}."
+        )
+    return old
+
+
+def check_kept(replaced, inputs, rule):
+    """Refuses to replace a file that is read.
+
+    Args:
+        replaced: Files that are there and will be replaced.
+        inputs: Files that are read.
+        rule: The sentence on which files must differ from which.
+    """
+    for path in replaced:
+        if any(path.samefile(each) for each in inputs):
+            raise click.UsageError(f"{rule} Received: {path}.")
+
+
+def write_table(path, columns, rows):
+    """Writes a CSV file, whole or not at all, and makes its folder."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.getvalue().encode())
 
 
 def check_utf8(name, path):

@@ -1,7 +1,5 @@
 """`seqlayers segment`."""
 
-import csv
-import io
 from pathlib import Path
 
 import click
@@ -10,7 +8,14 @@ from seqlayers import audio, files
 from seqlayers.audio.segment_search import Search
 from seqlayers.checks import counted
 from seqlayers.commands import segment_pictures, segment_scores
-from seqlayers.commands.cli import list_skipped, naming, note, writing
+from seqlayers.commands.cli import (
+    check_absent,
+    check_kept,
+    list_skipped,
+    naming,
+    note,
+    write_table,
+)
 from seqlayers.commands.parameters import debug, option, run_option, run_options, switch
 from seqlayers.commands.segment_advice import advice, summary
 from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
@@ -112,11 +117,7 @@ def segment(
         raise click.UsageError(f"--out and --picture must differ. Received: {out} twice.")
     if picture:
         segment_pictures.check_picture(picture)
-    old = [path for path in (out, picture) if path and path.exists()]
-    if old and not overwrite:
-        raise click.UsageError(
-            f"The files must not exist yet; add --overwrite to replace them. Received: {old[0]}."
-        )
+    old = check_absent([out, picture], overwrite)
     _check_needed({"picture": picture, "reference": reference})
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
     rows, skipped, results, judged, marked, marks = [], [], {}, {}, {}, []
@@ -127,7 +128,11 @@ def segment(
         names = {path: files.printable(name_of(path, source)) for path in paths}
         if reference:
             marked, marks = segment_scores.read(source, reference, names, tier=tier, column=column)
-        _check_kept(old, [*paths, *marks])
+        check_kept(
+            old,
+            [*paths, *marks],
+            "--out and --picture must be neither a recording of SOURCE nor --reference.",
+        )
         for path, name in names.items():
             try:
                 found = audio.segments_of_file(path, rules, **reading)
@@ -150,7 +155,7 @@ def segment(
     read = len(paths) - len(skipped)
     list_skipped(skipped, read, "recordings")
     click.echo(f"{counted(len(rows), 'segment')} in {counted(read, 'recording')}")
-    _write_table(out, rows)
+    write_table(out, COLUMNS, rows)
     click.echo(files.printable(out))
     if picture:
         segment_pictures.draw(picture, judged, picture_from, picture_seconds, **reading)
@@ -167,23 +172,3 @@ def _check_needed(given):
             raise click.UsageError(
                 f"`{flag(name)}` has no effect without `{flag(other)}`; remove it."
             )
-
-
-def _check_kept(replaced, inputs):
-    """Refuses to replace a file that is read."""
-    for path in replaced:
-        if any(path.samefile(each) for each in inputs):
-            raise click.UsageError(
-                "--out and --picture must be neither a recording of SOURCE nor --reference. "
-                f"Received: {path}."
-            )
-
-
-def _write_table(path, rows):
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows(rows)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(path, text.getvalue().encode())

@@ -100,9 +100,8 @@ def frames_of_segments(
         blocks = functools.partial(read, settings.sample_rate)
         try:
             found = audio.segments_of_blocks(blocks, settings.sample_rate, rules)
-            own = []
-            for samples in _cut(blocks(), np.rint(found.times * settings.sample_rate)):
-                own.append(_frames(samples, settings, scale))
+            parts = _cut(blocks(), found.times, settings.sample_rate)
+            own = [_frames(samples, settings, scale) for samples in parts]
         except (AudioError, NoSegments, OSError) as error:
             skipped.append((name, reason_of(error)))
             continue
@@ -117,6 +116,59 @@ def frames_of_segments(
     return SegmentCorpus(
         sequences, files, np.concatenate(times), durations, levels, settings, resampled, skipped
     )
+
+
+def frames_at(
+    path, times, settings, scale="log_amplitude", normalizer=None, *, channel: int | str = "mean"
+):
+    """Makes frames of given segments of a sound file, in the way of `frames_of_segments`.
+
+    Args:
+        path: The file, which is read once, in blocks.
+        times: Starts and ends in seconds, `(N, 2)`, in order of the starts; they may overlap.
+        settings: `Spectra`. A file of another sample rate is resampled.
+        scale, normalizer, channel: As in `frames_of_segments`.
+
+    Yields:
+        float32 array `(T, num_bins)` of each segment.
+
+    Raises:
+        AudioError: If the file cannot be read, or ends before a segment does.
+        ValueError: If another argument is invalid.
+        OSError: If there is no such file or it cannot be opened.
+
+    Example:
+        >>> frames = list(frames_at("songs/one.wav", [[0.1, 0.3]], audio.Spectra(256, 128)))
+    """
+    for samples in sounds_at(path, times, check_settings(settings).sample_rate, channel=channel):
+        frames = _frames(samples, settings, check_choice("scale", scale, SCALES))
+        yield frames if normalizer is None else normalizer.normalize(frames)
+
+
+def sounds_at(path, times, sample_rate, *, channel: int | str = "mean"):
+    """Reads given segments of a sound file.
+
+    Args:
+        path: The file, which is read once, in blocks.
+        times: Starts and ends in seconds, `(N, 2)`, in order of the starts; they may overlap.
+        sample_rate: Samples per second of the result.
+        channel: As in `audio.read_blocks`.
+
+    Yields:
+        float32 array of the samples of each segment.
+
+    Raises:
+        AudioError: If the file cannot be read, or ends before a segment does.
+        ValueError: If another argument is invalid.
+        OSError: If there is no such file or it cannot be opened.
+    """
+    times = np.asarray(times, "float64").reshape(-1, 2)
+    if (np.diff(times[:, 0]) < 0).any() or not (times[:, 0] <= times[:, 1]).all():
+        raise ValueError(
+            "`times` must be in order of the starts, and no end before its start. "
+            f"Received: times={times.tolist()}."
+        )
+    yield from _cut(audio.read_blocks(path, BLOCK, sample_rate, channel), times, sample_rate)
 
 
 def parts_by_time(corpus, num_parts, silence=True):
@@ -236,10 +288,10 @@ def _frames(samples, settings, scale):
         raise AudioError("the samples are too large for spectra in float32") from error
 
 
-def _cut(blocks, bounds):
-    """Yields the samples of segments, whose bounds `(N, 2)` in samples are in order."""
+def _cut(blocks, times, rate):
+    """Yields the samples of segments at times `(N, 2)` in seconds, in order of the starts."""
     held, first = np.zeros(0, "float32"), 0  # sample `first` and those behind it
-    for start, end in bounds.astype(int):
+    for start, end in np.rint(times * rate).astype(int):
         while first + len(held) < end:
             block = next(blocks, None)
             if block is None:

@@ -6,8 +6,8 @@
 
 HDBSCAN chooses the number of kinds: it returns the groups that stay together over the widest range
 of densities. Groups of fewer than `max(5, sqrt(N) / 2)` segments are no kinds, and a segment in
-none of the groups has no kind. Of more than `MOST` segments, that many are drawn at random and
-sorted into kinds; each of the others is of the kind of the nearest one.
+none of the groups has no kind. Where there are more than `MOST` segments, that many are drawn at
+random and sorted into kinds; each of the others is of the kind of the nearest one.
 
 References: L. van der Maaten and G. Hinton, Visualizing Data using t-SNE, JMLR 2008. R. Campello,
 D. Moulavi and J. Sander, Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD
@@ -46,23 +46,6 @@ class Kinds(NamedTuple):
     places: Any
 
 
-def check_sklearn(name):
-    """Refuses to go on without scikit-learn.
-
-    Args:
-        name: Of what needs it, for the message.
-
-    Raises:
-        ImportError: If it cannot be imported.
-    """
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"{name} needs scikit-learn: pip install 'seqlayers[cluster]'."
-        ) from error
-
-
 def find_kinds(vectors, durations, *, seed=0):
     """Sorts segments into kinds, whose number is found.
 
@@ -87,15 +70,18 @@ def find_kinds(vectors, durations, *, seed=0):
         >>> find_kinds(vectors, np.ones(60)).numbers.max()
         np.int64(3)
     """
-    check_sklearn("`find_kinds`")
-    points = _points(*_checked(vectors, durations))
+    points = points_of(vectors, durations)
     seed = check_integer("seed", seed, least=0, most=2**32 - 1)
-    from sklearn.cluster import HDBSCAN
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
-    N, rng = len(points), np.random.default_rng(seed)
-    drawn = np.sort(rng.permutation(N)[:MOST])
+    try:
+        from sklearn.cluster import HDBSCAN
+        from sklearn.decomposition import PCA
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise ImportError(
+            "`find_kinds` needs scikit-learn: pip install 'seqlayers[cluster]'."
+        ) from error
+    N = len(points)
+    drawn = np.sort(np.random.default_rng(seed).permutation(N)[:MOST])
     num_components = min(_COMPONENTS, len(drawn), points.shape[1])
     pca = PCA(num_components, svd_solver="full").fit(points[drawn])
     points = pca.transform(points)
@@ -108,6 +94,13 @@ def find_kinds(vectors, durations, *, seed=0):
     nearest = np.arange(N) if N == len(drawn) else _nearest(points, points[drawn])
     confidence = found.probabilities_.astype("float32")
     return Kinds(numbers[nearest], confidence[nearest], places.astype("float32")[nearest])
+
+
+def points_of(vectors, durations):
+    """Returns `[x, d]` of segments, float32 `(N, F + 1)`; arguments as in `find_kinds`."""
+    vectors, durations = _checked(vectors, durations)
+    logs = np.log(durations).astype("float32")[:, None]
+    return np.hstack([_scaled(vectors), _DURATION * _scaled(logs)])
 
 
 def _checked(vectors, durations):
@@ -125,12 +118,6 @@ def _checked(vectors, durations):
             f"Received: shape {durations.shape}."
         )
     return vectors, durations
-
-
-def _points(vectors, durations):
-    """Returns vectors and durations `(N, F + 1)`, each part of a total deviation of its own."""
-    logs = np.log(durations).astype("float32")[:, None]
-    return np.hstack([_scaled(vectors), _DURATION * _scaled(logs)])
 
 
 def _scaled(x):

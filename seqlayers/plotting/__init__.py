@@ -4,6 +4,7 @@ Matplotlib comes with `pip install seqlayers[plot]` and is imported when a pictu
 """
 
 from seqlayers.plotting.figures import save, save_pages
+from seqlayers.plotting.kinds import kind_map
 from seqlayers.plotting.memory import memory_spectrogram, state_frequency
 from seqlayers.plotting.music import music_measures
 from seqlayers.plotting.rolls import piano_rolls
@@ -14,6 +15,7 @@ from seqlayers.plotting.units import hidden_activity, receptive_fields
 __all__ = [
     "confusion_matrix",
     "hidden_activity",
+    "kind_map",
     "learning_curve",
     "memory_spectrogram",
     "monitor_curves",

@@ -1,22 +1,15 @@
-"""A `Page` as one HTML file that needs nothing else.
+"""A `Page` as one HTML file that needs nothing else; see `document` for what holds of all pages."""
 
-Style, script and data are in the file. Its Content-Security-Policy forbids all requests, and all
-scripts and styles but those two. Text is escaped where it enters HTML; the script sets text, never
-HTML. Arrays are bytes in base64. The same page gives the same bytes.
-"""
-
-import base64
-import hashlib
-import html
-import json
 import math
-from importlib import resources
 
 import numpy as np
 
 from seqlayers import files
+from seqlayers.report import document
+from seqlayers.report.document import encoded, image, printed, section
 
 MAX_BYTES = 3_000_000
+_STYLES = ("page.css",)
 _SCRIPTS = ("data.js", "player.js", "pictures.js", "charts.js", "page.js")
 _CONFUSIONS = 10  # most that are listed
 
@@ -46,52 +39,14 @@ def render(page):
     Raises:
         ValueError: If there are more than `MAX_BYTES`.
     """
-    style = _file("page.css")
-    script = '"use strict";\n' + "\n".join(map(_file, _SCRIPTS))
-    policy = "; ".join(
-        [
-            "default-src 'none'",
-            f"script-src '{_hash(script)}'",
-            f"style-src '{_hash(style)}'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
-    )
     sections = [
         _listen(page),
-        _section("learning", "Learning", '<div id="charts"></div>') if page.charts else "",
+        section("learning", "Learning", '<div id="charts"></div>') if page.charts else "",
         _likelihood(page),
         _labels(page),
-        _reproduce(page),
+        document.reproduce(page),
     ]
-    text = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>{_text(page.title)}</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
-<h1>{_text(page.title)}</h1>
-<p>{_text(page.summary)}</p>
-</header>
-<main>
-{"".join(f'<p class="note">{_text(" ".join(note.split()))}</p>' for note in page.notes)}
-<noscript><p class="note">The pictures and the sound of this page need JavaScript.</p></noscript>
-{"".join(sections)}
-</main>
-<script type="application/json" id="data">{_json(_data(page))}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
-    page_bytes = text.encode("utf-8", "backslashreplace")
+    page_bytes = document.render(page, "".join(sections), _data(page), _STYLES, _SCRIPTS)
     if len(page_bytes) > MAX_BYTES:
         raise ValueError(
             f"A page must have at most {MAX_BYTES:,} bytes; give fewer or shorter pieces. "
@@ -100,37 +55,12 @@ def render(page):
     return page_bytes
 
 
-def _file(name):
-    return (resources.files(__package__) / name).read_text("utf-8")
-
-
-def _hash(text):
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _text(text):
-    """Returns text for HTML. Control characters are escaped as in file names."""
-    return html.escape(files.printable(str(text)))
-
-
-def _json(value):
-    """Returns JSON that ends no element it stands in."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _section(name, title, body):
-    return (
-        f'<section aria-labelledby="{name}"><h2 id="{name}">{_text(title)}</h2>\n{body}</section>\n'
-    )
-
-
 def _listen(page):
     if not page.pieces:
         return ""
     worst = ""
     if page.worst:
-        of = f" of {_text(page.worst_of)}" if page.worst_of else ""
+        of = f" of {printed(page.worst_of)}" if page.worst_of else ""
         worst = f"""<h3>The least probable frames{of}</h3>
 <p>A click plays from a little before the frame.</p>
 <div id="worst" class="buttons"></div>
@@ -151,7 +81,7 @@ def _listen(page):
 A click on a picture seeks.</p>
 </div>
 {worst}"""
-    return _section("listen", "Listen", body)
+    return section("listen", "Listen", body)
 
 
 def _likelihood(page):
@@ -160,14 +90,14 @@ def _likelihood(page):
     known = [score.nats for score in page.scores if math.isfinite(score.nats)]
     low, high = min(known, default=0.0), max(known, default=0.0)
     rows = "".join(_score_row(score, low, high) for score in page.scores)
-    of = f"Nats per frame of {_text(page.scores_of)}" if page.scores_of else "Nats per frame"
+    of = f"Nats per frame of {printed(page.scores_of)}" if page.scores_of else "Nats per frame"
     body = f"""<p>{of}: higher is better.</p>
 <div class="card wide"><table class="scores">
 <thead><tr><th scope="col">model</th><th scope="col" class="number">nats per frame</th>
 <th scope="col">worse to better</th><th scope="col">kind</th></tr></thead>
 <tbody>{rows}</tbody></table></div>
 """
-    return _section("likelihood", "Likelihood", body)
+    return section("likelihood", "Likelihood", body)
 
 
 def _score_row(score, low, high):
@@ -191,8 +121,8 @@ def _score_row(score, low, high):
         )
     own = ' class="own"' if score.own else ""
     return (
-        f'<tr{own}><th scope="row">{_text(score.name)}</th><td class="number">{number}</td>'
-        f"<td>{place}</td><td>{_text(kind)}</td></tr>"
+        f'<tr{own}><th scope="row">{printed(score.name)}</th><td class="number">{number}</td>'
+        f"<td>{place}</td><td>{printed(kind)}</td></tr>"
     )
 
 
@@ -207,7 +137,7 @@ def _labels(page):
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
     rows = "".join(
-        f"<tr><td>{_text(names[n // len(names)])}</td><td>{_text(names[n % len(names)])}</td>"
+        f"<tr><td>{printed(names[n // len(names)])}</td><td>{printed(names[n % len(names)])}</td>"
         f'<td class="number">{wrong.flat[n]:,}</td></tr>'
         for n in order.tolist()
         if wrong.flat[n]
@@ -220,18 +150,7 @@ aria-label="Confusion matrix; the table has its largest entries"></canvas></div>
 <div class="card"><table><thead><tr><th scope="col">true</th><th scope="col">predicted</th>
 <th scope="col" class="number">frames</th></tr></thead><tbody>{rows}</tbody></table></div></div>
 """
-    return _section("labels", "Labels", body)
-
-
-def _reproduce(page):
-    if not page.commands and not page.facts:
-        return ""
-    command = "\n".join(map(_text, page.commands))
-    command = f'<pre tabindex="0">{command}</pre>' if command else ""
-    rows = "".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in page.facts
-    )
-    return _section("reproduce", "How to reproduce", f'{command}<dl class="card">{rows}</dl>')
+    return section("labels", "Labels", body)
 
 
 def _data(page):
@@ -245,7 +164,7 @@ def _data(page):
     if page.confusion is not None:
         counts = np.asarray(page.confusion.counts, "float64")
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        data["confusion"] = {"names": list(map(str, page.confusion.names))} | _image(shares, 0, 1)
+        data["confusion"] = {"names": list(map(str, page.confusion.names))} | image(shares, 0, 1)
     return data
 
 
@@ -259,19 +178,19 @@ def _piece(piece):
         "note": piece.note,
         "firstNote": int(piece.first_note) if roll else None,
         "top": None if piece.top is None else float(piece.top),
-        "frames": _image(piece.frames, *((0, 1) if roll else ())),
+        "frames": image(piece.frames, *((0, 1) if roll else ())),
         "segments": [[float(start), float(end)] for start, end in piece.segments],
     }
     if piece.sound is not None:
         samples, rate = piece.sound
         pcm = np.rint(np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype("<i2")
-        packed["sound"] = {"rate": float(rate), "data": _base64(pcm)}
+        packed["sound"] = {"rate": float(rate), "data": encoded(pcm)}
     if piece.hidden is not None:
-        packed["hidden"] = _image(piece.hidden) | {"name": piece.hidden_name}
+        packed["hidden"] = image(piece.hidden) | {"name": piece.hidden_name}
     if piece.nats is not None:
-        packed["nats"] = _base64(np.asarray(piece.nats, "<f4"))
+        packed["nats"] = encoded(np.asarray(piece.nats, "<f4"))
     if piece.labels is not None:
-        packed["labels"] = [_base64(np.asarray(labels, "<i2")) for labels in piece.labels]
+        packed["labels"] = [encoded(np.asarray(labels, "<i2")) for labels in piece.labels]
     return packed
 
 
@@ -290,21 +209,3 @@ def _chart(chart):
 def _number(value):
     """Returns a number for JSON, with six digits; None if it is not finite."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _image(array, low=None, high=None):
-    """Returns an array as bytes from 0 to 255, scaled to its own range unless one is given.
-
-    255 stands for the highest value. NaN becomes 0.
-    """
-    array = np.asarray(array, "float64")
-    finite = array[np.isfinite(array)]
-    if low is None:
-        low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-    scaled = (array - low) / (high - low) if high > low else np.zeros_like(array)
-    shades = np.rint(np.clip(np.nan_to_num(scaled, posinf=1, neginf=0), 0, 1) * 255)
-    return {"shape": list(array.shape), "data": _base64(shades.astype("uint8"))}
-
-
-def _base64(array):
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()

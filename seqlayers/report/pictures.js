@@ -51,7 +51,7 @@ function drawRoll(canvas, piece) {
 }
 
 // Draws an image of bytes, its first column at the bottom, in shades between colours.
-function drawImage(view, image, columns, palette) {
+function drawImage(view, image, columns, palette, left = GUTTER) {
   const [T, F] = image.shape, stops = palette.map(parse);
   const shades = Array.from({ length: 256 }, (_, n) => {
     const at = (n / 255) * (stops.length - 1), k = Math.min(stops.length - 2, Math.floor(at));
@@ -70,7 +70,7 @@ function drawImage(view, image, columns, palette) {
   }
   small.getContext("2d").putImageData(pixels, 0, 0);
   view.context.imageSmoothingEnabled = false;
-  view.context.drawImage(small, GUTTER, 0, columns, view.height);
+  view.context.drawImage(small, left, 0, columns, view.height);
 }
 
 function parse(hex) {

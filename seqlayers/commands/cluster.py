@@ -1,0 +1,210 @@
+"""`seqlayers cluster`."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from seqlayers import __version__, audio, files, report
+from seqlayers.checks import counted
+from seqlayers.commands.cli import (
+    check_absent,
+    check_kept,
+    import_runs,
+    list_skipped,
+    naming,
+    note,
+    silent_imports,
+    write_table,
+    writing,
+)
+from seqlayers.commands.parameters import debug, option, switch
+from seqlayers.commands.run_data import compare_versions, list_resampled
+from seqlayers.commands.segment_pictures import check_picture
+from seqlayers.datasets import labels as label_files
+from seqlayers.runs import checkpoints
+from seqlayers.runs import segments as run_segments
+from seqlayers.runs.options.schema import Integer
+
+COLUMNS = ("file", "onset_s", "offset_s", "label", "confidence")
+NO_KIND = "-"  # the label of a segment of no kind
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_EXISTING = click.Path(exists=True, path_type=Path)
+
+
+@click.command()
+@click.argument("run", type=_EXISTING)
+@click.argument("recordings", type=_EXISTING)
+@click.option(
+    "--out",
+    type=_FILE,
+    required=True,
+    help="Write a CSV file: file, onset_s and offset_s in seconds, label, confidence.",
+)
+@click.option(
+    "--picture",
+    type=_FILE,
+    help="Draw the map of segments, and spectrograms of three of each kind: .png, .svg or .pdf.",
+)
+@click.option(
+    "--page",
+    type=_FILE,
+    metavar="FILE.html",
+    help="Write the map as a page for a browser, where each segment is heard when it is clicked.",
+)
+@click.option(
+    "--labels",
+    type=_EXISTING,
+    help="Print how well the kinds agree with the labels of this folder or table, made by hand.",
+)
+@switch("--given-borders", "Take the segments of --labels in place of those that are found.")
+@option("--seed", Integer(0, 2**31 - 1), "Seed of the map.", default=0)
+@switch("--overwrite", "Replace files with the same names.")
+@debug
+def cluster(run, recordings, out, picture, page, labels, given_borders, seed, overwrite):
+    """Sort the segments of recordings into kinds, without labels.
+
+    RUN is the folder of a run on recordings, or a .keras file of one; RECORDINGS is a recording or
+    a folder of them, those of the run or others of the same bird. Their segments are found as the
+    run found its own. Kinds are numbered from 1, the most frequent one; their number is found, too.
+    A segment of no kind has the label -. It needs scikit-learn: pip install 'seqlayers[cluster]'.
+
+    \b
+    Examples:
+      seqlayers cluster runs/birds birds --out kinds.csv --page kinds.html
+      seqlayers cluster runs/birds tuesday --out kinds.csv --picture map.png --labels marks
+    """
+    _check_targets(out, picture, page)
+    old = check_absent([out, picture, page], overwrite)
+    if given_borders and not labels:
+        raise click.UsageError("`--given-borders` needs `--labels`; remove it.")
+    config = checkpoints.check(run)[2]
+    if not (config or {}).get("sound"):
+        raise click.UsageError(
+            "RUN must be a run on recordings, whose config.json has the settings of its frames. "
+            f"Received: {run}."
+        )
+    options, sound = config["options"], config["sound"]
+    found = _found(recordings, options, sound, labels, given_borders, old)
+    runs = import_runs()
+    compare_versions(config)
+    model, _ = runs.loading.load_model(run)
+    kinds = runs.kinds.sort(model, found, options, sound, seed)
+    names = [str(number) if number else NO_KIND for number in kinds.numbers]
+    write_table(out, COLUMNS, _rows(found, names, kinds.confidence))
+    click.echo(runs.kinds.summary(found, kinds))
+    click.echo(files.printable(out))
+    if picture:
+        from seqlayers import plotting
+
+        spectra = runs.kinds.examples(found, kinds, options, sound)
+        figure = plotting.kind_map(kinds.places, kinds.numbers, spectra)
+        with writing(picture):
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            plotting.save(figure, picture)
+        click.echo(files.printable(picture))
+    if page:
+        made = runs.kinds.page(
+            *(found, kinds, options, sound),
+            title=f"Kinds of segments of {files.printable(recordings)}",
+            commands=[_command(run, recordings, out, page, labels, given_borders, seed)],
+            facts=[("run", files.printable(run)), ("seqlayers", __version__)],
+        )
+        with writing(page):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            report.write_kinds(page, made)
+        click.echo(files.printable(page))
+    if labels:
+        _show_agreement(found, kinds.numbers, given_borders)
+
+
+def _check_targets(out, picture, page):
+    """Refuses files and missing libraries before any work."""
+    given = [path for path in (out, picture, page) if path]
+    if len(set(given)) < len(given):
+        raise click.UsageError(
+            "--out, --picture and --page must differ. "
+            f"Received: {', '.join(map(files.printable, given))}."
+        )
+    if picture:
+        check_picture(picture)
+    if page and page.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"--page must end as .html or .htm. Received: {page}.")
+    with silent_imports():
+        try:
+            import sklearn  # noqa: F401
+        except ImportError as error:
+            raise click.UsageError(
+                "`seqlayers cluster` needs scikit-learn: pip install 'seqlayers[cluster]'."
+            ) from error
+
+
+def _found(recordings, options, sound, labels, given, replaced):
+    """Returns the segments, and lists the recordings that have none."""
+    matched = None
+    with naming("RECORDINGS"):
+        paths = audio.find(recordings)
+    if labels:
+        with naming("--labels"):
+            matched = label_files.match(recordings, labels)
+        if given and matched.unlabelled:
+            note(f"Without labels, and not read: {counted(len(matched.unlabelled), 'recording')}.")
+    check_kept(
+        replaced,
+        [*paths, *(matched.sources if matched else ())],
+        "--out, --picture and --page must be neither a recording nor --labels.",
+    )
+    with naming("--labels" if labels else "RECORDINGS"):
+        found = run_segments.find(recordings, options, sound, matched, given)
+    list_skipped(found.skipped, len(found.recordings), "recordings")
+    list_resampled(found.resampled, sound)
+    if len(found.times) < run_segments.LEAST:
+        raise click.UsageError(
+            f"RECORDINGS must have at least {run_segments.LEAST} segments to sort them into kinds. "
+            f"Received: {counted(len(found.times), 'segment')} in "
+            f"{counted(len(found.recordings), 'recording')} of {recordings}."
+        )
+    return found
+
+
+def _rows(found, names, confidence):
+    each = zip(found.owners, found.times, names, confidence, strict=True)
+    for owner, (start, end), name, sure in each:
+        file = files.printable(found.recordings[owner].name)
+        yield file, f"{start:.6f}", f"{end:.6f}", name, f"{sure:.3f}"
+
+
+def _command(run, recordings, out, page, labels, given, seed):
+    """Returns the command that makes the page, for the page."""
+    words = ["seqlayers cluster", run, recordings, "--out", out, "--page", page]
+    words += ["--labels", labels] if labels else []
+    words += ["--given-borders"] if given else []
+    return " ".join(map(files.printable, [*words, "--seed", str(seed)]))
+
+
+def _show_agreement(found, numbers, given):
+    """Prints the agreement of kinds with labels."""
+    with silent_imports():
+        from seqlayers import metrics  # late: it imports Keras
+
+        labels, missed = run_segments.labels_of(found)
+    known = np.array([label is not None for label in labels])
+    if not known.any():
+        click.echo("No segment has a label of --labels, with which its kind could be compared.")
+        return
+    labels, clusters = [label for label in labels if label is not None], numbers[known].tolist()
+    v = metrics.v_measure(labels, clusters)
+    ami = metrics.adjusted_mutual_information(labels, clusters)
+    where = "given borders" if given else "found borders"
+    click.echo(
+        f"Agreement with {counted(len(set(labels)), 'label')} of "
+        f"{counted(len(labels), 'segment')}, {where}: V-measure {v:.3f}, "
+        f"adjusted mutual information {ami:.3f}"
+    )
+    if not given:
+        others = int((~known).sum())
+        click.echo(
+            f"Not compared: {counted(others, 'segment')} without a label, and "
+            f"{counted(missed, 'label')} for which no segment was found"
+        )
