@@ -5,12 +5,14 @@
 15 songs of a Bengalese finch, of two days. `seqlayers train --wav` trains an RNN-RBM on the ten
 songs of the first day, without further options but the seed. Syllables of each day are sorted into
 kinds by what `seqlayers cluster` calls, on borders marked by people and on those found. Vectors are
-those of the trained model, of the same model before training, and mean spectra, with durations and
-without. K-means gets the true number of kinds, and the same vectors. Results go to
-`benchmarks/results/kinds.json`; songs and runs stay in the folder of work.
+those of the trained model, of the same model before training, mean spectra, and eight frames of
+each syllable without its loudness, with durations and without. K-means gets the true number of
+kinds, and the same vectors. Results go to `benchmarks/results/kinds.json`; songs and runs stay in
+the folder of work.
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +34,8 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "kinds.json"
 SHARED = ROOT / ".." / "shared" / "data"
 DAYS = {"day1": slice(0, 10), "day2": slice(10, 15)}
-VECTORS = ("trained", "untrained", "mean spectra")
+VECTORS = ("trained", "untrained", "mean spectra", "eight frames")
+DYNAMICS = 60  # dB of the spectra of eight frames, below their loudest point
 SEEDS = range(3)
 COMPONENTS, TRIES = 20, 10  # of k-means
 
@@ -67,11 +70,21 @@ def vectors_of(name, run, found):
     """Returns a vector of each segment, by one of `VECTORS`."""
     config = read_config(run)
     options, sound = config["options"], config["sound"]
-    if name == "mean spectra":
+    if name in ("mean spectra", "eight frames"):
         each = (segments.frames(recording, options, sound) for recording in found.recordings)
-        return np.array([frames.mean(axis=0) for some in each for frames in some])
+        frames = itertools.chain.from_iterable(each)
+        if name == "mean spectra":
+            return np.array([one.mean(axis=0) for one in frames])
+        return np.array([eight_frames(sound.normalizer.restore(one)) for one in frames])
     whole = loading.load_model(run)[0] if name == "trained" else build_model(options, num_steps=1)
     return kinds.vectors(whole, found, options, sound)
+
+
+def eight_frames(logs):
+    """Returns log amplitudes `(T, bins)` of a segment at eight times, without its loudness."""
+    logs = np.maximum(logs - logs.max(), -DYNAMICS / 20 * np.log(10))
+    places = np.linspace(0, len(logs) - 1, 8)
+    return np.ravel([np.interp(places, np.arange(len(logs)), each) for each in logs.T])
 
 
 def agreement(labels, numbers):

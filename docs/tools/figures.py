@@ -13,6 +13,7 @@ import re
 import statistics
 
 import claims
+import kinds_table
 import labels_table
 import music_tables
 import waves_table
@@ -202,6 +203,7 @@ TABLES = {
     "waves": waves_table.waves,
     "syllables": labels_table.syllables,
     "labelled-phones": labels_table.phones,
+    "kinds": kinds_table.kinds,
 } | {f"claims-{name}": functools.partial(claims.claims_of, name) for name in claims.papers()}
 
 

@@ -25,7 +25,7 @@ from seqlayers.checks import check_integer
 LEAST = 20  # segments
 MOST = 5000  # of which t-SNE makes a map in a minute
 NO_KIND = 0
-_DURATION = 0.5  # w: deviation of durations beside that of vectors
+_DURATION = 0.25  # w: deviation of durations beside that of vectors
 _COMPONENTS = 20
 _PERPLEXITY = 30
 _NEAR = 1024  # segments whose nearest ones are searched at a time
@@ -60,7 +60,8 @@ def find_kinds(vectors, durations, *, seed=0):
         kinds all the same, or are all of no kind.
 
     Raises:
-        ValueError: If there are too few segments, or arrays are not finite or do not match.
+        ValueError: If there are too few segments, all are the same, or arrays are not finite or do
+            not match.
         ImportError: If scikit-learn is not installed: pip install 'seqlayers[cluster]'.
 
     Example:
@@ -116,6 +117,11 @@ def _checked(vectors, durations):
         raise ValueError(
             f"`durations` must be {len(vectors)} finite numbers above 0, one for each vector. "
             f"Received: shape {durations.shape}."
+        )
+    if (vectors == vectors[0]).all() and (durations == durations[0]).all():
+        raise ValueError(
+            "`vectors` and `durations` must not be the same for all segments. "
+            f"Received: {len(vectors)} equal ones."
         )
     return vectors, durations
 

@@ -62,6 +62,7 @@ def test_of_many_segments_some_are_drawn_and_the_others_are_of_the_nearest_kind(
         (np.full((30, 3), np.nan), np.ones(30), r"`vectors` must be.*not finite"),
         (np.ones((30, 3)), np.ones(29), r"`durations` must be 30 finite.*\(29,\)"),
         (np.ones((30, 3)), np.zeros(30), "`durations` must be 30 finite numbers above 0"),
+        (np.ones((30, 3)), np.ones(30), "must not be the same for all segments"),
     ],
 )
 def test_arguments_are_checked(vectors, durations, reason):
@@ -70,6 +71,6 @@ def test_arguments_are_checked(vectors, durations, reason):
 
 
 def test_without_scikit_learn_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
     with pytest.raises(ImportError, match=r"seqlayers\[cluster\]"):
-        find_kinds(np.ones((30, 3)), np.ones(30))
+        find_kinds(np.eye(30), np.ones(30))
