@@ -40,6 +40,7 @@ def cli():
       seqlayers report runs/jsb
       seqlayers train --wav birds --out runs/birds
       seqlayers generate runs/birds --wav sounds
+      seqlayers cluster runs/birds birds --out kinds.csv --page kinds.html
       seqlayers train --wav songs --labels labels --out runs/songs
       seqlayers annotate runs/songs new --out labelled
     """

@@ -73,7 +73,7 @@ def cluster(run, recordings, out, picture, page, labels, given_borders, seed, ov
     \b
     Examples:
       seqlayers cluster runs/birds birds --out kinds.csv --page kinds.html
-      seqlayers cluster runs/birds tuesday --out kinds.csv --picture map.png --labels marks
+      seqlayers cluster runs/birds tuesday --out tuesday.csv --picture map.png --labels marks
     """
     _check_targets(out, picture, page)
     old = check_absent([out, picture, page], overwrite)

@@ -138,7 +138,9 @@ def frames_at(
         OSError: If there is no such file or it cannot be opened.
 
     Example:
-        >>> frames = list(frames_at("songs/one.wav", [[0.1, 0.3]], audio.Spectra(256, 128)))
+        >>> path = audio.find("songs")[0]
+        >>> [each.shape[1] for each in frames_at(path, [[0.0, 0.04]], audio.Spectra(256, 128))]
+        [129]
     """
     for samples in sounds_at(path, times, check_settings(settings).sample_rate, channel=channel):
         frames = _frames(samples, settings, check_choice("scale", scale, SCALES))

@@ -29,8 +29,8 @@ def kind_map(places, numbers, examples=None):
             on.
 
     Example:
-        >>> kinds = find_kinds(vectors, durations)
-        >>> figure = plotting.kind_map(kinds.places, kinds.numbers)
+        >>> places = np.random.default_rng(0).normal(size=(30, 2))
+        >>> figure = kind_map(places, (places[:, 0] > 0) + 1)
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""What all pages share: one HTML file that needs nothing else.
+"""The parts that all pages share: one HTML file that needs nothing else.
 
 Style, script and data are in the file. Its Content-Security-Policy forbids all requests, and all
 scripts and styles but those two. Text is escaped where it enters HTML; the script sets text, never

@@ -14,7 +14,7 @@ from seqlayers import audio, report
 from seqlayers.__main__ import cli, main
 from seqlayers.datasets import midi, piano_roll
 from seqlayers.metrics import Likelihood
-from seqlayers.models import SequenceModel
+from seqlayers.models import Kinds, SequenceModel
 from seqlayers.runs import building, checkpoints, config, folder, reporting, training
 from seqlayers.runs.config import Identity
 from seqlayers.runs.data import Data, fingerprint
@@ -60,6 +60,11 @@ def draw_nothing(model, num_steps, prime=None, num_sequences=1, **_):
     return np.zeros((num_sequences, num_steps, model.head.visible_units), "float32")
 
 
+def all_of_a_kind(model, found, options, sound, seed):
+    number = len(found.times)
+    return Kinds(np.ones(number, int), np.ones(number, "float32"), np.zeros((number, 2)))
+
+
 def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no_report, rng):
     tiny = [(rng.random((6, 88)) < 0.05).astype("uint8")]
     monkeypatch.setattr(piano_roll, "load", lambda name: piano_roll.PianoRolls(tiny, tiny, tiny))
@@ -69,6 +74,7 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
     monkeypatch.setattr(SequenceModel, "generate", draw_nothing)
     monkeypatch.setattr(SequenceModel, "export", lambda model, path: path.mkdir(parents=True))
     monkeypatch.setattr(reporting, "page_of_run", lambda *_: report.Page("a page"))
+    monkeypatch.setattr("seqlayers.runs.kinds.sort", all_of_a_kind)
     commands = list(examples())
     assert {words[1] for words in commands} == set(cli.commands)
     monkeypatch.chdir(tmp_path)
@@ -76,11 +82,11 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
     for n in range(16):
         midi.write(f"music/{n}.mid", tiny[0])
     midi.write("song.mid", tiny[0])
-    for each in ("birds", "songs", "labels", "new", "checked"):
+    for each in ("birds", "tuesday", "songs", "labels", "new", "checked"):
         Path(each).mkdir()
-    for path in ("birds/one.wav", "evening.wav", "song.wav"):
-        sound = 0.001 * rng.normal(size=16000)
-        for start in range(400, 16000, 1600):  # of 8000 samples a second
+    for path in ("birds/one.wav", "tuesday/one.wav", "evening.wav", "song.wav"):
+        sound = 0.001 * rng.normal(size=40000)
+        for start in range(400, 40000, 1600):  # of 8000 samples a second
             sound[start : start + 200] = np.sin(np.arange(200))
         audio.write(path, sound, 8000)
     for path in ("songs/a.wav", "new/b.wav"):
@@ -88,6 +94,8 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
     for each in ("labels/a.txt", "checked/b.txt"):
         Path(each).write_text("".join(f"{n / 5}\t{n / 5 + 0.025}\ta\n" for n in range(9)))
     Path("marks.csv").write_text("file,start,end\none.wav,0.05,0.075\n")
+    Path("marks").mkdir()
+    Path("marks/one.csv").write_text("start,end,label\n0.05,0.075,a\n")
     done = set()
     for words in sorted(commands, key=lambda words: words[1] != "train"):
         if "--overwrite" not in words and " ".join(words) in done:
