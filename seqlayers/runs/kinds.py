@@ -29,12 +29,21 @@ def vectors(model, found, options, sound):
 
     Returns:
         float32 array `(N, F)`: means over thirds of what `encode_segments` has of the model.
+
+    Raises:
+        ValueError: If they are not finite.
     """
     each = itertools.chain.from_iterable(frames(r, options, sound) for r in found.recordings)
     parts = []
     while part := list(itertools.islice(each, _AT_A_TIME)):
         parts.append(encode_segments(model, part, statistics=["thirds"]))
-    return np.concatenate(parts)
+    vectors = np.concatenate(parts)
+    if not np.isfinite(vectors).all():
+        raise ValueError(
+            "The model must have finite weights; take an earlier one, or train with a smaller "
+            "learning rate or sigmoid gates. Received: a model that has diverged."
+        )
+    return vectors
 
 
 def sort(model, found, options, sound, seed=0):
@@ -105,6 +114,8 @@ def page(found, kinds, options, sound, title, commands=(), facts=(), notes=()):
     peak = max((np.abs(samples).max() for samples in heard), default=0) or 1
     silent = len(parts) - len(heard)
     more = [f"{silent:,} of {len(parts):,} segments have no sound here."] if silent else []
+    if (np.diff(found.times) > _LONGEST).any():
+        more.append(f"Segments are heard for {_LONGEST:g} s at most.")
     return report.KindsPage(
         title=title,
         summary=summary(found, kinds),

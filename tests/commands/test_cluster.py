@@ -100,6 +100,28 @@ def test_borders_can_be_given_and_a_seed_repeats_the_kinds(sound_run, birds, mar
     assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
 
 
+def test_a_page_has_no_more_sound_than_it_may_and_says_so(sound_run, birds, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_kinds, "_SAMPLES", 2000)
+    monkeypatch.setattr(run_kinds, "_LONGEST", 0.02)
+    page = tmp_path / "page.html"
+    succeeds("cluster", sound_run, birds, "--out", tmp_path / "a.csv", "--page", page)
+    lengths = np.frombuffer(base64.b64decode(data_of(page)["lengths"]), "<i4")
+    heard = lengths[lengths > 0]
+    assert heard.tolist() == [round(0.02 * RATE)] * (2000 // 160)
+    text = page.read_text("utf-8")
+    assert f"{NUMBER - len(heard)} of {NUMBER} segments have no sound here" in text
+    assert "Segments are heard for 0.02 s at most." in text
+
+
+def test_a_model_that_has_diverged_is_refused(sound_run, birds, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        run_kinds, "encode_segments", lambda _, part, **__: np.full((len(part), 3), np.nan)
+    )
+    out = tmp_path / "kinds.csv"
+    assert "must have finite weights" in refused("cluster", sound_run, birds, "--out", out)
+    assert not out.exists()
+
+
 def test_the_page_holds_as_much_sound_of_each_kind_as_of_the_others():
     numbers = np.repeat([1, 2], [90, 10])
     kinds = Kinds(numbers, np.ones(100), np.zeros((100, 2)))
