@@ -68,8 +68,8 @@ def find_kinds(vectors, durations, *, seed=0):
         >>> rng = np.random.default_rng(0)
         >>> centres = rng.normal(size=(3, 8))
         >>> vectors = np.repeat(centres, 20, axis=0) + 0.05 * rng.normal(size=(60, 8))
-        >>> find_kinds(vectors, np.ones(60)).numbers.max()
-        np.int64(3)
+        >>> int(find_kinds(vectors, np.ones(60)).numbers.max())
+        3
     """
     points = points_of(vectors, durations)
     seed = check_integer("seed", seed, least=0, most=2**32 - 1)
@@ -91,10 +91,11 @@ def find_kinds(vectors, durations, *, seed=0):
     places = tsne.fit_transform(points[drawn])
     least = max(5, round(len(drawn) ** 0.5 / 2))
     found = HDBSCAN(min_cluster_size=least, copy=True).fit(places)
-    numbers = _by_size(found.labels_)
     nearest = np.arange(N) if N == len(drawn) else _nearest(points, points[drawn])
     confidence = found.probabilities_.astype("float32")
-    return Kinds(numbers[nearest], confidence[nearest], places.astype("float32")[nearest])
+    return Kinds(
+        _by_size(found.labels_[nearest]), confidence[nearest], places.astype("float32")[nearest]
+    )
 
 
 def points_of(vectors, durations):
