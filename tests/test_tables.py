@@ -66,6 +66,19 @@ def test_songs_to_train_on_last_as_long_as_asked_for_and_the_others_are_whole(ta
         annotate.parts(songs, 9)
 
 
+def test_kinds_of_syllables_are_compared_where_they_have_names(table, rng):
+    pytest.importorskip("sklearn")
+    kinds = table("kinds")
+    row = kinds.agreement(["a", "a", "b", "b", None], np.array([1, 1, 2, 0, 3]))
+    assert (row["kinds"], row["none"], row["compared"]) == (3, 1, 4)
+    assert row["v"] == pytest.approx(0.8) and row["ami"] < 1
+    logs = rng.normal(size=(21, 5))
+    eight = kinds.eight_frames(logs)
+    assert eight.shape == (40,) and eight.max() <= 0
+    np.testing.assert_allclose(kinds.eight_frames(logs + 3), eight)
+    np.testing.assert_allclose(eight[:8:7], (logs - logs.max())[[0, -1], 0])
+
+
 def test_a_row_of_phones_has_a_name_from_which_it_is_read(table):
     clstm, Row = table("clstm"), table("phone_training").Row
     assert Row.of("heads-lstmp+relu") == ("timit", "heads-lstmp+relu", False, False, 0)
