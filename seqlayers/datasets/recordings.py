@@ -297,7 +297,7 @@ def _cut(blocks, times, rate):
         while first + len(held) < end:
             block = next(blocks, None)
             if block is None:
-                raise AudioError("it became shorter while it was read")
+                raise AudioError(f"it ends before {end / rate:.3f} s, the end of a segment")
             past = min(len(held), max(0, start - first))
             held, first = np.concatenate([held[past:], block]), first + past
         yield held[start - first : end - first]

@@ -11,8 +11,10 @@ from seqlayers import audio, metrics
 from seqlayers.audio import Normalizer, NoSegments, SegmentRules, Spectra, stft, to_frames
 from seqlayers.datasets.recordings import (
     SegmentCorpus,
+    frames_at,
     frames_of_segments,
     parts_by_time,
+    sounds_at,
     temporal_folds,
 )
 
@@ -61,6 +63,27 @@ def test_each_segment_is_a_sequence(songs):
             assert corpus.sequences[n].dtype == "float32"
             np.testing.assert_array_equal(corpus.sequences[n], expected)
             assert corpus.sequences[n].shape == (-(-(end - start + 128) // 128), 129)
+
+
+def test_given_segments_have_the_frames_of_those_that_are_found(songs):
+    corpus = frames_of_segments(songs / "ten.wav", SegmentRules(**FINDING))
+    normalizer = Normalizer.fit(corpus.sequences)
+    given = songs / "ten.wav", corpus.times, corpus.settings
+    for frames, expected in zip(frames_at(*given), corpus.sequences, strict=True):
+        np.testing.assert_array_equal(frames, expected)
+    first = next(frames_at(*given, "log_amplitude", normalizer))
+    np.testing.assert_array_equal(first, normalizer.normalize(corpus.sequences[0]))
+    samples = audio.read(songs / "ten.wav").samples
+    overlapping = [[0.1, 0.5], [0.2, 0.3], [0.45, 1.0]]
+    for part, (start, end) in zip(sounds_at(given[0], overlapping, RATE), overlapping, strict=True):
+        np.testing.assert_array_equal(part, samples[round(start * RATE) : round(end * RATE)])
+    for times, error, reason in (
+        ([[0.5, 0.6], [0.1, 0.2]], ValueError, "in order of the starts"),
+        ([[0.5, 0.4]], ValueError, "no end before its start"),
+        ([[0.5, 1.1]], audio.AudioError, "ends before 1.100 s"),
+    ):
+        with pytest.raises(error, match=reason):
+            list(sounds_at(given[0], times, RATE))
 
 
 def test_the_frequency_of_a_call_is_that_of_its_bin(songs):
