@@ -56,8 +56,8 @@ def find_kinds(vectors, durations, *, seed=0):
         seed: Seed of the map, and of the draw of `MOST` segments.
 
     Returns:
-        `Kinds(numbers, confidence, places)`. Segments without any kinds among them are cut into
-        kinds all the same, or are all of no kind.
+        `Kinds(numbers, confidence, places)`. Where there are no kinds, most segments are of no
+        kind, and some may be in a few groups all the same.
 
     Raises:
         ValueError: If there are too few segments, all are the same, or arrays are not finite or do

@@ -20,6 +20,8 @@ def test_each_kind_is_a_mark_of_its_own_with_its_examples(rng):
     assert [len(panel.images) for panel in panels] == [1, 1, 0, 1, 1, 1]
     assert {panel.get_xlim() for panel in panels if panel.images} == {(-0.5, 8.5)}
     assert len(plotting.kind_map(places, numbers).axes) == 1
+    (axes,) = plotting.kind_map(places, 0 * numbers, {}).axes
+    assert axes.get_title(loc="left") == "30 segments, 0 kinds, 30 of no kind"
 
 
 @pytest.mark.parametrize(
