@@ -158,7 +158,7 @@ def _found(recordings, options, sound, labels, given, replaced):
     with naming("--labels" if labels else "RECORDINGS"):
         found = run_segments.find(recordings, options, sound, matched, given)
     list_skipped(found.skipped, len(found.recordings), "recordings")
-    list_resampled(found.resampled, sound)
+    list_resampled(found.resampled, sound.settings.sample_rate)
     if len(found.times) < run_segments.LEAST:
         raise click.UsageError(
             f"RECORDINGS must have at least {run_segments.LEAST} segments to sort them into kinds. "
