@@ -50,7 +50,7 @@ def test_networks_of_labels_have_about_as_many_weights(table):
     labels = list("abcdefghijk")
     made = [make(labels, **options) for make, options in annotate.NETWORKS.values()]
     for model in made:
-        assert model.count_params() == pytest.approx(made[0].count_params(), rel=0.01)
+        assert model.count_params() == pytest.approx(made[0].count_params(), rel=0.02)
 
 
 def test_songs_to_train_on_last_as_long_as_asked_for_and_the_others_are_whole(table):
