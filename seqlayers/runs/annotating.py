@@ -30,7 +30,7 @@ def annotate(labeller, path, channel: int | str = "mean", **decoding):
     """Labels a recording, in memory that does not grow with its length.
 
     Longer recordings than `BLOCK` are labelled in blocks that meet between two labels, each with
-    `CONTEXT` of its neighbours. A label of more than a block is cut.
+    `CONTEXT` of its neighbours. A label of more than a block is found in parts, and joined.
 
     Args:
         labeller: A `seqlayers.models.FrameLabeller`.
@@ -47,24 +47,39 @@ def annotate(labeller, path, channel: int | str = "mean", **decoding):
     """
     rate = labeller.sample_rate
     times, names, confidences = [], [], []
-    held, first, begin = np.zeros(0, "float32"), 0, 0.0
+    held, first, begin, within = np.zeros(0, "float32"), 0, 0.0, False
 
     def label(limit):
-        """Keeps the labels from `begin` to a gap before `limit` seconds, and returns the gap."""
+        """Keeps the labels from `begin` to a border up to `limit` seconds.
+
+        Returns:
+            The border, and whether it lies within a label.
+        """
         found = labeller.annotate(held, **decoding)
         own = found.annotation.times + first / rate
-        end = _gap(own, begin, limit)
+        if within:
+            own[(own[:, 0] < begin) & (begin < own[:, 1]), 0] = begin
+        gap = _gap(own, begin, limit)
+        end = limit if gap is None else gap
         for (a, b), name, sure in zip(own, found.annotation.labels, found.confidences, strict=True):
-            if begin <= (a + b) / 2 < end:
-                times.append((max(a, begin), min(b, end)))
+            if not begin <= (a + b) / 2 < end:
+                continue
+            a, b = max(a, begin), min(b, end)
+            if within and a == begin and names and (times[-1][1], names[-1]) == (a, name):
+                first_part, _ = times.pop()
+                parts = begin - first_part, b - begin
+                confidences[-1] = np.average([confidences[-1], sure], weights=parts)
+                times.append((first_part, b))
+            else:
+                times.append((a, b))
                 names.append(name)
                 confidences.append(sure)
-        return end
+        return end, gap is None
 
     for block in audio.read_blocks(path, sample_rate=rate, channel=channel):
         held = np.concatenate([held, block])
         if len(held) >= (BLOCK + 2 * CONTEXT) * rate:
-            begin = label((first + len(held)) / rate - CONTEXT)
+            begin, within = label((first + len(held)) / rate - CONTEXT)
             kept = max(0, round((begin - CONTEXT) * rate) - first)
             held, first = held[kept:], first + kept
     duration = (first + len(held)) / rate
@@ -76,11 +91,13 @@ def annotate(labeller, path, channel: int | str = "mean", **decoding):
 
 
 def _gap(times, begin, limit):
-    """Returns the last moment up to `limit` that no label spans; `limit` if they span all."""
+    """Returns the last moment that no label spans, at most a block before `limit`, or None."""
     if np.isinf(limit):
         return limit
     starts = np.append(times[:, 0], np.inf)
     ends = np.append(begin, times[:, 1])
     moments = np.minimum((starts + ends) / 2, limit)
-    free = moments[(ends <= moments) & (moments <= starts) & (moments > begin)]
-    return free.max(initial=begin) if len(free) else limit
+    # A moment far back would leave ever more to label again.
+    late = moments > max(begin, limit - BLOCK)
+    free = moments[(ends <= moments) & (moments <= starts) & late]
+    return free.max() if len(free) else None

@@ -66,12 +66,18 @@ def in_blocks(size):
     return lambda path, **options: read(path, size, **options)
 
 
-def test_a_label_of_more_than_a_block_is_cut_and_silence_has_none(tmp_path, monkeypatch):
+@pytest.mark.parametrize("end", [2.6, 9.0, 9.3, 99.0])
+def test_a_label_of_more_than_a_block_is_whole_and_costs_no_more_memory(end, tmp_path, monkeypatch):
     monkeypatch.setattr(annotating.audio, "read_blocks", in_blocks(700))
-    write(tmp_path / "long.wav", [(0.0, 9.0, 3)], 12.0)
-    times = annotating.annotate(Loud(), tmp_path / "long.wav").annotation.times
-    assert len(times) > 1 and times[0, 0] == 0 and times[-1, 1] == 9
-    np.testing.assert_array_equal(times[1:, 0], times[:-1, 1])
+    write(tmp_path / "long.wav", [(0.2, end, 3), (end + 0.5, end + 0.6, 4)], end + 3)
+    labeller = Loud()
+    found = annotating.annotate(labeller, tmp_path / "long.wav")
+    np.testing.assert_allclose(found.annotation.times, [[0.2, end], [end + 0.5, end + 0.6]])
+    np.testing.assert_allclose(found.confidences, [0.3, 0.4])
+    assert max(labeller.lengths) < 5 * RATE and sum(labeller.lengths) < 4 * (end + 3) * RATE
+
+
+def test_silence_has_no_label(tmp_path):
     write(tmp_path / "silence.wav", [], 12.0)
     found = annotating.annotate(Loud(), tmp_path / "silence.wav")
     assert not len(found.annotation) and found.duration == 12
