@@ -231,8 +231,9 @@ class FrameLabeller(LabelNetwork):
             targets: List of integers `(T,)`, as `targets` returns them.
             batch_size: Number B of windows of a batch.
             window: Number W of frames of a window; recordings that are shorter are masked.
-            training: Whether each epoch moves the windows, by up to half of one, and has an order
-                of its own, both drawn from the seed and the number of the epoch alone.
+            training: Whether each epoch moves the windows, by up to half of one, gives each a gain,
+                by 8 dB in standard deviation, so that recordings may be quieter or louder, and has
+                an order of its own, all drawn from the seed and the number of the epoch alone.
             seed: Non-negative integer; the model's if None.
             first_epoch: Number of the first epoch, as in `datasets.batches`.
 

@@ -1,4 +1,4 @@
-"""Batches of windows of labelled recordings, at places that each epoch draws anew."""
+"""Batches of windows of labelled recordings, at places and gains that each epoch draws anew."""
 
 import numpy as np
 
@@ -6,12 +6,15 @@ from seqlayers.backends import import_tensorflow
 from seqlayers.checks import check_integer
 from seqlayers.datasets.batching import Place, as_dataset
 
+GAIN = 8.0  # standard deviation of the gains of windows, in dB
+_NATS = np.log(10) / 10  # of log power in a dB
+
 
 def windows(frames, targets, batch_size, window, training, seed, first_epoch):
     """Makes the dataset of `FrameLabeller.dataset`, of frames and targets that are checked.
 
     An epoch has as many windows as the frames fill. In training, those that would reach over an end
-    of their recording are moved inwards.
+    of their recording are moved inwards. Features are logs of power: a gain adds one number to all.
     """
     tf = import_tensorflow("models.FrameLabeller")
     batch_size = check_integer("batch_size", batch_size)
@@ -27,9 +30,11 @@ def windows(frames, targets, batch_size, window, training, seed, first_epoch):
         number, skipped = place.epoch_and_batch()
         rng = np.random.default_rng((seed, number))
         order, moved = np.arange(len(places)), np.zeros(len(places), int)
+        gains = np.zeros(len(places))
         if training:
             order = rng.permutation(order)
             moved = rng.integers(-(window // 2), window // 2 + 1, len(places))
+            gains = _NATS * GAIN * rng.standard_normal(len(places))
         for k in range(skipped, place.num_batches):
             batch = np.zeros((batch_size, window, rows[0].shape[1]), "float32")
             mask = np.zeros((batch_size, window), bool)
@@ -39,6 +44,7 @@ def windows(frames, targets, batch_size, window, training, seed, first_epoch):
                     start = max(0, min(start + moved[at], len(rows[n]) - window))
                 part = rows[n][start : start + window]
                 batch[row, : len(part)], mask[row, : len(part)] = part, True
+                batch[row, : len(part), :-1] += gains[at]
             yield batch, mask
 
     def split(batch, mask):

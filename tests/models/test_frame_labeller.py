@@ -183,7 +183,7 @@ def test_windows_of_scoring_hold_each_frame_once():
 
 def test_windows_of_training_are_drawn_anew_and_alike_in_a_resumed_run():
     model = small()
-    frames = [np.repeat(np.arange(43.0)[:, None], 17, axis=1)]
+    frames = [np.outer(np.arange(43.0), np.arange(17) > 0)]  # the first feature is 0
     targets = [np.arange(43) % 3]
 
     def epochs(number, **options):
@@ -192,10 +192,14 @@ def test_windows_of_training_are_drawn_anew_and_alike_in_a_resumed_run():
 
     first, second, third = epochs(3)
     assert len(first) == 3
+    gains = [x[..., 0] for x, _ in first + second]  # each window has one, in all of its frames
+    assert not np.diff(gains).any() and len(np.unique(gains)) == 2 * 5 + 1  # 0 where there is none
     for x, y in first:
-        np.testing.assert_array_equal(x[..., 0] % 3, y)
-        assert np.isin(np.diff(x[..., 0]), (0, 1)).all()
-    starts = [sorted(x[:, 0, 0].tolist()) for x, _ in first + second]
+        found = x - x[..., :1]
+        np.testing.assert_allclose(found[..., 1:], found[..., 1:2].repeat(16, axis=-1), atol=1e-4)
+        np.testing.assert_array_equal(np.rint(found[..., 1]) % 3, y)
+        assert np.isin(np.diff(np.rint(found[..., 1])), (0, 1)).all()
+    starts = [sorted(np.rint(x[:, 0, 1] - x[:, 0, 0]).tolist()) for x, _ in first + second]
     assert len(set(map(tuple, starts))) > 3
     for (x, y), (again, labelled) in zip(third, epochs(1, first_epoch=2)[0], strict=True):
         np.testing.assert_array_equal(x, again)
