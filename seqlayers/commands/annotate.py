@@ -10,12 +10,12 @@ from seqlayers import audio, files
 from seqlayers.audio import AudioError
 from seqlayers.checks import counted
 from seqlayers.commands.cli import list_skipped, naming, writing
-from seqlayers.commands.parameters import debug, option, output, run_option, switch
-from seqlayers.commands.run_data import compare_versions
+from seqlayers.commands.parameters import debug, option, output, switch
+from seqlayers.commands.run_data import compare_versions, list_resampled
 from seqlayers.commands.sources import chosen, existing
 from seqlayers.datasets import labels
 from seqlayers.runs.annotating import annotate as annotated
-from seqlayers.runs.options.schema import Choice, Number
+from seqlayers.runs.options.schema import Choice, Integer, Number
 from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "onset_s", "offset_s", "label", "confidence")
@@ -51,7 +51,12 @@ _ENDINGS = {
     metavar="FILE",
     help="Write all labels of a confidence below --below to this CSV file.",
 )
-@run_option("channel")
+@option(
+    "--channel",
+    Integer(0),
+    "Use this channel of recordings, counted from 0. Without it, the channel that the run learned "
+    "from, or the mean of all.",
+)
 @switch("--overwrite", "Replace files with the same names.")
 @debug
 def annotate(run, recordings, out, format, min_duration, below, check, channel, overwrite):
@@ -84,7 +89,7 @@ def annotate(run, recordings, out, format, min_duration, below, check, channel, 
     labeller, _ = source.load(labels=True)
     if source.config:
         compare_versions(source.config)
-    rows, skipped, number = [], [], 0
+    rows, skipped, resampled, number = [], [], [], 0
     for path, target in targets.items():
         try:
             found = annotated(labeller, path, "mean" if channel is None else channel, **settings)
@@ -96,12 +101,15 @@ def annotate(run, recordings, out, format, min_duration, below, check, channel, 
             target.parent.mkdir(parents=True, exist_ok=True)
             about = {"sample_rate": rate, "duration": found.duration}
             labels.write(target, found.annotation, format, **about)
+        if rate != labeller.sample_rate:
+            resampled.append((path, rate))
         own = _low(files.printable(name_of(path, recordings)), found, below)
         rows += own
         number += len(found.annotation)
         low = f", {len(own)} to check" if own else ""
         click.echo(f"{files.printable(target)}: {counted(len(found.annotation), 'label')}{low}")
     list_skipped(skipped, len(targets) - len(skipped), "recordings")
+    list_resampled(resampled, labeller.sample_rate)
     if len(skipped) == len(targets):
         raise click.BadParameter("none can be read.", param_hint="RECORDINGS")
     _list_low(rows, number, below, check)

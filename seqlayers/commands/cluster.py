@@ -82,7 +82,8 @@ def cluster(run, recordings, out, picture, page, labels, given_borders, seed, ov
     config = checkpoints.check(run)[2]
     if not (config or {}).get("sound"):
         raise click.UsageError(
-            "RUN must be a run on recordings, whose config.json has the settings of its frames. "
+            "RUN must be a run on recordings, without --labels, whose config.json has the settings "
+            "of its frames. "
             f"Received: {run}."
         )
     options, sound = config["options"], config["sound"]

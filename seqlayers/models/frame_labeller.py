@@ -131,16 +131,22 @@ class FrameLabeller(LabelNetwork):
             The trained model.
 
         Raises:
-            LabelError, AudioError: If the files cannot be used.
+            LabelError, AudioError: If the files cannot be used, or labels end behind the end of
+                their recording.
             ValueError: If another argument is invalid.
         """
         matched = label_files.match(recordings, labels, format)
         classes = sorted({label for each in matched.annotations for label in each.labels})
-        rate = min(map(audio.sample_rate_of, matched.recordings))
-        model = cls(**({"classes": classes, "sample_rate": rate} | kwargs))
-        frames = [model.frames(path) for path in matched.recordings]
-        pairs = zip(matched.annotations, frames, strict=True)
-        targets = [model.targets(annotation, len(own)) for annotation, own in pairs]
+        rates = [audio.sample_rate_of(path) for path in matched.recordings]
+        model = cls(**({"classes": classes, "sample_rate": min(rates)} | kwargs))
+        frames, targets = [], []
+        for path, rate, annotation, source in zip(
+            matched.recordings, rates, matched.annotations, matched.sources, strict=True
+        ):
+            duration = sum(map(len, audio.read_blocks(path))) / rate
+            label_files.check_duration(annotation, duration, source)
+            frames.append(model.frames(path))
+            targets.append(model.targets(annotation, len(frames[-1])))
         model.adapt(frames)
         batches = model.dataset(frames, targets, batch_size, window=window)
         model.compile(model.optimizer_for(epochs * len(batches), learning_rate))
@@ -232,7 +238,7 @@ class FrameLabeller(LabelNetwork):
             batch_size: Number B of windows of a batch.
             window: Number W of frames of a window; recordings that are shorter are masked.
             training: Whether each epoch moves the windows, by up to half of one, gives each a gain,
-                by 8 dB in standard deviation, so that recordings may be quieter or louder, and has
+                by 6 dB in standard deviation, so that recordings may be quieter or louder, and has
                 an order of its own, all drawn from the seed and the number of the epoch alone.
             seed: Non-negative integer; the model's if None.
             first_epoch: Number of the first epoch, as in `datasets.batches`.

@@ -6,7 +6,7 @@ from seqlayers.backends import import_tensorflow
 from seqlayers.checks import check_integer
 from seqlayers.datasets.batching import Place, as_dataset
 
-GAIN = 8.0  # standard deviation of the gains of windows, in dB
+GAIN = 6.0  # standard deviation of the gains of windows, in dB
 _NATS = np.log(10) / 10  # of log power in a dB
 
 

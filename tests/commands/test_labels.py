@@ -32,11 +32,11 @@ def song(seed, number=12):
     return samples, Annotation(np.stack([starts, starts + 0.06], axis=1), names)
 
 
-def write_song(folder, name, seed, label_folder=None):
+def write_song(folder, name, seed, label_folder=None, gain=1.0, rate=RATE):
     samples, annotation = song(seed)
     path = folder / f"{name}.wav"
     path.parent.mkdir(parents=True, exist_ok=True)
-    audio.write(path, samples, RATE)
+    audio.write(path, gain * audio.resample(samples, RATE, rate), rate)
     if label_folder:
         target = label_folder / f"{name}.txt"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -121,11 +121,12 @@ def test_a_run_does_not_go_on_with_other_labels(both_runs, songs, tmp_path):
 
 def test_annotate_writes_the_labels_of_new_recordings(both_runs, songs, tmp_path):
     write_song(tmp_path / "new", "day3/three", 3)
-    write_song(tmp_path / "new", "four", 4)
+    write_song(tmp_path / "new", "four", 4, gain=0.5, rate=44100)
     (tmp_path / "new" / "torn.wav").write_bytes(b"RIFF")
     command = ["annotate", both_runs[0], tmp_path / "new", "--out", tmp_path / "out"]
     said = succeeds(*command, "--below", 1, "--check", tmp_path / "check.csv")
     assert "Skipped 1 of 3 recordings:" in said and "torn.wav" in said
+    assert "Resampled to 32000 Hz: 1 of 44100 Hz" in said
     assert "24 labels, 24 with a confidence below 1" in said and "and 14 more" in said
     for name, seed in (("day3/three", 3), ("four", 4)):
         found, truth = labels.read(tmp_path / "out" / f"{name}.txt"), song(seed)[1]

@@ -79,6 +79,13 @@ def frames_of(model, lengths, seed=0):
 # Labels of recordings.
 
 
+def test_labels_behind_the_end_of_their_recording_are_refused(tmp_path):
+    audio.write(tmp_path / "one.wav", np.zeros(RATE), RATE)
+    labels.write(tmp_path / "one.txt", labels.Annotation([[0.5, 1.5]], ["a"]), "audacity")
+    with pytest.raises(labels.LabelError, match=r"one.txt: labels must end within .* 1.000000 s"):
+        FrameLabeller.from_labels(tmp_path, tmp_path)
+
+
 def test_it_learns_tones_and_labels_a_new_recording(songs, trained):
     assert trained.classes == ["a", "b"] and trained.sample_rate == RATE
     folder, annotations = songs
