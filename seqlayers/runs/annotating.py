@@ -46,7 +46,7 @@ def annotate(labeller, path, channel: int | str = "mean", **decoding):
         OSError: If it cannot be opened.
     """
     rate = labeller.sample_rate
-    times, names, confidences = [], [], []
+    kept: list = []  # start, end, label and confidence
     held, first, begin, within = np.zeros(0, "float32"), 0, 0.0, False
 
     def label(limit):
@@ -65,29 +65,28 @@ def annotate(labeller, path, channel: int | str = "mean", **decoding):
             if not begin <= (a + b) / 2 < end:
                 continue
             a, b = max(a, begin), min(b, end)
-            if within and a == begin and names and (times[-1][1], names[-1]) == (a, name):
-                first_part, _ = times.pop()
-                parts = begin - first_part, b - begin
-                confidences[-1] = np.average([confidences[-1], sure], weights=parts)
-                times.append((first_part, b))
-            else:
-                times.append((a, b))
-                names.append(name)
-                confidences.append(sure)
+            if within and a == begin and kept and kept[-1][1:3] == (begin, name):
+                a, _, _, before = kept.pop()
+                sure = np.average([before, sure], weights=[begin - a, b - begin])
+            kept.append((a, b, name, sure))
         return end, gap is None
 
     for block in audio.read_blocks(path, sample_rate=rate, channel=channel):
         held = np.concatenate([held, block])
         if len(held) >= (BLOCK + 2 * CONTEXT) * rate:
             begin, within = label((first + len(held)) / rate - CONTEXT)
-            kept = max(0, round((begin - CONTEXT) * rate) - first)
-            held, first = held[kept:], first + kept
+            done = max(0, round((begin - CONTEXT) * rate) - first)
+            held, first = held[done:], first + done
     duration = (first + len(held)) / rate
     if not duration:
         raise AudioError("the recording must have samples. Received: none", path)
     label(np.inf)
-    ends = np.minimum(np.reshape(times, (-1, 2)), duration)  # the last frame may be longer
-    return Annotated(Annotation(ends, names), np.array(confidences), duration)
+    times = np.reshape([row[:2] for row in kept], (-1, 2))
+    annotation = Annotation(
+        np.minimum(times, duration),  # the last frame may be longer
+        [row[2] for row in kept],
+    )
+    return Annotated(annotation, np.array([row[3] for row in kept]), duration)
 
 
 def _gap(times, begin, limit):
