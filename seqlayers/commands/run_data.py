@@ -80,7 +80,20 @@ def _labelled(options, config):
     labeller = building.build_labeller(options, labelled.classes, rate)
     data = run_labels.data(labelled, labeller, options)
     list_resampled(data.resampled, labeller.sample_rate)
+    if not config:
+        _report_frames(labeller.settings)
     return data
+
+
+def _report_frames(settings):
+    """Prints the distance of frames where it suits speech, and what to do for song."""
+    from seqlayers.models.label_features import LEAST_SONG  # late: it imports Keras
+
+    if settings.sample_rate < LEAST_SONG:
+        note(
+            f"Frames are {1000 * settings.hop:.1f} ms apart at {settings.sample_rate} Hz, as suits "
+            "speech. For song, give --sample-rate 22050, or remove recordings of a lower rate."
+        )
 
 
 def read_labels(options, classes=None):

@@ -3,15 +3,18 @@
 import json
 import shutil
 
+import click
 import numpy as np
 import pytest
 from commands.helpers import refused, rows, seqlayers, succeeds, table, weights
 
 from seqlayers import audio
 from seqlayers.commands import run_data
+from seqlayers.commands.train import train
 from seqlayers.datasets import labels
 from seqlayers.datasets.labels import Annotation
 from seqlayers.runs import training
+from seqlayers.runs.options import complete
 
 RATE = 32000
 STOPPED = 4  # epochs
@@ -87,6 +90,15 @@ def test_a_run_learns_labels_and_reports_them(both_runs):
     about = json.loads((run / "config.json").read_text())
     assert about["data"]["files"] == ["day2/two.wav", "one.wav", "day2/two.txt", "one.txt"]
     assert about["options"]["model"] is None and "sound" not in about
+
+
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_frames_that_suit_speech_are_reported(rate, songs, capsys):
+    given = {"wav": str(songs / "wav"), "labels": str(songs / "labels"), "sample_rate": rate}
+    with click.Context(train):
+        run_data.read_data(complete(given))
+    note = "Frames are 10.0 ms apart at 16000 Hz, as suits speech. For song, give --sample-rate"
+    assert (note in capsys.readouterr().err) == (rate == 16000)
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(both_runs, tmp_path, no_report):
