@@ -1,7 +1,5 @@
 """`seqlayers annotate`."""
 
-import csv
-import io
 from pathlib import Path, PurePosixPath
 
 import click
@@ -9,7 +7,7 @@ import click
 from seqlayers import audio, files
 from seqlayers.audio import AudioError
 from seqlayers.checks import counted
-from seqlayers.commands.cli import list_skipped, naming, writing
+from seqlayers.commands.cli import list_skipped, naming, note, write_table, writing
 from seqlayers.commands.parameters import debug, option, output, switch
 from seqlayers.commands.run_data import compare_versions, list_resampled
 from seqlayers.commands.sources import chosen, existing
@@ -110,11 +108,13 @@ def annotate(run, recordings, out, format, min_duration, below, check, channel, 
         click.echo(f"{files.printable(target)}: {counted(len(found.annotation), 'label')}{low}")
     list_skipped(skipped, len(targets) - len(skipped), "recordings")
     list_resampled(resampled, labeller.sample_rate)
+    if any(rate < labeller.sample_rate for _, rate in resampled):
+        note("A lower rate lacks high frequencies: expect more errors, unless it was learned, too.")
     if len(skipped) == len(targets):
         raise click.BadParameter("none can be read.", param_hint="RECORDINGS")
     _list_low(rows, number, below, check)
     if check:
-        _write_table(check, rows)
+        write_table(check, COLUMNS, rows)
         click.echo(files.printable(check))
 
 
@@ -177,13 +177,3 @@ def _list_low(rows, number, below, check):
     if len(rows) > SHOWN:
         where = files.printable(check) if check else "--check FILE lists them"
         click.echo(f"  and {len(rows) - SHOWN:,} more: {where}")
-
-
-def _write_table(path, rows):
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows(rows)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(path, text.getvalue().encode())

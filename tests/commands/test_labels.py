@@ -133,12 +133,12 @@ def test_a_run_does_not_go_on_with_other_labels(both_runs, songs, tmp_path):
 
 def test_annotate_writes_the_labels_of_new_recordings(both_runs, songs, tmp_path):
     write_song(tmp_path / "new", "day3/three", 3)
-    write_song(tmp_path / "new", "four", 4, gain=0.5, rate=44100)
+    write_song(tmp_path / "new", "four", 4, gain=0.5, rate=24000)
     (tmp_path / "new" / "torn.wav").write_bytes(b"RIFF")
     command = ["annotate", both_runs[0], tmp_path / "new", "--out", tmp_path / "out"]
     said = succeeds(*command, "--below", 1, "--check", tmp_path / "check.csv")
     assert "Skipped 1 of 3 recordings:" in said and "torn.wav" in said
-    assert "Resampled to 32000 Hz: 1 of 44100 Hz" in said
+    assert "Resampled to 32000 Hz: 1 of 24000 Hz\nA lower rate lacks high frequencies" in said
     assert "24 labels, 24 with a confidence below 1" in said and "and 14 more" in said
     for name, seed in (("day3/three", 3), ("four", 4)):
         found, truth = labels.read(tmp_path / "out" / f"{name}.txt"), song(seed)[1]
