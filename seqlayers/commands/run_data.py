@@ -87,9 +87,7 @@ def _labelled(options, config):
 
 def _report_frames(settings):
     """Prints the distance of frames where it suits speech, and what to do for song."""
-    from seqlayers.models.label_features import LEAST_SONG  # late: it imports Keras
-
-    if settings.sample_rate < LEAST_SONG:
+    if settings.suit_speech:
         note(
             f"Frames are {1000 * settings.hop:.1f} ms apart at {settings.sample_rate} Hz, as suits "
             "speech. For song, give --sample-rate 22050, or remove recordings of a lower rate."

@@ -68,6 +68,11 @@ class Settings(NamedTuple):
         """Seconds from frame to frame."""
         return self.hop_length / self.sample_rate
 
+    @property
+    def suit_speech(self):
+        """Whether the usual settings at this sample rate are those for speech."""
+        return usual_for(self.sample_rate) is SPEECH
+
 
 def usual_for(sample_rate):
     """Returns the usual settings for sound of this many samples per second."""
