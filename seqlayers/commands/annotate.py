@@ -85,6 +85,8 @@ def annotate(run, recordings, out, format, min_duration, below, check, channel, 
     if channel is None:
         channel = source.config and source.config["options"]["channel"]
     labeller, _ = source.load(labels=True)
+    with naming("--format"):
+        labels.check_writable(labeller.classes, format)
     if source.config:
         compare_versions(source.config)
     rows, skipped, resampled, number = [], [], [], 0

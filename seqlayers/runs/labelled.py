@@ -146,6 +146,12 @@ def _refuse_points(annotation, source):
 def _check_classes(found, classes, path):
     if not found:
         raise LabelError("there must be a label. Received: label files without any", path)
+    if set(found) == {""}:
+        raise LabelError(
+            "labels must be names of what is in the recordings. "
+            f"Received: {found['']} labels, all of them empty",
+            path,
+        )
     if classes is not None:
         unknown = sorted(found.keys() - set(classes))
         if unknown:

@@ -112,3 +112,10 @@ def test_frames_of_the_parts_are_those_of_the_recording(tmp_path):
     assert data.files == ["one.wav", "two.wav", "one.txt", "two.txt"]
     assert [rate for _, rate in data.resampled] == [2 * RATE]
     assert labelled.sample_rate(found, options_of(tmp_path)) == RATE
+
+
+def test_labels_that_are_all_empty_are_refused(tmp_path):
+    write(tmp_path, "one", evenly(20))
+    labels.write(tmp_path / "one.txt", Annotation(evenly(20), [""] * 20), "audacity")
+    with pytest.raises(labels.LabelError, match="Received: 20 labels, all of them empty"):
+        labelled.read(options_of(tmp_path))

@@ -8,6 +8,7 @@ from seqlayers.datasets.labels.annotation import Annotation, LabelError, check_d
 from seqlayers.datasets.labels.formats import (
     FORMATS,
     WRITABLE,
+    check_writable,
     read,
     read_table,
     write,
@@ -22,6 +23,7 @@ __all__ = [
     "Matched",
     "WRITABLE",
     "check_duration",
+    "check_writable",
     "match",
     "read",
     "read_table",

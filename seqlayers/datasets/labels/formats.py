@@ -1,5 +1,6 @@
 """Reading and writing label files of all formats."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -115,6 +116,28 @@ def write(path, annotation, format, *, sample_rate=None, duration=None):
     if duration is not None:
         duration = check_number("duration", duration, above=0)
     _check_annotation("annotation", annotation)
+    render = functools.partial(_text, path, annotation, format, sample_rate, duration)
+    write_atomically(path, _of(path, render))
+
+
+def check_writable(names, format):
+    """Refuses labels that files of a format cannot hold, before any is written.
+
+    Args:
+        names: List of labels, strings.
+        format: As in `write`.
+
+    Raises:
+        LabelError: As in `write`.
+        ValueError: If another argument is invalid.
+    """
+    check_choice("format", format, WRITABLE)
+    if names:
+        encode(_text("", Annotation([[n, n + 1] for n in range(len(names))], names), format))
+
+
+def _text(path, annotation, format, sample_rate=None, duration=None):
+    """Returns the text of a file of labels."""
     renders = {
         "audacity": lambda: audacity.render(annotation),
         "raven": lambda: raven.render(annotation, sample_rate),
@@ -122,7 +145,7 @@ def write(path, annotation, format, *, sample_rate=None, duration=None):
         "csv": lambda: tables.render({None: annotation}),
         "generic": lambda: tables.render_generic({None: annotation}, path, sample_rate),
     }
-    _write(path, renders[format])
+    return renders[format]()
 
 
 def write_table(path, annotations, format="csv", *, sample_rate=None):
@@ -152,7 +175,7 @@ def write_table(path, annotations, format="csv", *, sample_rate=None):
         "csv": lambda: tables.render(annotations),
         "generic": lambda: tables.render_generic(annotations, path, sample_rate),
     }
-    _write(path, renders[format])
+    write_atomically(path, _of(path, renders[format]))
 
 
 def annotations(path, format, *, tier=None, column=None, channel=None):
@@ -225,12 +248,12 @@ def _format_of(text, suffix):
     )
 
 
-def _write(path, render):
+def _of(path, render):
+    """Returns what `render` returns, encoded; its errors name the file."""
     try:
-        data = encode(render())
+        return encode(render())
     except LabelError as error:
         raise error.in_file(path) from error.__cause__
-    write_atomically(path, data)
 
 
 def _check_annotation(name, annotation):

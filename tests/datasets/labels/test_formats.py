@@ -244,6 +244,11 @@ def test_what_a_format_cannot_hold_is_refused_and_the_old_file_left(
     with pytest.raises(labels.LabelError, match=f"{path}.*{message}"):
         labels.write(path, Annotation([times], [label]), format, duration=5)
     assert path.read_text() == "old"
+    if times == [0, 1]:
+        with pytest.raises(labels.LabelError, match=f"^(?!.*{path}).*{message}"):
+            labels.check_writable(["ok", label], format)
+    labels.check_writable([], format)
+    labels.check_writable(["ok", "a"], format)
 
 
 def test_overlaps_are_refused_by_textgrids_and_kept_by_others(tmp_path):
