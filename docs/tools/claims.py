@@ -2,7 +2,8 @@
 
 A claim has the text `claim` and `short`, its name in the overview. Most have `printed`, `ours`,
 `verdict` and `why` as texts; `{sfm[row][key]:.3f}` in `ours` and `why` is read from
-`benchmarks/results/`, and `{phones[row]:.4f}` is a mean over folds and seeds.
+`benchmarks/results/`, `{phones[row]:.4f}` is a mean over folds and seeds, and `{waves[network]:.4f}` over
+seeds.
 
 A claim on music is computed from the likelihoods of recipes instead. `recipes` names models by the
 beginning of their recipes' names, of which the first that was measured on a set counts, or one
@@ -17,6 +18,7 @@ import tomllib
 from pathlib import Path
 
 import music_tables
+import waves_table
 from tables import results, table, wrong_frames
 
 from seqlayers.runs import recipes
@@ -74,7 +76,8 @@ def _figures():
     """Returns what texts of claims may name."""
     trained = [name for name, row in results("clstm").items() if "folds" in row]
     means = {name: statistics.mean(wrong_frames(name)[0]) for name in trained}
-    return {"phones": means} | {name: results(name) for name in ("sfm", "lstbm")}
+    of_seeds = {"phones": means, "waves": waves_table.accuracies()}
+    return of_seeds | {name: results(name) for name in ("sfm", "lstbm")}
 
 
 def _told(claim, verdict, sets):

@@ -16,17 +16,28 @@ NETWORKS = {
 KINDS = ("constant", "rising", "jumping")
 
 
+def accuracies():
+    """Returns the mean accuracy of the networks that were run, by network and loss."""
+    return {
+        f"{network}-{loss}": statistics.mean(row["accuracy"] for row in seeds)
+        for network, loss, seeds in _networks()
+    }
+
+
 def waves():
     """Accuracy on the test waves, and errors by kind of wave, of the networks that were run."""
-    rows = []
-    for loss in ("mean", "frames"):
-        for network, title in NETWORKS.items():
-            names = [f"{network}-{loss}-seed{seed}" for seed in range(5)]
-            seeds = [results("waves")[name] for name in names if name in results("waves")]
-            if seeds:
-                rows.append([title, loss, *_over(seeds)])
+    rows = [[NETWORKS[network], loss, *_over(seeds)] for network, loss, seeds in _networks()]
     head = ["network", "loss", "weights", "rate", "seeds", "accuracy", *KINDS, "seconds"]
     return table(head, rows) if rows else "No network has been run yet.\n"
+
+
+def _networks():
+    """Yields the names of networks and losses that were run, and the rows of their seeds."""
+    for loss in ("mean", "frames"):
+        for network in NETWORKS:
+            names = [f"{network}-{loss}-seed{seed}" for seed in range(5)]
+            if seeds := [results("waves")[name] for name in names if name in results("waves")]:
+                yield network, loss, seeds
 
 
 def _over(seeds):
