@@ -184,7 +184,7 @@ def v_measure(labels, clusters):
     Cluster Evaluation Measure, EMNLP-CoNLL 2007, with beta = 1.
 
     Example:
-        >>> v_measure(["a", "a", "b", "b"], [0, 0, 1, 2])
+        >>> round(v_measure(["a", "a", "b", "b"], [0, 0, 1, 2]), 3)
         0.8
     """
     table = _counts(labels, clusters)
