@@ -2,8 +2,8 @@
 
 A claim has the text `claim` and `short`, its name in the overview. Most have `printed`, `ours`,
 `verdict` and `why` as texts; `{sfm[row][key]:.3f}` in `ours` and `why` is read from
-`benchmarks/results/`, `{phones[row]:.4f}` is a mean over folds and seeds, and `{waves[network]:.4f}` over
-seeds.
+`benchmarks/results/`, `{phones[row]:.4f}` is a mean over folds and seeds, and
+`{waves[network]:.4f}` over seeds.
 
 A claim on music is computed from the likelihoods of recipes instead. `recipes` names models by the
 beginning of their recipes' names, of which the first that was measured on a set counts, or one
