@@ -142,7 +142,7 @@ def test_sound_is_made_up_and_heard_frame_by_frame(run, tmp_path):
         assert file.getframerate() == 16000 and file.getnframes() == 26 * 128 - 128
 
 
-@pytest.mark.slow
+@pytest.mark.long  # test_workers.py trains two workers, too
 def test_two_workers_train_and_the_chief_saves(run, tmp_path):
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(2)]

@@ -62,7 +62,7 @@ def kind_map(places, numbers, examples=None):
 
 def _checked(examples):
     """Returns the examples that are drawn, by kinds in order."""
-    if examples is None or examples == {}:  # where there are no kinds
+    if examples is None or (isinstance(examples, dict) and not examples):  # without kinds
         return {}
     kept = {}
     for number, some in sorted(check_dict("examples", examples).items())[:_ROWS]:

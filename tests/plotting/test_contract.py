@@ -10,6 +10,11 @@ MEMORY = np.ones((5, 4, 3))
 RIGHT = {
     "confusion_matrix": {"matrix": np.eye(3), "labels": ["a", "b", "c"]},
     "hidden_activity": {"activity": NUMBERS},
+    "kind_map": {
+        "places": np.ones((20, 2)),
+        "numbers": np.arange(20) % 3,
+        "examples": {1: [NUMBERS]},
+    },
     "learning_curve": {"epochs": [1, 2], "scores": {"a": [1.0, 2.0]}, "references": {"r": 1.0}},
     "memory_spectrogram": {"amplitudes": MEMORY, "frequencies": [0, 1, 2]},
     "monitor_curves": {"history": {"a": [1, 2]}, "groups": {"g": ["a"]}},
