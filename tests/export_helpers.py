@@ -123,3 +123,18 @@ def foreign_operations(path):
         or any(word in node.op for word in foreign)
         or node.attr["_XlaMustCompile"].b
     }
+
+
+def check_signatures(signatures, expected):
+    """Refuses signatures other than the expected ones, or of other types or fixed rows.
+
+    Args:
+        signatures: Those of a SavedModel.
+        expected: Pairs of the names of inputs and of outputs, by the name of the signature.
+    """
+    assert set(signatures) == {"serving_default", *expected}
+    for name, (inputs, outputs) in expected.items():
+        given = signatures[name].structured_input_signature[1]
+        assert (set(given), set(signatures[name].structured_outputs)) == (inputs, outputs)
+        for spec in [*given.values(), *signatures[name].structured_outputs.values()]:
+            assert spec.shape[0] is None and spec.dtype in (tf.float32, tf.int32)

@@ -2,7 +2,16 @@
 
 from seqlayers.audio.damage import AudioError
 from seqlayers.audio.features import log_energy, log_mel, mel_filterbank, mfcc, with_deltas
-from seqlayers.audio.files import Sound, find, read, read_blocks, resample, sample_rate_of, write
+from seqlayers.audio.files import (
+    Sound,
+    duration_of,
+    find,
+    read,
+    read_blocks,
+    resample,
+    sample_rate_of,
+    write,
+)
 from seqlayers.audio.framing import frame_lengths, num_frames, window_weights
 from seqlayers.audio.normalizer import Normalizer, normalize
 from seqlayers.audio.phases import SoundStream, griffin_lim
@@ -40,6 +49,7 @@ __all__ = [
     "read",
     "read_blocks",
     "resample",
+    "duration_of",
     "sample_rate_of",
     "segments",
     "segments_of_blocks",

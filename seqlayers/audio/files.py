@@ -178,6 +178,23 @@ def sample_rate_of(path):
     return rate
 
 
+def duration_of(path, channel: int | str = "mean"):
+    """Returns the duration of a sound file in seconds, 0 if it has no samples.
+
+    The file is decoded a block at a time to its end, which its header may have wrong.
+
+    Args:
+        path: The file.
+        channel: As in `read`.
+
+    Raises:
+        AudioError: If the file is damaged or has no such channel.
+        OSError: If there is no such file or it cannot be opened.
+    """
+    rate = sample_rate_of(path)
+    return sum(map(len, read_blocks(path, channel=channel))) / rate
+
+
 def write(path, samples, sample_rate, bits=16):
     """Writes a WAV file, all of it or nothing.
 

@@ -7,7 +7,7 @@ import click
 from seqlayers import audio, files
 from seqlayers.audio import AudioError
 from seqlayers.checks import counted
-from seqlayers.commands.cli import list_skipped, naming, note, write_table, writing
+from seqlayers.commands.cli import check_absent, list_skipped, naming, note, write_table, writing
 from seqlayers.commands.parameters import debug, option, output, switch
 from seqlayers.commands.run_data import compare_versions, list_resampled
 from seqlayers.commands.sources import chosen, existing
@@ -78,7 +78,10 @@ def annotate(run, recordings, out, format, min_duration, below, check, channel, 
     with naming("RECORDINGS"):
         targets = _targets(recordings, out, _ENDINGS[format])
     _check_apart(check, targets)
-    _check_free([*targets.values(), *filter(None, [check])], overwrite)
+    written = [*targets.values(), *filter(None, [check])]
+    for path in written:
+        files.check_own(path)  # a link may lead out of the folder
+    check_absent(written, overwrite)
     for target in targets.values():
         _check_within(target, out)
     settings = {} if min_duration is None else {"min_duration": min_duration / 1000}
@@ -140,16 +143,6 @@ def _check_apart(check, targets):
             "--check must be neither a recording nor a label file of --out. "
             f"Received: {files.printable(check)}."
         )
-
-
-def _check_free(paths, overwrite):
-    for path in paths:
-        files.check_own(path)
-        if not overwrite and files.mode_of(path) is not None:
-            raise click.UsageError(
-                "The files must not exist yet; add --overwrite to replace them. "
-                f"Received: {files.printable(path)}."
-            )
 
 
 def _check_within(target, out):

@@ -188,7 +188,8 @@ def check_absent(paths, overwrite):
     old = [path for path in paths if path and path.exists()]
     if old and not overwrite:
         raise click.UsageError(
-            f"The files must not exist yet; add --overwrite to replace them. Received: {old[0]}."
+            "The files must not exist yet; add --overwrite to replace them. "
+            f"Received: {printable(old[0])}."
         )
     return old
 

@@ -137,14 +137,13 @@ class FrameLabeller(LabelNetwork):
         """
         matched = label_files.match(recordings, labels, format)
         classes = sorted({label for each in matched.annotations for label in each.labels})
-        rates = [audio.sample_rate_of(path) for path in matched.recordings]
-        model = cls(**({"classes": classes, "sample_rate": min(rates)} | kwargs))
+        rate = min(map(audio.sample_rate_of, matched.recordings))
+        model = cls(**({"classes": classes, "sample_rate": rate} | kwargs))
         frames, targets = [], []
-        for path, rate, annotation, source in zip(
-            matched.recordings, rates, matched.annotations, matched.sources, strict=True
+        for path, annotation, source in zip(
+            matched.recordings, matched.annotations, matched.sources, strict=True
         ):
-            duration = sum(map(len, audio.read_blocks(path))) / rate
-            label_files.check_duration(annotation, duration, source)
+            label_files.check_duration(annotation, audio.duration_of(path), source)
             frames.append(model.frames(path))
             targets.append(model.targets(annotation, len(frames[-1])))
         model.adapt(frames)

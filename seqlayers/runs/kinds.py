@@ -9,7 +9,8 @@ from seqlayers.checks import counted
 from seqlayers.datasets.recordings import sounds_at
 from seqlayers.models import encode_segments, find_kinds
 from seqlayers.models.kinds import NO_KIND
-from seqlayers.runs.segments import channel_of, frames
+from seqlayers.runs.segments import frames
+from seqlayers.runs.sound import channel_of
 
 _AT_A_TIME = 256  # segments whose frames are held
 _SAMPLES = 2_000_000  # of all sounds of a page, in 16 bits: about 5 MB of the file

@@ -16,6 +16,7 @@ from seqlayers.datasets.labels import LabelError
 from seqlayers.datasets.labels.text import listed
 from seqlayers.datasets.piano_roll import SPLITS
 from seqlayers.runs.data import Data, Place, sha256_of
+from seqlayers.runs.sound import channel_of
 from seqlayers.runs.sound import name as name_of
 
 FEW = 10  # recordings with labels; fewer are split by time
@@ -125,11 +126,10 @@ def read(options, classes=None):
 
 def _measured(path):
     """Returns the sample rate of a recording and its duration in seconds."""
-    rate = audio.sample_rate_of(path)
-    samples = sum(map(len, audio.read_blocks(path)))
-    if not samples:
+    rate, duration = audio.sample_rate_of(path), audio.duration_of(path)
+    if not duration:
         raise AudioError("the recording must have samples. Received: none", path)
-    return rate, samples / rate
+    return rate, duration
 
 
 def _refuse_points(annotation, source):
@@ -223,7 +223,7 @@ def data(labelled, labeller, options):
     """
     frames: dict = {split: [] for split in SPLITS}
     targets: dict = {split: [] for split in SPLITS}
-    channel = "mean" if options["channel"] is None else options["channel"]
+    channel = channel_of(options)
     for path, annotation in labelled.annotations.items():
         x = labeller.frames(path, channel)
         y = labeller.targets(annotation, len(x))

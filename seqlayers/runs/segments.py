@@ -79,7 +79,7 @@ def find(path, options, sound, labels=None, given=False):
         LabelError: If labels end behind the end of their recording.
         ValueError: If options contradict each other.
     """
-    rate, channel = sound.settings.sample_rate, channel_of(options)
+    rate, channel = sound.settings.sample_rate, run_sound.channel_of(options)
     annotations = dict(zip(labels.recordings, labels.annotations, strict=True)) if labels else {}
     sources = dict(zip(labels.recordings, labels.sources, strict=True)) if labels else {}
     rules = sequence_rules(options)
@@ -93,7 +93,7 @@ def find(path, options, sound, labels=None, given=False):
                     f"its sample rate, {own_rate} Hz, is below that of the run, {rate} Hz"
                 )
             if annotation is not None:
-                duration = _duration(file, own_rate, channel)
+                duration = audio.duration_of(file, channel)
             if not given:
                 with naming_flags():
                     times = audio.segments_of_file(
@@ -139,11 +139,6 @@ def labels_of(found):
     return labels, missed
 
 
-def channel_of(options):
-    """Returns the channel of recordings that a run takes."""
-    return "mean" if options["channel"] is None else options["channel"]
-
-
 def frames(recording, options, sound):
     """Yields the normalised frames `(T, bins)` of each segment of a recording.
 
@@ -155,8 +150,6 @@ def frames(recording, options, sound):
     Raises:
         AudioError: If the file has become shorter, or cannot be read any more.
     """
-    yield from frames_at(recording.file, recording.times, *sound, channel=channel_of(options))
-
-
-def _duration(file, rate, channel):
-    return sum(map(len, audio.read_blocks(file, channel=channel))) / rate
+    yield from frames_at(
+        recording.file, recording.times, *sound, channel=run_sound.channel_of(options)
+    )

@@ -60,6 +60,11 @@ def name(file, path):
     return Path(file).relative_to(path).as_posix() if Path(path).is_dir() else Path(file).name
 
 
+def channel_of(options):
+    """Returns the channel of recordings that a run takes."""
+    return "mean" if options["channel"] is None else options["channel"]
+
+
 def segments(path, options, settings, scale, normalizer=None):
     """Makes frames of the segments of recordings.
 
@@ -85,7 +90,7 @@ def segments(path, options, settings, scale, normalizer=None):
             settings=settings,
             scale=scale,
             normalizer=normalizer,
-            channel="mean" if options["channel"] is None else options["channel"],
+            channel=channel_of(options),
         )
 
 

@@ -321,6 +321,16 @@ def test_what_never_ends_is_refused_and_not_waited_for(tmp_path, reader):
         reader("/dev/zero")
 
 
+def test_the_duration_of_a_file_is_that_of_its_samples(path):
+    path.write_bytes(riff(header(channels=2), chunk(b"data", DATA)))
+    samples, rate = audio.read(path)
+    assert audio.duration_of(path) == audio.duration_of(path, channel=1) == len(samples) / rate > 0
+    with pytest.raises(audio.AudioError, match="channel"):
+        audio.duration_of(path, channel=2)
+    path.write_bytes(riff(header(channels=2), chunk(b"data", b"")))
+    assert audio.duration_of(path) == 0
+
+
 def test_the_rate_of_a_file_is_read_without_its_samples(path):
     path.write_bytes(riff(header(channels=2), chunk(b"data", DATA)))
     assert audio.sample_rate_of(path) == RATE
