@@ -1,6 +1,7 @@
 """`benchmarks/tables`: sizes, the minimal GRU, and trainings of equal seconds."""
 
 import importlib
+import itertools
 import json
 import time
 from pathlib import Path
@@ -93,8 +94,10 @@ def test_a_row_of_phones_has_a_name_from_which_it_is_read(table):
         "stack-2+greedy-masked",
     ]
     assert {Row.of(name).table for name in clstm.chosen(("",), tenth=True)} == {"stack"}
-    for name in clstm.store.read(clstm.RESULTS):
-        assert name in clstm.chosen(("",))
+    rest = set(clstm.store.read(clstm.RESULTS)) - set(clstm.chosen(("",)))
+    for corpus, tenth, masked in itertools.product(clstm.FILES, (False, True), (False, True)):
+        rest -= set(clstm.chosen(("",), corpus, tenth, masked, range(5)))
+    assert rest == set()
 
 
 def test_a_row_of_phones_that_was_stopped_goes_on_after_its_last_training(
@@ -301,6 +304,37 @@ def test_the_pace_is_that_of_steps_after_the_first_ones(table):
 
     seconds = table("pace").measure({"lstm": network})["lstm"]
     assert 0.0001 <= seconds["compiled"] < seconds["plain"] < 0.1
+
+
+def test_a_row_of_the_spectrogram_recipe_has_its_options_but_those_of_the_row(table, tmp_path):
+    recipe = table("spectrogram_recipe")
+    names = [name for name, *_ in recipe.all_rows([0, 1])]
+    assert len(set(names)) == len(names) and "recipe-finch-2-tanh-seed1" in names
+    published = recipe.recipes.read(recipe.RECIPE).options
+    options = recipe.options_of("finch", "3-tanh", 0, tmp_path)
+    changed = {k for k, v in published.items() if options[k] != v}
+    assert changed == {"wav", *recipe.SEGMENTS["finch"]}
+    options = recipe.options_of("arctic", "2-sigmoid", 1, tmp_path)
+    assert (options["recurrent_layers"], options["gate_activation"]) == (2, "sigmoid")
+    assert (options["optimizer"], options["seed"]) == ("rmsprop", 1)
+    assert recipe.options_of("finch", "rbm", 0, tmp_path)["cell"] is None
+
+
+def test_the_pieces_of_a_score_of_music_are_those_of_the_split(table, rng, monkeypatch):
+    sfm = table("sfm")
+    rolls = [(rng.random((n, 88)) < 0.1).astype("uint8") for n in (9, 12, 7)]
+    data = sfm.piano_roll.PianoRolls(rolls, rolls, rolls)
+    monkeypatch.setattr(sfm.piano_roll, "load", lambda name: data)
+    for score in ("bernoulli", "softmax"):
+        task = sfm.music_task("jsb_chorales", "gru", score)
+        if score == "bernoulli":
+            task.network.compile(jit_compile=False)
+        row = task.score(rolls)
+        totals, frames = zip(*row["pieces"], strict=True)
+        assert score == "softmax" or frames == (9, 12, 7)
+        assert sorted(frames) == [7, 9, 12] and row["nats"] == pytest.approx(sum(totals) / 28)
+        alone = task.score(rolls[1:2])["nats"]
+        assert alone == pytest.approx(totals[frames.index(12)] / 12, rel=1e-5)
 
 
 def test_an_estimate_is_made_from_the_other_side_too_on_some_pieces(table, rng, monkeypatch):

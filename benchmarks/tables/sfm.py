@@ -10,11 +10,13 @@ Table 2, on four sets of music, at 139k weights: the Bernoulli log-likelihood, w
 models; and the paper's softmax score, by networks trained for it, beside the printed figures and
 the best possible one. Rows `seen` make the same score with the frame to be predicted shown.
 
-All networks of a table are trained alike, and steps whose gradient is not finite are left out; the
-epoch is chosen on validation data, and the test data are looked at once. Rows `pace-..` measure
-seconds of a step, for which the machine should be quiet; by these, rows `timed-..` train for the
-seconds of the LSTM. Results go to `benchmarks/results/sfm.json`, a row as soon as it is done, and
-rows that are there are kept. `--rows` takes beginnings of names; the order is the program's.
+Rows of music keep the total and the number of frames of each piece of the test split, from which
+errors of leads are made. All networks of a table are trained alike, and steps whose gradient is
+not finite are left out; the epoch is chosen on validation data, and the test data are looked at
+once. Rows `pace-..` measure seconds of a step, for which the machine should be quiet; by these,
+rows `timed-..` train for the seconds of the LSTM. Results go to `benchmarks/results/sfm.json`, a
+row as soon as it is done, and rows that are there are kept. `--rows` takes beginnings of names; the
+order is the program's.
 """
 
 import argparse
@@ -207,8 +209,12 @@ def music_task(name, model, score):
 
     def nats(rolls):
         if score == "bernoulli":
-            return {"nats": network.score(rolls).nats}
-        return {"nats": mean_softmax_score(network, rolls)}
+            frames = network.frame_log_probs(rolls)
+        else:
+            frames = softmax_scores(network, rolls)
+        pieces = [(float(np.sum(each, dtype="float64")), len(each)) for each in frames]
+        total, count = np.sum(pieces, axis=0)
+        return {"nats": float(total / count), "pieces": pieces}
 
     return Task(
         network,
@@ -285,12 +291,14 @@ class SoftmaxLoss(keras.losses.Loss):
         return -softmax_score(frames, logits)
 
 
-def mean_softmax_score(network, rolls):
-    total = count = 0
+def softmax_scores(network, rolls):
+    """Returns the score of each frame, piece by piece in the order of their batches."""
+    scores = []
     for frames, mask in piano_roll.batches(rolls, 32, shuffle=False):
-        scores = np.asarray(softmax_score(frames, network.predict_on_batch(frames)), "float64")
-        total, count = total + scores[mask].sum(), count + int(np.sum(mask))
-    return float(total / count)
+        batch = np.asarray(softmax_score(frames, network.predict_on_batch(frames)))
+        rows = zip(batch, np.asarray(mask), strict=True)  # the last ones may be empty
+        scores += [row[real] for row, real in rows if real.any()]
+    return scores
 
 
 def task_of(row):

@@ -51,7 +51,8 @@ from seqlayers.heads import ConditionalRBM  # noqa: E402
 from seqlayers.models import RNNRBM, SequenceModel, stream_frames  # noqa: E402
 
 RESULTS = Path(__file__).parents[1] / "results" / "spectrogram.json"
-SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT / ".." / "shared" / "data"
 FINCH = SHARED / "bird" / "bengalese_finch_gy6or6.npz"
 ARCTIC = SHARED / "speech" / "arctic_slt_103.npz"
 
@@ -98,18 +99,21 @@ class Unprotected(RNNRBM):
         return ops.all(ops.stack([ops.all(ops.isfinite(gradient)) for gradient in gradients]))
 
 
+def songs_and_sentences(name, finch, arctic):
+    """Returns the recordings of that name."""
+    if name == "finch":
+        with np.load(finch) as file:
+            rate, ends = int(file["sample_rate"]), np.cumsum(file["lengths"])[:-1]
+            songs = np.split(file["audio"].astype("float32") / 2**15, ends)
+        return [audio.Sound(song, rate) for song in songs]
+    return [audio.Sound(s.samples, s.sample_rate) for s in speech.load_arctic(arctic)[:50]]
+
+
 class Data:
     """Pieces to train on and to test on, and what they were made of."""
 
     def __init__(self, name, finch, arctic):
-        if name == "finch":
-            with np.load(finch) as file:
-                rate, ends = int(file["sample_rate"]), np.cumsum(file["lengths"])[:-1]
-                songs = np.split(file["audio"].astype("float32") / 2**15, ends)
-            sounds = [audio.Sound(song, rate) for song in songs]
-        else:
-            sentences = speech.load_arctic(arctic)[:50]
-            sounds = [audio.Sound(s.samples, s.sample_rate) for s in sentences]
+        sounds = songs_and_sentences(name, finch, arctic)
         corpus = recordings.frames_of_segments(sounds, SEGMENTS[name], scale=SCALE)
         self.settings = corpus.settings
         train, test = recordings.temporal_folds(corpus, 2)[-1]

@@ -3,7 +3,7 @@
 A claim has the text `claim` and `short`, its name in the overview. Most have `printed`, `ours`,
 `verdict` and `why` as texts; `{sfm[row][key]:.3f}` in `ours` and `why` is read from
 `benchmarks/results/`, `{phones[row]:.4f}` is a mean over folds and seeds, and
-`{waves[network]:.4f}` over seeds.
+`{waves[network]:.4f}` and `{codes[row][measure]:.2f}`, of speech that was coded, are over seeds.
 
 A claim on music is computed from the likelihoods of recipes instead. `recipes` names models by the
 beginning of their recipes' names, of which the first that was measured on a set counts, or one
@@ -13,13 +13,14 @@ are those of the recipes; `printed` has others by set. `why` then has a sentence
 
 import functools
 import math
-import statistics
 import tomllib
 from pathlib import Path
 
+import codes_table
 import music_tables
+import phones_table
 import waves_table
-from tables import results, table, wrong_frames
+from tables import results, table
 
 from seqlayers.runs import recipes
 
@@ -74,10 +75,12 @@ def unexplained():
 @functools.cache
 def _figures():
     """Returns what texts of claims may name."""
-    trained = [name for name, row in results("clstm").items() if "folds" in row]
-    means = {name: statistics.mean(wrong_frames(name)[0]) for name in trained}
-    of_seeds = {"phones": means, "waves": waves_table.accuracies()}
-    return of_seeds | {name: results(name) for name in ("sfm", "lstbm")}
+    return {
+        "phones": phones_table.means(),
+        "waves": waves_table.accuracies(),
+        "codes": codes_table.means(),
+        "sfm": results("sfm"),
+    }
 
 
 def _told(claim, verdict, sets):

@@ -10,14 +10,16 @@ this would write.
 
 import functools
 import re
-import statistics
 
 import claims
+import codes_table
 import kinds_table
 import labels_table
 import music_tables
+import phones_table
+import sfm_table
 import waves_table
-from tables import ROOT, results, table, wrong_frames
+from tables import ROOT, results, table
 
 PAGES = [ROOT / "docs" / "choose.md", ROOT / "docs" / "papers.md", ROOT / "RESULTS.md"]
 MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -59,13 +61,12 @@ def recurrent_layers():
             ("one_step", "keras.layers.GRU(164)"),
         ),
     }
-    sfm, clstm = results("sfm"), results("clstm")
+    sfm = results("sfm")
     rows = []
     for title, (name, (train, row, of_train), (step, contender)) in layers.items():
         scores = ["", "", "", ""]
         if name:
-            folds = clstm[f"cells-{name}"]["folds"]
-            wrong = sum(fold["test"] for fold in folds) / len(folds)
+            wrong = phones_table.means()[f"cells-{name}"]
             music = [sfm[f"music-{s}-{name}-bernoulli"] for s in ("jsb_chorales", "nottingham")]
             scores = [f"{row_of['nats']:.3f}" for row_of in music]
             scores += [f"{sfm[f'waves-1k-{name}-seed0']['accuracy']:.4f}", f"{wrong:.3f}"]
@@ -122,7 +123,6 @@ def speech_codes():
 
 def patches():
     """Networks over patches of a spectrum beside others."""
-    clstm = results("clstm")
     rows = []
     for name, title in {
         "heads-clstmp+lstmp+relu": "`ConvLSTMPatch` with projection, `PeepholeLSTM`, dense layers",
@@ -132,21 +132,10 @@ def patches():
         "heads-cnn+relu": "convolution over 11 frames, dense layers",
         "heads-ffnn": "dense layers over 11 frames",
     }.items():
-        row = clstm[name]
-        wrong = sum(fold["test"] for fold in row["folds"]) / len(row["folds"])
-        rows.append([title, f"{row['weights']:,}", f"{wrong:.3f}", f"{row['seconds']:,}"])
-    return table(["network", "weights", "wrong frames", "seconds"], rows)
-
-
-def folds(*pairs):
-    """Leads of one network over another in phones, fold by fold, means over seeds of both."""
-    rows = []
-    for pair in pairs:
-        leads = [other - one for one, other in zip(*wrong_frames(*pair), strict=True)]
-        mean, error = statistics.mean(leads), statistics.stdev(leads) / len(leads) ** 0.5
-        names = [f"`{name}`" for name in pair]
-        rows.append([*names, f"{mean:+.4f}", f"{error:.4f}", f"{mean / error:+.1f}"])
-    return table(["row", "ahead of", "by", "standard error", "errors"], rows)
+        seeds, wrong = phones_table.seeds_of(name), phones_table.means()[name]
+        seconds = phones_table.seconds_of(seeds)
+        rows.append([title, f"{seeds[0]['weights']:,}", f"{wrong:.3f}", seconds])
+    return table(["network", "weights", "wrong frames", "seconds a training"], rows)
 
 
 def partition():
@@ -194,8 +183,13 @@ TABLES = {
     "speech_codes": speech_codes,
     "patches": patches,
     "partition": partition,
-    "folds-heads": functools.partial(folds, *HEADS),
-    "folds-cells": functools.partial(folds, *CELLS),
+    "phones-heads": functools.partial(phones_table.phones, "heads"),
+    "phones-cells": functools.partial(phones_table.phones, "cells"),
+    "folds-heads": functools.partial(phones_table.leads, *HEADS),
+    "folds-cells": functools.partial(phones_table.leads, *CELLS),
+    "codes": codes_table.codes,
+    "sfm-music": sfm_table.music,
+    "sfm-leads": sfm_table.leads,
     "likelihoods": music_tables.likelihoods,
     "trainings": music_tables.trainings,
     "seeds": music_tables.seeds,

@@ -92,6 +92,69 @@ def test_the_table_of_labels_has_means_over_seeds_and_the_published_figures(monk
     assert [line.split(" | ")[1] for line in lines[1:]] == ["TweetyNet, published"] * 2
 
 
+def of_folds(*errors, **others):
+    folds = [{"test": error} for error in errors]
+    return {"folds": folds, "tried": {"0.2": 0.5}, "seconds": 20, "dropout": 0.2, **others}
+
+
+def test_the_tables_of_phones_are_over_folds_and_seeds(monkeypatch):
+    rows = {"pace-cells": {}, "arctic-cells-lstm": of_folds(0.1, 0.1, weights=9)}
+    monkeypatch.setattr(figures.phones_table, "results", lambda name: rows)
+    assert figures.phones_table.phones("cells") == "Not run yet.\n"
+    assert figures.phones_table.leads(("cells-sfm", "cells-lstm")) == "Not run yet.\n"
+    rows["cells-lstm"] = of_folds(0.4, 0.6, weights=1000)
+    rows["cells-lstm-seed1"] = of_folds(0.6, 0.6, weights=1000)
+    rows["cells-sfm"] = of_folds(0.4, 0.3, weights=900)
+    assert figures.phones_table.means()["cells-lstm"] == pytest.approx(0.55)
+    *_, sfm, lstm = figures.phones_table.phones("cells").strip().splitlines()
+    change = "-35.0 % (-50.0 to -20.0)"
+    assert sfm == f"| SFM (58, 8, 30) | 900 | 1 | 0.3500 ± 0.0707 | {change} | 0.2 | 10 |"
+    assert lstm == "| LSTM 122 | 1,000 | 2 | 0.5500 ± 0.0707 |  | 0.2 | 10 |"
+    *_, lead = figures.phones_table.leads(("cells-sfm", "cells-lstm")).strip().splitlines()
+    assert lead == "| `cells-sfm` | `cells-lstm` | 1 and 2 | +0.2000 | 0.1000 |  | +2.0 |"
+    rows["cells-sfm-seed1"] = of_folds(0.4, 0.3, weights=900)
+    *_, lead = figures.phones_table.leads(("cells-sfm", "cells-lstm")).strip().splitlines()
+    assert lead.split(" | ")[5] == "0.0500"  # of one fold of the LSTM: 0.1414 / 2 / sqrt(2)
+    assert "LSTM 122 | 9 |" in figures.phones_table.phones("cells", "arctic-")
+
+
+def test_the_table_of_codes_has_means_over_seeds(monkeypatch):
+    rows = {}
+    monkeypatch.setattr(figures.codes_table, "results", lambda name: rows)
+    for seed, pesq in enumerate([4.0, 4.2]):
+        test = {"pesq_nb": pesq, "pesq_wb": 3.5, "mse": 0.1, "distortion": 6.0}
+        test |= {"stoi": 0.9, "si_sdr": 20.0} if seed else {}
+        row_of = {"test": test, "bits": 800, "epochs": 250, "seconds": 100 + 2 * seed}
+        rows[f"lstbm-200-full-seed{seed}" if seed else "lstbm-200-full"] = row_of
+    rows["lstbm-100-root-gamma"] = rows["lstbm-200-full-seed1"] | {"epochs": 30}
+    _, _, gamma, full = figures.codes_table.codes().strip().splitlines()
+    assert full == (
+        "| LSTBM | 200 | 800 | root amplitude | 250 | 2 | 4.10 ± 0.14 | 3.95 | 3.50 ± 0.00 |  |  | "
+        "0.100 ± 0.000 | 6.0 ± 0.0 | 101 |"
+    )
+    assert gamma.startswith('| LSTBM, `visibles="gamma"` | 100 | 800 | root amplitude | 30 | 1 |')
+    assert " | 4.20 |  | 3.50 | 0.900 | 20.0 | " in gamma
+    assert figures.codes_table.means()["lstbm-200-full"]["pesq_nb"] == pytest.approx(4.1)
+    assert "stoi" not in figures.codes_table.means()["lstbm-200-full"]
+
+
+def test_the_leads_of_music_have_errors_over_the_same_pieces(monkeypatch):
+    rows = {"music-nottingham-sfm-softmax": {"nats": -6.0, "weights": 7, "seconds": 3}}
+    monkeypatch.setattr(figures.sfm_table, "results", lambda name: rows)
+    assert figures.sfm_table.leads() == "Not run yet.\n"
+    *_, line = figures.sfm_table.music().strip().splitlines()
+    assert line == "| Nottingham | SFM | 7 | not run | -6.000 | -5.67 | 3 |"
+    about = {"nats": -3.0, "weights": 7, "seconds": 3}
+    for layer, shift in (("sfm", 0.0), ("gru", 5.0)):
+        pieces = [(-60.0 - shift, 10), (-20.0 - shift, 10), (-10.0 - shift, 10)]
+        rows[f"music-musedata-{layer}-bernoulli"] = about | {"pieces": pieces}
+    rows["music-musedata-gru-bernoulli"]["pieces"][0] = (-68.0, 10)
+    *_, line = figures.sfm_table.leads().strip().splitlines()
+    name, one, other, lead, error, _ = line.strip("| ").split(" | ")
+    assert (name, one, other, lead) == ("MuseData", "SFM", "GRU", "+0.600")
+    assert 0 < float(error) < 0.15  # not that of the pieces themselves, which differ by nats
+
+
 def row(nats, error=0.1, **others):
     return {"nats": nats, "kind": "exact", "error_over_pieces": error, **others}
 

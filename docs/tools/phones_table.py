@@ -1,0 +1,133 @@
+"""Networks on phones over folds and seeds, from the rows of `benchmarks/tables/clstm.py`."""
+
+import re
+import statistics
+
+from tables import results, table
+
+TITLES = {
+    "heads-ffnn": "FFNN, 11 frames, 4 x ReLU",
+    "heads-cnn+relu": "CNN of 11 frames + pool + 3 x ReLU",
+    "heads-cnn+lstmp+relu": "CNN + pool + LSTMP 240 to 96 + 3 x ReLU",
+    "heads-clstmp+lstmp+relu": "CLSTM 48 to 32 + pool + LSTMP 152 to 96 + 3 x ReLU",
+    "heads-clstm16+relu": "CLSTM 16 + pool + 3 x ReLU",
+    "heads-clstm32+relu": "CLSTM 32 + pool + 3 x ReLU",
+    "heads-clstm48+relu": "CLSTM 48 + pool + 3 x ReLU",
+    "heads-clstmp48+relu": "CLSTM 48 to 16 + pool + 3 x ReLU",
+    "heads-2clstm+relu": "two CLSTM 32 + 3 x ReLU",
+    "heads-lstm": "LSTM 96",
+    "heads-lstm+relu": "LSTM 96 + 3 x ReLU",
+    "heads-lstmp": "LSTMP 256 to 96",
+    "heads-lstmp+relu": "LSTMP 256 to 96 + 3 x ReLU",
+    "cells-bi-lstm": "Bi-LSTM 81",
+    "cells-gru": "GRU 141",
+    "cells-a-sfm": 'Adaptive SFM (57, 8, 30), phase "accumulated"',
+    "cells-sfm": "SFM (58, 8, 30)",
+    "cells-lstm": "LSTM 122",
+    "stack-2": "two LSTMs from scratch",
+    "stack-2+greedy": "two LSTMs from LSTBMs",
+    "stack-3": "three LSTMs from scratch",
+    "stack-3+greedy": "three LSTMs from LSTBMs",
+}
+LSTMS = ("heads-lstm", "heads-lstmp", "heads-lstm+relu", "heads-lstmp+relu")
+AGAINST = {"heads": LSTMS, "cells": ("cells-lstm",)}  # changes are against the best of these
+SEED = re.compile(r"-seed\d+$")
+
+
+def seeds_of(name):
+    """Returns the rows of all seeds of a network, those that were run."""
+    rows = results("clstm")
+    return [row for key, row in rows.items() if SEED.sub("", key) == name and "folds" in row]
+
+
+def means():
+    """Returns the mean error over folds and seeds, by network and what it was trained on."""
+    names = {SEED.sub("", key) for key, row in results("clstm").items() if "folds" in row}
+    return {name: statistics.mean(wrong_frames(name)) for name in names}
+
+
+def wrong_frames(name):
+    """Returns the errors of a network fold by fold: means over its seeds."""
+    return list(map(statistics.mean, zip(*map(_tests, seeds_of(name)), strict=True)))
+
+
+def phones(kind, prefix="", suffix=""):
+    """Errors of the networks of a kind that were run, the best one first.
+
+    Args:
+        kind: Beginning of the names of the networks, such as "heads".
+        prefix: What stands before the names of rows, such as "arctic-".
+        suffix: What stands behind them, such as "-masked".
+    """
+    names = {each: f"{prefix}{each}{suffix}" for each in TITLES if each.startswith(f"{kind}-")}
+    names = {each: name for each, name in names.items() if seeds_of(name)}
+    if not names:
+        return "Not run yet.\n"
+    errors = {each: wrong_frames(name) for each, name in names.items()}
+    against = [each for each in AGAINST.get(kind, ()) if each in errors]
+    best = min(against, key=lambda each: statistics.mean(errors[each]), default=None)
+    rows = []
+    for each in sorted(errors, key=lambda each: statistics.mean(errors[each])):
+        seeds = seeds_of(names[each])
+        mean, deviation = statistics.mean(errors[each]), statistics.stdev(errors[each])
+        cells = [f"{mean:.4f} ± {deviation:.4f}"]
+        cells += [_change(errors[each], errors[best])] if best else []
+        about = [f"{seeds[0]['weights']:,}", len(seeds)]
+        rows.append([TITLES[each], *about, *cells, seeds[0]["dropout"], seconds_of(seeds)])
+    head = ["network", "weights", "seeds", "wrong frames"]
+    head += ["change (least to most)"] if best else []
+    return table([*head, "dropout", "seconds a training"], rows)
+
+
+def seconds_of(seeds):
+    """Returns the mean seconds of a training, trials of dropout included."""
+    trainings = sum(len(row["folds"]) + len(row["tried"]) - 1 for row in seeds)
+    return round(sum(row["seconds"] for row in seeds) / trainings)
+
+
+def leads(*pairs, prefix="", suffix=""):
+    """Leads of one network over another, fold by fold, of means over the seeds of each."""
+    rows = []
+    for pair in pairs:
+        seeds = [seeds_of(f"{prefix}{each}{suffix}") for each in pair]
+        if not all(seeds):
+            continue
+        one, other = (wrong_frames(f"{prefix}{each}{suffix}") for each in pair)
+        lead = [b - a for a, b in zip(one, other, strict=True)]
+        mean, error = statistics.mean(lead), statistics.stdev(lead) / len(lead) ** 0.5
+        of_seeds = _error_of_seeds(seeds)
+        rows.append(
+            [
+                *(f"`{each}`" for each in pair),
+                " and ".join(str(len(each)) for each in seeds),
+                f"{mean:+.4f}",
+                f"{error:.4f}",
+                "" if of_seeds is None else f"{of_seeds:.4f}",
+                f"{mean / error:+.1f}",
+            ]
+        )
+    head = ["row", "ahead of", "seeds", "by", "standard error", "of seeds alone", "errors"]
+    return table(head, rows) if rows else "Not run yet.\n"
+
+
+def _tests(row):
+    return [fold["test"] for fold in row["folds"]]
+
+
+def _change(errors, best):
+    """Returns the mean change of errors in percent, and its range over folds."""
+    if errors is best:
+        return ""
+    change = [100 * (a / b - 1) for a, b in zip(errors, best, strict=True)]
+    return f"{statistics.mean(change):+.1f} % ({min(change):+.1f} to {max(change):+.1f})"
+
+
+def _error_of_seeds(networks):
+    """Returns the standard error of a lead as seeds alone make it, None where one has one seed."""
+    variance = 0.0
+    for seeds in networks:
+        if len(seeds) < 2:
+            return None
+        folds = list(zip(*map(_tests, seeds), strict=True))
+        variance += sum(map(statistics.variance, folds)) / len(folds) ** 2 / len(seeds)
+    return variance**0.5
