@@ -18,16 +18,18 @@ from seqlayers.commands.cli import (
     write_table,
     writing,
 )
-from seqlayers.commands.parameters import debug, option, switch
+from seqlayers.commands.parameters import check_needed, debug, label_options, option, switch
 from seqlayers.commands.run_data import compare_versions, list_resampled
 from seqlayers.commands.segment_pictures import check_picture
 from seqlayers.datasets import labels as label_files
 from seqlayers.runs import checkpoints
 from seqlayers.runs import segments as run_segments
-from seqlayers.runs.options.schema import Integer
+from seqlayers.runs.options import naming_flags
+from seqlayers.runs.options.schema import Integer, flag
 
 COLUMNS = ("file", "onset_s", "offset_s", "label", "confidence")
 NO_KIND = "-"  # the label of a segment of no kind
+NEEDED = dict.fromkeys(["tier", "column", "given_borders"], "labels")
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _EXISTING = click.Path(exists=True, path_type=Path)
@@ -58,11 +60,14 @@ _EXISTING = click.Path(exists=True, path_type=Path)
     type=_EXISTING,
     help="Print how well the kinds agree with the labels of this folder or table, made by hand.",
 )
+@label_options
 @switch("--given-borders", "Take the segments of --labels in place of those that are found.")
 @option("--seed", Integer(0, 2**31 - 1), "Seed of the map.", default=0)
 @switch("--overwrite", "Replace files with the same names.")
 @debug
-def cluster(run, recordings, out, picture, page, labels, given_borders, seed, overwrite):
+def cluster(
+    run, recordings, out, picture, page, labels, tier, column, given_borders, seed, overwrite
+):
     """Sort the segments of recordings into kinds, without labels.
 
     RUN is the folder of a run on recordings, or a .keras file of one; RECORDINGS is a recording or
@@ -77,8 +82,7 @@ def cluster(run, recordings, out, picture, page, labels, given_borders, seed, ov
     """
     _check_targets(out, picture, page)
     old = check_absent([out, picture, page], overwrite)
-    if given_borders and not labels:
-        raise click.UsageError("`--given-borders` needs `--labels`; remove it.")
+    check_needed(NEEDED, {"labels": labels})
     config = checkpoints.check(run)[2]
     if not (config or {}).get("sound"):
         raise click.UsageError(
@@ -87,7 +91,8 @@ def cluster(run, recordings, out, picture, page, labels, given_borders, seed, ov
             f"Received: {run}."
         )
     options, sound = config["options"], config["sound"]
-    found = _found(recordings, options, sound, labels, given_borders, old)
+    reading = {"tier": tier, "column": column}
+    found = _found(recordings, options, sound, labels, reading, given_borders, old)
     runs = import_runs()
     compare_versions(config)
     model, _ = runs.loading.load_model(run)
@@ -109,7 +114,7 @@ def cluster(run, recordings, out, picture, page, labels, given_borders, seed, ov
         made = runs.kinds.page(
             *(found, kinds, options, sound),
             title=f"Kinds of segments of {files.printable(recordings)}",
-            commands=[_command(run, recordings, out, page, labels, given_borders, seed)],
+            commands=[_command(run, recordings, out, page, labels, reading, given_borders, seed)],
             facts=[("run", files.printable(run)), ("seqlayers", __version__)],
         )
         with writing(page):
@@ -141,14 +146,14 @@ def _check_targets(out, picture, page):
             ) from error
 
 
-def _found(recordings, options, sound, labels, given, replaced):
+def _found(recordings, options, sound, labels, reading, given, replaced):
     """Returns the segments, and lists the recordings that have none."""
     matched = None
     with naming("RECORDINGS"):
         paths = audio.find(recordings)
     if labels:
-        with naming("--labels"):
-            matched = label_files.match(recordings, labels)
+        with naming("--labels"), naming_flags():
+            matched = label_files.match(recordings, labels, **reading)
         if given and matched.unlabelled:
             note(f"Without labels, and not read: {counted(len(matched.unlabelled), 'recording')}.")
     check_kept(
@@ -176,10 +181,11 @@ def _rows(found, names, confidence):
         yield file, f"{start:.6f}", f"{end:.6f}", name, f"{sure:.3f}"
 
 
-def _command(run, recordings, out, page, labels, given, seed):
+def _command(run, recordings, out, page, labels, reading, given, seed):
     """Returns the command that makes the page, for the page."""
     words = ["seqlayers cluster", run, recordings, "--out", out, "--page", page]
-    words += ["--labels", labels] if labels else []
+    for name, value in {"labels": labels, **reading}.items():
+        words += [flag(name), value] if value is not None else []
     words += ["--given-borders"] if given else []
     return " ".join(map(files.printable, [*words, "--seed", str(seed)]))
 

@@ -154,6 +154,37 @@ def switch(name, help, group=OTHER, **settings):
     return click.option(name, cls=_Option, is_flag=True, help=help, group=group, **settings)
 
 
+def label_options(command):
+    """Gives a command `--tier` and `--column`, by which label files are read to compare with."""
+    tier = option(
+        "--tier",
+        schema.Text("NAME"),
+        "Compare with this tier of TextGrids. Without it, with the one they have.",
+    )
+    column = option(
+        "--column",
+        schema.Text("NAME"),
+        "Take this column of selection tables of Raven for that of labels. Needed if it may be one "
+        "of several.",
+    )
+    return tier(column(command))
+
+
+def check_needed(needed, given):
+    """Refuses options of the command that was called that others, not given, are needed for.
+
+    Args:
+        needed: Dictionary from names of options to the name of what each needs.
+        given: Dictionary from the latter to their values, false if they are not given.
+    """
+    source = click.get_current_context().get_parameter_source
+    for name, other in needed.items():
+        if not given[other] and source(name) != click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(
+                f"`{flag(name)}` has no effect without `{flag(other)}`; remove it."
+            )
+
+
 def output(name, help, group=OTHER, **settings):
     """Returns `click.option` for a folder to write to."""
     kind = click.Path(file_okay=False, path_type=Path)

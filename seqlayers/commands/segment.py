@@ -16,11 +16,19 @@ from seqlayers.commands.cli import (
     note,
     write_table,
 )
-from seqlayers.commands.parameters import debug, option, run_option, run_options, switch
+from seqlayers.commands.parameters import (
+    check_needed,
+    debug,
+    label_options,
+    option,
+    run_option,
+    run_options,
+    switch,
+)
 from seqlayers.commands.segment_advice import advice, summary
 from seqlayers.runs.options import DEFAULTS, naming_flags, segment_rules, with_flags
 from seqlayers.runs.options.listing import SEGMENTS
-from seqlayers.runs.options.schema import Integer, Number, Text, flag
+from seqlayers.runs.options.schema import Integer, Number
 from seqlayers.runs.sound import name as name_of
 
 COLUMNS = ("file", "start", "end")
@@ -58,17 +66,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Print how well the segments agree with these marks: a folder of label files of Audacity, "
     "Raven, Praat and others, a table of many recordings such as --out, or the label file of one.",
 )
-@option(
-    "--tier",
-    Text("NAME"),
-    "Compare with this tier of TextGrids. Without it, with the one they have.",
-)
-@option(
-    "--column",
-    Text("NAME"),
-    "Take this column of selection tables of Raven for that of labels. Needed if it may be one of "
-    "several.",
-)
+@label_options
 @option(
     "--tolerance",
     Number(least=0, metavar="MS"),
@@ -118,7 +116,7 @@ def segment(
     if picture:
         segment_pictures.check_picture(picture)
     old = check_absent([out, picture], overwrite)
-    _check_needed({"picture": picture, "reference": reference})
+    check_needed(NEEDED, {"picture": picture, "reference": reference})
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
     rows, skipped, results, judged, marked, marks = [], [], {}, {}, {}, []
     with naming("SOURCE"), naming_flags():
@@ -163,12 +161,3 @@ def segment(
     if reference:
         segments = {name: each for name, (_, each) in judged.items()}
         segment_scores.show(segments, marked, tolerance)
-
-
-def _check_needed(given):
-    source = click.get_current_context().get_parameter_source
-    for name, other in NEEDED.items():
-        if not given[other] and source(name) != click.core.ParameterSource.DEFAULT:
-            raise click.UsageError(
-                f"`{flag(name)}` has no effect without `{flag(other)}`; remove it."
-            )

@@ -18,6 +18,7 @@ from seqlayers.runs import segments
 
 pytest.importorskip("sklearn")
 NUMBER = 3 * CALLS
+PARTS = (0, 0.2, ""), (0.2, 0.24, "call"), (0.24, 0.5, "")  # of half a second, in a TextGrid
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,31 @@ def test_borders_can_be_given_and_a_seed_repeats_the_kinds(sound_run, birds, mar
     assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
 
 
+def test_labels_are_those_of_the_tier_that_is_named(sound_run, birds, tmp_path):
+    marks, page = tmp_path / "marks", tmp_path / "page.html"
+    marks.mkdir()
+    for name in ("a", "b"):
+        (marks / f"{name}.TextGrid").write_text(two_tiers())
+    given = ["--labels", marks, "--given-borders", "--page", page]
+    out = ["cluster", sound_run, birds, "--out", tmp_path / "kinds.csv"]
+    assert "with the tiers 'phrases', 'calls'" in refused(*out, *given)
+    said = succeeds(*out, *given, "--tier", "calls")
+    assert f"Agreement with 1 label of {2 * CALLS} segments" in " ".join(said.split())
+    assert "--tier calls --given-borders" in page.read_text("utf-8")
+
+
+def two_tiers():
+    """Returns the text of a TextGrid that has the calls in its second tier."""
+    end = 0.5 * CALLS
+    phrases = [(0, end, "all")]
+    calls = [(0.5 * n + a, 0.5 * n + b, t) for n in range(CALLS) for a, b, t in PARTS]
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', f"0 {end} <exists> 2"]
+    for name, intervals in (("phrases", phrases), ("calls", calls)):
+        lines += [f'"IntervalTier" "{name}" 0 {end} {len(intervals)}']
+        lines += [f'{start} {stop} "{text}"' for start, stop, text in intervals]
+    return "\n".join(lines)
+
+
 def test_a_page_has_no_more_sound_than_it_may_and_says_so(sound_run, birds, tmp_path, monkeypatch):
     monkeypatch.setattr(run_kinds, "_SAMPLES", 2000)
     monkeypatch.setattr(run_kinds, "_LONGEST", 0.02)
@@ -148,7 +174,15 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
         ([sound_run, birds, "--out", out, "--page", "map.txt"], "--page must end as .html"),
         ([sound_run, birds, "--out", out, "--picture", "map.txt"], "--picture must end as"),
         ([sound_run, birds, "--out", out, "--page", "a.html", "--picture", "a.html"], "differ"),
-        ([sound_run, birds, "--out", out, "--given-borders"], "needs `--labels`"),
+        (
+            [sound_run, birds, "--out", out, "--given-borders"],
+            "`--given-borders` has no effect without `--labels`",
+        ),
+        ([sound_run, birds, "--out", out, "--tier", "a"], "`--tier` has no effect without"),
+        (
+            [sound_run, birds, "--out", out, "--labels", marks, "--tier", "a"],
+            "`--tier` has no effect with the format 'audacity'",
+        ),
         ([sound_run, birds / "a.wav", "--out", out], f"at least 20 segments.*{CALLS} segments"),
         ([sound_run, low, "--out", out], f"{RATE // 2} Hz, is below that of the run, {RATE} Hz"),
         ([sound_run, birds / "silent.wav", "--out", out], "at least 20 segments.*0 segments"),
