@@ -21,6 +21,8 @@ long-term spectra and between modulation spectra. The training side, compared in
 the distance to expect of real sound.
 
 - `-no-l1` has no L1, `-more-l1` has ten times as much, `-long` has 180 epochs.
+- `-longer` trains on pieces of 320 frames, two in a batch. Its likelihood is that of pieces of 320
+  frames, too, as is that of rows that were made since.
 - `-skip`, `-shrink` and `-none` train with one frame of 1e30, as from a damaged file, and with one
   of the two rules for gradients that are not finite, or none; 20 epochs.
 - `streaming` is the time to draw a frame and to turn it into sound, for 500 frames of the untrained
@@ -58,10 +60,10 @@ ARCTIC = SHARED / "speech" / "arctic_slt_103.npz"
 
 BINS, HIDDEN, UNITS, GIBBS = 129, 219, 167, 5
 L1 = {"": 1e-4, "no-l1": 0.0, "more-l1": 1e-3}
-PIECE, BATCH, RATE, SEED = 64, 10, 2e-3, 0
+PIECE, LONGER, BATCH, RATE, SEED = 64, 320, 10, 2e-3, 0
 DAMAGED = ("skip", "shrink", "none")
 EPOCHS = {"": 60, "long": 180} | dict.fromkeys(DAMAGED, 20)
-TEST_PIECES = 15
+TEST_FRAMES = 960
 DRAWN, DRAWN_FRAMES, MODULATION = 8, 4 * PIECE, 32  # frames of a piece of the modulation spectrum
 SEGMENTS = {
     "finch": audio.SegmentRules(band=(500, 10000), threshold=55, min_length=25, max_length=1000),
@@ -78,6 +80,7 @@ def all_rows():
             *("1-sigmoid-no-l1", "1-sigmoid-more-l1", "3-sigmoid-no-l1"),
             *("1-sigmoid-skip", "1-sigmoid-shrink", "1-sigmoid-none"),
             *("1-sigmoid-long", "3-sigmoid-long"),
+            *("1-sigmoid-longer", "2-sigmoid-longer", "3-sigmoid-longer"),
         ):
             yield f"{data}-{model}"
     yield "streaming"
@@ -118,14 +121,23 @@ class Data:
         self.settings = corpus.settings
         train, test = recordings.temporal_folds(corpus, 2)[-1]
         self.normalizer = audio.Normalizer.fit([corpus.sequences[n] for n in train])
-        self.train, self.test = (self._pieces(corpus, side) for side in (train, test))
-
-    def _pieces(self, corpus, side):
-        frames = [self.normalizer.normalize(corpus.sequences[n]) for n in side]
-        return metrics.pieces([np.concatenate(frames)], PIECE).astype("float32")
+        self.train, self.test = (
+            np.concatenate([self.normalizer.normalize(corpus.sequences[n]) for n in side])
+            for side in (train, test)
+        )
 
     def amplitudes(self, frames):
         return audio.to_amplitude(self.normalizer.restore(frames), SCALE)
+
+
+def pieces(frames, length=PIECE):
+    """Returns consecutive pieces `(pieces, length, bins)`; the frames left over are dropped."""
+    return metrics.pieces([frames], length).astype("float32")
+
+
+def tested(data, length=PIECE):
+    """Returns the pieces of the test side whose likelihood counts."""
+    return pieces(data.test[:TEST_FRAMES], length)
 
 
 class Watch(keras.callbacks.Callback):
@@ -161,22 +173,22 @@ def run(row, data, minutes):
     _, name, otherwise = parts_of(row)
     if name == "normal":
         return normal(data)
-    model, train = model_of(name, otherwise), data.train
+    model, length = model_of(name, otherwise), LONGER if otherwise == "longer" else PIECE
+    train, batch = pieces(data.train, length), BATCH * PIECE // length
     epochs = EPOCHS.get(otherwise, EPOCHS[""])
     if otherwise in DAMAGED:
-        train = train.copy()
         train[7, 11, 13] = 1e30
-    steps = epochs * -(-len(train) // BATCH)
+    steps = epochs * -(-len(train) // batch)
     rate = keras.optimizers.schedules.CosineDecay(RATE, steps, alpha=0.05)
     model.compile(
         keras.optimizers.Adam(rate, global_clipnorm=1.0),
         nonfinite="shrink" if otherwise == "shrink" else "skip",
     )
     watch = Watch(60 * minutes)
-    model.fit(train, batch_size=BATCH, epochs=1, callbacks=[watch], verbose=0)  # and compiles
+    model.fit(train, batch_size=batch, epochs=1, callbacks=[watch], verbose=0)  # and compiles
     wall, busy = time.time(), time.process_time()
     options = {"initial_epoch": 1, "callbacks": [watch], "verbose": 0}
-    history = model.fit(train, batch_size=BATCH, epochs=epochs, **options)
+    history = model.fit(train, batch_size=batch, epochs=epochs, **options)
     wall, busy = time.time() - wall, time.process_time() - busy
     heard = len(history.epoch) * train[..., 0].size * hop_seconds(data.settings)
     record = {
@@ -198,26 +210,32 @@ def run(row, data, minutes):
 def judged(model, data):
     """Returns the likelihood, sparsity, and the distances of generated frames from real ones."""
     model.head.num_betas, model.head.num_chains = 100, 4
-    test = data.test[:TEST_PIECES]
+    test = tested(data)
     W = np.abs(model.head.kernel.numpy())
     activity = np.concatenate([model.encode(piece[None])[0] for piece in test])
     mean, silent = metrics.hidden_activity(activity)
     drawn = model.generate(DRAWN_FRAMES, num_sequences=DRAWN, seed=SEED)
-    likelihood = model.score(test, bracket=True)._asdict()
     return {
-        "likelihood": {k: getattr(v, "item", lambda v=v: v)() for k, v in likelihood.items()},
+        "likelihood": likelihood(model, test),
+        "likelihood_longer": likelihood(model, tested(data, LONGER)),
         "weights_near_zero": float((W < 1e-2).mean()),
         "mean_weight": float(W.mean()),
         "mean_activity": mean,
         "silent_units": silent,
         "drawn": [apart(data, quarter) for quarter in np.split(data.amplitudes(drawn), 4, axis=1)],
-        "real": apart(data, data.amplitudes(data.train)),
+        "real": apart(data, data.amplitudes(pieces(data.train))),
     }
+
+
+def likelihood(model, test):
+    """Returns the likelihood of pieces from both sides, as numbers of Python."""
+    values = model.score(test, bracket=True)._asdict()
+    return {k: getattr(v, "item", lambda v=v: v)() for k, v in values.items()}
 
 
 def apart(data, amplitudes):
     """Returns dB between long-term and modulation spectra of amplitudes and of the test side."""
-    real = data.amplitudes(data.test)
+    real = data.amplitudes(pieces(data.test))
     slow, fast = metrics.long_term_spectrum, metrics.modulation_spectrum
     return [
         metrics.log_spectral_distance(slow(amplitudes), slow(real)),
@@ -229,15 +247,15 @@ def apart(data, amplitudes):
 
 def normal(data):
     """Returns the row of independent bins and frames, all normal of mean 0 and variance 1."""
-    test = data.test[:TEST_PIECES].astype("float64")
+    test = tested(data).astype("float64")
     nats = -0.5 * (np.square(test) + np.log(2 * np.pi)).sum(axis=-1)
     return {
         "epochs": 0,
         "seconds": 0,
         "weights": 2 * BINS,
         "likelihood": {"nats": float(nats.mean()), "kind": "exact", "frames": nats.size},
-        "pieces": [len(data.train), len(data.test)],
-        "real": apart(data, data.amplitudes(data.train)),
+        "pieces": [len(pieces(data.train)), len(pieces(data.test))],
+        "real": apart(data, data.amplitudes(pieces(data.train))),
     }
 
 
