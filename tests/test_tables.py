@@ -287,7 +287,9 @@ def test_rows_of_waves_wait_for_their_trials_and_run_once(table, tmp_path, monke
     for _ in range(2):
         waves.main(("trial-gru-mean", "gru-mean-seed0"))
     trials = [(waves.TRIAL_SEED, rate, waves.TRIAL_EPOCHS) for rate in waves.RATES]
-    assert ran == [*trials, (0, 1e-2, waves.EPOCHS)]
+    assert ran == [*trials, (0, 1e-2, 40)]
+    waves.main(("gru-long-seed1",))
+    assert ran[5:] == [(1, 1e-2, 120)]
 
 
 def test_a_training_of_equal_seconds_has_more_epochs_where_a_step_is_shorter(table):

@@ -11,8 +11,10 @@ printed, the mean of those of all frames (`frames`).
 
 Rows `trial-..` train each network with each rate, on waves of a seed of their own. The rate whose
 likelihood of the 1,000 others is best is that of the five seeds of the network, which wait for its
-trials. Results go to `benchmarks/results/waves.json`, a row as soon as it has ended; rows that are
-there are kept, and one that was interrupted starts again. `--rows` takes beginnings of names. Row
+trials. Rows `..-long-..` have the loss of the mean, the same rate and three times the epochs.
+
+Results go to `benchmarks/results/waves.json`, a row as soon as it has ended; rows that are there
+are kept, and one that was interrupted starts again. `--rows` takes beginnings of names. Row
 `printed` is an SFM as printed: its equations, AdaDelta at 1e-4, all weights from -0.1 to 0.1.
 """
 
@@ -44,9 +46,9 @@ NETWORKS = {
     "a-sfm-printed-phase": lambda: layers.AdaptiveSFM(7, 4, 8, **DETACHED),
 }
 PRINTED = "printed"
-LOSSES = ("mean", "frames")
+COURSES = {"mean": ("mean", 40), "frames": ("frames", 40), "long": ("mean", 120)}  # loss, epochs
 RATES = (5e-3, 1e-2, 2e-2, 4e-2)
-EPOCHS, TRIAL_EPOCHS, BATCH = 40, 10, 50
+TRIAL_EPOCHS, BATCH = 10, 50
 CLIP = {"clipnorm": 0.2}  # of each weight
 SEEDS, TRIAL_SEED = range(5), 100
 NUM_VALID, NUM_TEST = 1000, 4000
@@ -59,16 +61,17 @@ def trials(network, loss):
 
 
 def all_rows():
-    """Yields the name of each row, its network, loss, seed and rate, those that teach most first.
+    """Yields the name of each row, its network, loss, seed, rate and epochs.
 
     The rate of a seed is None: its trials choose it.
     """
-    for loss in LOSSES:
+    for course, (loss, epochs) in COURSES.items():
         for network in NETWORKS:
-            for rate, name in trials(network, loss).items():
-                yield name, network, loss, TRIAL_SEED, rate
+            if course == loss:
+                for rate, name in trials(network, loss).items():
+                    yield name, network, loss, TRIAL_SEED, rate, TRIAL_EPOCHS
             for seed in SEEDS:
-                yield f"{network}-{loss}-seed{seed}", network, loss, seed, None
+                yield f"{network}-{course}-seed{seed}", network, loss, seed, None, epochs
 
 
 def best_rate(network, loss, results):
@@ -131,7 +134,7 @@ def task(memory, loss, seed, rate, quick=False):
         classifier,
         data=(x, y, BATCH),
         batches=-(-len(x) // BATCH),
-        epochs=EPOCHS,
+        epochs=COURSES[loss][1],
         rate=rate,
         clip=CLIP,
         loss=LogitLoss(loss == "frames"),
@@ -170,7 +173,7 @@ def run_printed(quick=False):
 def try_all():
     """Runs an epoch of each network with each loss on a few short waves, and keeps nothing."""
     print(PRINTED, run_printed(quick=True))
-    for loss in LOSSES:
+    for loss in ("mean", "frames"):
         for network in NETWORKS:
             print(network, loss, run(network, loss, SEEDS[0], RATES[0], 1, quick=True), flush=True)
 
@@ -179,13 +182,11 @@ def main(beginnings):
     """Runs the rows whose names begin so and that are not there yet."""
     if PRINTED.startswith(beginnings) and PRINTED not in store.read(RESULTS):
         store.keep(RESULTS, PRINTED, run_printed())
-    for name, network, loss, seed, rate in all_rows():
+    for name, network, loss, seed, rate, epochs in all_rows():
         results = store.read(RESULTS)
         if not name.startswith(beginnings) or name in results:
             continue
-        epochs = TRIAL_EPOCHS
-        if rate is None:
-            rate, epochs = best_rate(network, loss, results), EPOCHS
+        rate = rate or best_rate(network, loss, results)
         if rate is None:
             print(f"{name} waits for rows trial-{network}-{loss}", flush=True)
             continue

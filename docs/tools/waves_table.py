@@ -13,31 +13,35 @@ NETWORKS = {
     "lstm": "LSTM (15)",
     "gru": "GRU (18)",
 }
+COURSES = {"mean": "mean", "frames": "frames", "long": "mean, 120 epochs"}
 KINDS = ("constant", "rising", "jumping")
 
 
 def accuracies():
-    """Returns the mean accuracy of the networks that were run, by network and loss."""
+    """Returns the mean accuracy of the networks that were run, by network and course."""
     return {
-        f"{network}-{loss}": statistics.mean(row["accuracy"] for row in seeds)
-        for network, loss, seeds in _networks()
+        f"{network}-{course}": statistics.mean(row["accuracy"] for row in seeds)
+        for network, course, seeds in _networks()
     }
 
 
 def waves():
     """Accuracy on the test waves, and errors by kind of wave, of the networks that were run."""
-    rows = [[NETWORKS[network], loss, *_over(seeds)] for network, loss, seeds in _networks()]
+    rows = [
+        [NETWORKS[network], COURSES[course], *_over(seeds)]
+        for network, course, seeds in _networks()
+    ]
     head = ["network", "loss", "weights", "rate", "seeds", "accuracy", *KINDS, "seconds"]
     return table(head, rows) if rows else "No network has been run yet.\n"
 
 
 def _networks():
-    """Yields the names of networks and losses that were run, and the rows of their seeds."""
-    for loss in ("mean", "frames"):
+    """Yields the names of networks and courses that were run, and the rows of their seeds."""
+    for course in COURSES:
         for network in NETWORKS:
-            names = [f"{network}-{loss}-seed{seed}" for seed in range(5)]
+            names = [f"{network}-{course}-seed{seed}" for seed in range(5)]
             if seeds := [results("waves")[name] for name in names if name in results("waves")]:
-                yield network, loss, seeds
+                yield network, course, seeds
 
 
 def _over(seeds):
