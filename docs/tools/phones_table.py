@@ -86,7 +86,11 @@ def seconds_of(seeds):
 
 
 def leads(*pairs, prefix="", suffix=""):
-    """Leads of one network over another, fold by fold, of means over the seeds of each."""
+    """Leads of one network over another, fold by fold, of means over the seeds of each.
+
+    Their standard error over folds has that of seeds in it; from five folds it may come out smaller
+    than that, and the larger of both counts.
+    """
     rows = []
     for pair in pairs:
         seeds = [seeds_of(f"{prefix}{each}{suffix}") for each in pair]
@@ -103,10 +107,10 @@ def leads(*pairs, prefix="", suffix=""):
                 f"{mean:+.4f}",
                 f"{error:.4f}",
                 "" if of_seeds is None else f"{of_seeds:.4f}",
-                f"{mean / error:+.1f}",
+                f"{mean / max(error, of_seeds or 0):+.1f}",
             ]
         )
-    head = ["row", "ahead of", "seeds", "by", "standard error", "of seeds alone", "errors"]
+    head = ["row", "ahead of", "seeds", "by", "error over folds", "by seeds alone", "errors"]
     return table(head, rows) if rows else "Not run yet.\n"
 
 

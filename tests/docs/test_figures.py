@@ -115,6 +115,9 @@ def test_the_tables_of_phones_are_over_folds_and_seeds(monkeypatch):
     rows["cells-sfm-seed1"] = of_folds(0.4, 0.3, weights=900)
     *_, lead = figures.phones_table.leads(("cells-sfm", "cells-lstm")).strip().splitlines()
     assert lead.split(" | ")[5] == "0.0500"  # of one fold of the LSTM: 0.1414 / 2 / sqrt(2)
+    rows["cells-sfm"] = rows["cells-sfm-seed1"] = of_folds(0.3, 0.4, weights=900)
+    *_, lead = figures.phones_table.leads(("cells-sfm", "cells-lstm")).strip().splitlines()
+    assert lead.endswith(" | +0.2000 | 0.0000 | 0.0500 | +4.0 |")
     assert "LSTM 122 | 9 |" in figures.phones_table.phones("cells", "arctic-")
 
 
