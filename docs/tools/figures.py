@@ -18,6 +18,7 @@ import labels_table
 import music_tables
 import phones_table
 import sfm_table
+import spectrograms_table
 import waves_table
 from tables import ROOT, results, table
 
@@ -164,7 +165,8 @@ def partition():
 HEADS = (
     ("heads-clstmp+lstmp+relu", "heads-lstmp+relu"),
     ("heads-clstmp+lstmp+relu", "heads-lstm+relu"),
-    ("heads-clstm32+relu", "heads-lstm+relu"),
+    ("heads-clstmp+lstmp+relu", "heads-ffnn"),
+    ("heads-clstm32+relu", "heads-lstmp+relu"),
     ("heads-lstm+relu", "heads-ffnn"),
     ("heads-lstm+relu", "heads-cnn+relu"),
     ("heads-lstmp+relu", "heads-lstm+relu"),
@@ -188,6 +190,7 @@ TABLES = {
     "folds-heads": functools.partial(phones_table.leads, *HEADS),
     "folds-cells": functools.partial(phones_table.leads, *CELLS),
     "codes": codes_table.codes,
+    "spectrogram-recipe": spectrograms_table.recipe,
     "sfm-music": sfm_table.music,
     "sfm-leads": sfm_table.leads,
     "likelihoods": music_tables.likelihoods,

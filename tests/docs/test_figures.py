@@ -141,6 +141,24 @@ def test_the_table_of_codes_has_means_over_seeds(monkeypatch):
     assert "stoi" not in figures.codes_table.means()["lstbm-200-full"]
 
 
+def test_the_table_of_the_spectrogram_recipe_is_over_seeds(monkeypatch):
+    rows = {"finch-3-tanh": {}}
+    monkeypatch.setattr(figures.spectrograms_table, "results", lambda name: rows)
+    assert figures.spectrograms_table.recipe() == "Not run yet.\n"
+    about = {"weights": 1000, "processor_seconds": 200, "validation": -120.5}
+    for seed, nats in enumerate([-100.0, -102.0]):
+        likelihood = {"nats": nats, "reverse_nats": nats - 1}
+        rows[f"recipe-arctic-3-tanh-seed{seed}"] = about | {
+            "likelihood": likelihood,
+            "epoch_chosen": 100 - 10 * seed,
+        }
+    *_, line = figures.spectrograms_table.recipe().strip().splitlines()
+    assert line == (
+        "| ARCTIC | 3 layers, tanh gates: the recipe | 1,000 | 2 | 90 to 100 | -120.50 ± 0.00 | "
+        "-101.00 ± 1.41 | -102.00 ± 1.41 | 200 |"
+    )
+
+
 def test_the_leads_of_music_have_errors_over_the_same_pieces(monkeypatch):
     rows = {"music-nottingham-sfm-softmax": {"nats": -6.0, "weights": 7, "seconds": 3}}
     monkeypatch.setattr(figures.sfm_table, "results", lambda name: rows)

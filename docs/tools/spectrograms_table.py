@@ -1,0 +1,52 @@
+"""RNN-RBMs on spectrograms as published, from rows of `benchmarks/tables/spectrogram_recipe.py`."""
+
+import statistics
+
+from tables import results, table
+
+RECORDINGS = {"finch": "finch", "arctic": "ARCTIC"}
+NETWORKS = {
+    "3-tanh": "3 layers, tanh gates: the recipe",
+    "2-tanh": "2 layers, tanh gates",
+    "1-tanh": "1 layer, tanh gates",
+    "3-sigmoid": "3 layers, sigmoid gates",
+    "2-sigmoid": "2 layers, sigmoid gates",
+    "1-sigmoid": "1 layer, sigmoid gates",
+    "rbm": "RBM without time",
+}
+HEAD = ["recordings", "model", "weights", "seeds", "epoch chosen", "validation", "test"]
+
+
+def recipe():
+    """Likelihoods of the networks that were run, with deviations over seeds."""
+    rows = []
+    for recordings, where in RECORDINGS.items():
+        for network, title in NETWORKS.items():
+            seeds = _seeds(f"recipe-{recordings}-{network}-seed")
+            if seeds:
+                scores = [row["likelihood"] for row in seeds]
+                epochs = sorted({row["epoch_chosen"] for row in seeds})
+                cells = [
+                    f"{seeds[0]['weights']:,}",
+                    len(seeds),
+                    " to ".join(dict.fromkeys(map(str, (epochs[0], epochs[-1])))),
+                    _over(row["validation"] for row in seeds),
+                    _over(score["nats"] for score in scores),
+                    _over(score["reverse_nats"] for score in scores),
+                    round(statistics.mean(row["processor_seconds"] for row in seeds)),
+                ]
+                rows.append([where, title, *cells])
+    head = [*HEAD, "from the other side", "processor seconds"]
+    return table(head, rows) if rows else "Not run yet.\n"
+
+
+def _seeds(beginning):
+    rows = results("spectrogram")
+    return [row for name, row in rows.items() if name.startswith(beginning)]
+
+
+def _over(values):
+    """Returns a mean as text, with the deviation of several."""
+    values = list(values)
+    text = f"{statistics.mean(values):.2f}"
+    return text if len(values) == 1 else f"{text} ± {statistics.stdev(values):.2f}"
