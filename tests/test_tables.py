@@ -322,6 +322,23 @@ def test_a_row_of_the_spectrogram_recipe_has_its_options_but_those_of_the_row(ta
     assert recipe.options_of("finch", "rbm", 0, tmp_path)["cell"] is None
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_step_without_a_finite_gradient_is_left_out(table, jit_compile):
+    inputs = keras.Input((1,))
+    network = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(inputs))
+    task = table("sfm").Task(network, (), 5, 1, 0.1, {"clipnorm": 0.2}, "mse", 1, (), (), None)
+    table("sfm").compile_network(task, 1, jit_compile)
+    good, bad, zero = np.ones((1, 1)), np.full((1, 1), 1e25), np.zeros((1, 1))
+    network.train_on_batch(good, zero)
+    first = network.get_weights()
+    for _ in range(200):  # which would halve a scale of the loss to 0
+        network.train_on_batch(bad, zero)
+    for before, now in zip(first, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, before)
+    network.train_on_batch(good, zero)
+    assert 0 < network.get_weights()[0] < first[0] and network.optimizer.iterations == 2
+
+
 def test_the_pieces_of_a_score_of_music_are_those_of_the_split(table, rng, monkeypatch):
     sfm = table("sfm")
     rolls = [(rng.random((n, 88)) < 0.1).astype("uint8") for n in (9, 12, 7)]

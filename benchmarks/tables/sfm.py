@@ -33,6 +33,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pace  # noqa: E402
 import store  # noqa: E402
+from keras import ops  # noqa: E402
 from min_gru import MinGRU  # noqa: E402
 
 from seqlayers import layers  # noqa: E402
@@ -231,11 +232,18 @@ def music_task(name, model, score):
     )
 
 
+class FiniteAdam(keras.optimizers.Adam):
+    """Adam that leaves out steps whose gradient is not finite."""
+
+    def apply(self, grads, trainable_variables=None):
+        finite = ops.all(ops.stack([ops.all(ops.isfinite(gradient)) for gradient in grads]))
+        step = super().apply
+        ops.cond(finite, lambda: step(grads, trainable_variables), lambda: None)
+
+
 def compile_network(task, epochs, jit_compile=True):
     schedule = keras.optimizers.schedules.CosineDecay(task.rate, epochs * task.batches, alpha=0.02)
-    adam = keras.optimizers.Adam(schedule, **task.clip)
-    # Leaves out steps whose gradient is not finite; otherwise it does nothing in float32.
-    adam = keras.optimizers.LossScaleOptimizer(adam, 1.0, dynamic_growth_steps=10**9)
+    adam = FiniteAdam(schedule, **task.clip)
     task.network.compile(adam, loss=task.loss, jit_compile=jit_compile)
 
 
