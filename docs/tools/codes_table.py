@@ -3,7 +3,7 @@
 import re
 import statistics
 
-from tables import results, table
+from tables import mean_with_deviation, results, table
 
 MODELS = {"lstbm": "LSTBM", "rtrbm": "RTRBM", "trbm": "TRBM", "rbm": "RBM"}
 CHANGES = {
@@ -66,7 +66,4 @@ def _over(key, seeds):
     values = [row["test"][key] for row in seeds if key in row["test"]]
     if len(values) < len(seeds):
         return ""
-    text = f"{statistics.mean(values):.{DIGITS[key]}f}"
-    if len(values) > 1:
-        text += f" ± {statistics.stdev(values):.{DIGITS[key]}f}"
-    return text
+    return mean_with_deviation(values, DIGITS[key])

@@ -2,7 +2,7 @@
 
 import statistics
 
-from tables import results, table
+from tables import mean_with_deviation, results, table
 
 VECTORS = {
     "trained": "the RNN-RBM",
@@ -39,12 +39,8 @@ def _cells(name, prefix):
     own, other = ([seed[f"{prefix}{how}"] for seed in seeds] for how in ("hdbscan", "k-means"))
     counts = sorted({each["kinds"] for each in own})
     return [
-        _spread([each["v"] for each in own]),
+        mean_with_deviation([each["v"] for each in own], 3),
         f"{statistics.mean(each['ami'] for each in own):.3f}",
         f"{counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else ""),
         f"{statistics.mean(each['v'] for each in other):.3f}",
     ]
-
-
-def _spread(values):
-    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"

@@ -2,7 +2,7 @@
 
 import statistics
 
-from tables import results, table
+from tables import mean_with_error, results, table
 
 NETWORKS = {
     "patches": '`network="patches"`',
@@ -39,19 +39,17 @@ def _rows(task):
         if seeds:
             tested = [row["test"] for row in seeds]
             cells = [
-                _mean([row["validation"]["error_rate"] for row in seeds], 4),
-                *(_mean([row[key] for row in tested], 4) for key in ("accuracy", "error_rate")),
-                _mean([row["log_prob"] for row in tested], 3),
-                *(_mean([row[key] for row in tested], 2) for key in ("onset_ms", "offset_ms")),
+                mean_with_error([row["validation"]["error_rate"] for row in seeds], 4),
+                *(
+                    mean_with_error([row[key] for row in tested], 4)
+                    for key in ("accuracy", "error_rate")
+                ),
+                mean_with_error([row["log_prob"] for row in tested], 3),
+                *(
+                    mean_with_error([row[key] for row in tested], 2)
+                    for key in ("onset_ms", "offset_ms")
+                ),
                 round(statistics.mean(row["processor_seconds"] for row in seeds)),
             ]
             rows.append([title, f"{seeds[0]['weights']:,}", len(seeds), *cells])
     return rows
-
-
-def _mean(values, digits):
-    """Returns the mean as text, with the standard error of several."""
-    mean = f"{statistics.mean(values):.{digits}f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {statistics.stdev(values) / len(values) ** 0.5:.{digits}f}"

@@ -2,7 +2,7 @@
 
 import statistics
 
-from tables import results, table
+from tables import mean_with_deviation, results, table
 
 RECORDINGS = {"finch": "finch", "arctic": "ARCTIC"}
 NETWORKS = {
@@ -30,9 +30,9 @@ def recipe():
                     f"{seeds[0]['weights']:,}",
                     len(seeds),
                     " to ".join(dict.fromkeys(map(str, (epochs[0], epochs[-1])))),
-                    _over(row["validation"] for row in seeds),
-                    _over(score["nats"] for score in scores),
-                    _over(score["reverse_nats"] for score in scores),
+                    mean_with_deviation((row["validation"] for row in seeds), 2),
+                    mean_with_deviation((score["nats"] for score in scores), 2),
+                    mean_with_deviation((score["reverse_nats"] for score in scores), 2),
                     round(statistics.mean(row["processor_seconds"] for row in seeds)),
                 ]
                 rows.append([where, title, *cells])
@@ -43,10 +43,3 @@ def recipe():
 def _seeds(beginning):
     rows = results("spectrogram")
     return [row for name, row in rows.items() if name.startswith(beginning)]
-
-
-def _over(values):
-    """Returns a mean as text, with the deviation of several."""
-    values = list(values)
-    text = f"{statistics.mean(values):.2f}"
-    return text if len(values) == 1 else f"{text} ± {statistics.stdev(values):.2f}"

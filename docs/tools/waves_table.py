@@ -2,7 +2,7 @@
 
 import statistics
 
-from tables import results, table
+from tables import mean_with_error, results, table
 
 NETWORKS = {
     "a-sfm-50x4": "Adaptive SFM (1, 4, 50)",
@@ -47,9 +47,7 @@ def _networks():
 def _over(seeds):
     """Returns the cells of a network, of the rows of its seeds."""
     accuracy = [row["accuracy"] for row in seeds]
-    mean = f"{statistics.mean(accuracy):.4f}"
-    if len(seeds) > 1:
-        mean += f" ± {statistics.stdev(accuracy) / len(seeds) ** 0.5:.4f}"
+    mean = mean_with_error(accuracy, 4)
     wrong = []
     for kind in KINDS:
         errors, of = (sum(row[name][kind] for row in seeds) for name in ("errors", "waves"))
