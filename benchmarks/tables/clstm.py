@@ -47,7 +47,6 @@ import pace  # noqa: E402
 import phone_data  # noqa: E402
 import store  # noqa: E402
 from phone_networks import GREEDY, NETWORKS  # noqa: E402
-from phone_table import print_tables  # noqa: E402
 from phone_training import EPOCHS, Row, Task, compiled, task_of, train  # noqa: E402
 
 from seqlayers.datasets import speech  # noqa: E402
@@ -158,7 +157,7 @@ def main(names, corpus, file, work):
         else:
             record = run_seed(task_of(Row.of(name), utterances, work))
         store.keep(RESULTS, name, record)
-    print_tables(store.read(RESULTS), Row.of)
+    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
 
 
 def quick(names):

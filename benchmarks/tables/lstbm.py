@@ -24,7 +24,6 @@ come. `--quick` trains an epoch on three sentences, in a folder that it removes.
 
 import argparse
 import json
-import math
 import os
 import tempfile
 import time
@@ -57,11 +56,6 @@ RECIPES = {  # scale of frames, rate and epochs
     "root": ("root_amplitude", 5e-3, 30),
     "long": ("root_amplitude", 5e-3, 100),
     "full": ("root_amplitude", 5e-3, 250),
-}
-PUBLISHED = {  # PESQ on test sentences, of an ATR corpus that we do not have
-    "rbm": {100: 2.69, 200: 3.20, 400: 3.63},
-    "trbm": {100: 3.22, 200: 3.75, 400: 3.94},
-    "lstbm": {100: 3.81, 200: 3.95, 400: 4.02},
 }
 MODELS = {"trbm": TRBM, "rtrbm": RTRBM, "lstbm": LSTBMModel}
 OTHERWISE = {
@@ -223,33 +217,6 @@ def run(name, sentences, runs, num_train=TRAIN, epochs=None):
     return record
 
 
-COLUMNS = {"pesq_nb": "PESQ nb", "pesq_wb": "PESQ wb", "stoi": "STOI", "estoi": "ESTOI"}
-COLUMNS |= {"si_sdr": "SI-SDR", "mse": "MSE", "distortion": "distortion"}
-
-
-def print_table(results):
-    print("\nTest sentences; MSE in the units of the row's own frames, SI-SDR and distortion in dB")
-    heads = "".join(f"{title:>12s}" for title in COLUMNS.values())
-    print(f"{'':26s}bits  printed{heads}  epochs  seconds")
-    for name in filter(results.get, all_rows()):
-        row, record = Row.of(name), results[name]
-        printed = PUBLISHED.get(row.model, {}).get(row.units, "") if row.change is None else ""
-        test = (f"{record['test'].get(key, math.nan):12.3f}" for key in COLUMNS)
-        print(
-            f"  {name:24s}{record['bits']:4d}  {printed:>7}{''.join(test)}"
-            f"  {record['epochs']:6d}  {record['seconds']:7d}"
-        )
-    print("\nMeans and deviations over seeds")
-    for name in all_rows():
-        names = [name, *(f"{name}-seed{seed}" for seed in SEEDS)]
-        tests = [results[each]["test"] for each in names if each in results]
-        if len(tests) == len(names):
-            for key in COLUMNS:
-                values = [test.get(key, math.nan) for test in tests]
-                mean, deviation = np.mean(values), np.std(values, ddof=1)
-                print(f"  {name:24s} {COLUMNS[key]:12s} {mean:8.3f} {deviation:8.3f}")
-
-
 def main(names, arctic, runs, again):
     sentences = None
     for row in names or all_rows():
@@ -258,7 +225,7 @@ def main(names, arctic, runs, again):
             sentences = sentences or speech.load_arctic(arctic)
             print(row, flush=True)
             store.keep(RESULTS, row, run(row, sentences, runs))
-    print_table(store.read(RESULTS))
+    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
 
 
 def quick(names):

@@ -7,8 +7,8 @@ and the networks have 1k or 5k weights. All see (y, t / 125), and a sigmoid unit
 their outputs over time.
 
 Table 2, on four sets of music, at 139k weights: the Bernoulli log-likelihood, which compares the
-models; and the paper's softmax score, by networks trained for it, beside the printed figures and
-the best possible one. Rows `seen` make the same score with the frame to be predicted shown.
+models; and the paper's softmax score, by networks trained for it, with the best possible one of
+each set (`ceilings`). Rows `seen` make the same score with the frame to be predicted shown.
 
 Rows of music keep the total and the number of frames of each piece of the test split, from which
 errors of leads are made. All networks of a table are trained alike, and steps whose gradient is
@@ -87,12 +87,6 @@ TIMED_ROWS = {
 WAVES_EPOCHS, WAVES_RATE, WAVES_BATCH, SEEDS = 40, 5e-3, 50, range(5)
 WAVES_CLIP = {"clipnorm": 0.2}  # of each weight: over 500 frames their gradients differ widely
 
-PUBLISHED = {  # Table 2
-    "musedata": {"a-sfm": -4.80, "sfm": -4.81, "lstm": -5.44, "gru": -5.36},
-    "jsb_chorales": {"a-sfm": -5.45, "sfm": -5.47, "lstm": -6.24, "gru": -6.14},
-    "piano_midi": {"a-sfm": -6.80, "sfm": -6.76, "lstm": -7.27, "gru": -7.14},
-    "nottingham": {"a-sfm": -5.63, "sfm": -5.67, "lstm": -5.60, "gru": -5.63},
-}
 MUSIC_EPOCHS = {"jsb_chorales": 150, "nottingham": 15, "piano_midi": 40, "musedata": 12}
 MUSIC_RATE, MUSIC_BATCH, MUSIC_STEPS = 3e-3, 16, 200
 MUSIC_CLIP = {"global_clipnorm": 1.0}
@@ -352,50 +346,10 @@ def run_timed(row, minutes):
     return {"seed": seed_of(row), "mode": mode} | train(task, minutes, epochs, mode == "compiled")
 
 
-def print_tables(results):
-    print("\nWaves, means over seeds: test accuracy (least to most) and nats of the right answer")
-    for size in ("waves-1k", "waves-5k"):
-        for model in SIZES[size]:
-            of = [r for name, r in results.items() if name.startswith(f"{size}-{model}-seed")]
-            if of:
-                mean = {k: np.mean([r[k] for r in of]) for k in ("accuracy", "nats", "seconds")}
-                accuracy = [r["accuracy"] for r in of]
-                print(
-                    f"  {size} {model:14s} {of[0]['weights']:6,} weights, {len(of)} seeds, "
-                    f"{mean['seconds']:5.0f} s: {mean['accuracy']:.4f} "
-                    f"({min(accuracy):.4f} to {max(accuracy):.4f}) {mean['nats']:8.4f}"
-                )
-
-    print("\nMusic, test split, nats per frame")
-    print("                           weights  Bernoulli    softmax    printed       seen    best")
-    for name, printed in PUBLISHED.items():
-        for model in SIZES["music"]:
-            rows = {
-                score: results.get(f"music-{name}-{model}-{score}", {})
-                for score in ("bernoulli", "softmax", "seen")
-            }
-            if not any(rows.values()):
-                continue
-            values = [r.get("nats", np.nan) for r in rows.values()]
-            values.insert(2, printed.get(model, np.nan))
-            text = "".join(" " * 11 if np.isnan(v) else f"{v:11.3f}" for v in values)
-            weights = next(r["weights"] for r in rows.values() if r)
-            best = results["ceilings"][name]
-            print(f"  {name:13s} {model:10s} {weights:7,}{text} {best:7.2f}")
-
-    print("\nIn the seconds that the LSTM takes, test split, nats")
-    for row, r in results.items():
-        if row.startswith("timed-"):
-            print(
-                f"  {row[6:]:42s} {r['epochs']:5} epochs, the best {r['epoch_chosen']:4}: "
-                f"{r['nats']:8.4f}"
-            )
-
-
 def main(beginnings, minutes):
     ceilings = {
         name: float(softmax_ceiling(np.concatenate(piano_roll.load(name).test)).mean())
-        for name in PUBLISHED
+        for name in MUSIC_EPOCHS
     }
     store.keep(RESULTS, "ceilings", ceilings)
     for row in all_rows():
@@ -409,7 +363,7 @@ def main(beginnings, minutes):
             else:
                 record = run(row, minutes)
             store.keep(RESULTS, row, record)
-    print_tables(store.read(RESULTS))
+    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ NETWORKS = {
     "a-sfm-8x4": lambda: layers.AdaptiveSFM(7, 4, 8, **ACCUMULATED),
     "sfm-50x4": lambda: layers.SFM(1, 4, 50, **STEADY),
     "sfm-8x4": lambda: layers.SFM(7, 4, 8, **STEADY),
+    "a-sfm-8x4-clip": lambda: layers.AdaptiveSFM(7, 4, 8, **ACCUMULATED, gradient_clip=1e-3),
     "a-sfm-printed-phase": lambda: layers.AdaptiveSFM(7, 4, 8, **DETACHED),
 }
 PRINTED = "printed"
@@ -192,7 +193,7 @@ def main(beginnings):
             continue
         print(name, flush=True)
         store.keep(RESULTS, name, run(network, loss, seed, rate, epochs))
-    print("`python docs/tools/figures.py` writes the table of RESULTS.md")
+    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
 
 
 if __name__ == "__main__":

@@ -179,6 +179,7 @@ CELLS = (
     ("cells-a-sfm", "cells-gru"),
     ("cells-a-sfm", "cells-bi-lstm"),
 )
+STACKS = (("stack-2+greedy", "stack-2"), ("stack-3+greedy", "stack-3"))
 TABLES = {
     "recurrent_layers": recurrent_layers,
     "music_models": music_models,
@@ -189,10 +190,17 @@ TABLES = {
     "phones-cells": functools.partial(phones_table.phones, "cells"),
     "folds-heads": functools.partial(phones_table.leads, *HEADS),
     "folds-cells": functools.partial(phones_table.leads, *CELLS),
+    "phones-stack": functools.partial(phones_table.phones, "stack"),
+    "phones-stack-tenth": functools.partial(phones_table.phones, "stack", suffix="-tenth"),
+    "folds-stack": functools.partial(phones_table.leads, *STACKS),
+    "folds-stack-tenth": functools.partial(phones_table.leads, *STACKS, suffix="-tenth"),
+    "phones-arctic": functools.partial(phones_table.phones, "heads", "arctic-"),
+    "folds-arctic": functools.partial(phones_table.leads, *HEADS, prefix="arctic-"),
     "codes": codes_table.codes,
     "spectrogram-recipe": spectrograms_table.recipe,
     "sfm-music": sfm_table.music,
     "sfm-leads": sfm_table.leads,
+    "sfm-waves": sfm_table.waves,
     "likelihoods": music_tables.likelihoods,
     "trainings": music_tables.trainings,
     "seeds": music_tables.seeds,

@@ -1,8 +1,9 @@
-"""SFMs and plain layers on music, from the rows of `benchmarks/tables/sfm.py`."""
+"""SFMs and plain layers on music and waves, from the rows of `benchmarks/tables/sfm.py`."""
 
 import math
+import statistics
 
-from tables import results, table
+from tables import mean_with_error, results, table
 
 from seqlayers.metrics import bootstrap_error
 
@@ -51,6 +52,27 @@ def leads():
                     rows.append([title, *names, f"{lead:+.3f}", f"{error:.3f}", of_error])
     head = ["set", "memory", "ahead of", "by", "standard error over pieces", "errors"]
     return table(head, rows) if rows else "Not run yet.\n"
+
+
+def waves():
+    """Classifiers of waves over their seeds, small networks first."""
+    rows = []
+    for size in ("waves-1k", "waves-5k"):
+        for layer, name in LAYERS.items():
+            seeds = [
+                row
+                for key, row in results("sfm").items()
+                if key.startswith(f"{size}-{layer}-seed")
+            ]
+            if seeds:
+                scores = [mean_with_error((row["accuracy"] for row in seeds), 4)]
+                scores += [mean_with_error((row["nats"] for row in seeds), 3)]
+                epochs = ", ".join(str(row["epoch_chosen"]) for row in seeds)
+                seconds = round(statistics.mean(row["seconds"] for row in seeds))
+                about = [f"{seeds[0]['weights']:,}", len(seeds)]
+                rows.append([name, *about, *scores, f"{epochs} of {seeds[0]['epochs']}", seconds])
+    head = ["network", "weights", "seeds", "test accuracy", "log-likelihood", "epoch chosen"]
+    return table([*head, "seconds"], rows)
 
 
 def _row(each, layer, score):
