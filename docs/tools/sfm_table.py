@@ -60,9 +60,7 @@ def waves():
     for size in ("waves-1k", "waves-5k"):
         for layer, name in LAYERS.items():
             seeds = [
-                row
-                for key, row in results("sfm").items()
-                if key.startswith(f"{size}-{layer}-seed")
+                row for key, row in results("sfm").items() if key.startswith(f"{size}-{layer}-seed")
             ]
             if seeds:
                 scores = [mean_with_error((row["accuracy"] for row in seeds), 4)]

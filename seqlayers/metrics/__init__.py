@@ -1,7 +1,9 @@
 """Measures of models: likelihoods, labels, and what is generated."""
 
 from seqlayers.metrics.generated import (
+    DensityCoverage,
     PrecisionRecall,
+    density_coverage,
     hidden_activity,
     log_spectral_distance,
     long_term_spectrum,
@@ -27,6 +29,7 @@ from seqlayers.metrics.segments import Score, SegmentScores, most_alike, segment
 from seqlayers.metrics.sound import si_sdr
 
 __all__ = [
+    "DensityCoverage",
     "FrameAccuracy",
     "Likelihood",
     "MusicMeasures",
@@ -36,6 +39,7 @@ __all__ = [
     "adjusted_mutual_information",
     "bootstrap_error",
     "collapse_repeats",
+    "density_coverage",
     "hidden_activity",
     "log_spectral_distance",
     "long_term_spectrum",

@@ -145,30 +145,63 @@ def precision_recall(generated, real, neighbours=3):
         >>> precision_recall([[0.5], [0.6], [0.7]], real, neighbours=1)
         PrecisionRecall(precision=1.0, recall=0.0)
     """
-    check_integer("neighbours", neighbours)
-    points = {}
-    for name, values in (("generated", generated), ("real", real)):
-        values = np.asarray(values, "float64")
-        if values.ndim < 2 or not np.isfinite(values).all() or len(values) <= neighbours:
-            raise ValueError(
-                f"`{name}` must hold more than {neighbours} points, the number of `neighbours`, "
-                f"finite floats `(N, ...)`. Received: shape {values.shape}."
-            )
-        points[name] = values.reshape(len(values), -1)
-    sizes = [values.shape[1] for values in points.values()]
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            "`generated` and `real` must hold points of one size. "
-            f"Received: {sizes[0]} and {sizes[1]} numbers a point."
-        )
+    generated, real = _points(generated, real, neighbours)
     return PrecisionRecall(
-        _share_among(points["generated"], points["real"], neighbours),
-        _share_among(points["real"], points["generated"], neighbours),
+        float(_among(generated, real, neighbours).any(axis=1).mean()),
+        float(_among(real, generated, neighbours).any(axis=1).mean()),
     )
 
 
+class DensityCoverage(NamedTuple):
+    """Density and coverage of generated points.
+
+    Attributes:
+        density: Number of real neighbourhoods that a generated point lies in, over k; about 1 if
+            both sets are drawn alike.
+        coverage: Share of real points that have a generated one in their neighbourhood.
+    """
+
+    density: float
+    coverage: float
+
+
+def density_coverage(generated, real, neighbours=5):
+    """Returns density and coverage of generated points, by k nearest neighbours.
+
+    The neighbourhood of a real point reaches to its k-th nearest real neighbour. Density is low
+    when a model draws points unlike real ones, coverage when it misses some kinds of real points.
+    Unlike the recall of `precision_recall`, coverage is not raised by generated points far from
+    all others, whose own neighbourhoods would be large. For two sets of N points drawn alike it is
+    about 1 - 1 / 2^k. Distances are Euclidean; use sets of one size.
+
+    Args:
+        generated: Points drawn by a model, floats `(N, ...)`, such as frames or the result of
+            `pieces`.
+        real: Real points, floats `(N', ...)` of the same size.
+        neighbours: Number k of neighbours, less than N and N'.
+
+    Returns:
+        `DensityCoverage`.
+
+    Raises:
+        ValueError: If points differ in size or are not finite, or a set has at most `neighbours`.
+
+    Reference: M. F. Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models,
+    ICML 2020.
+
+    Example:
+        >>> real = np.array([[0.0], [1.0], [10.0], [11.0]])
+        >>> density_coverage([[0.5], [0.6], [0.7]], real, neighbours=1)
+        DensityCoverage(density=2.0, coverage=0.5)
+    """
+    generated, real = _points(generated, real, neighbours)
+    among = _among(generated, real, neighbours)
+    density = among.sum(axis=1).mean() / neighbours
+    return DensityCoverage(float(density), float(among.any(axis=0).mean()))
+
+
 def pieces(sequences, num_frames, hop=None):
-    """Cuts sequences into pieces, as points for `precision_recall`.
+    """Cuts sequences into pieces, as points for `precision_recall` and `density_coverage`.
 
     Args:
         sequences: Frames `(T, V)` or `(N, T, V)`, or a list of arrays `(T, V)`.
@@ -222,10 +255,31 @@ def hidden_activity(activity, level=0.05):
     return float(means.mean()), float((means < level).mean())
 
 
-def _share_among(points, others, neighbours):
-    """Returns the share of points that lie among others, see `precision_recall`."""
+def _points(generated, real, neighbours):
+    """Returns checked points as float64 arrays `(N, V)`."""
+    check_integer("neighbours", neighbours)
+    points = {}
+    for name, values in (("generated", generated), ("real", real)):
+        values = np.asarray(values, "float64")
+        if values.ndim < 2 or not np.isfinite(values).all() or len(values) <= neighbours:
+            raise ValueError(
+                f"`{name}` must hold more than {neighbours} points, the number of `neighbours`, "
+                f"finite floats `(N, ...)`. Received: shape {values.shape}."
+            )
+        points[name] = values.reshape(len(values), -1)
+    sizes = [values.shape[1] for values in points.values()]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            "`generated` and `real` must hold points of one size. "
+            f"Received: {sizes[0]} and {sizes[1]} numbers a point."
+        )
+    return points.values()
+
+
+def _among(points, others, neighbours):
+    """Returns `(points, others)`: which points lie as near to another as its k-th neighbour."""
     radii = np.array([np.partition(_squares(s, others), neighbours)[neighbours] for s in others])
-    return float(np.mean([(_squares(point, others) <= radii).any() for point in points]))
+    return np.array([_squares(point, others) <= radii for point in points])
 
 
 def _squares(point, others):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seqlayers.metrics import (
+    density_coverage,
     hidden_activity,
     log_spectral_distance,
     long_term_spectrum,
@@ -99,6 +100,36 @@ def test_precision_falls_with_what_never_is_and_recall_with_what_is_left_out(rng
     assert precision_recall(far, two) == (0, 0)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_density_and_coverage_are_those_of_their_definition(rng, k):
+    real, generated = rng.normal(size=(12, 2)), 1 + 0.7 * rng.normal(size=(9, 2))
+    reached = np.zeros((len(generated), len(real)), bool)
+    for n, s in enumerate(real):
+        distances = [np.linalg.norm(s - o) for m, o in enumerate(real) if m != n]
+        for m, x in enumerate(generated):
+            reached[m, n] = np.linalg.norm(x - s) <= sorted(distances)[k - 1]
+    found = density_coverage(generated, real, neighbours=k)
+    assert found == pytest.approx((reached.sum() / (k * len(generated)), reached.any(0).mean()))
+    assert found.density > 0 and 0 < found.coverage < 1
+
+
+def test_coverage_of_points_drawn_alike_is_that_of_theory(rng):
+    found = [density_coverage(*rng.normal(size=(2, 200, 3)), neighbours=2) for _ in range(20)]
+    density, coverage = np.mean(found, axis=0)
+    assert density == pytest.approx(1, abs=0.05)
+    # None of the N points drawn is nearer than the second of the N - 1 others.
+    expected = 1 - (199 / 399) * (198 / 398)
+    assert coverage == pytest.approx(expected, abs=0.02)
+
+
+def test_points_far_from_all_raise_recall_and_not_coverage(rng):
+    real = rng.normal(size=(60, 2))
+    far = 50 * rng.normal(size=(60, 2))
+    assert precision_recall(far, real).recall > 0.9
+    assert density_coverage(far, real, neighbours=3).coverage < 0.2
+    assert density_coverage(real, real, neighbours=3).coverage == 1
+
+
 def test_pieces_lie_within_one_sequence(rng):
     long, short = rng.random((7, 2)), rng.random((2, 2))
     np.testing.assert_array_equal(pieces([long, short], 3), [long[:3], long[3:6]])
@@ -136,6 +167,7 @@ def test_a_hidden_unit_is_silent_by_its_mean_over_all_frames():
             [np.ones((4, 2)), np.ones((3, 2))],
         ),
         ("`generated` must hold", precision_recall, [np.full((4, 2), np.nan), np.ones((4, 2))]),
+        ("`real` must hold more than 5", density_coverage, [np.ones((6, 2)), np.ones((5, 2))]),
         ("one size.*2 and 3", precision_recall, [np.ones((4, 2)), np.ones((4, 3))]),
         ("`neighbours` must be an integer", precision_recall, [np.ones((4, 2))] * 2 + [0]),
         ("6 frames or more.*at most 5", pieces, [np.ones((5, 2)), 6]),
