@@ -101,7 +101,7 @@ def test_what_models_play_is_measured_beside_real_music_and_drawn(run, tmp_path)
     assert (tmp_path / "music" / "measures.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_phones_are_heard_frame_by_frame_as_in_the_whole_sentence(run, tmp_path):
     printed = run("phones_conv_lstm_patch.py", "--quick", "--out", tmp_path / "phones")
     assert "No TIMIT: 4 sentences of ARCTIC to learn" in printed

@@ -19,6 +19,7 @@ from pathlib import Path
 import codes_table
 import music_tables
 import phones_table
+import spectrograms_table
 import waves_table
 from tables import results, table
 
@@ -79,6 +80,7 @@ def _figures():
         "phones": phones_table.means(),
         "waves": waves_table.accuracies(),
         "codes": codes_table.means(),
+        "spectrograms": spectrograms_table.means(),
         "sfm": results("sfm"),
     }
 

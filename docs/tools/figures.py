@@ -198,6 +198,7 @@ TABLES = {
     "folds-arctic": functools.partial(phones_table.leads, *HEADS, prefix="arctic-"),
     "codes": codes_table.codes,
     "spectrogram-recipe": spectrograms_table.recipe,
+    "spectrogram-drawn": spectrograms_table.drawn,
     "sfm-music": sfm_table.music,
     "sfm-leads": sfm_table.leads,
     "sfm-waves": sfm_table.waves,

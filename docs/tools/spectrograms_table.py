@@ -40,6 +40,41 @@ def recipe():
     return table(head, rows) if rows else "Not run yet.\n"
 
 
+def means():
+    """Returns the mean likelihood of the test split over seeds, by recordings and network."""
+    return {
+        f"{recordings}-{network}": statistics.mean(row["likelihood"]["nats"] for row in seeds)
+        for recordings in RECORDINGS
+        for network in NETWORKS
+        if (seeds := _seeds(f"recipe-{recordings}-{network}-seed"))
+    }
+
+
+def drawn():
+    """Coverage and density of drawn frames, by temperature, and the level of late frames."""
+    rows, heads = [], ()
+    for recordings, where in RECORDINGS.items():
+        for network, title in NETWORKS.items():
+            seeds = [r for r in _seeds(f"recipe-{recordings}-{network}-seed") if "drawn" in r]
+            if not seeds:
+                continue
+            *heads, levels = seeds[0]["drawn"]
+            cells = [
+                ", ".join(mean_with_deviation(values, 2) for values in reversed(pairs))
+                for pairs in (_over(seeds, head) for head in heads)
+            ]
+            late = map(statistics.mean, _over(seeds, levels))
+            cells.append(", ".join(f"{level:.1f}" for level in late))
+            rows.append([where, title, len(seeds), *cells])
+    head = ["recordings", "model", "seeds", *heads, "levels"]
+    return table(head, rows) if rows else "Not run yet.\n"
+
+
 def _seeds(beginning):
     rows = results("spectrogram")
     return [row for name, row in rows.items() if name.startswith(beginning)]
+
+
+def _over(seeds, key):
+    """Returns the values of a list in `drawn`, each over all seeds."""
+    return [*zip(*(row["drawn"][key] for row in seeds), strict=True)]

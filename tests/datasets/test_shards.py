@@ -447,7 +447,7 @@ def resident():
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_number_of_sequences(tmp_path, monkeypatch):
     # Flushing 200 MB to a disk may take longer than all the rest.
     monkeypatch.setattr("seqlayers.files._flush", lambda path: None)
