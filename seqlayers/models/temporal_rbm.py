@@ -371,7 +371,8 @@ class LSTBMModel(TemporalRBM):
 
         The first one learns the frames, each other the outputs of the one below, brought to mean 0
         and variance 1: greedily, as a deep belief network is trained. Add layers on top and train
-        the whole with labels. Normalise frames before, where they are Gaussian visibles.
+        the whole with labels. Normalise frames before, where they are Gaussian visibles. Train for
+        few epochs: after many, most gates are near 0 or 1, and labels hardly move them.
 
         Args:
             x: Sequences: a list of arrays `(T, V)`, whose T may differ, or an array `(N, T, V)`.
