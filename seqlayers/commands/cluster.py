@@ -1,5 +1,6 @@
 """`seqlayers cluster`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -183,11 +184,11 @@ def _rows(found, names, confidence):
 
 def _command(run, recordings, out, page, labels, reading, given, seed):
     """Returns the command that makes the page, for the page."""
-    words = ["seqlayers cluster", run, recordings, "--out", out, "--page", page]
+    words = ["seqlayers", "cluster", run, recordings, "--out", out, "--page", page]
     for name, value in {"labels": labels, **reading}.items():
         words += [flag(name), value] if value is not None else []
     words += ["--given-borders"] if given else []
-    return " ".join(map(files.printable, [*words, "--seed", str(seed)]))
+    return shlex.join(map(files.printable, [*words, "--seed", str(seed)]))
 
 
 def _show_agreement(found, numbers, given):

@@ -1,6 +1,7 @@
 """`seqlayers cluster`: what it finds, writes, draws, compares and refuses."""
 
 import base64
+import html
 import json
 import re
 import shutil
@@ -102,7 +103,7 @@ def test_borders_can_be_given_and_a_seed_repeats_the_kinds(sound_run, birds, mar
 
 
 def test_labels_are_those_of_the_tier_that_is_named(sound_run, birds, tmp_path):
-    marks, page = tmp_path / "marks", tmp_path / "page.html"
+    marks, page = tmp_path / "by hand", tmp_path / "page.html"
     marks.mkdir()
     for name in ("a", "b"):
         (marks / f"{name}.TextGrid").write_text(two_tiers())
@@ -111,7 +112,8 @@ def test_labels_are_those_of_the_tier_that_is_named(sound_run, birds, tmp_path):
     assert "with the tiers 'phrases', 'calls'" in refused(*out, *given)
     said = succeeds(*out, *given, "--tier", "calls")
     assert f"Agreement with 1 label of {2 * CALLS} segments" in " ".join(said.split())
-    assert "--tier calls --given-borders" in page.read_text("utf-8")
+    command = f"--labels '{marks}' --tier calls --given-borders"
+    assert command in html.unescape(page.read_text("utf-8"))
 
 
 def two_tiers():
