@@ -184,8 +184,19 @@ def check_absent(paths, overwrite):
     Args:
         paths: Files to write; None is left out.
         overwrite: Whether they may be replaced.
+
+    Raises:
+        click.UsageError: If one is there and may not be replaced, or cannot be written.
     """
-    old = [path for path in paths if path and path.exists()]
+    paths = [path for path in paths if path]
+    for path in paths:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise click.UsageError(
+                "Files must lie in folders that can be written. "
+                f"Received: {printable(path)}, and {printable(folder)} is none."
+            )
+    old = [path for path in paths if path.exists()]
     if old and not overwrite:
         raise click.UsageError(
             "The files must not exist yet; add --overwrite to replace them. "

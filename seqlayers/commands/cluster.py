@@ -93,7 +93,8 @@ def cluster(
         )
     options, sound = config["options"], config["sound"]
     reading = {"tier": tier, "column": column}
-    found = _found(recordings, options, sound, labels, reading, given_borders, old)
+    old_run = sorted(run.rglob("*")) if run.is_dir() else [run]
+    found = _found(recordings, options, sound, labels, reading, given_borders, old, old_run)
     runs = import_runs()
     compare_versions(config)
     model, _ = runs.loading.load_model(run)
@@ -129,7 +130,7 @@ def cluster(
 def _check_targets(out, picture, page):
     """Refuses files and missing libraries before any work."""
     given = [path for path in (out, picture, page) if path]
-    if len(set(given)) < len(given):
+    if len({path.resolve() for path in given}) < len(given):
         raise click.UsageError(
             "--out, --picture and --page must differ. "
             f"Received: {', '.join(map(files.printable, given))}."
@@ -147,7 +148,7 @@ def _check_targets(out, picture, page):
             ) from error
 
 
-def _found(recordings, options, sound, labels, reading, given, replaced):
+def _found(recordings, options, sound, labels, reading, given, replaced, kept):
     """Returns the segments, and lists the recordings that have none."""
     matched = None
     with naming("RECORDINGS"):
@@ -155,12 +156,16 @@ def _found(recordings, options, sound, labels, reading, given, replaced):
     if labels:
         with naming("--labels"), naming_flags():
             matched = label_files.match(recordings, labels, **reading)
+        _check_labels(matched, labels, reading, given)
+        others = [(path, "there is no such recording") for path in matched.unmatched]
+        kind = "label files" if labels.is_dir() else f"recordings of {files.printable(labels)}"
+        list_skipped(others, len(matched.recordings), kind)
         if given and matched.unlabelled:
             note(f"Without labels, and not read: {counted(len(matched.unlabelled), 'recording')}.")
     check_kept(
         replaced,
-        [*paths, *(matched.sources if matched else ())],
-        "--out, --picture and --page must be neither a recording nor --labels.",
+        [*paths, *(matched.sources if matched else ()), *kept],
+        "--out, --picture and --page must be neither a recording nor --labels nor of RUN.",
     )
     with naming("--labels" if labels else "RECORDINGS"):
         found = run_segments.find(recordings, options, sound, matched, given)
@@ -173,6 +178,24 @@ def _found(recordings, options, sound, labels, reading, given, replaced):
             f"{counted(len(found.recordings), 'recording')} of {recordings}."
         )
     return found
+
+
+def _check_labels(matched, labels, reading, given):
+    """Refuses labels that mark nothing, or with which nothing could be compared."""
+    read = "".join(f", {flag(k)} {files.printable(v)}" for k, v in reading.items() if v is not None)
+    where = f"--labels {files.printable(labels)}{read}"
+    number = counted(sum(map(len, matched.annotations)), "label")
+    if given and not any(np.any(np.diff(a.times) > 0) for a in matched.annotations):
+        raise click.UsageError(
+            f"--labels must mark segments for --given-borders. Received: {where}, with "
+            f"{number}, and none that lasts."
+        )
+    if not given and not any(map(run_segments.named, matched.annotations)):
+        raise click.UsageError(
+            "--labels must name segments, for kinds to be compared with: as `label` in a CSV, or "
+            f"in the column of --column of a table of Raven. Received: {where}, with {number}, "
+            "and none that has a name."
+        )
 
 
 def _rows(found, names, confidence):

@@ -111,7 +111,7 @@ def segment(
     """
     given = {name: value for name, value in options.items() if value is not None}
     rules = segment_rules(DEFAULTS | given)
-    if picture == out:
+    if picture and picture.resolve() == out.resolve():
         raise click.UsageError(f"--out and --picture must differ. Received: {out} twice.")
     if picture:
         segment_pictures.check_picture(picture)

@@ -6,6 +6,8 @@ import numpy as np
 
 from seqlayers.checks import check_integer, check_number
 
+_MOST = 1e150  # of coordinates, whose squares must be finite
+
 
 def long_term_spectrum(amplitudes):
     """Returns the mean power of each bin over all frames.
@@ -135,7 +137,7 @@ def precision_recall(generated, real, neighbours=3):
         `PrecisionRecall`.
 
     Raises:
-        ValueError: If points differ in size or are not finite, or a set has at most `neighbours`.
+        ValueError: If points differ in shape or are not finite, or a set has at most `neighbours`.
 
     Reference: T. Kynkaanniemi et al., Improved Precision and Recall Metric for Assessing Generative
     Models, NeurIPS 2019.
@@ -184,7 +186,7 @@ def density_coverage(generated, real, neighbours=5):
         `DensityCoverage`.
 
     Raises:
-        ValueError: If points differ in size or are not finite, or a set has at most `neighbours`.
+        ValueError: If points differ in shape or are not finite, or a set has at most `neighbours`.
 
     Reference: M. F. Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models,
     ICML 2020.
@@ -258,22 +260,40 @@ def hidden_activity(activity, level=0.05):
 def _points(generated, real, neighbours):
     """Returns checked points as float64 arrays `(N, V)`."""
     check_integer("neighbours", neighbours)
-    points = {}
-    for name, values in (("generated", generated), ("real", real)):
-        values = np.asarray(values, "float64")
-        if values.ndim < 2 or not np.isfinite(values).all() or len(values) <= neighbours:
-            raise ValueError(
-                f"`{name}` must hold more than {neighbours} points, the number of `neighbours`, "
-                f"finite floats `(N, ...)`. Received: shape {values.shape}."
-            )
-        points[name] = values.reshape(len(values), -1)
-    sizes = [values.shape[1] for values in points.values()]
-    if sizes[0] != sizes[1]:
+    points = [
+        _points_of(name, values, neighbours)
+        for name, values in (("generated", generated), ("real", real))
+    ]
+    shapes = [values.shape[1:] for values in points]
+    if shapes[0] != shapes[1]:
         raise ValueError(
-            "`generated` and `real` must hold points of one size. "
-            f"Received: {sizes[0]} and {sizes[1]} numbers a point."
+            "`generated` and `real` must hold points of one shape. "
+            f"Received: {shapes[0]} and {shapes[1]}."
         )
-    return points.values()
+    return [values.reshape(len(values), -1) for values in points]
+
+
+def _points_of(name, values, neighbours):
+    try:
+        values = np.asarray(values)
+        if np.iscomplexobj(values):
+            raise ValueError("complex numbers")
+        points = values.astype("float64")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must hold points, floats `(N, ...)`. Received: {error}."
+        ) from None
+    if points.ndim < 2 or len(points) <= neighbours:
+        raise ValueError(
+            f"`{name}` must hold more than {neighbours} points, the number of `neighbours`, "
+            f"floats `(N, ...)`. Received: shape {points.shape}."
+        )
+    if not (np.abs(points) < _MOST).all():
+        raise ValueError(
+            f"`{name}` must hold finite floats below {_MOST:g}. "
+            f"Received: values from {points.min()} to {points.max()}."
+        )
+    return points
 
 
 def _among(points, others, neighbours):

@@ -43,11 +43,13 @@ class Found(NamedTuple):
         recordings: List of `Marked`, each with at least one segment.
         skipped: Pairs `(file, reason)` of recordings that cannot be read or have no segment.
         resampled: Pairs `(file, rate)` of recordings of a higher sample rate than the frames.
+        unheard: Number of labels with names in recordings that have no segment here.
     """
 
     recordings: Any
     skipped: Any
     resampled: Any
+    unheard: int = 0
 
     @property
     def times(self):
@@ -72,7 +74,7 @@ def find(path, options, sound, labels=None, given=False):
             read.
 
     Returns:
-        `Found(recordings, skipped, resampled)`; the first may be empty.
+        `Found`; `recordings` may be empty.
 
     Raises:
         AudioError: If there is no recording.
@@ -112,7 +114,14 @@ def find(path, options, sound, labels=None, given=False):
             resampled.append((file, own_rate))
         if len(times):
             marked.append(Marked(file, run_sound.name(file, path), times, annotation))
-    return Found(marked, skipped, resampled)
+    heard = {each.file for each in marked}
+    unheard = sum(len(named(a)) for file, a in annotations.items() if file not in heard)
+    return Found(marked, skipped, resampled, unheard)
+
+
+def named(annotation):
+    """Returns the labels of an annotation that have a name."""
+    return [label for label in annotation.labels if label not in UNLABELLED]
 
 
 def labels_of(found):
@@ -123,11 +132,11 @@ def labels_of(found):
 
     Returns:
         `(labels, missed)`: the label of each segment, None if it has none, and the number of
-        labelled segments that no segment stands for.
+        labels that no segment stands for, those of recordings without a segment included.
     """
     from seqlayers.metrics import most_alike  # late: it imports Keras
 
-    labels, missed = [], 0
+    labels, missed = [], found.unheard
     for recording in found.recordings:
         if recording.annotation is None:
             labels += [None] * len(recording.times)

@@ -24,13 +24,16 @@ PARTS = (0, 0.2, ""), (0.2, 0.24, "call"), (0.24, 0.5, "")  # of half a second, 
 
 @pytest.fixture(scope="module")
 def marks(birds, tmp_path_factory):
-    """Labels of two of the recordings, one of them without a name, and one where nobody calls."""
+    """Labels of two recordings, one without a name, and some where nobody calls or none is."""
     folder = tmp_path_factory.mktemp("marks")
     times = 0.5 * np.arange(CALLS)[:, None] + [0.2, 0.24]
     names = ["low" if n % 2 else "high" for n in range(CALLS)]
     labels.write(folder / "a.txt", labels.Annotation(times, ["-", *names[1:]]), "audacity")
     more = labels.Annotation(np.vstack([times, [[0.02, 0.05]]]), [*names, "low"])
     labels.write(folder / "b.txt", more, "audacity")
+    point = labels.Annotation([[0.1, 0.1]], ["low"])
+    for name in ("silent", "zzz"):
+        labels.write(folder / f"{name}.txt", point, "audacity")
     return folder
 
 
@@ -87,14 +90,15 @@ def test_agreement_with_labels_is_printed(sorted_birds):
     agreement = re.search(r"V-measure (\S+), adjusted mutual information (\S+)", said)
     assert 0 <= float(agreement[1]) <= 1 and -0.5 <= float(agreement[2]) <= 1
     assert f"Agreement with 2 labels of {2 * CALLS - 1} segments, found borders" in said
-    assert f"{CALLS + 1} segments without a label, and 1 label for which no segment" in said
+    assert f"{CALLS + 1} segments without a label, and 2 labels for which no segment" in said
+    assert "Skipped 1 of 4 label files:" in said and "zzz.txt: there is no such recording" in said
 
 
 def test_borders_can_be_given_and_a_seed_repeats_the_kinds(sound_run, birds, marks, tmp_path):
     given = ["--labels", marks, "--given-borders"]
     said = succeeds("cluster", sound_run, birds, "--out", tmp_path / "a.csv", *given)
     assert f"{2 * CALLS + 1} segments" in said and "given borders" in said
-    assert "Without labels, and not read: 3 recordings" in said
+    assert "Without labels, and not read: 2 recordings" in said
     np.testing.assert_allclose(
         labels.read_table(tmp_path / "a.csv")["b.wav"].times, labels.read(marks / "b.txt").times
     )
@@ -164,12 +168,14 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
     )
     out, there = tmp_path / "kinds.csv", tmp_path / "there.csv"
     there.write_text("old")
-    low, late = tmp_path / "low", tmp_path / "late"
+    low, late, bare = tmp_path / "low", tmp_path / "late", tmp_path / "bare"
     alone = shutil.copy(sound_run / "best.keras", tmp_path / "alone.keras")
     low.mkdir()
     late.mkdir()
+    bare.mkdir()
     audio.write(low / "a.wav", calls(0, RATE // 2), RATE // 2)
     labels.write(late / "a.txt", labels.Annotation([[99, 100]], ["a"]), "audacity")
+    (bare / "a.csv").write_text("start,end,Species\n0.2,0.2,low\n")
     for words, reason in (
         ([alone, birds, "--out", out], "RUN must be a run on recordings.*alone.keras"),
         ([sound_run, birds, "--out", there], "must not exist yet; add --overwrite.*there.csv"),
@@ -191,6 +197,20 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
         ([sound_run, sound_run, "--out", out], "RECORDINGS"),
         ([sound_run, birds, "--out", out, "--labels", late], "must end within their recording"),
         ([sound_run, birds, "--out", out, "--labels", low], "--labels.*there must be labels"),
+        ([sound_run, birds, "--out", out, "--labels", bare], "must name segments.*bare, with 1"),
+        (
+            [sound_run, birds, "--out", out, "--labels", bare, "--given-borders"],
+            "must mark segments.*bare, with 1 label, and none that lasts",
+        ),
+        ([sound_run, birds, "--out", there / "a.csv"], "lie in folders.*there.csv is none"),
+        (
+            [sound_run, birds, "--out", tmp_path / "a.png", "--picture", late / ".." / "a.png"],
+            "--picture and --page must differ",
+        ),
+        (
+            [sound_run, birds, "--out", sound_run / "config.json", "--overwrite"],
+            "neither a recording nor --labels nor of RUN.*config.json",
+        ),
         (
             [sound_run, birds, "--out", birds / "a.wav", "--overwrite"],
             "neither a recording nor --labels.*a.wav",

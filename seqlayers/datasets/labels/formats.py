@@ -18,6 +18,21 @@ MAX_FILE_BYTES = 64 * 2**20
 _OPTIONS = {"tier": "textgrid", "column": "raven", "channel": "raven"}
 
 
+class NoEffect(ValueError):
+    """An option that a format does not have.
+
+    Attributes:
+        option: Its name.
+    """
+
+    def __init__(self, option, value, format, path):
+        super().__init__(
+            f"`{option}` has no effect with the format {format!r} of {path}; remove it. "
+            f"Received: {option}={value!r}."
+        )
+        self.option = option
+
+
 def read(path, format=None, *, tier=None, column=None, channel=None):
     """Reads the labels of one recording.
 
@@ -204,10 +219,7 @@ def annotations(path, format, *, tier=None, column=None, channel=None):
         format = format or _format_of(text, Path(path).suffix.lower())
         for name, value in options.items():
             if value is not None and _OPTIONS[name] != format:
-                raise ValueError(
-                    f"`{name}` has no effect with the format {format!r} of {path}; remove it. "
-                    f"Received: {name}={value!r}."
-                )
+                raise NoEffect(name, value, format, path)
         found = _parse(text, data, format, options)
     except LabelError as error:
         raise error.in_file(path) from error.__cause__

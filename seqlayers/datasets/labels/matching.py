@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from seqlayers import audio, files
 from seqlayers.datasets.labels.annotation import LabelError
-from seqlayers.datasets.labels.formats import SUFFIXES, annotations, read
+from seqlayers.datasets.labels.formats import SUFFIXES, NoEffect, annotations, read
 from seqlayers.datasets.labels.text import listed
 
 # What follows the name of a recording in that of a label file: song.wav.not.mat,
@@ -52,7 +52,8 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
         labels: A folder of label files, which may be the same one; one table of many recordings; or
             the label file of one recording, if `recordings` is one file.
         format: Format of the label files, as in `read`.
-        tier, column, channel: As in `read`.
+        tier, column, channel: As in `read`. In a folder of several formats each is for the files
+            of its format.
 
     Returns:
         `Matched(recordings, annotations, sources, unlabelled, unmatched)`.
@@ -79,7 +80,7 @@ def match(recordings, labels, format=None, *, tier=None, column=None, channel=No
         _refuse("recordings must differ in more than how accents are encoded", paths, recordings)
     if Path(labels).is_dir():
         sources, unmatched = _of_folder(names, Path(labels))
-        found = {name: read(file, format, **options) for name, file in sources.items()}
+        found = _read_each(sources, format, options)
     else:
         given = annotations(labels, format, **options)
         if None not in given:
@@ -139,6 +140,24 @@ def _of_folder(names, folder):
         if len(own) > 1:
             _refuse(f"{str(name)!r} must have one label file", own, folder)
     return {name: own[0] for name, own in found.items()}, unmatched
+
+
+def _read_each(sources, format, options):
+    """Returns the labels of each recording. An option must have an effect with a file of them."""
+    found: dict = {}
+    refused: dict = {}
+    for name, file in sources.items():
+        own = dict(options)
+        while name not in found:
+            try:
+                found[name] = read(file, format, **own)
+            except NoEffect as error:
+                own[error.option] = None
+                refused.setdefault(error.option, []).append(error)
+    for errors in refused.values():
+        if len(errors) == len(sources):
+            raise errors[0]
+    return found
 
 
 def _endings(name):

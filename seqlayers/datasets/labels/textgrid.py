@@ -54,8 +54,8 @@ def parse(text, tier=None):
         return tiers[0][1]
     if names.count(tier) != 1:
         raise LabelError(
-            f"`tier` must name one of the tiers. Received: tier={tier!r}, "
-            f"with the tiers {listed(names)}"
+            f"`tier` must name one of the tiers, and no other may have that name. "
+            f"Received: tier={tier!r}, with the tiers {listed(names)}"
         )
     return tiers[names.index(tier)][1]
 

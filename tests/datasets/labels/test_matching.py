@@ -161,3 +161,15 @@ def test_options_of_files_are_refused_for_a_table(songs, tmp_path):
     labels.write_table(tmp_path / "songs.csv", {"song.wav": SONG})
     with pytest.raises(ValueError, match="`tier` has no effect with the format 'csv'.*'words'"):
         labels.match(root, tmp_path / "songs.csv", tier="words")
+
+
+def test_in_a_folder_of_several_formats_an_option_is_for_the_files_of_its_own(songs, tmp_path):
+    root, marks = songs("a.wav", "b.wav"), tmp_path / "marks"
+    marks.mkdir()
+    (marks / "a.TextGrid").write_text(LONG_TEXTGRID)
+    labels.write(marks / "b.csv", SONG, "csv")
+    alone = labels.read(marks / "a.TextGrid", tier="words")
+    matched = labels.match(root, marks, tier="words")
+    assert [a.labels for a in matched.annotations] == [alone.labels, SONG.labels]
+    with pytest.raises(ValueError, match="`column` has no effect with the format 'textgrid'"):
+        labels.match(root, marks, tier="words", column="Species")
