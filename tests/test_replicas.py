@@ -39,7 +39,7 @@ layer: adaptive parallel; layer: lstbm drawn; model: memory, lstm; model: memory
 model: rnn-nade; model: rtrbm; compiled pre-training of the head; compiled head; layer: keys;
 model: lstbm; layer: stack; head: mixture; head: orderless nade; head: persistent rbm;
 model: memory, stack; compiled model, with clipped Adam; layer: sfm; head: dbn; model: memory, none;
-layer: tanh gated; layer: lstbm; layer: patches; head: rbm; model: rnn-dbn;
+layer: tanh gated; layer: patches; model: rnn-dbn;
 batches given one by one; a gradient that is not finite on one of two replicas, shrunk
 """
 LONG = {" ".join(name.split()) for name in LONG.split(";")}

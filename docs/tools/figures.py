@@ -194,8 +194,6 @@ TABLES = {
     "phones-stack-tenth": functools.partial(phones_table.phones, "stack", suffix="-tenth"),
     "folds-stack": functools.partial(phones_table.leads, *STACKS),
     "folds-stack-tenth": functools.partial(phones_table.leads, *STACKS, suffix="-tenth"),
-    "phones-arctic": functools.partial(phones_table.phones, "heads", "arctic-"),
-    "folds-arctic": functools.partial(phones_table.leads, *HEADS, prefix="arctic-"),
     "codes": codes_table.codes,
     "spectrogram-recipe": spectrograms_table.recipe,
     "spectrogram-drawn": spectrograms_table.drawn,

@@ -179,7 +179,7 @@ def writing(path):
 
 
 def check_absent(paths, overwrite):
-    """Returns the files that will be replaced, and refuses to replace one unless that is wished.
+    """Returns the files that will be replaced; refuses those that may not be, or cannot be written.
 
     Args:
         paths: Files to write; None is left out.

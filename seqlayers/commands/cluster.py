@@ -24,6 +24,7 @@ from seqlayers.commands.run_data import compare_versions, list_resampled
 from seqlayers.commands.segment_pictures import check_picture
 from seqlayers.datasets import labels as label_files
 from seqlayers.runs import checkpoints
+from seqlayers.runs import folder as run_folder
 from seqlayers.runs import segments as run_segments
 from seqlayers.runs.options import naming_flags
 from seqlayers.runs.options.schema import Integer, flag
@@ -93,8 +94,9 @@ def cluster(
         )
     options, sound = config["options"], config["sound"]
     reading = {"tier": tier, "column": column}
-    old_run = sorted(run.rglob("*")) if run.is_dir() else [run]
-    found = _found(recordings, options, sound, labels, reading, given_borders, old, old_run)
+    folder = run if run.is_dir() else run.parent
+    kept = [path for name in run_folder.FILES if (path := folder / name).exists()]
+    found = _found(recordings, options, sound, labels, reading, given_borders, old, [run, *kept])
     runs = import_runs()
     compare_versions(config)
     model, _ = runs.loading.load_model(run)
@@ -165,7 +167,7 @@ def _found(recordings, options, sound, labels, reading, given, replaced, kept):
     check_kept(
         replaced,
         [*paths, *(matched.sources if matched else ()), *kept],
-        "--out, --picture and --page must be neither a recording nor --labels nor of RUN.",
+        "--out, --picture and --page must not replace a recording, a label file or a file of RUN.",
     )
     with naming("--labels" if labels else "RECORDINGS"):
         found = run_segments.find(recordings, options, sound, matched, given)

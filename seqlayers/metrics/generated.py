@@ -130,7 +130,7 @@ def precision_recall(generated, real, neighbours=3):
     Args:
         generated: Points drawn by a model, floats `(N, ...)`, such as frames or the result of
             `pieces`.
-        real: Real points, floats `(N', ...)` of the same size.
+        real: Real points, floats `(N', ...)` of the same shape.
         neighbours: Number k of neighbours, less than N and N'.
 
     Returns:
@@ -158,8 +158,8 @@ class DensityCoverage(NamedTuple):
     """Density and coverage of generated points.
 
     Attributes:
-        density: Number of real neighbourhoods that a generated point lies in, over k; about 1 if
-            both sets are drawn alike.
+        density: Mean number of real neighbourhoods that a generated point lies in, over k; about 1
+            if both sets are drawn alike.
         coverage: Share of real points that have a generated one in their neighbourhood.
     """
 
@@ -179,7 +179,7 @@ def density_coverage(generated, real, neighbours=5):
     Args:
         generated: Points drawn by a model, floats `(N, ...)`, such as frames or the result of
             `pieces`.
-        real: Real points, floats `(N', ...)` of the same size.
+        real: Real points, floats `(N', ...)` of the same shape.
         neighbours: Number k of neighbours, less than N and N'.
 
     Returns:

@@ -35,7 +35,7 @@ TABLE = "metrics.csv"
 CURVES = "tensorboard"
 REPORT = "report.html"
 MARKER = ".seqlayers-run"
-_FILES = (CONFIG, LAST, BEST, TABLE, REPORT)
+FILES = (CONFIG, LAST, BEST, TABLE, REPORT)
 _LOCK = ".lock"
 _CURVES = ("train", "validation")  # the folders of Keras's `TensorBoard` callback
 _EVENTS = re.compile(r"events\.out\.tfevents\.\d+\..+\.\d+\.\d+\.v2")  # .time.host.process.number
@@ -85,7 +85,7 @@ def check(folder, resume=False, overwrite=False):
     folder = Path(folder)
     names = set(os.listdir(folder)) if folder.is_dir() else set()
     _check_files(folder, names)
-    held, others = names & {*_FILES, CURVES}, {name for name in names if not name.startswith(".")}
+    held, others = names & {*FILES, CURVES}, {name for name in names if not name.startswith(".")}
     known = is_run(folder)
     if resume:
         if CONFIG not in names or not known:
@@ -127,14 +127,14 @@ def claim(folder, resume=False, overwrite=False):
         if not resume and not _is_regular(folder / MARKER):
             files.write_atomically(folder / MARKER, _MARK, follow=False)
         for name in os.listdir(folder):
-            if files.is_temporary(name, (*_FILES, MARKER)):  # of a process killed writing it
+            if files.is_temporary(name, (*FILES, MARKER)):  # of a process killed writing it
                 os.unlink(folder / name)
         yield folder
 
 
 def clear(folder):
     """Deletes a run, but no other files in its folder."""
-    for name in _FILES:
+    for name in FILES:
         (Path(folder) / name).unlink(missing_ok=True)
     remove_curves(folder)
 
@@ -164,7 +164,7 @@ def _is_regular(path):
 def _check_files(folder, names):
     """Refuses links, pipes and the like under the names of a run's files."""
     for name in names:
-        if name in (*_FILES, MARKER, _LOCK) or files.is_temporary(name, (*_FILES, MARKER)):
+        if name in (*FILES, MARKER, _LOCK) or files.is_temporary(name, (*FILES, MARKER)):
             files.check_own(folder / name, RunError)
     for path in (folder / CURVES, *(folder / CURVES / part for part in _CURVES)):
         mode = files.mode_of(path)

@@ -209,11 +209,15 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
         ),
         (
             [sound_run, birds, "--out", sound_run / "config.json", "--overwrite"],
-            "neither a recording nor --labels nor of RUN.*config.json",
+            "must not replace a recording, a label file or a file of RUN.*config.json",
+        ),
+        (
+            [sound_run / "best.keras", birds, "--out", sound_run / "metrics.csv", "--overwrite"],
+            "a file of RUN.*metrics.csv",
         ),
         (
             [sound_run, birds, "--out", birds / "a.wav", "--overwrite"],
-            "neither a recording nor --labels.*a.wav",
+            "must not replace a recording.*a.wav",
         ),
     ):
         assert re.search(reason, refused("cluster", *words)), reason
