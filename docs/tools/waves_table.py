@@ -8,8 +8,10 @@ NETWORKS = {
     "a-sfm-50x4": "Adaptive SFM (1, 4, 50)",
     "sfm-50x4": "SFM (1, 4, 50)",
     "a-sfm-8x4": "Adaptive SFM (7, 4, 8)",
-    "a-sfm-8x4-clip": "Adaptive SFM (7, 4, 8), clipped",
-    "a-sfm-printed-phase": 'Adaptive SFM (7, 4, 8), phase "product", detached, clipped',
+    "a-sfm-8x4-clip": "Adaptive SFM (7, 4, 8), `gradient_clip=1e-3`",
+    "a-sfm-printed-phase": (
+        'Adaptive SFM (7, 4, 8), phase "product", `detach_frequency`, `gradient_clip=1e-3`'
+    ),
     "sfm-8x4": "SFM (7, 4, 8)",
     "lstm": "LSTM (15)",
     "gru": "GRU (18)",
