@@ -142,9 +142,10 @@ CASES = {
         ],
     },
     "models/test_infilling.py": {
-        "test_draws_are_those_of_the_units": ["single_frames"],
+        "test_draws_are_those_of_the_units": ["single_frames", "temperature_and_prime"],
     },
     "models/test_keras_habits.py": {
+        "test_generators_and_py_datasets_of_batches": ["True"],
         "test_a_run_that_backup_and_restore_resumes": [
             "list-BackupAndRestore0",
             "array-BackupAndRestore",

@@ -40,7 +40,9 @@ model: rnn-nade; model: rtrbm; compiled pre-training of the head; compiled head;
 model: lstbm; layer: stack; head: mixture; head: orderless nade; head: persistent rbm;
 model: memory, stack; compiled model, with clipped Adam; layer: sfm; head: dbn; model: memory, none;
 layer: tanh gated; layer: patches; model: rnn-dbn;
-batches given one by one; a gradient that is not finite on one of two replicas, shrunk
+batches given one by one; a gradient that is not finite on one of two replicas, shrunk;
+pre-training of the memory and of layers; layers of even batches in a model of Keras's own;
+a head in a distributed model; a head beside an output with a loss
 """
 LONG = {" ".join(name.split()) for name in LONG.split(";")}
 assert set(replica_cases.CASES) >= LONG

@@ -278,6 +278,7 @@ def test_a_run_that_backup_and_restore_resumes_is_as_one_without_a_break(form, k
     assert resumed.optimizer.iterations.numpy() > counted
 
 
+@pytest.mark.long
 def test_epochs_of_a_number_of_steps_follow_one_another():
     seen = []
 
