@@ -157,7 +157,7 @@ def main(names, corpus, file, work):
         else:
             record = run_seed(task_of(Row.of(name), utterances, work))
         store.keep(RESULTS, name, record)
-    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
+    print(store.TABLES)
 
 
 def quick(names):

@@ -225,7 +225,7 @@ def main(names, arctic, runs, again):
             sentences = sentences or speech.load_arctic(arctic)
             print(row, flush=True)
             store.keep(RESULTS, row, run(row, sentences, runs))
-    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
+    print(store.TABLES)
 
 
 def quick(names):

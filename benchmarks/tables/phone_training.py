@@ -15,7 +15,7 @@ from seqlayers.models import LSTBMModel
 
 EPOCHS, RATE = 30, 3e-3
 TENTH = 10  # sentences for one with labels, in rows of a tenth
-# Of each LSTBM. After 20 or 100 epochs most gates are at their ends, where labels hardly move them.
+# Of each LSTBM. After 100 epochs most gates are at their ends, where labels hardly move them.
 STACK_EPOCHS, STACK_RATE = 5, 5e-3 * 400 / (4 * UNITS)  # the rate of `lstbm.py`
 
 

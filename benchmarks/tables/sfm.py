@@ -363,7 +363,7 @@ def main(beginnings, minutes):
             else:
                 record = run(row, minutes)
             store.keep(RESULTS, row, record)
-    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
+    print(store.TABLES)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import json
 
 from seqlayers import files
 
+TABLES = "`python docs/tools/figures.py` writes the tables of RESULTS.md"  # printed at the end
+
 
 def read(path):
     """Returns the rows that are done, by name."""

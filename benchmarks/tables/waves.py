@@ -193,7 +193,7 @@ def main(beginnings):
             continue
         print(name, flush=True)
         store.keep(RESULTS, name, run(network, loss, seed, rate, epochs))
-    print("`python docs/tools/figures.py` writes the tables of RESULTS.md")
+    print(store.TABLES)
 
 
 if __name__ == "__main__":

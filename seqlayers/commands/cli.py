@@ -148,6 +148,17 @@ def list_skipped(skipped, read, kind):
         note(f"  and {len(skipped) - SHOWN} more")
 
 
+def list_unmatched(matched, kind):
+    """Prints which labels belong to no recording.
+
+    Args:
+        matched: `datasets.labels.Matched`.
+        kind: Plural noun for what holds them, such as "label files".
+    """
+    skipped = [(path, "there is no such recording") for path in matched.unmatched]
+    list_skipped(skipped, len(matched.recordings), kind)
+
+
 @contextlib.contextmanager
 def naming(flag, kind=FileError):
     """Names the option that gave a file which cannot be read or has no data.

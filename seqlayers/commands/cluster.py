@@ -13,6 +13,7 @@ from seqlayers.commands.cli import (
     check_kept,
     import_runs,
     list_skipped,
+    list_unmatched,
     naming,
     note,
     silent_imports,
@@ -159,9 +160,8 @@ def _found(recordings, options, sound, labels, reading, given, replaced, kept):
         with naming("--labels"), naming_flags():
             matched = label_files.match(recordings, labels, **reading)
         _check_labels(matched, labels, reading, given)
-        others = [(path, "there is no such recording") for path in matched.unmatched]
         kind = "label files" if labels.is_dir() else f"recordings of {files.printable(labels)}"
-        list_skipped(others, len(matched.recordings), kind)
+        list_unmatched(matched, kind)
         if given and matched.unlabelled:
             note(f"Without labels, and not read: {counted(len(matched.unlabelled), 'recording')}.")
     check_kept(

@@ -4,7 +4,7 @@ import click
 import numpy as np
 
 from seqlayers.checks import counted
-from seqlayers.commands.cli import list_skipped, naming, note, silent_imports
+from seqlayers.commands.cli import list_unmatched, naming, note, silent_imports
 from seqlayers.datasets import labels
 from seqlayers.files import printable
 from seqlayers.runs.options import naming_flags
@@ -30,8 +30,7 @@ def read(source, reference, names, **options):
     with naming("--reference"), naming_flags():
         matched = labels.match(source, reference, **options)
     if reference.is_dir():
-        skipped = [(path, "there is no such recording") for path in matched.unmatched]
-        list_skipped(skipped, len(matched.sources), "label files")
+        list_unmatched(matched, "label files")
     elif matched.unmatched:
         raise click.UsageError(
             "--reference must name recordings of SOURCE as --out does. "

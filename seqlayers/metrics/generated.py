@@ -177,16 +177,13 @@ def density_coverage(generated, real, neighbours=5):
     about 1 - 1 / 2^k. Distances are Euclidean; use sets of one size.
 
     Args:
-        generated: Points drawn by a model, floats `(N, ...)`, such as frames or the result of
-            `pieces`.
-        real: Real points, floats `(N', ...)` of the same shape.
-        neighbours: Number k of neighbours, less than N and N'.
+        generated, real, neighbours: As in `precision_recall`.
 
     Returns:
         `DensityCoverage`.
 
     Raises:
-        ValueError: If points differ in shape or are not finite, or a set has at most `neighbours`.
+        ValueError: As in `precision_recall`.
 
     Reference: M. F. Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models,
     ICML 2020.
