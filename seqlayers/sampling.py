@@ -67,12 +67,9 @@ def fold_in(seed, number):
     Returns:
         An int32 tensor, `(..., 2)`.
     """
-    low, high = _words(seed)
-    low = _mix(low + _u32(_GOLDEN))
-    high = _mix((high ^ _u32(_SQRT_2)) + low)
-    low = _mix(ops.bitwise_xor(low, high) + _u32(number))
-    high = _mix(high ^ low)
-    return ops.cast(ops.stack([low, high], axis=-1), "int32")
+    seed = ops.convert_to_tensor(seed, "int32")
+    number = ops.cast(ops.convert_to_tensor(_u32(number)), "int32")
+    return _in_one_call(_folded, "int32")(seed, number[..., None])
 
 
 def row_seeds(seed, num_rows, first_row=None):
@@ -261,7 +258,46 @@ def _bits(shape, seed, first):
     counter = _u32(counter)
     counter = ops.reshape(counter, (1,) * rows + tuple(counted))
     k0, k1 = (ops.reshape(k, ops.shape(k) + (1,) * len(counted)) for k in _words(seed))
-    return _mix(counter + k0, k1)
+    return _in_one_call(_mix, "uint32")(counter + k0, k1)
+
+
+@functools.cache
+def _in_one_call(function, dtype):
+    """Returns a function whose operations TensorFlow traces once and then runs as one call.
+
+    They are dozens of small ones, which Keras would dispatch anew at each use: with them in one
+    call a model is traced in up to a fifth less time, and eager code draws several times faster.
+
+    Args:
+        function: Maps two arrays of integers to one, entry by entry but for the last axis, with
+            broadcasting.
+        dtype: Type of the three arrays.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    any_shape = tf.TensorSpec(None, dtype)
+    with tf.init_scope():  # the graph that is made now would be kept with it
+        traced = tf.function(function, autograph=False)
+        traced = traced.get_concrete_function(any_shape, any_shape)
+
+    def call(x, y):
+        result = traced(x, y)
+        result.set_shape(tf.broadcast_static_shape(x.shape, y.shape))
+        return result
+
+    return call
+
+
+def _folded(seed, number):
+    """Returns the seed `(..., 2)` of a seed `(..., 2)` and a number `(..., 1)`, all int32."""
+    low, high = _words(seed)
+    low = _mix(low + _u32(_GOLDEN))
+    high = _mix((high ^ _u32(_SQRT_2)) + low)
+    low = _mix(ops.bitwise_xor(low, high) + _u32(number[..., 0]))
+    high = _mix(high ^ low)
+    return ops.cast(ops.stack([low, high], axis=-1), "int32")
 
 
 def _mix(x, key=None):
