@@ -180,6 +180,12 @@ CELLS = (
     ("cells-a-sfm", "cells-bi-lstm"),
 )
 STACKS = (("stack-2+greedy", "stack-2"), ("stack-3+greedy", "stack-3"))
+LITTLE = [tuple(f"{each}-tenth" for each in pair) for pair in STACKS]
+ARCTIC = [tuple(f"arctic-{each}" for each in pair) for pair in HEADS]
+MASKED = [
+    *((f"{each}-masked", each) for each in dict.fromkeys(each for pair in HEADS for each in pair)),
+    *(tuple(f"{each}-masked" for each in pair) for pair in HEADS),
+]
 TABLES = {
     "recurrent_layers": recurrent_layers,
     "music_models": music_models,
@@ -189,11 +195,15 @@ TABLES = {
     "phones-heads": functools.partial(phones_table.phones, "heads"),
     "phones-cells": functools.partial(phones_table.phones, "cells"),
     "folds-heads": functools.partial(phones_table.leads, *HEADS),
+    "phones-arctic": functools.partial(phones_table.phones, "heads", prefix="arctic-"),
+    "folds-arctic": functools.partial(phones_table.leads, *ARCTIC),
+    "phones-masked": functools.partial(phones_table.phones, "heads", suffix="-masked"),
+    "folds-masked": functools.partial(phones_table.leads, *MASKED),
     "folds-cells": functools.partial(phones_table.leads, *CELLS),
     "phones-stack": functools.partial(phones_table.phones, "stack"),
     "phones-stack-tenth": functools.partial(phones_table.phones, "stack", suffix="-tenth"),
     "folds-stack": functools.partial(phones_table.leads, *STACKS),
-    "folds-stack-tenth": functools.partial(phones_table.leads, *STACKS, suffix="-tenth"),
+    "folds-stack-tenth": functools.partial(phones_table.leads, *LITTLE),
     "codes": codes_table.codes,
     "spectrogram-recipe": spectrograms_table.recipe,
     "spectrogram-drawn": spectrograms_table.drawn,

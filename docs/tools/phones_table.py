@@ -85,18 +85,18 @@ def seconds_of(seeds):
     return round(sum(row["seconds"] for row in seeds) / trainings)
 
 
-def leads(*pairs, prefix="", suffix=""):
-    """Leads of one network over another, fold by fold, of means over the seeds of each.
+def leads(*pairs):
+    """Leads of one row over another, fold by fold, of means over the seeds of each.
 
     Their standard error over folds has that of seeds in it; from five folds it may come out smaller
     than that, and the larger of both counts.
     """
     rows = []
     for pair in pairs:
-        seeds = [seeds_of(f"{prefix}{each}{suffix}") for each in pair]
+        seeds = [seeds_of(each) for each in pair]
         if not all(seeds):
             continue
-        one, other = (wrong_frames(f"{prefix}{each}{suffix}") for each in pair)
+        one, other = map(wrong_frames, pair)
         lead = [b - a for a, b in zip(one, other, strict=True)]
         mean, error = statistics.mean(lead), statistics.stdev(lead) / len(lead) ** 0.5
         of_seeds = _error_of_seeds(seeds)
