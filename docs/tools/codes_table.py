@@ -20,7 +20,7 @@ PRINTED = {  # PESQ of Table 1
     "lstbm": {100: "3.81", 200: "3.95", 400: "4.02"},
 }
 DIGITS = {"pesq_nb": 2, "pesq_wb": 2, "stoi": 3, "si_sdr": 1, "mse": 3, "distortion": 1}
-HEAD = ["model", "J", "bits of a frame's code", "frames", "epochs", "seeds", "PESQ nb", "printed"]
+HEAD = ["model", "J", "numbers in a code", "frames", "epochs", "seeds", "PESQ nb", "printed"]
 HEAD += ["PESQ wb", "STOI", "SI-SDR, dB", "MSE", "distortion, dB", "seconds"]
 NAME = re.compile(r"([a-z]+)-(\d+)-([a-z]+)(?:-([a-z]+))?")
 

@@ -119,7 +119,7 @@ def speech_codes():
         quality = [f"{row['test'][key]:.2f}" for key in ("pesq_nb", "pesq_wb")]
         ms = f"{milliseconds('lstbm', speed):.1f}"
         rows.append([title, f"{row['weights']:,}", row["bits"], *quality, ms])
-    return table(["model", "weights", "bits a frame", "PESQ nb", "PESQ wb", "train step, ms"], rows)
+    return table(["model", "weights", "numbers in a code", "PESQ nb", "PESQ wb", "train step, ms"], rows)
 
 
 def patches():
@@ -167,6 +167,12 @@ HEADS = (
     ("heads-clstmp+lstmp+relu", "heads-lstm+relu"),
     ("heads-clstmp+lstmp+relu", "heads-ffnn"),
     ("heads-clstm32+relu", "heads-lstmp+relu"),
+    ("heads-clstm48+relu", "heads-lstmp+relu"),
+    ("heads-clstm48+relu", "heads-clstm16+relu"),
+    ("heads-clstmp48+relu", "heads-clstm48+relu"),
+    ("heads-2clstm+relu", "heads-clstm32+relu"),
+    ("heads-lstmp+relu", "heads-ffnn"),
+    ("heads-lstmp+relu", "heads-cnn+relu"),
     ("heads-lstm+relu", "heads-ffnn"),
     ("heads-lstm+relu", "heads-cnn+relu"),
     ("heads-lstmp+relu", "heads-lstm+relu"),
