@@ -119,7 +119,9 @@ def speech_codes():
         quality = [f"{row['test'][key]:.2f}" for key in ("pesq_nb", "pesq_wb")]
         ms = f"{milliseconds('lstbm', speed):.1f}"
         rows.append([title, f"{row['weights']:,}", row["bits"], *quality, ms])
-    return table(["model", "weights", "numbers in a code", "PESQ nb", "PESQ wb", "train step, ms"], rows)
+    return table(
+        ["model", "weights", "numbers in a code", "PESQ nb", "PESQ wb", "train step, ms"], rows
+    )
 
 
 def patches():
