@@ -20,6 +20,7 @@ import secrets
 import shutil
 import stat
 import sys
+import unicodedata
 from pathlib import Path
 
 MAX_JSON = 64 * 2**20  # bytes of a JSON file
@@ -58,7 +59,11 @@ def printable(path):
     Bytes that are not UTF-8, line breaks and control characters are escaped as in Python strings.
     """
     text = os.fsdecode(path)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    plain = (
+        c.isprintable() or unicodedata.category(c) == "Zs" for c in text
+    )  # spaces of any width
+    escaped = (c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if p else e for c, p, e in zip(text, plain, escaped, strict=True))
 
 
 def check_regular_file(path, error=FileError):

@@ -69,6 +69,7 @@ def test_names_that_are_not_text_are_escaped():
         b"caf\xc3\xa9 1.wav": "café 1.wav",
         b"caf\xe9.wav": r"caf\udce9.wav",
         b"a\n\x1b": r"a\n\x1b",
+        "a\xa0b\u2009c\u2028d".encode(): "a\xa0b\u2009c\\u2028d",
     }
     for name, shown in names.items():
         assert files.printable(Path(os.fsdecode(name))) == shown

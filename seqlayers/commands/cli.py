@@ -207,6 +207,11 @@ def check_absent(paths, overwrite):
                 "Files must lie in folders that can be written. "
                 f"Received: {printable(path)}, and {printable(folder)} is none."
             )
+        if (path.exists() or path.is_symlink()) and not path.is_file():
+            raise click.UsageError(
+                "Files can replace regular files alone, not folders, pipes, devices or links to "
+                f"nothing. Received: {printable(path)}."
+            )
     old = [path for path in paths if path.exists()]
     if old and not overwrite:
         raise click.UsageError(

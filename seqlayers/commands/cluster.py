@@ -29,6 +29,7 @@ from seqlayers.runs import folder as run_folder
 from seqlayers.runs import segments as run_segments
 from seqlayers.runs.options import naming_flags
 from seqlayers.runs.options.schema import Integer, flag
+from seqlayers.runs.registry import MODELS
 
 COLUMNS = ("file", "onset_s", "offset_s", "label", "confidence")
 NO_KIND = "-"  # the label of a segment of no kind
@@ -74,7 +75,7 @@ def cluster(
     """Sort the segments of recordings into kinds, without labels.
 
     RUN is the folder of a run on recordings, or a .keras file of one; RECORDINGS is a recording or
-    a folder of them, those of the run or others of the same bird. Their segments are found as the
+    a folder of them, those of the run or others of the same animal. Their segments are found as the
     run found its own. Kinds are numbered from 1, the most frequent one; their number is found, too.
     A segment of no kind has the label -. It needs scikit-learn: pip install 'seqlayers[cluster]'.
 
@@ -95,8 +96,13 @@ def cluster(
         )
     options, sound = config["options"], config["sound"]
     reading = {"tier": tier, "column": column}
-    folder = run if run.is_dir() else run.parent
-    kept = [path for name in run_folder.FILES if (path := folder / name).exists()]
+    kind = MODELS[options["model"]]
+    if not (kind.memory or kind.head.has_code):
+        raise click.UsageError(
+            "RUN must be a run of a model with a memory, an RBM or a DBN, whose states or codes "
+            f"are compared. Received: {files.printable(run)}, with --model {options['model']}."
+        )
+    kept = run_folder.own_files(run if run.is_dir() else run.parent)
     found = _found(recordings, options, sound, labels, reading, given_borders, old, [run, *kept])
     runs = import_runs()
     compare_versions(config)
@@ -144,10 +150,11 @@ def _check_targets(out, picture, page):
         raise click.UsageError(f"--page must end as .html or .htm. Received: {page}.")
     with silent_imports():
         try:
-            import sklearn  # noqa: F401
-        except ImportError as error:
+            from sklearn.cluster import HDBSCAN  # noqa: F401
+        except Exception as error:  # one that fits another NumPy raises a `ValueError`
             raise click.UsageError(
-                "`seqlayers cluster` needs scikit-learn: pip install 'seqlayers[cluster]'."
+                "`seqlayers cluster` needs scikit-learn: pip install 'seqlayers[cluster]'. "
+                f"Received: {error}"
             ) from error
 
 
@@ -164,9 +171,10 @@ def _found(recordings, options, sound, labels, reading, given, replaced, kept):
         list_unmatched(matched, kind)
         if given and matched.unlabelled:
             note(f"Without labels, and not read: {counted(len(matched.unlabelled), 'recording')}.")
+    marks = [*matched.sources, *matched.unmatched] if matched else []
     check_kept(
         replaced,
-        [*paths, *(matched.sources if matched else ()), *kept],
+        [*paths, *(mark for mark in marks if isinstance(mark, Path)), *kept],
         "--out, --picture and --page must not replace a recording, a label file or a file of RUN.",
     )
     with naming("--labels" if labels else "RECORDINGS"):
@@ -174,8 +182,9 @@ def _found(recordings, options, sound, labels, reading, given, replaced, kept):
     list_skipped(found.skipped, len(found.recordings), "recordings")
     list_resampled(found.resampled, sound.settings.sample_rate)
     if len(found.times) < run_segments.LEAST:
+        given_by = "--labels" if given else "RECORDINGS"
         raise click.UsageError(
-            f"RECORDINGS must have at least {run_segments.LEAST} segments to sort them into kinds. "
+            f"{given_by} must have at least {run_segments.LEAST} segments to sort them into kinds. "
             f"Received: {counted(len(found.times), 'segment')} in "
             f"{counted(len(found.recordings), 'recording')} of {recordings}."
         )
@@ -213,6 +222,7 @@ def _command(run, recordings, out, page, labels, reading, given, seed):
     for name, value in {"labels": labels, **reading}.items():
         words += [flag(name), value] if value is not None else []
     words += ["--given-borders"] if given else []
+    words = [f"./{w}" if str(w)[0] == "-" and isinstance(w, Path) else w for w in words]
     return shlex.join(map(files.printable, [*words, "--seed", str(seed)]))
 
 

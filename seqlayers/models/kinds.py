@@ -29,6 +29,8 @@ _DURATION = 0.25  # w: deviation of durations beside that of vectors
 _COMPONENTS = 20
 _PERPLEXITY = 30
 _NEAR = 1024  # segments whose nearest ones are searched at a time
+# Deviations below these are rounding: of float32, and of times in seconds with six decimals.
+_EQUAL, _EQUAL_DURATIONS = 1e-6, 1e-4
 
 
 class Kinds(NamedTuple):
@@ -56,12 +58,13 @@ def find_kinds(vectors, durations, *, seed=0):
         seed: Seed of the map, and of the draw of `MOST` segments.
 
     Returns:
-        `Kinds(numbers, confidence, places)`. Where there are no kinds, most segments are of no
-        kind, and some may be in a few groups all the same.
+        `Kinds(numbers, confidence, places)`. One kind alone cannot come out: there are two or more,
+        or none. Segments that differ by degree are cut into a few kinds, and so may 100 segments
+        or fewer be that have none.
 
     Raises:
-        ValueError: If there are too few segments, all are the same, or arrays are not finite or do
-            not match.
+        ValueError: If there are too few segments, all are the same up to rounding, or arrays are
+            not finite or do not match.
         ImportError: If scikit-learn is not installed: pip install 'seqlayers[cluster]'.
 
     Example:
@@ -101,8 +104,14 @@ def find_kinds(vectors, durations, *, seed=0):
 def points_of(vectors, durations):
     """Returns `[x, d]` of segments, float32 `(N, F + 1)`; arguments as in `find_kinds`."""
     vectors, durations = _checked(vectors, durations)
-    logs = np.log(durations).astype("float32")[:, None]
-    return np.hstack([_scaled(vectors), _DURATION * _scaled(logs)])
+    v = _scaled(vectors, _EQUAL * np.abs(vectors).max())
+    d = _scaled(np.log(durations).astype("float32")[:, None], _EQUAL_DURATIONS)
+    if not (v.any() or d.any()):
+        raise ValueError(
+            "The vectors and durations of segments must not be the same for all of them. "
+            f"Received: {len(vectors)} equal ones."
+        )
+    return np.hstack([v, _DURATION * d])
 
 
 def _checked(vectors, durations):
@@ -119,18 +128,16 @@ def _checked(vectors, durations):
             f"`durations` must be {len(vectors)} finite numbers above 0, one for each vector. "
             f"Received: shape {durations.shape}."
         )
-    if (vectors == vectors[0]).all() and (durations == durations[0]).all():
-        raise ValueError(
-            "`vectors` and `durations` must not be the same for all segments. "
-            f"Received: {len(vectors)} equal ones."
-        )
     return vectors, durations
 
 
-def _scaled(x):
+def _scaled(x, least):
+    """Returns x less its mean, of a total deviation of 1; zeros where it is `least` or below."""
+    _, places = np.frexp(np.abs(x).max())
+    x = np.ldexp(x, -places)  # exact: squares of large numbers would overflow
     x = x - x.mean(axis=0)
     deviation = np.sqrt(np.square(x).sum(axis=1).mean())
-    return x / max(deviation, np.finfo("float32").tiny)
+    return x / deviation if deviation > np.ldexp(least, -places) else np.zeros_like(x)
 
 
 def _by_size(labels):

@@ -132,6 +132,14 @@ def claim(folder, resume=False, overwrite=False):
         yield folder
 
 
+def own_files(folder):
+    """Returns the files of a run that are there, those of its curves included."""
+    folder = Path(folder)
+    named = [folder / name for name in (*FILES, MARKER, _LOCK)]
+    curves = [path for part in _CURVES for path in (folder / CURVES / part).glob("*")]
+    return [path for path in (*named, *curves) if path.is_file()]
+
+
 def clear(folder):
     """Deletes a run, but no other files in its folder."""
     for name in FILES:

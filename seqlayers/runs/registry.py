@@ -31,12 +31,14 @@ class Head(NamedTuple):
         path: Its class. It takes the number of visible units and `seed`.
         options: Names of the options that are its other arguments.
         alone: Whether there is a model without a memory.
+        has_code: Whether it has a code of a frame, as its class says.
     """
 
     title: str
     path: str
     options: tuple[str, ...] = ()
     alone: bool = True
+    has_code: bool = False
 
 
 class Model(NamedTuple):
@@ -71,20 +73,26 @@ CELLS = {
 }
 HEADS = {
     "bernoulli": Head("independent units", "seqlayers.heads:BernoulliHead", alone=False),
-    "rbm": Head("RBM", "seqlayers.heads:ConditionalRBM", (*_ONE_RBM, "persistent_chains", "l1")),
+    "rbm": Head(
+        "RBM",
+        "seqlayers.heads:ConditionalRBM",
+        (*_ONE_RBM, "persistent_chains", "l1"),
+        has_code=True,
+    ),
     "nade": Head("NADE", "seqlayers.heads:NADE", ("hidden_units",)),
     "tied-nade": Head(
         "NADE tied over the keys",
         "seqlayers.heads:TiedNADE",
         ("hidden_units", "head_dropout", "first_bias"),
     ),
-    "dbn": Head("DBN", "seqlayers.heads:ConditionalDBN", (*_RBM, "hidden_layers")),
+    "dbn": Head("DBN", "seqlayers.heads:ConditionalDBN", (*_RBM, "hidden_layers"), has_code=True),
 }
 TIED = {
     "rtrbm": Head(
         "RTRBM: an RBM whose hidden units are the memory",
         "seqlayers.models:RTRBM",
         (*_ONE_RBM, "context_visible", "learn_initial_context"),
+        has_code=True,
     )
 }
 

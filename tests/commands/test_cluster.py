@@ -3,19 +3,23 @@
 import base64
 import html
 import json
+import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from commands.helpers import CALLS, RATE, calls, refused, rows, succeeds
 
 from seqlayers import audio
+from seqlayers.commands.cluster import _command
 from seqlayers.datasets import labels
 from seqlayers.models import Kinds, kinds
 from seqlayers.runs import kinds as run_kinds
 from seqlayers.runs import segments
+from seqlayers.runs.registry import MODELS
 
 pytest.importorskip("sklearn")
 NUMBER = 3 * CALLS
@@ -221,9 +225,43 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
         ),
     ):
         assert re.search(reason, refused("cluster", *words)), reason
-    monkeypatch.setitem(sys.modules, "sklearn", None)
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere" / "lost.png")
+    os.mkfifo(tmp_path / "pipe.csv")
+    (late / "b.txt").write_text("0\t1\tlow\n")  # of no recording
+    shutil.copytree(marks, tmp_path / "marks")
+    shutil.copy(late / "b.txt", tmp_path / "marks" / "none.txt")
+    for words, reason in (
+        (["--out", tmp_path / "pipe.csv", "--overwrite"], "regular files alone.*pipe.csv"),
+        (["--out", out, "--picture", tmp_path / "lost.png"], "regular files alone.*lost.png"),
+        (["--out", tmp_path, "--overwrite"], "is a directory"),
+        (
+            [
+                "--out",
+                tmp_path / "marks" / "none.txt",
+                "--labels",
+                tmp_path / "marks",
+                "--overwrite",
+            ],
+            "must not replace a recording, a label file.*none.txt",
+        ),
+        (["--out", sound_run / ".seqlayers-run", "--overwrite"], "file of RUN.*.seqlayers-run"),
+    ):
+        assert re.search(reason, refused("cluster", sound_run, birds, *words)), reason
+    with monkeypatch.context() as patch:
+        alike = dict.fromkeys(MODELS, MODELS["nade"])
+        patch.setattr("seqlayers.commands.cluster.MODELS", alike)
+        assert "RUN must be a run of a model with a memory" in refused(
+            *("cluster", sound_run, birds, "--out", out)
+        )
+    monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
     assert "seqlayers[cluster]" in refused("cluster", sound_run, birds, "--out", out)
     assert there.read_text() == "old" and not out.exists()
+
+
+def test_the_command_on_the_page_takes_names_that_begin_with_a_dash():
+    names = [Path("runs/a"), Path("-odd"), Path("a b.csv"), Path("-a.html")]
+    words = _command(*names, None, {"tier": None, "column": None}, False, 3)
+    assert words == ("seqlayers cluster runs/a ./-odd --out 'a b.csv' --page ./-a.html --seed 3")
 
 
 def test_segments_to_sort_are_as_many_as_kinds_need():

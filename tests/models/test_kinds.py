@@ -55,6 +55,24 @@ def test_of_many_segments_some_are_drawn_and_the_others_are_of_the_nearest_kind(
     assert len(np.unique(found.places, axis=0)) == 60
 
 
+def test_numbers_whose_squares_are_too_large_are_sorted_as_smaller_ones(groups):
+    vectors, _ = groups
+    found, large = (find_kinds(scale * vectors, np.ones(90)) for scale in (1.0, 2.0**100))
+    assert np.array_equal(found.numbers, large.numbers)
+    assert np.array_equal(found.places, large.places)
+
+
+def test_durations_that_differ_by_rounding_alone_count_as_equal(groups, rng):
+    vectors, _ = groups
+    times = np.round(np.arange(90)[:, None] * 0.3 + [0, 1 / 7], 6)
+    points = kinds.points_of(vectors, np.diff(times, axis=1)[:, 0])
+    assert np.array_equal(points, kinds.points_of(vectors, np.ones(90)))
+
+
+LIKE = np.arange(30)[:, None] * 0.3 + [0, 0.1]  # segments as long as each other, but for rounding
+NEARLY = 1 + 1e-7 * np.random.default_rng(0).normal(size=(30, 3))
+
+
 @pytest.mark.parametrize(
     "vectors, durations, reason",
     [
@@ -63,7 +81,9 @@ def test_of_many_segments_some_are_drawn_and_the_others_are_of_the_nearest_kind(
         (np.full((30, 3), np.nan), np.ones(30), r"`vectors` must be.*not finite"),
         (np.ones((30, 3)), np.ones(29), r"`durations` must be 30 finite.*\(29,\)"),
         (np.ones((30, 3)), np.zeros(30), "`durations` must be 30 finite numbers above 0"),
-        (np.ones((30, 3)), np.ones(30), "must not be the same for all segments"),
+        (np.ones((30, 3)), np.ones(30), "must not be the same for all of them"),
+        (np.ones((30, 3)), np.diff(LIKE, axis=1)[:, 0], "must not be the same for all of them"),
+        (NEARLY, np.ones(30), "must not be the same for all of them"),
     ],
 )
 def test_arguments_are_checked(vectors, durations, reason):

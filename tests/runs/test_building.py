@@ -192,6 +192,11 @@ def test_a_recipe_for_music_may_be_tried_on_recordings():
     assert building.build_model(options | {"recurrent_layers": 1}, 100).head.visible_units == 129
 
 
+@pytest.mark.parametrize("head", [*HEADS.values()], ids=[*HEADS])
+def test_heads_with_a_code_in_the_registry_are_those_whose_class_has_one(head):
+    assert head.has_code == resolve_name(head.path).has_code
+
+
 @pytest.mark.parametrize("entry", [*CELLS.values(), *HEADS.values()], ids=[*CELLS, *HEADS])
 def test_options_in_the_registry_are_arguments_of_the_class(entry):
     made_of = {"hidden_layers": "hidden_units", "l1": "kernel_regularizer"}
