@@ -118,11 +118,40 @@ def silent_imports():
         os.dup2(nowhere.fileno(), 2)
     try:
         sys.stderr = io.StringIO()
-        yield
+        with _stops_are_not_lost():
+            yield
     finally:
         sys.stderr = python_stderr
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def _stops_are_not_lost():
+    """Stops at the end of the block if a signal came that has not stopped it.
+
+    Imports collect garbage, and Python drops an exception that is raised in a callback of that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    came = []
+
+    def stop(number, frame):
+        came.append(number)
+        handlers[number](number, frame)
+
+    for number in handlers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        handlers[came[0]](came[0], None)
 
 
 def note(message):

@@ -1,5 +1,6 @@
 """`seqlayers train --resume`: a run that was stopped in any way goes on as if it had not been."""
 
+import contextlib
 import errno
 import json
 import os
@@ -29,6 +30,7 @@ from commands.helpers import (
 )
 
 from seqlayers import audio
+from seqlayers.commands.cli import silent_imports
 from seqlayers.runs import folder, training
 from seqlayers.runs.config import read_config
 
@@ -233,6 +235,16 @@ def test_a_run_stopped_before_its_first_epoch_begins_anew(run, tmp_path, monkeyp
     begun = []
     assert "new, in" in succeeds("train", "--out", run, "--resume")
     assert begun == [[]]
+
+
+def test_ctrl_c_that_is_lost_within_an_import_stops_the_command_after_it():
+    after, handler = [], signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), silent_imports():
+        with contextlib.suppress(KeyboardInterrupt):  # as in a callback of the garbage collector
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+        after.append("the import goes on")
+    assert after and signal.getsignal(signal.SIGINT) is handler
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
