@@ -59,11 +59,11 @@ def printable(path):
     Bytes that are not UTF-8, line breaks and control characters are escaped as in Python strings.
     """
     text = os.fsdecode(path)
-    plain = (
-        c.isprintable() or unicodedata.category(c) == "Zs" for c in text
-    )  # spaces of any width
-    escaped = (c.encode("unicode_escape").decode() for c in text)
-    return "".join(c if p else e for c, p, e in zip(text, plain, escaped, strict=True))
+
+    def is_plain(c):
+        return c.isprintable() or unicodedata.category(c) == "Zs"  # a space of any width
+
+    return "".join(c if is_plain(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def check_regular_file(path, error=FileError):

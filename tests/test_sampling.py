@@ -730,3 +730,27 @@ def test_unbounded_logits_never_give_nan(size, visibles):
     ]
     for result in results:
         assert np.all(np.isfinite(result))
+
+
+@pytest.mark.tensorflow
+def test_a_seed_is_made_by_one_call_in_a_graph():
+    import tensorflow as tf
+
+    sampling._in_one_call.cache_clear()
+    with tf.device("CPU:0"):  # where it is used first must leave no trace
+        sampling.fold_in([1, 2], 3)
+
+    @tf.function
+    def function(seed):
+        seeds = sampling.fold_in(seed, 3)
+        assert seeds.shape.as_list() == [None, 2]
+        assert sampling.fold_in(seed[0], tf.range(4)).shape.as_list() == [4, 2]
+        return seeds
+
+    graph = function.get_concrete_function(tf.TensorSpec((None, 2), tf.int32)).graph
+    made = [operation.type for operation in graph.get_operations()]
+    assert made.count("BitwiseXor") == 0
+    assert sum(kind.endswith("PartitionedCall") for kind in made) == 2
+    (mixed,) = graph.as_graph_def().library.function
+    assert {node.op for node in mixed.node_def} >= {"BitwiseXor", "RightShift"}
+    assert {node.device for node in mixed.node_def} == {""}

@@ -128,20 +128,23 @@ def silent_imports():
 
 @contextlib.contextmanager
 def _stops_are_not_lost():
-    """Stops at the end of the block if a signal came that has not stopped it.
+    """Repeats a stop at the end of the block if its exception was dropped or replaced there.
 
-    Imports collect garbage, and Python drops an exception that is raised in a callback of that.
+    Imports collect garbage, and Python drops an exception raised in a callback of the collector.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    came = []
+    stops = []
 
     def stop(number, frame):
-        came.append(number)
-        handlers[number](number, frame)
+        try:
+            handlers[number](number, frame)
+        except BaseException as error:
+            stops.append(error)
+            raise
 
     for number in handlers:
         signal.signal(number, stop)
@@ -150,8 +153,8 @@ def _stops_are_not_lost():
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if came:
-        handlers[came[0]](came[0], None)
+        if stops and not isinstance(sys.exception(), type(stops[0])):
+            raise stops[0]
 
 
 def note(message):

@@ -151,10 +151,15 @@ def _check_targets(out, picture, page):
     with silent_imports():
         try:
             from sklearn.cluster import HDBSCAN  # noqa: F401
-        except Exception as error:  # one that fits another NumPy raises a `ValueError`
+        except ImportError as error:
             raise click.UsageError(
                 "`seqlayers cluster` needs scikit-learn: pip install 'seqlayers[cluster]'. "
                 f"Received: {error}"
+            ) from error
+        except Exception as error:  # a scikit-learn that was built for another NumPy
+            raise click.UsageError(
+                "scikit-learn cannot be imported; install it anew: pip install --force-reinstall "
+                f"scikit-learn. Received: {error}"
             ) from error
 
 
@@ -222,7 +227,7 @@ def _command(run, recordings, out, page, labels, reading, given, seed):
     for name, value in {"labels": labels, **reading}.items():
         words += [flag(name), value] if value is not None else []
     words += ["--given-borders"] if given else []
-    words = [f"./{w}" if str(w)[0] == "-" and isinstance(w, Path) else w for w in words]
+    words = [f"./{w}" if isinstance(w, Path) and str(w).startswith("-") else w for w in words]
     return shlex.join(map(files.printable, [*words, "--seed", str(seed)]))
 
 

@@ -29,7 +29,8 @@ _DURATION = 0.25  # w: deviation of durations beside that of vectors
 _COMPONENTS = 20
 _PERPLEXITY = 30
 _NEAR = 1024  # segments whose nearest ones are searched at a time
-# Deviations below these are rounding: of float32, and of times in seconds with six decimals.
+# Deviations below these are rounding: of float32, relative to the largest value of a column, and of
+# the logarithms of durations that were written in seconds with six decimals.
 _EQUAL, _EQUAL_DURATIONS = 1e-6, 1e-4
 
 
@@ -58,9 +59,9 @@ def find_kinds(vectors, durations, *, seed=0):
         seed: Seed of the map, and of the draw of `MOST` segments.
 
     Returns:
-        `Kinds(numbers, confidence, places)`. One kind alone cannot come out: there are two or more,
-        or none. Segments that differ by degree are cut into a few kinds, and so may 100 segments
-        or fewer be that have none.
+        `Kinds(numbers, confidence, places)`. There are no kinds or at least two, never one.
+        Segments that differ by degree alone may be cut into a few kinds, and so may few segments
+        that have no kinds.
 
     Raises:
         ValueError: If there are too few segments, all are the same up to rounding, or arrays are
@@ -104,7 +105,7 @@ def find_kinds(vectors, durations, *, seed=0):
 def points_of(vectors, durations):
     """Returns `[x, d]` of segments, float32 `(N, F + 1)`; arguments as in `find_kinds`."""
     vectors, durations = _checked(vectors, durations)
-    v = _scaled(vectors, _EQUAL * np.abs(vectors).max())
+    v = _scaled(vectors, _EQUAL * np.abs(vectors).max(axis=0))
     d = _scaled(np.log(durations).astype("float32")[:, None], _EQUAL_DURATIONS)
     if not (v.any() or d.any()):
         raise ValueError(
@@ -132,12 +133,16 @@ def _checked(vectors, durations):
 
 
 def _scaled(x, least):
-    """Returns x less its mean, of a total deviation of 1; zeros where it is `least` or below."""
+    """Returns x less its mean, of a total deviation of 1.
+
+    Columns whose deviation is `least` or below are 0.
+    """
     _, places = np.frexp(np.abs(x).max())
     x = np.ldexp(x, -places)  # exact: squares of large numbers would overflow
     x = x - x.mean(axis=0)
+    x[:, np.sqrt(np.square(x).mean(axis=0)) <= np.ldexp(least, -places)] = 0
     deviation = np.sqrt(np.square(x).sum(axis=1).mean())
-    return x / deviation if deviation > np.ldexp(least, -places) else np.zeros_like(x)
+    return x / deviation if deviation > 0 else x
 
 
 def _by_size(labels):

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +25,13 @@ from seqlayers.runs.registry import MODELS
 pytest.importorskip("sklearn")
 NUMBER = 3 * CALLS
 PARTS = (0, 0.2, ""), (0.2, 0.24, "call"), (0.24, 0.5, "")  # of half a second, in a TextGrid
+
+
+class Broken(ModuleType):
+    """A module as of a library that was built for another NumPy."""
+
+    def __getattr__(self, name):
+        raise ValueError("numpy.dtype size changed")
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +241,6 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
     for words, reason in (
         (["--out", tmp_path / "pipe.csv", "--overwrite"], "regular files alone.*pipe.csv"),
         (["--out", out, "--picture", tmp_path / "lost.png"], "regular files alone.*lost.png"),
-        (["--out", tmp_path, "--overwrite"], "is a directory"),
         (
             [
                 "--out",
@@ -253,6 +260,11 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
         assert "RUN must be a run of a model with a memory" in refused(
             *("cluster", sound_run, birds, "--out", out)
         )
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "sklearn.cluster", SimpleNamespace())
+        assert "seqlayers[cluster]" in refused("cluster", sound_run, birds, "--out", out)
+        patch.setitem(sys.modules, "sklearn.cluster", Broken("sklearn.cluster"))
+        assert "install it anew" in refused("cluster", sound_run, birds, "--out", out)
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
     assert "seqlayers[cluster]" in refused("cluster", sound_run, birds, "--out", out)
     assert there.read_text() == "old" and not out.exists()
@@ -260,8 +272,10 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
 
 def test_the_command_on_the_page_takes_names_that_begin_with_a_dash():
     names = [Path("runs/a"), Path("-odd"), Path("a b.csv"), Path("-a.html")]
-    words = _command(*names, None, {"tier": None, "column": None}, False, 3)
-    assert words == ("seqlayers cluster runs/a ./-odd --out 'a b.csv' --page ./-a.html --seed 3")
+    words = _command(*names, None, {"tier": "", "column": None}, False, 3)
+    assert words == (
+        "seqlayers cluster runs/a ./-odd --out 'a b.csv' --page ./-a.html --tier '' --seed 3"
+    )
 
 
 def test_segments_to_sort_are_as_many_as_kinds_need():

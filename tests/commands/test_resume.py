@@ -237,13 +237,16 @@ def test_a_run_stopped_before_its_first_epoch_begins_anew(run, tmp_path, monkeyp
     assert begun == [[]]
 
 
-def test_ctrl_c_that_is_lost_within_an_import_stops_the_command_after_it():
+@pytest.mark.parametrize("error", [None, ImportError])
+def test_ctrl_c_that_is_lost_within_an_import_stops_the_command_after_it(error):
     after, handler = [], signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), silent_imports():
         with contextlib.suppress(KeyboardInterrupt):  # as in a callback of the garbage collector
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(10)
         after.append("the import goes on")
+        if error:
+            raise error
     assert after and signal.getsignal(signal.SIGINT) is handler
 
 

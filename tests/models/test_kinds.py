@@ -62,6 +62,13 @@ def test_numbers_whose_squares_are_too_large_are_sorted_as_smaller_ones(groups):
     assert np.array_equal(found.places, large.places)
 
 
+def test_a_large_column_that_is_constant_changes_nothing(groups):
+    vectors, _ = groups
+    points = kinds.points_of(np.hstack([vectors, np.full((90, 1), 1e7)]), np.ones(90))
+    expected = kinds.points_of(vectors, np.ones(90))
+    np.testing.assert_allclose(np.delete(points, 12, axis=1), expected, rtol=1e-5, atol=1e-7)
+
+
 def test_durations_that_differ_by_rounding_alone_count_as_equal(groups, rng):
     vectors, _ = groups
     times = np.round(np.arange(90)[:, None] * 0.3 + [0, 1 / 7], 6)
@@ -84,6 +91,7 @@ NEARLY = 1 + 1e-7 * np.random.default_rng(0).normal(size=(30, 3))
         (np.ones((30, 3)), np.ones(30), "must not be the same for all of them"),
         (np.ones((30, 3)), np.diff(LIKE, axis=1)[:, 0], "must not be the same for all of them"),
         (NEARLY, np.ones(30), "must not be the same for all of them"),
+        (np.tile(NEARLY, 200), np.ones(30), "must not be the same for all of them"),
     ],
 )
 def test_arguments_are_checked(vectors, durations, reason):

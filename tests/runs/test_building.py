@@ -195,6 +195,7 @@ def test_a_recipe_for_music_may_be_tried_on_recordings():
 @pytest.mark.parametrize("head", [*HEADS.values()], ids=[*HEADS])
 def test_heads_with_a_code_in_the_registry_are_those_whose_class_has_one(head):
     assert head.has_code == resolve_name(head.path).has_code
+    assert TIED["rtrbm"].has_code  # its head is an RBM
 
 
 @pytest.mark.parametrize("entry", [*CELLS.values(), *HEADS.values()], ids=[*CELLS, *HEADS])
