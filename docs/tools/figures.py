@@ -170,6 +170,8 @@ HEADS = (
     ("heads-clstmp+lstmp+relu", "heads-ffnn"),
     ("heads-clstm32+relu", "heads-lstmp+relu"),
     ("heads-clstm48+relu", "heads-lstmp+relu"),
+    ("heads-clstm48+relu", "heads-ffnn"),
+    ("heads-clstm48+relu", "heads-clstmp+lstmp+relu"),
     ("heads-clstm48+relu", "heads-clstm16+relu"),
     ("heads-clstmp48+relu", "heads-clstm48+relu"),
     ("heads-2clstm+relu", "heads-clstm32+relu"),

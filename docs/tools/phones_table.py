@@ -89,7 +89,8 @@ def leads(*pairs):
     """Leads of one row over another, fold by fold, of means over the seeds of each.
 
     Their standard error over folds has that of seeds in it; from five folds it may come out smaller
-    than that, and the larger of both counts.
+    than that, and the larger of both counts. A network with one seed has the mean variance over
+    seeds of the networks like it that have several.
     """
     rows = []
     for pair in pairs:
@@ -99,7 +100,7 @@ def leads(*pairs):
         one, other = map(wrong_frames, pair)
         lead = [b - a for a, b in zip(one, other, strict=True)]
         mean, error = statistics.mean(lead), statistics.stdev(lead) / len(lead) ** 0.5
-        of_seeds = _error_of_seeds(seeds)
+        of_seeds = _error_of_seeds(pair)
         rows.append(
             [
                 *(f"`{each}`" for each in pair),
@@ -126,12 +127,33 @@ def _change(errors, best):
     return f"{statistics.mean(change):+.1f} % ({min(change):+.1f} to {max(change):+.1f})"
 
 
-def _error_of_seeds(networks):
-    """Returns the standard error of a lead as seeds alone make it, None where one has one seed."""
+def _error_of_seeds(names):
+    """Returns the standard error of a lead as seeds alone make it, None where it is not known."""
     variance = 0.0
-    for seeds in networks:
-        if len(seeds) < 2:
+    for name in names:
+        seeds = seeds_of(name)
+        each = _variance(seeds) if len(seeds) > 1 else _pooled_variance(name)
+        if each is None:
             return None
-        folds = list(zip(*map(_tests, seeds), strict=True))
-        variance += sum(map(statistics.variance, folds)) / len(folds) ** 2 / len(seeds)
+        variance += each / len(seeds)
     return variance**0.5
+
+
+def _variance(seeds):
+    """Returns the variance over seeds of the mean over folds."""
+    folds = list(zip(*map(_tests, seeds), strict=True))
+    return sum(map(statistics.variance, folds)) / len(folds) ** 2
+
+
+def _pooled_variance(name):
+    """Returns the mean variance of the networks of the same kind, speech and labels, or None."""
+    alike = {SEED.sub("", key) for key, row in results("clstm").items() if "folds" in row}
+    alike = [seeds_of(each) for each in alike if _setting(each) == _setting(name)]
+    variances = [_variance(seeds) for seeds in alike if len(seeds) > 1]
+    return statistics.mean(variances) if variances else None
+
+
+def _setting(name):
+    """Returns what rows share whose trainings differ in the network, its seed and masks alone."""
+    kind = next(each for each in ("heads", "cells", "stack") if each in name)
+    return name.startswith("arctic-"), kind, name.endswith("-tenth")
