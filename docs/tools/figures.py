@@ -174,6 +174,7 @@ HEADS = (
     ("heads-clstm48+relu", "heads-clstmp+lstmp+relu"),
     ("heads-clstm48+relu", "heads-clstm16+relu"),
     ("heads-clstmp48+relu", "heads-clstm48+relu"),
+    ("heads-clstmp48+relu", "heads-clstm16+relu"),
     ("heads-2clstm+relu", "heads-clstm32+relu"),
     ("heads-lstmp+relu", "heads-ffnn"),
     ("heads-lstmp+relu", "heads-cnn+relu"),
