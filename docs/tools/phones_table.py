@@ -23,6 +23,7 @@ TITLES = {
     "cells-gru": "GRU 141",
     "cells-a-sfm": 'Adaptive SFM (57, 8, 30), phase "accumulated"',
     "cells-sfm": "SFM (58, 8, 30)",
+    "cells-parallel": 'SFM (101, 8, 30), `gates="input"`',
     "cells-lstm": "LSTM 122",
     "stack-2": "two LSTMs from scratch",
     "stack-2+greedy": "two LSTMs from LSTBMs",
