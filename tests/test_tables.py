@@ -308,6 +308,13 @@ def test_the_pace_is_that_of_steps_after_the_first_ones(table):
     assert 0.0001 <= seconds["compiled"] < seconds["plain"] < 0.1
 
 
+def test_the_printed_table_of_spectrograms_is_of_its_own_rows(table, capsys):
+    spectrogram = table("spectrogram")
+    spectrogram.print_table(spectrogram.store.read(spectrogram.RESULTS))
+    printed = capsys.readouterr().out
+    assert "finch-3-sigmoid " in printed and "recipe" not in printed
+
+
 def test_a_row_of_the_spectrogram_recipe_has_its_options_but_those_of_the_row(table, tmp_path):
     recipe = table("spectrogram_recipe")
     names = [name for name, *_ in recipe.all_rows([0, 1])]
