@@ -27,6 +27,7 @@ import numpy as np
 from keras import ops
 
 from seqlayers import replicas
+from seqlayers.backends import in_one_call
 from seqlayers.checks import check_integer
 
 _GOLDEN, _SQRT_2 = 0x9E3779B9, 0x6A09E667  # digits of irrationals: keep a seed's words apart
@@ -69,7 +70,7 @@ def fold_in(seed, number):
     """
     seed = ops.cast(ops.convert_to_tensor(seed, "int32"), "uint32")
     number = ops.convert_to_tensor(_u32(number))
-    return ops.cast(_in_one_call(_folded)(seed, number[..., None]), "int32")
+    return ops.cast(in_one_call(_folded)(seed, number[..., None]), "int32")
 
 
 def row_seeds(seed, num_rows, first_row=None):
@@ -258,33 +259,7 @@ def _bits(shape, seed, first):
     counter = _u32(counter)
     counter = ops.reshape(counter, (1,) * rows + tuple(counted))
     k0, k1 = (ops.reshape(k, ops.shape(k) + (1,) * len(counted)) for k in _words(seed))
-    return _in_one_call(_mix)(counter + k0, k1)
-
-
-@functools.cache
-def _in_one_call(function):
-    """Returns a function whose operations TensorFlow traces once and then runs as one call.
-
-    They are dozens of small ones, which Keras would dispatch anew at each use: with them in one
-    call a model is traced in up to a fifth less time, and eager code draws several times faster.
-    Arrays are uint32, since TensorFlow keeps int32 arguments of a call off the GPU.
-
-    Args:
-        function: Takes two uint32 arrays that broadcast; returns one of their broadcast shape.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return function
-    import tensorflow as tf
-
-    any_shape = tf.TensorSpec(None, tf.uint32)
-    traced = tf.function(function, autograph=False).get_concrete_function(any_shape, any_shape)
-
-    def call(x, y):
-        result = traced(x, y)
-        result.set_shape(tf.broadcast_static_shape(x.shape, y.shape))
-        return result
-
-    return call
+    return in_one_call(_mix)(counter + k0, k1)
 
 
 def _folded(seed, number):

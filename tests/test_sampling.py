@@ -13,7 +13,7 @@ from backend import tensor
 from keras import ops
 from reference import rbm as reference
 
-from seqlayers import energy, sampling
+from seqlayers import backends, energy, sampling
 
 SEEDS = [0, 1, -1, 7, 2**31, 2**32 - 1, -(2**40) + 5, 2**63]
 
@@ -736,7 +736,7 @@ def test_unbounded_logits_never_give_nan(size, visibles):
 def test_a_seed_is_made_by_one_call_in_a_graph():
     import tensorflow as tf
 
-    sampling._in_one_call.cache_clear()
+    backends.in_one_call.cache_clear()
     with tf.device("CPU:0"):  # where it is used first must leave no trace
         sampling.fold_in([1, 2], 3)
 
