@@ -68,9 +68,8 @@ def fold_in(seed, number):
     Returns:
         An int32 tensor, `(..., 2)`.
     """
-    seed = ops.cast(ops.convert_to_tensor(seed, "int32"), "uint32")
     number = ops.convert_to_tensor(_u32(number))
-    return ops.cast(in_one_call(_folded)(seed, number[..., None]), "int32")
+    return ops.cast(in_one_call(_folded)(_words(seed), number[..., None]), "int32")
 
 
 def row_seeds(seed, num_rows, first_row=None):
@@ -250,21 +249,22 @@ def _integers(shape, seed, first=0):
 
 def _bits(shape, seed, first):
     """Returns uint32 words: `triple32` of a counter over the axes that `seed` does not span."""
-    seed = ops.convert_to_tensor(seed, "int32")
-    rows = len(seed.shape) - 1
+    words = _words(seed)
+    rows = len(words.shape) - 1
     counted = shape[rows:]
     counter = ops.arange(_product(counted), dtype="int32")  # no kernel counts in uint32
     if not isinstance(first, int) or first:
         counter = counter + first * _product(counted[1:])
     counter = _u32(counter)
     counter = ops.reshape(counter, (1,) * rows + tuple(counted))
-    k0, k1 = (ops.reshape(k, ops.shape(k) + (1,) * len(counted)) for k in _words(seed))
+    keys = words[..., 0], words[..., 1]
+    k0, k1 = (ops.reshape(k, ops.shape(k) + (1,) * len(counted)) for k in keys)
     return in_one_call(_mix)(counter + k0, k1)
 
 
-def _folded(seed, number):
+def _folded(words, number):
     """Returns the words of a new seed from those of a seed, `(..., 2)`, and a number `(..., 1)`."""
-    low, high, number = seed[..., 0], seed[..., 1], number[..., 0]
+    low, high, number = words[..., 0], words[..., 1], number[..., 0]
     low = _mix(low + _u32(_GOLDEN))
     high = _mix((high ^ _u32(_SQRT_2)) + low)
     low = _mix(ops.bitwise_xor(low, high) + number)
@@ -287,8 +287,8 @@ def _mix(x, key=None):
 
 
 def _words(seed):
-    seed = ops.cast(ops.convert_to_tensor(seed, "int32"), "uint32")
-    return seed[..., 0], seed[..., 1]
+    """Returns a seed, int32 `(..., 2)`, as uint32."""
+    return ops.cast(ops.convert_to_tensor(seed, "int32"), "uint32")
 
 
 def _u32(number):

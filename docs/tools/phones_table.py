@@ -43,8 +43,7 @@ def seeds_of(name):
 
 def means():
     """Returns the mean error over folds and seeds, by network and what it was trained on."""
-    names = {SEED.sub("", key) for key, row in results("clstm").items() if "folds" in row}
-    return {name: statistics.mean(wrong_frames(name)) for name in names}
+    return {name: statistics.mean(wrong_frames(name)) for name in _names()}
 
 
 def wrong_frames(name):
@@ -116,6 +115,11 @@ def leads(*pairs):
     return table(head, rows) if rows else "Not run yet.\n"
 
 
+def _names():
+    """Returns the names of rows that were run, without their seeds."""
+    return {SEED.sub("", key) for key, row in results("clstm").items() if "folds" in row}
+
+
 def _tests(row):
     return [fold["test"] for fold in row["folds"]]
 
@@ -148,8 +152,7 @@ def _variance(seeds):
 
 def _pooled_variance(name):
     """Returns the mean variance of the networks of the same kind, speech and labels, or None."""
-    alike = {SEED.sub("", key) for key, row in results("clstm").items() if "folds" in row}
-    alike = [seeds_of(each) for each in alike if _setting(each) == _setting(name)]
+    alike = [seeds_of(each) for each in _names() if _setting(each) == _setting(name)]
     variances = [_variance(seeds) for seeds in alike if len(seeds) > 1]
     return statistics.mean(variances) if variances else None
 

@@ -78,14 +78,22 @@ def _sigterm_raises():
     def stop(*_):
         raise _Terminated
 
+    with _handled({signal.SIGTERM: stop}):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handlers):
+    """Handles signals by the functions of a dictionary meanwhile; only the main thread may."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
+        yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def import_runs():
@@ -132,9 +140,6 @@ def _stops_are_not_lost():
 
     Imports collect garbage, and Python drops an exception raised in a callback of the collector.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
     stops = []
@@ -146,13 +151,10 @@ def _stops_are_not_lost():
             stops.append(error)
             raise
 
-    for number in handlers:
-        signal.signal(number, stop)
     try:
-        yield
+        with _handled(dict.fromkeys(handlers, stop)):
+            yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         if stops and not isinstance(sys.exception(), type(stops[0])):
             raise stops[0]
 
