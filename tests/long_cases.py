@@ -10,7 +10,11 @@ CASES = {
         "test_annealing_finds_log_z_from_both_sides": ["context"],
     },
     "heads/test_conditional_rbm.py": {
-        "test_the_two_estimates_lie_on_either_side": ["gamma-False", "bernoulli-True"],
+        "test_the_two_estimates_lie_on_either_side": [
+            "gamma-False",
+            "bernoulli-True",
+            "gaussian-True",
+        ],
     },
     "heads/test_contract.py": {
         "test_loss_gradients_and_draws_are_the_same_compiled": [
@@ -50,14 +54,22 @@ CASES = {
     },
     "heads/test_head.py": {
         "test_plain_fit": ["dbn", "nade"],
-        "test_evaluate": ["dbn"],
+        "test_evaluate": ["dbn", "nade"],
         "test_a_saved": ["dbn"],
+    },
+    "energy/test_gibbs.py": {
+        "test_persistent_chains_follow": ["gaussian"],
     },
     "energy/test_estimates.py": {
         "test_an_estimate_that_claims_to_have_converged": ["3-3-bridge", "12-9-ais"],
     },
     "layers/contract/test_graphs.py": {
-        "test_compiled_by_itself": ["adaptive parallel", "boltzmann", "tanh gated"],
+        "test_compiled_by_itself": [
+            "adaptive parallel",
+            "boltzmann",
+            "tanh gated",
+            "peephole lstm",
+        ],
         "test_batch_and_time_may_be_unknown": ["joined"],
         "test_compiled_or_not_fitting": ["adaptive"],
     },
@@ -92,7 +104,12 @@ CASES = {
     },
     "layers/contract/test_second_derivatives.py": {
         "test_forward_mode_and_products": ["patches"],
-        "test_the_gradient_of_a_penalty": ["adaptive parallel", "sfm"],
+        "test_the_gradient_of_a_penalty": [
+            "adaptive parallel",
+            "sfm",
+            "tanh gated",
+            "peephole lstm",
+        ],
     },
     "layers/contract/test_types.py": {
         "test_a_policy_sets": [
@@ -128,8 +145,14 @@ CASES = {
             "simple rnn cell, gaussian rbm",
             "simple rnn cell, tied nade",
             "simple rnn cell, nade",
+            "simple rnn cell, rbm",
         ],
-        "test_score_evaluate": ["stack, bernoulli", "gru, bernoulli"],
+        "test_score_evaluate": [
+            "stack, bernoulli",
+            "gru, bernoulli",
+            "joined, bernoulli",
+            "simple rnn cell, centered rbm",
+        ],
         "test_the_score_is_that": ["stack, bernoulli", "gru, bernoulli"],
         "test_padding_changes_neither": [
             "joined, bernoulli",
@@ -154,6 +177,13 @@ CASES = {
             "list-BackupAndRestore1",
         ],
     },
+    "models/test_likelihood.py": {
+        "test_an_estimate_is_bracketed": ["memory"],
+        "test_pieces_of_long_sequences": ["lstbm"],
+    },
+    "models/test_memory.py": {
+        "test_the_tanh_unit_trains": ["False-True"],
+    },
     "models/test_nonfinite.py": {
         "test_an_epoch_without_a_finite_step": ["weights"],
         "test_finite_steps_are_those": ["decay and norm", "scaled"],
@@ -162,10 +192,17 @@ CASES = {
             "scaled-True",
             "decay and norm-False",
         ],
+        "test_what_is_not_finite_is_dealt_with": ["shrink-False"],
+    },
+    "models/test_pretraining.py": {
+        "test_a_head_of_several_layers": ["contrastive-units1"],
     },
     "models/test_rnn_models.py": {
         "test_a_cycle_is_learned": ["orderless nade"],
         "test_training_and_draws_are_the_same_in_eager": ["orderless nade"],
+    },
+    "models/test_stacking.py": {
+        "test_each_layer_learns": ["gaussian"],
     },
     "models/test_temporal_rbm_training.py": {
         "test_training_raises_the_likelihood": ["lstm-None", "trbm-None", "rtrbm-None"],
@@ -182,6 +219,7 @@ CASES = {
             "tied-nade-musedata",
             "tied-nade-nottingham",
             "tied-nade-piano-midi",
+            "tied-nade-jsb",
         ],
     },
     "test_runtimes.py": {
@@ -192,6 +230,7 @@ CASES = {
                 '`dtype="mixed_float16"`',
                 "`keras.layers.Masking`",
                 "our cells in `keras.layers.RNN`",
+                '`AdaptiveSFM(phase="accumulated")`',
                 "`keras.layers.Bidirectional`",
                 "`jit_compile=True`",
                 '`SFM`, `AdaptiveSFM(phase="accumulated")`, `gates="input"`',

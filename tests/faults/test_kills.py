@@ -22,6 +22,7 @@ if not SHORT:
     DATA += [trainings.write_sounds, trainings.write_labelled]
 
 
+@pytest.mark.long  # test_resume.py kills at one moment
 @pytest.mark.parametrize("write", DATA)
 def test_killed_runs_end_as_if_they_had_not_been(tmp_path, tried, train, chance, write):
     undisturbed, outside = train(write), tmp_path / "outside"
