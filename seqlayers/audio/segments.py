@@ -53,6 +53,7 @@ class NoSegments(FileError):
 
     Attributes:
         reason, suggested_threshold, suggested_level, found: The arguments.
+        brief: The reason without what to try.
         path: The file or folder as a string, or None.
         skipped: The pairs. The message lists the first `LISTED`.
     """
@@ -65,6 +66,7 @@ class NoSegments(FileError):
         suggested_threshold=None,
         suggested_level=None,
         found=None,
+        brief=None,
     ):
         lines = [f"\n{printable(file)}: {why}" for file, why in skipped[:LISTED]]
         if len(skipped) > LISTED:
@@ -72,7 +74,7 @@ class NoSegments(FileError):
         super().__init__(reason + "".join(lines), path)
         self.skipped = list(skipped)
         self.suggested_threshold, self.suggested_level = suggested_threshold, suggested_level
-        self.found = found
+        self.found, self.brief = found, brief or reason
 
     @classmethod
     def in_none(cls, skipped):
@@ -253,7 +255,7 @@ def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel: int | st
         return segments_of_blocks(read, rate, rules)
     except NoSegments as error:
         suggested = error.suggested_threshold, error.suggested_level
-        raise NoSegments(error.reason, path, (), *suggested, error.found) from None
+        raise NoSegments(error.reason, path, (), *suggested, error.found, error.brief) from None
 
 
 def _envelope(search, samples):
@@ -287,10 +289,14 @@ def _found(search, smoothed, percentile, contrast=None):
             names = ("band", "buffer", "min_spacing", "max_length", "dip")
             fixed = ", ".join(f"{name}={getattr(rules, name)}" for name in names)
             advice = f"{advice[:-1]}, with {fixed}."
-    raise NoSegments(
+    brief = (
         f"There is no segment of {rules.min_length:g} to {rules.max_length:g} ms in "
         f"{duration:.3f} s of sound. Runs of loud samples: {dropped[0]} shorter, {dropped[1]} "
-        f"longer. {advice} Received: {asked}.",
+        "longer."
+    )
+    raise NoSegments(
+        f"{brief} {advice} Received: {asked}.",
         found=found,
+        brief=brief,
         **suggestions,
     )

@@ -1,5 +1,6 @@
 """The parts that commands share: exit codes, errors, and late imports."""
 
+import _thread
 import contextlib
 import csv
 import errno
@@ -37,7 +38,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx):
         try:
-            with _sigterm_raises():
+            with _sigterm_raises(), _stops_are_not_lost():
                 return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             terminated = isinstance(stop, _Terminated)
@@ -126,7 +127,7 @@ def silent_imports():
         os.dup2(nowhere.fileno(), 2)
     try:
         sys.stderr = io.StringIO()
-        with _stops_are_not_lost():
+        with _stops_wait():
             yield
     finally:
         sys.stderr = python_stderr
@@ -135,28 +136,50 @@ def silent_imports():
 
 
 @contextlib.contextmanager
-def _stops_are_not_lost():
-    """Repeats a stop at the end of the block if its exception was dropped or replaced there.
+def _stops_wait():
+    """Holds a stop back until the end of the block; a second one is not held.
 
-    Imports collect garbage, and Python drops an exception raised in a callback of the collector.
+    An exception from a signal within an import may be dropped or replaced there, or crash Python.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    stops = []
+    waiting = []
 
     def stop(number, frame):
-        try:
+        if waiting:
             handlers[number](number, frame)
-        except BaseException as error:
-            stops.append(error)
-            raise
+        waiting.append(number)
 
     try:
         with _handled(dict.fromkeys(handlers, stop)):
             yield
     finally:
-        if stops and not isinstance(sys.exception(), type(stops[0])):
-            raise stops[0]
+        if waiting:
+            handlers[waiting[0]](waiting[0], None)
+
+
+@contextlib.contextmanager
+def _stops_are_not_lost():
+    """Repeats a stop that Python dropped, as it does in callbacks of the garbage collector."""
+    before, repeats = sys.unraisablehook, []
+
+    def hook(dropped):
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            before(dropped)
+            return
+        terminated = isinstance(dropped.exc_value, _Terminated)
+        number = signal.SIGTERM if terminated else signal.SIGINT
+        # Not at once: that would be in the same callback.
+        repeats.append(threading.Timer(0.01, _thread.interrupt_main, [number]))
+        repeats[-1].start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+        for repeat in repeats:
+            repeat.join()
+    finally:
+        sys.unraisablehook = before
 
 
 def note(message):
@@ -224,7 +247,7 @@ def writing(path):
 
 
 def check_absent(paths, overwrite):
-    """Returns the files that will be replaced; refuses those that may not be, or cannot be written.
+    """Refuses files that may not be replaced or cannot be written.
 
     Args:
         paths: Files to write; None is left out.
@@ -252,20 +275,21 @@ def check_absent(paths, overwrite):
             "The files must not exist yet; add --overwrite to replace them. "
             f"Received: {printable(old[0])}."
         )
-    return old
 
 
-def check_kept(replaced, inputs, rule):
-    """Refuses to replace a file that is read.
+def check_kept(targets, inputs, rule):
+    """Refuses to write files that are read, or have the name of one that would be.
 
     Args:
-        replaced: Files that are there and will be replaced.
-        inputs: Files that are read.
+        targets: Files that will be written.
+        inputs: Files that are read, there or not.
         rule: The sentence on which files must differ from which.
     """
-    for path in replaced:
-        if any(path.samefile(each) for each in inputs):
-            raise click.UsageError(f"{rule} Received: {path}.")
+    for path in targets:
+        there = path.exists()
+        others = [each for each in inputs if each.exists() == there]
+        if any(path.samefile(o) if there else path.resolve() == o.resolve() for o in others):
+            raise click.UsageError(f"{rule} Received: {printable(path)}.")
 
 
 def write_table(path, columns, rows):

@@ -28,6 +28,7 @@ from seqlayers.runs import checkpoints
 from seqlayers.runs import folder as run_folder
 from seqlayers.runs import segments as run_segments
 from seqlayers.runs.options import naming_flags
+from seqlayers.runs.options.rules import SOURCES
 from seqlayers.runs.options.schema import Integer, flag
 from seqlayers.runs.registry import MODELS
 
@@ -85,15 +86,10 @@ def cluster(
       seqlayers cluster runs/birds tuesday --out tuesday.csv --picture map.png --labels marks
     """
     _check_targets(out, picture, page)
-    old = check_absent([out, picture, page], overwrite)
+    check_absent([out, picture, page], overwrite)
     check_needed(NEEDED, {"labels": labels})
     config = checkpoints.check(run)[2]
-    if not (config or {}).get("sound"):
-        raise click.UsageError(
-            "RUN must be a run on recordings, without --labels, whose config.json has the settings "
-            "of its frames. "
-            f"Received: {run}."
-        )
+    _check_sound(run, config)
     options, sound = config["options"], config["sound"]
     reading = {"tier": tier, "column": column}
     kind = MODELS[options["model"]]
@@ -102,12 +98,16 @@ def cluster(
             "RUN must be a run of a model with a memory, an RBM or a DBN, whose states or codes "
             f"are compared. Received: {files.printable(run)}, with --model {options['model']}."
         )
-    kept = run_folder.own_files(run if run.is_dir() else run.parent)
-    found = _found(recordings, options, sound, labels, reading, given_borders, old, [run, *kept])
+    kept = [run, *run_folder.own_files(run if run.is_dir() else run.parent)]
+    targets = [path for path in (out, picture, page) if path]
+    found = _found(recordings, options, sound, labels, reading, given_borders, targets, kept)
     runs = import_runs()
     compare_versions(config)
     model, _ = runs.loading.load_model(run)
-    kinds = runs.kinds.sort(model, found, options, sound, seed)
+    with naming("RUN", ValueError):
+        vectors = runs.kinds.vectors(model, found, options, sound)
+    with naming("--labels" if given_borders else "RECORDINGS", ValueError):
+        kinds = runs.kinds.sort(vectors, found, seed)
     names = [str(number) if number else NO_KIND for number in kinds.numbers]
     write_table(out, COLUMNS, _rows(found, names, kinds.confidence))
     click.echo(runs.kinds.summary(found, kinds))
@@ -163,7 +163,20 @@ def _check_targets(out, picture, page):
             ) from error
 
 
-def _found(recordings, options, sound, labels, reading, given, replaced, kept):
+def _check_sound(run, config):
+    """Refuses what is no run that learned the frames of recordings."""
+    if config is None:
+        came = f"{files.printable(run)}, without the {run_folder.CONFIG} of a run"
+    elif not config.get("sound"):
+        source = next(name for name in SOURCES if config["options"][name] is not None)
+        labels = config["options"]["labels"] is not None
+        came = f"{files.printable(run)}, a run with {flag('labels' if labels else source)}"
+    else:
+        return
+    raise click.UsageError(f"RUN must be a run with --wav and without --labels. Received: {came}.")
+
+
+def _found(recordings, options, sound, labels, reading, given, targets, kept):
     """Returns the segments, and lists the recordings that have none."""
     matched = None
     with naming("RECORDINGS"):
@@ -178,7 +191,7 @@ def _found(recordings, options, sound, labels, reading, given, replaced, kept):
             note(f"Without labels, and not read: {counted(len(matched.unlabelled), 'recording')}.")
     marks = [*matched.sources, *matched.unmatched] if matched else []
     check_kept(
-        replaced,
+        targets,
         [*paths, *(mark for mark in marks if isinstance(mark, Path)), *kept],
         "--out, --picture and --page must not replace a recording, a label file or a file of RUN.",
     )
@@ -187,9 +200,9 @@ def _found(recordings, options, sound, labels, reading, given, replaced, kept):
     list_skipped(found.skipped, len(found.recordings), "recordings")
     list_resampled(found.resampled, sound.settings.sample_rate)
     if len(found.times) < run_segments.LEAST:
-        given_by = "--labels" if given else "RECORDINGS"
+        where = "--labels" if given else "RECORDINGS, by the rules of RUN,"
         raise click.UsageError(
-            f"{given_by} must have at least {run_segments.LEAST} segments to sort them into kinds. "
+            f"{where} must have at least {run_segments.LEAST} segments to sort them into kinds. "
             f"Received: {counted(len(found.times), 'segment')} in "
             f"{counted(len(found.recordings), 'recording')} of {recordings}."
         )

@@ -115,7 +115,7 @@ def segment(
         raise click.UsageError(f"--out and --picture must differ. Received: {out} twice.")
     if picture:
         segment_pictures.check_picture(picture)
-    old = check_absent([out, picture], overwrite)
+    check_absent([out, picture], overwrite)
     check_needed(NEEDED, {"picture": picture, "reference": reference})
     reading = {"sample_rate": sample_rate, "channel": "mean" if channel is None else channel}
     rows, skipped, results, judged, marked, marks = [], [], {}, {}, {}, []
@@ -127,7 +127,7 @@ def segment(
         if reference:
             marked, marks = segment_scores.read(source, reference, names, tier=tier, column=column)
         check_kept(
-            old,
+            [path for path in (out, picture) if path],
             [*paths, *marks],
             "--out and --picture must be neither a recording of SOURCE nor --reference.",
         )

@@ -16,12 +16,14 @@ BEFORE = 0.5  # seconds before the first segment
 def check_picture(path):
     """Refuses a picture that cannot be drawn, before any work."""
     if path.suffix.lower() not in PICTURES:
-        raise click.UsageError(f"--picture must end as {' or '.join(PICTURES)}. Received: {path}.")
+        raise click.UsageError(
+            f"--picture must end as {', '.join(PICTURES[:-1])} or {PICTURES[-1]}. Received: {path}."
+        )
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise click.UsageError(
-            "--picture needs Matplotlib: pip install seqlayers[plot]."
+            "--picture needs Matplotlib: pip install 'seqlayers[plot]'."
         ) from error
 
 

@@ -124,10 +124,11 @@ def _checked(vectors, durations):
         )
     if len(vectors) < LEAST:
         raise ValueError(f"There must be at least {LEAST} segments. Received: {len(vectors)}.")
-    if durations.shape != (len(vectors),) or not (0 < durations).all() or np.isinf(durations).any():
+    good = (0 < durations) & (durations < np.inf)
+    if durations.shape != (len(vectors),) or not good.all():
         raise ValueError(
             f"`durations` must be {len(vectors)} finite numbers above 0, one for each vector. "
-            f"Received: shape {durations.shape}."
+            f"Received: shape {durations.shape}, with {np.count_nonzero(~good)} other numbers."
         )
     return vectors, durations
 

@@ -133,11 +133,10 @@ def claim(folder, resume=False, overwrite=False):
 
 
 def own_files(folder):
-    """Returns the files of a run that are there, those of its curves included."""
+    """Returns the files of a run, those that are not there included, and those of its curves."""
     folder = Path(folder)
     named = [folder / name for name in (*FILES, MARKER, _LOCK)]
-    curves = [path for part in _CURVES for path in (folder / CURVES / part).glob("*")]
-    return [path for path in (*named, *curves) if path.is_file()]
+    return [*named, *(path for part in _CURVES for path in (folder / CURVES / part).glob("*"))]
 
 
 def clear(folder):

@@ -47,18 +47,21 @@ def vectors(model, found, options, sound):
     return vectors
 
 
-def sort(model, found, options, sound, seed=0):
+def sort(vectors, found, seed=0):
     """Sorts segments into kinds.
 
     Args:
-        model, found, options, sound: As in `vectors`.
+        vectors: A vector of each segment.
+        found: `runs.segments.Found`.
         seed: As in `find_kinds`.
 
     Returns:
         `models.Kinds`.
+
+    Raises:
+        ValueError: If all segments are the same.
     """
-    durations = np.diff(found.times)[:, 0]
-    return find_kinds(vectors(model, found, options, sound), durations, seed=seed)
+    return find_kinds(vectors, np.diff(found.times)[:, 0], seed=seed)
 
 
 def examples(found, kinds, options, sound, num=3):

@@ -101,7 +101,10 @@ def find(path, options, sound, labels=None, given=False):
                     times = audio.segments_of_file(
                         file, rules, sample_rate=rate, channel=channel
                     ).times
-        except (AudioError, NoSegments, OSError) as error:
+        except NoSegments as error:  # what it advises to try is not for the rules of a run
+            skipped.append((file, error.brief))
+            continue
+        except (AudioError, OSError) as error:
             skipped.append((file, files.reason_of(error)))
             continue
         if annotation is not None:

@@ -60,7 +60,7 @@ def draw_nothing(model, num_steps, prime=None, num_sequences=1, **_):
     return np.zeros((num_sequences, num_steps, model.head.visible_units), "float32")
 
 
-def all_of_a_kind(model, found, options, sound, seed):
+def all_of_a_kind(vectors, found, seed):
     number = len(found.times)
     return Kinds(np.ones(number, int), np.ones(number, "float32"), np.zeros((number, 2)))
 
@@ -74,6 +74,7 @@ def test_examples_of_the_help_work_as_printed(trained, tmp_path, monkeypatch, no
     monkeypatch.setattr(SequenceModel, "generate", draw_nothing)
     monkeypatch.setattr(SequenceModel, "export", lambda model, path: path.mkdir(parents=True))
     monkeypatch.setattr(reporting, "page_of_run", lambda *_: report.Page("a page"))
+    monkeypatch.setattr("seqlayers.runs.kinds.vectors", lambda *_: None)
     monkeypatch.setattr("seqlayers.runs.kinds.sort", all_of_a_kind)
     commands = list(examples())
     assert {words[1] for words in commands} == set(cli.commands)

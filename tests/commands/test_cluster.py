@@ -104,6 +104,8 @@ def test_agreement_with_labels_is_printed(sorted_birds):
     assert f"Agreement with 2 labels of {2 * CALLS - 1} segments, found borders" in said
     assert f"{CALLS + 1} segments without a label, and 2 labels for which no segment" in said
     assert "Skipped 1 of 4 label files:" in said and "zzz.txt: there is no such recording" in said
+    # The rules are the run's: no options are advised.
+    assert "There is no segment of" in said and "--threshold" not in said
 
 
 def test_borders_can_be_given_and_a_seed_repeats_the_kinds(sound_run, birds, marks, tmp_path):
@@ -162,7 +164,8 @@ def test_a_model_that_has_diverged_is_refused(sound_run, birds, tmp_path, monkey
         run_kinds, "encode_segments", lambda _, part, **__: np.full((len(part), 3), np.nan)
     )
     out = tmp_path / "kinds.csv"
-    assert "must have finite weights" in refused("cluster", sound_run, birds, "--out", out)
+    said = refused("cluster", sound_run, birds, "--out", out)
+    assert "Invalid value for RUN: The model must have finite weights" in said
     assert not out.exists()
 
 
@@ -174,7 +177,9 @@ def test_the_page_holds_as_much_sound_of_each_kind_as_of_the_others():
     assert run_kinds._chosen(kinds, np.full(100, 50), most=5000).all()
 
 
-def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_path, monkeypatch):
+def test_what_does_not_fit_is_refused_before_work(
+    sound_run, trained, birds, marks, tmp_path, monkeypatch
+):
     monkeypatch.setattr(
         "seqlayers.commands.cluster.import_runs", lambda: pytest.fail("work has begun")
     )
@@ -189,7 +194,11 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
     labels.write(late / "a.txt", labels.Annotation([[99, 100]], ["a"]), "audacity")
     (bare / "a.csv").write_text("start,end,Species\n0.2,0.2,low\n")
     for words, reason in (
-        ([alone, birds, "--out", out], "RUN must be a run on recordings.*alone.keras"),
+        (
+            [alone, birds, "--out", out],
+            "RUN must be a run with --wav and without --labels.*alone.keras, without the config",
+        ),
+        ([trained[0], birds, "--out", out], "RUN must be.*a run with --midi"),
         ([sound_run, birds, "--out", there], "must not exist yet; add --overwrite.*there.csv"),
         ([sound_run, birds, "--out", out, "--page", "map.txt"], "--page must end as .html"),
         ([sound_run, birds, "--out", out, "--picture", "map.txt"], "--picture must end as"),
@@ -252,6 +261,7 @@ def test_what_does_not_fit_is_refused_before_work(sound_run, birds, marks, tmp_p
             "must not replace a recording, a label file.*none.txt",
         ),
         (["--out", sound_run / ".seqlayers-run", "--overwrite"], "file of RUN.*.seqlayers-run"),
+        (["--out", out, "--page", sound_run / "report.html"], "file of RUN.*report.html"),
     ):
         assert re.search(reason, refused("cluster", sound_run, birds, *words)), reason
     with monkeypatch.context() as patch:

@@ -1,7 +1,7 @@
 """`seqlayers train --resume`: a run that was stopped in any way goes on as if it had not been."""
 
-import contextlib
 import errno
+import gc
 import json
 import os
 import shlex
@@ -14,8 +14,10 @@ import time
 import zipfile
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from commands.helpers import (
     EPOCHS,
     RATE,
@@ -30,11 +32,12 @@ from commands.helpers import (
 )
 
 from seqlayers import audio
-from seqlayers.commands.cli import silent_imports
+from seqlayers.commands.cli import Commands, silent_imports
 from seqlayers.runs import folder, training
 from seqlayers.runs.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
+STATUSES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
 
 def start(*args, **kwargs):
@@ -65,6 +68,12 @@ def wait_for_epoch(process, run, epoch):
         time.sleep(0.005)
     process.kill()
     raise AssertionError(process.communicate()[0])
+
+
+def status_of(function):
+    """Returns the exit status of a command that calls the function."""
+    group = Commands(commands={"it": click.Command("it", callback=function)})
+    return CliRunner().invoke(group, ["it"]).exit_code
 
 
 def interrupt_after(run, epoch, ended):
@@ -237,20 +246,58 @@ def test_a_run_stopped_before_its_first_epoch_begins_anew(run, tmp_path, monkeyp
     assert begun == [[]]
 
 
+@pytest.mark.parametrize("number, status", STATUSES)
 @pytest.mark.parametrize("error", [None, ImportError])
-def test_ctrl_c_that_is_lost_within_an_import_stops_the_command_after_it(error):
-    after, handler = [], signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), silent_imports():
-        with contextlib.suppress(KeyboardInterrupt):  # as in a callback of the garbage collector
-            os.kill(os.getpid(), signal.SIGINT)
+def test_a_stop_within_an_import_ends_the_command_after_it(number, status, error):
+    steps, handler = [], signal.getsignal(number)
+
+    def command():
+        with silent_imports():
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+            steps.append("the import goes on")
+            if error:
+                raise error
+        steps.append("and the command after it")
+
+    assert status_of(command) == status
+    assert steps == ["the import goes on"] and signal.getsignal(number) is handler
+
+
+def test_a_second_stop_ends_an_import_at_once():
+    def command():
+        with silent_imports():
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.1)
+            raise AssertionError("the import went on")
+
+    assert status_of(command) == 130
+
+
+@pytest.mark.parametrize("number, status", STATUSES)
+def test_a_stop_within_a_callback_of_the_garbage_collector_is_not_lost(number, status):
+    hook, calls = sys.unraisablehook, []
+
+    def callback(*_):
+        if not calls:
+            calls.append(number)
+            os.kill(os.getpid(), number)
             time.sleep(10)
-        after.append("the import goes on")
-        if error:
-            raise error
-    assert after and signal.getsignal(signal.SIGINT) is handler
+
+    def command():
+        gc.callbacks.append(callback)
+        try:
+            gc.collect()
+        finally:
+            gc.callbacks.remove(callback)
+        time.sleep(10)
+
+    assert status_of(command) == status
+    assert calls and sys.unraisablehook is hook
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, status", STATUSES)
 def test_signals_end_with_their_status_and_how_to_go_on(number, status, run, monkeypatch):
     def interrupted(*_, **__):
         os.kill(os.getpid(), number)

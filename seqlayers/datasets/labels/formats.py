@@ -256,7 +256,8 @@ def _format_of(text, suffix):
     if suffix == ".txt" or (len(times) == 2 and all(map(NUMBER.fullmatch, times))):
         return "audacity"
     raise LabelError(
-        f"the file must be of a known format; name it by `format`: {', '.join(FORMATS)}"
+        "the format of the file must be known by its first line or by its suffix, which is .txt, "
+        f".csv, .TextGrid or .mat. Known are {', '.join(FORMATS)}"
     )
 
 

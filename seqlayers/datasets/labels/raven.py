@@ -112,7 +112,8 @@ def _column(names, column, line):
     if names.count(wanted) != 1:
         raise LabelError(
             "`column` must name the column of labels. "
-            f"Received: column={column!r}, with the columns {listed(names)}",
+            f"Received: {'no `column`' if column is None else f'{column=}'}, with the columns "
+            f"{listed(names)}",
             line=line,
         )
     return wanted

@@ -55,7 +55,8 @@ def parse(text, tier=None):
     if names.count(tier) != 1:
         raise LabelError(
             f"`tier` must name one of the tiers, and no other may have that name. "
-            f"Received: tier={tier!r}, with the tiers {listed(names)}"
+            f"Received: {'no `tier`' if tier is None else f'{tier=}'}, with the tiers "
+            f"{listed(names)}"
         )
     return tiers[names.index(tier)][1]
 

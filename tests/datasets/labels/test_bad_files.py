@@ -86,10 +86,10 @@ def test_a_selection_table_of_several_recordings_needs_offsets(refused):
 
 
 def test_a_tier_that_is_not_there_lists_the_others(refused):
-    for tier in (None, "phones"):
+    for tier, came in ((None, "no `tier`"), ("phones", "tier='phones'")):
         at, reason = refused(SHORT_TEXTGRID, tier=tier)
         assert at is None
-        assert f"tier={tier!r}" in reason and reason.endswith("the tiers 'words', 'tones'")
+        assert f"Received: {came}" in reason and reason.endswith("the tiers 'words', 'tones'")
     _, reason = refused(SHORT_TEXTGRID.replace("tones", "words"), tier="words")
     assert reason.endswith("the tiers 'words', 'words'")
 
