@@ -50,10 +50,10 @@ class NoSegments(FileError):
         suggested_level: The level of that threshold, or None.
         found: `Segments` with no times and all that was measured; None for several recordings, or
             without samples.
+        brief: The reason without what to try; `reason` if it is None.
 
     Attributes:
-        reason, suggested_threshold, suggested_level, found: The arguments.
-        brief: The reason without what to try.
+        reason, suggested_threshold, suggested_level, found, brief: The arguments.
         path: The file or folder as a string, or None.
         skipped: The pairs. The message lists the first `LISTED`.
     """
@@ -254,8 +254,14 @@ def segments_of_file(path, rules=DEFAULT, *, sample_rate=None, channel: int | st
     try:
         return segments_of_blocks(read, rate, rules)
     except NoSegments as error:
-        suggested = error.suggested_threshold, error.suggested_level
-        raise NoSegments(error.reason, path, (), *suggested, error.found, error.brief) from None
+        raise NoSegments(
+            error.reason,
+            path,
+            suggested_threshold=error.suggested_threshold,
+            suggested_level=error.suggested_level,
+            found=error.found,
+            brief=error.brief,
+        ) from None
 
 
 def _envelope(search, samples):
