@@ -218,11 +218,11 @@ def list_unmatched(matched, kind):
 
 @contextlib.contextmanager
 def naming(flag, kind=FileError):
-    """Names the option that gave a file which cannot be read or has no data.
+    """Names the option that gave what cannot be used, such as a file without data.
 
     Args:
         flag: The option.
-        kind: `FileError` or a kind of it.
+        kind: The kind of error.
     """
     try:
         yield

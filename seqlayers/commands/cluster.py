@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from seqlayers import __version__, audio, files, report
-from seqlayers.checks import counted
+from seqlayers.checks import NotFiniteError, counted
 from seqlayers.commands.cli import (
     check_absent,
     check_kept,
@@ -104,7 +104,7 @@ def cluster(
     runs = import_runs()
     compare_versions(config)
     model, _ = runs.loading.load_model(run)
-    with naming("RUN", ValueError):
+    with naming("RUN", NotFiniteError):
         vectors = runs.kinds.vectors(model, found, options, sound)
     with naming("--labels" if given_borders else "RECORDINGS", ValueError):
         kinds = runs.kinds.sort(vectors, found, seed)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from seqlayers import audio, files, report
-from seqlayers.checks import counted
+from seqlayers.checks import NotFiniteError, counted
 from seqlayers.datasets.recordings import sounds_at
 from seqlayers.models import encode_segments, find_kinds
 from seqlayers.models.kinds import NO_KIND
@@ -32,7 +32,7 @@ def vectors(model, found, options, sound):
         float32 array `(N, F)`: means over thirds of what `encode_segments` has of the model.
 
     Raises:
-        ValueError: If they are not finite.
+        NotFiniteError: If they are not finite.
     """
     each = itertools.chain.from_iterable(frames(r, options, sound) for r in found.recordings)
     parts = []
@@ -40,7 +40,7 @@ def vectors(model, found, options, sound):
         parts.append(encode_segments(model, part, statistics=["thirds"]))
     vectors = np.concatenate(parts)
     if not np.isfinite(vectors).all():
-        raise ValueError(
+        raise NotFiniteError(
             "The model must have finite weights; take an earlier one, or train with a smaller "
             "learning rate or sigmoid gates. Received: a model that has diverged."
         )
