@@ -166,7 +166,7 @@ assert not {"seqlayers", "keras.src", "tensorflow_probability"} & set(sys.module
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("path", SERVED, ids=lambda path: path.parts[-4])
 def test_an_exported_preset_scores_as_its_card_with_tensorflow_alone(path, tmp_path):
     told, folder = json.loads(path.read_text()), path.parents[1]

@@ -42,6 +42,7 @@ model: memory, stack; compiled model, with clipped Adam; layer: sfm; head: dbn; 
 layer: tanh gated; layer: patches; model: rnn-dbn;
 batches given one by one; a gradient that is not finite on one of two replicas, shrunk;
 pre-training of the memory and of layers; layers of even batches in a model of Keras's own;
+several losses, each with its own mask, weights and mean; compiled layer; pre-training of the head;
 a head in a distributed model; a head beside an output with a loss
 """
 LONG = {" ".join(name.split()) for name in LONG.split(";")}

@@ -159,7 +159,7 @@ def test_a_low_temperature_draws_calmer_spectra_and_a_high_one_bolder_ones(spect
     assert spread[0.1] < 0.6 * spread[1.0] < 0.6 * 0.6 * spread[4.0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_model_of_spectrograms_is_saved_and_goes_on_training_as_it_was(tmp_path):
     frames = np.random.default_rng(2).normal(size=(6, 5, 10)).astype("float32")
     model = spectral(gibbs_steps=1)

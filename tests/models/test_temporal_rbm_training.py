@@ -72,7 +72,7 @@ def test_the_memory_cannot_be_trained_apart_from_the_rbm():
         RTRBM(V, J, "bernoulli").pretrain_memory(frames_for("bernoulli", 2, 3))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_was_interrupted_ends_where_an_undisturbed_one_does(tmp_path):
     train = [frames_for("gaussian", n, seed=n).astype("float32") for n in (4, 3, 5)]
 

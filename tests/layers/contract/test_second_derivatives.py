@@ -108,7 +108,7 @@ def test_on_jax_forward_mode_by_itself_needs_an_unrolled_layer():
 
 
 @pytest.mark.tensorflow
-@pytest.mark.slow
+@pytest.mark.long
 def test_they_are_the_same_in_a_function():
     import tensorflow as tf
 
