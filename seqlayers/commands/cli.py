@@ -281,11 +281,11 @@ def check_kept(targets, inputs, rule):
     """Refuses to write files that are read, or have the name of one that would be.
 
     Args:
-        targets: Files that will be written.
+        targets: Files that will be written; None is left out.
         inputs: Files that are read, there or not.
         rule: The sentence on which files must differ from which.
     """
-    for path in targets:
+    for path in filter(None, targets):
         there = path.exists()
         others = [each for each in inputs if each.exists() == there]
         if any(path.samefile(o) if there else path.resolve() == o.resolve() for o in others):

@@ -99,7 +99,7 @@ def cluster(
             f"are compared. Received: {files.printable(run)}, with --model {options['model']}."
         )
     kept = [run, *run_folder.own_files(run if run.is_dir() else run.parent)]
-    targets = [path for path in (out, picture, page) if path]
+    targets = [out, picture, page]
     found = _found(recordings, options, sound, labels, reading, given_borders, targets, kept)
     runs = import_runs()
     compare_versions(config)

@@ -127,7 +127,7 @@ def segment(
         if reference:
             marked, marks = segment_scores.read(source, reference, names, tier=tier, column=column)
         check_kept(
-            [path for path in (out, picture) if path],
+            [out, picture],
             [*paths, *marks],
             "--out and --picture must be neither a recording of SOURCE nor --reference.",
         )

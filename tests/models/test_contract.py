@@ -54,16 +54,12 @@ HEADS = {
 PAIRS = [(memory, "bernoulli") for memory in MEMORIES]
 PAIRS += [("simple rnn cell", h) for h in HEADS if h not in ("bernoulli", "persistent rbm")]
 PAIRS += [("none", "rbm"), ("none", "persistent rbm")]
-# Others show their parts: an LSTM, each of two memories, an RBM that is not centered.
-LONG = {("gru", "bernoulli"), ("joined", "bernoulli"), ("simple rnn cell", "centered rbm")}
 COMPILED = [("dropout", "bernoulli"), ("simple rnn cell", "rbm"), ("none", "persistent rbm")]
 memories = pytest.mark.parametrize("memory", [m for m in MEMORIES if m != "none"])
 
 
 def over(pairs):
-    marks = {pair: pytest.mark.long if pair in LONG else () for pair in pairs}
-    cases = [pytest.param(m, h, id=f"{m}, {h}", marks=marks[m, h]) for m, h in pairs]
-    return pytest.mark.parametrize("memory, head", cases)
+    return pytest.mark.parametrize("memory, head", pairs, ids=[f"{m}, {h}" for m, h in pairs])
 
 
 pairs = over(PAIRS)

@@ -87,6 +87,7 @@ NEARLY = 1 + 1e-7 * np.random.default_rng(0).normal(size=(30, 3))
         (np.ones(30), np.ones(30), r"`vectors` must be finite numbers.*\(30,\)"),
         (np.full((30, 3), np.nan), np.ones(30), r"`vectors` must be.*not finite"),
         (np.ones((30, 3)), np.ones(29), r"`durations` must be 30 finite.*\(29,\)"),
+        (np.ones((30, 3)), np.zeros(30), "`durations` must be 30 finite numbers above 0"),
         (np.ones((30, 3)), np.arange(30.0), "`durations` must be 30 finite.*with 1 other"),
         (np.ones((30, 3)), np.ones(30), "must not be the same for all of them"),
         (np.ones((30, 3)), np.diff(LIKE, axis=1)[:, 0], "must not be the same for all of them"),
